@@ -1,0 +1,44 @@
+# The same commands on a laptop and in CI. `make setup` needs only Python 3.11 and pip.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: setup demo check test test-all bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
+
+setup: .venv/.installed ## Make .venv with all that demo, tests and checks need
+
+.venv/.installed: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Raw table to served, verified model, on real flights (about two minutes)
+	@$(BIN)/python examples/flights/demo.py
+
+check: setup ## Style, types, layers, sizes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/sizes.py
+
+test: setup ## All tests that need no server of another project
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not server"
+
+test-all: setup ## Also the tests against real servers
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+bench: setup ## Every figure of docs/benchmarks.md, measured again (about ten minutes)
+	$(BIN)/python -m bench
+
+lock: ## Solve the versions anew and write the lock file (hashes, no addresses)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  --extra demo --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove everything that the commands above made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/.penstock

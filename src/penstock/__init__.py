@@ -1,0 +1,1 @@
+"""penstock: from raw table to trustworthy production model, as one system."""

@@ -1,0 +1,60 @@
+"""A fitted model: a graph of named nodes from the raw inputs to the prediction. Everything that predicts reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.core.mapping import FrozenMap
+from penstock.core.schema import Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One named step of the graph.
+
+    - `input`: a raw column; params `type`.
+    - `expression`: reads columns (inputs or earlier expressions); params `expr` (without learned operations), `type`.
+    - `concat`: reads expressions; params `kinds` (`number`, `category` or `sparse`) and `widths` (how many numbers each
+      gives), in the order of its inputs.
+    - `estimator`: reads the concat; params `learner` and what that learner needs; its bytes are blobs.
+    - `output`: reads the estimator; params `type`.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...] = ()
+    params: FrozenMap[Any] = field(default_factory=FrozenMap)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a model graph takes (raw inputs) and gives (predicted columns)."""
+
+    inputs: Schema
+    outputs: Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelGraph:
+    """Everything between a raw row and its prediction, with every learned constant in it.
+
+    `nodes` stand in an order in which each comes after what it reads. `blobs` are the estimator's own bytes (LightGBM
+    text, JSON weights). `facts` say where it came from: the declaration, metrics, rows, versions, lineage; they do
+    not change what it predicts.
+    """
+
+    name: str
+    label: str
+    signature: Signature
+    nodes: tuple[Node, ...]
+    blobs: FrozenMap[bytes]
+    facts: FrozenMap[Any]
+
+    def node(self, name: str) -> Node:
+        """Return the node of that name."""
+        return next(node for node in self.nodes if node.name == name)
+
+    def of(self, op: str) -> tuple[Node, ...]:
+        """Return the nodes of one kind, in order."""
+        return tuple(node for node in self.nodes if node.op == op)

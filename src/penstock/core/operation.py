@@ -1,0 +1,83 @@
+"""What an operation is: one meaning, stated once, the two forms that compute it, and examples that both must give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from penstock.core.expression import Expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A parameter of an operation: its name, the types it takes, and its default if it may be left out.
+
+    `types` holds type names, or the groups `number` (int64, float64), `temporal` (date, datetime, timestamp), `array`,
+    `struct` and `any`. A `constant` parameter takes only a literal (a unit, a format, split points).
+    """
+
+    name: str
+    types: tuple[str, ...]
+    default: Any = ...  # `...` means: must be given
+    constant: bool = False
+    repeated: bool = False  # the last parameter may take any number of arguments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A golden example: plain argument values and the value that every form must give, or the error it must raise."""
+
+    arguments: tuple[Any, ...]
+    value: Any = None
+    raises: bool = False
+    types: tuple[str, ...] = ()  # the types of the arguments, where the values do not tell (NULL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One meaning of one name.
+
+    `sql` makes DuckDB text from the argument texts and types; `row` makes Python source from argument sources and
+    types. Both get arguments that have been brought to the parameter's type. With `nulls="propagate"` any NULL
+    argument makes the result NULL and `row` never sees None; with `nulls="handles"` it does.
+    """
+
+    name: str
+    meaning: str
+    parameters: tuple[Parameter, ...]
+    result: str | Callable[[Sequence[str]], str]
+    sql: Callable[[Sequence[str], Sequence[str]], str]
+    row: Callable[[Sequence[str], Sequence[str]], str]
+    examples: tuple[Example, ...]
+    nulls: Literal["propagate", "handles"] = "propagate"
+    bigquery: str = ""  # its function name in BigQuery's dialect, where it is an ordinary function
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistic:
+    """Something to find in the training rows: an aggregate (`aggregate`, DuckDB text over `{x}`) or a vocabulary."""
+
+    name: str
+    of: Expr
+    aggregate: str = ""
+    vocabulary: tuple[int, int] | None = None  # (most entries, least frequency): entries by frequency, ties by name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedOperation:
+    """An operation whose constants are found in the training rows: `standard_scaler(x)` needs a mean and a deviation.
+
+    `statistics` says what to find for one use of it; `freeze` makes the ordinary expression, given what was found
+    (name -> value). After a fit no learned operation is left in a graph.
+    """
+
+    name: str
+    meaning: str
+    parameters: tuple[Parameter, ...]
+    result: str | Callable[[Sequence[str]], str]
+    statistics: Callable[[Sequence[Expr]], tuple[Statistic, ...]]
+    freeze: Callable[[Sequence[Expr], dict[str, Any]], Expr]
+    examples: tuple[tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], ...] = field(default=())
+    bigquery: str = ""
+    # an example is (a column of training values, further constant arguments, the column that comes out)

@@ -1,0 +1,148 @@
+"""A pipeline as a value: steps and the references between them. Tracing a pipeline function makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from penstock.core.mapping import FrozenMap
+from penstock.errors import DeclarationError
+
+
+class Deferred:
+    """A value that exists only when the run gets there; comparisons of it are conditions that the run will decide."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> NoReturn:
+        raise DeclarationError(
+            f"{self!r} has no value while the pipeline is declared; give it to a step, or write when=<condition>"
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        raise DeclarationError(f"{self!r} is known only when the run gets there, so it cannot be looped over here")
+
+    def __lt__(self, other: Any) -> Condition:
+        return Condition("lt", self, other)
+
+    def __le__(self, other: Any) -> Condition:
+        return Condition("le", self, other)
+
+    def __gt__(self, other: Any) -> Condition:
+        return Condition("gt", self, other)
+
+    def __ge__(self, other: Any) -> Condition:
+        return Condition("ge", self, other)
+
+    def eq(self, other: Any) -> Condition:
+        """Hold where the value equals `other` (`==` compares references, as for any value)."""
+        return Condition("eq", self, other)
+
+    def __and__(self, other: Any) -> Condition:
+        return Condition("and", self, other)
+
+    def __or__(self, other: Any) -> Condition:
+        return Condition("or", self, other)
+
+    def __invert__(self) -> Condition:
+        return Condition("not", self, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref(Deferred):
+    """What a step will give: its output, or with `path` something inside it: `report["mean_absolute_error"]`."""
+
+    step: str
+    output: str = "result"
+    path: tuple[str | int, ...] = ()
+    type: str = "any"
+
+    def __getitem__(self, key: str | int) -> Ref:
+        return Ref(self.step, self.output, (*self.path, key))
+
+    def __repr__(self) -> str:
+        output = "" if self.output == "result" else f".{self.output}"
+        return f"<{self.step}{output}{''.join(f'[{key!r}]' for key in self.path)}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition(Deferred):
+    """A comparison (or a conjunction of them) that is decided when the run gets there."""
+
+    op: str
+    left: Any
+    right: Any
+
+    def __repr__(self) -> str:
+        symbols = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "and": "&", "or": "|"}
+        return f"~{self.left!r}" if self.op == "not" else f"({self.left!r} {symbols[self.op]} {self.right!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a step asks of its engine. None means: the engine's default. Times in seconds, memory in bytes."""
+
+    retries: int = 0
+    timeout_seconds: float | None = None
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One call of a plain function in a pipeline.
+
+    `inputs` maps parameter names to values, `Ref`s, `Condition`s, or lists and dicts of them. `outputs` maps output
+    names to the type that is kept (`table`, `json`, `model`, `bytes`, `file`, `any`). `kinds` says the same of the
+    parameters. A step whose `when` turns out false is skipped, and so is everything that needs it. `depends_on`,
+    `version` and `ignore` steer the fingerprint.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    inputs: FrozenMap[Any]
+    outputs: FrozenMap[str]
+    kinds: FrozenMap[str] = field(default_factory=FrozenMap)
+    when: Condition | Ref | None = None
+    modes: frozenset[str] = frozenset({"train", "infer"})
+    needs: Needs = Needs()
+    cache: bool | float = True  # False: always runs; seconds: a hit is good for so long
+    version: str = ""
+    depends_on: tuple[Any, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    def upstream(self) -> tuple[str, ...]:
+        """Return the names of the steps whose outputs this one needs, each once, in order of first use."""
+        refs = [*references(self.when), *(ref for value in self.inputs.values() for ref in references(value))]
+        return tuple(dict.fromkeys(ref.step for ref in refs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A traced pipeline: its steps in an order in which each comes after what it needs; there are no cycles."""
+
+    name: str
+    params: FrozenMap[Any]
+    steps: tuple[Step, ...] = field(default=())
+
+    def step(self, name: str) -> Step:
+        """Return the step of that name."""
+        return next(step for step in self.steps if step.name == name)
+
+
+def references(value: Any) -> Iterator[Ref]:
+    """Yield every `Ref` inside a value: in conditions, lists, tuples and dicts."""
+    match value:
+        case Ref():
+            yield value
+        case Condition(left=left, right=right):
+            yield from references(left)
+            yield from references(right)
+        case list() | tuple():
+            for item in value:
+                yield from references(item)
+        case dict() | FrozenMap():
+            for item in value.values():
+                yield from references(item)

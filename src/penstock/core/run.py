@@ -1,0 +1,92 @@
+"""What is recorded: runs, their steps, cache entries, versions and aliases of models. Plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+State: TypeAlias = Literal["waiting", "running", "succeeded", "up_to_date", "failed", "skipped", "cancelled"]
+DONE: frozenset[State] = frozenset({"succeeded", "up_to_date", "failed", "skipped", "cancelled"})
+"""States that do not change any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a pipeline. `cause` says what started it: `{"kind": "manual"}`, `{"kind": "rest"}`, a trigger. Times
+    are seconds since 1970, UTC; None: not yet."""
+
+    id: str
+    pipeline: str
+    state: State
+    params: dict[str, Any] = field(default_factory=dict)
+    experiment: str = ""
+    mode: str = "train"
+    engine: str = "local"
+    cause: dict[str, Any] = field(default_factory=dict)
+    created: float = 0.0
+    ended: float | None = None
+    error: str = ""
+    pid: int | None = None  # the process that drives the run: tells a run that goes on from one whose driver died
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRun:
+    """One step of one run. `artifacts` maps output names to digests; `parts` are the parts of its key, by which `why`
+    explains; `reason` says why it ran or did not; `log` is the path of its log."""
+
+    run: str
+    step: str
+    position: int = 0
+    state: State = "waiting"
+    key: str = ""
+    parts: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+    artifacts: dict[str, str] = field(default_factory=dict)
+    attempts: int = 0
+    started: float | None = None
+    ended: float | None = None
+    log: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """What a step's key gave: the digests of its outputs. `observed` is what the step looked at outside its
+    arguments, which a hit needs unchanged. `expires`: seconds since 1970, None: never."""
+
+    key: str
+    pipeline: str
+    step: str
+    outputs: dict[str, str]
+    parts: dict[str, str] = field(default_factory=dict)
+    observed: dict[str, str] = field(default_factory=dict)
+    expires: float | None = None
+    run: str = ""
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """A version of a registered model: a number, and the digest of its model graph."""
+
+    model: str
+    version: int
+    digest: str
+    metrics: dict[str, Any] = field(default_factory=dict)
+    lineage: dict[str, Any] = field(default_factory=dict)
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasChange:
+    """One line of the append-only history of a model's aliases; the newest line of an alias is where it points."""
+
+    model: str
+    alias: str
+    sequence: int
+    version: int
+    reason: str = ""
+    created: float = 0.0
+
+
+Record: TypeAlias = "Run | StepRun | CacheEntry | ModelVersion | AliasChange"
