@@ -1,1 +1,61 @@
-"""penstock: from raw table to trustworthy production model, as one system."""
+"""penstock: from raw table to trustworthy production model, as one system.
+
+Names are loaded when they are first used, so that `import penstock` costs a few milliseconds and pulls in no library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.components import (
+        evaluate as evaluate,
+        fit as fit,
+        predict as predict,
+        push as push,
+        read as read,
+        schema as schema,
+        split as split,
+        statistics as statistics,
+        validate as validate,
+    )
+    from penstock.core.ports import Context as Context
+    from penstock.models import ModelGraph as ModelGraph, load_model as load_model, model as model
+    from penstock.operations import col as col, lit as lit
+    from penstock.pipelines import pipeline as pipeline, step as step
+    from penstock.project import Project as Project, open as open
+    from penstock.tables import Source as Source, Table as Table
+
+__version__ = "0.1.0"
+
+# Room -> the public names that it has, in the order of the patterns in the README.
+_NAMES = {
+    "penstock.project": ("open", "Project", "Run"),
+    "penstock.pipelines": ("step", "pipeline"),
+    "penstock.components": (
+        "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict",
+    ),
+    "penstock.operations": ("col", "lit"),
+    "penstock.models": ("model", "load_model", "ModelGraph"),
+    "penstock.core.ports": ("Context",),
+    "penstock.core.artifact": ("Source",),
+    "penstock.tables": ("Table",),
+}  # fmt: skip
+_ROOMS = {name: room for room, names in _NAMES.items() for name in names}
+
+__all__ = [*_ROOMS, "errors"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("penstock.errors")
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'penstock' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_ROOMS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,7 +19,9 @@ PenstockError
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from typing import Any
 
 
 class PenstockError(Exception):
@@ -113,3 +115,14 @@ class MissingExtraError(PenstockError):
         """Name the package, what needs it and the command that installs it."""
         super().__init__(f"{purpose} needs the package '{package}'; install it with: pip install 'penstock[{extra}]'")
         self.package, self.extra = package, extra
+
+
+def code(error: type[PenstockError]) -> str:
+    """Return the name of a class of errors as machines get it: `unknown_name`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", error.__name__.removesuffix("Error")).lower()
+
+
+def describe(error: PenstockError) -> dict[str, Any]:
+    """Return an error as machines get it, from REST and from `--json`: its code, its message, its fields."""
+    fields = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+    return {"code": code(type(error)), "message": str(error), **fields}

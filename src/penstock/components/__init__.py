@@ -1,1 +1,7 @@
-"""components."""
+"""Prebuilt steps: from reading rows to promoting a model. Inside a pipeline they are steps, outside plain functions."""
+
+from penstock.components.data import read, split
+from penstock.components.learning import evaluate, fit, predict, push
+from penstock.components.validation import schema, statistics, validate
+
+__all__ = ["evaluate", "fit", "predict", "push", "read", "schema", "split", "statistics", "validate"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from penstock.core.artifact import Artifact
+
 State: TypeAlias = Literal["waiting", "running", "succeeded", "up_to_date", "failed", "skipped", "cancelled"]
 DONE: frozenset[State] = frozenset({"succeeded", "up_to_date", "failed", "skipped", "cancelled"})
 """States that do not change any more."""
@@ -89,4 +91,4 @@ class AliasChange:
     created: float = 0.0
 
 
-Record: TypeAlias = "Run | StepRun | CacheEntry | ModelVersion | AliasChange"
+Record: TypeAlias = "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange"

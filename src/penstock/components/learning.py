@@ -1,0 +1,51 @@
+"""Components that learn, judge, promote and infer: fit, evaluate, push, predict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock import models
+from penstock.core.artifact import Artifact
+from penstock.core.model import Model
+from penstock.core.ports import Context
+from penstock.models import ModelGraph
+from penstock.pipelines import step
+from penstock.stores import open_metadata
+from penstock.tables import Table
+
+
+@step(modes={"train"})
+def fit(model: Model, rows: Table, options: dict[str, Any] | None = None) -> ModelGraph:
+    """Learn a model graph from rows; `options` override those of the declaration for this fit."""
+    graph = models.fit(model, rows, options=options)
+    for name, value in graph.facts.get("evaluation", {}).items():
+        print(f"{name} {value}")
+    return graph
+
+
+@step(modes={"train"})
+def evaluate(graph: ModelGraph, rows: Table) -> dict[str, float]:
+    """Judge a model graph on rows with labels; metrics by BigQuery ML's names."""
+    return models.evaluate(graph, rows)
+
+
+@step(modes={"train"})
+def push(
+    graph: Artifact, *, name: str, alias: str = "champion", report: dict[str, float] | None = None, context: Context
+) -> dict[str, Any]:
+    """Register a model graph as a version of `name` and point `alias` at it; the server follows within a second.
+
+    The same graph again is the same version. `report` is kept with the version; `when=` decides whether it is pushed at
+    all.
+    """
+    metadata = open_metadata(context.metadata)
+    lineage = {"run": context.run, "step": context.step, "graph": graph.made_by}
+    version = models.register(metadata, name, graph, metrics=report or {}, lineage=lineage)
+    models.set_alias(metadata, name, alias, version.version, reason=f"pushed by run {context.run}")
+    return {"model": name, "version": version.version, "alias": alias, "digest": graph.digest}
+
+
+@step
+def predict(graph: ModelGraph, rows: Table) -> Table:
+    """Predict every row: the predicted columns, then the rows as they were given."""
+    return models.predict(graph, rows)

@@ -1,0 +1,116 @@
+"""What penstock.toml says, checked: every key has a default, an unknown key is an error."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.errors import DeclarationError, UnknownNameError
+
+FILE_NAME = "penstock.toml"
+STATE = ".penstock"
+"""The folder of all state, in the project's root. Deleting it forgets everything and breaks nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSection:
+    """`[project]`: the project's name, and the modules in which steps, pipelines and models are declared."""
+
+    name: str = ""
+    modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoresSection:
+    """`[stores]`: where records and blobs are kept; relative addresses are relative to the project's root."""
+
+    metadata: str = f"sqlite:///{STATE}/metadata.db"
+    artifacts: str = f"{STATE}/artifacts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSection:
+    """`[engine]`: the engine of a run that names none, and how many steps it may run at once (0: one a core)."""
+
+    default: str = "local"
+    slots: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSection:
+    """`[server]`: where `penstock serve` listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration. `tables` maps the names that SQL and Python may read to a path, or a table with `path`
+    and `format`."""
+
+    root: Path
+    project: ProjectSection = field(default_factory=ProjectSection)
+    tables: dict[str, str | dict[str, str]] = field(default_factory=dict)
+    stores: StoresSection = field(default_factory=StoresSection)
+    engine: EngineSection = field(default_factory=EngineSection)
+    server: ServerSection = field(default_factory=ServerSection)
+
+    @property
+    def state(self) -> Path:
+        """The folder of the project's state."""
+        return self.root / STATE
+
+
+_SECTIONS: dict[str, type] = {
+    "project": ProjectSection,
+    "stores": StoresSection,
+    "engine": EngineSection,
+    "server": ServerSection,
+}
+
+
+def load_config(root: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read `root/penstock.toml`, if there is one; `PENSTOCK_<SECTION>_<KEY>` variables override single keys."""
+    path = root / FILE_NAME
+    try:
+        content = tomllib.loads(path.read_text()) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"{path} is not valid TOML: {error}") from error
+    for name in content:
+        if name not in (*_SECTIONS, "tables"):
+            raise UnknownNameError("section", name, (*_SECTIONS, "tables"), within=str(path))
+    sections = {name: _section(name, cls, content.get(name, {}), environment) for name, cls in _SECTIONS.items()}
+    return Config(root=root, tables=_tables(content.get("tables", {}), path), **sections)
+
+
+def _section(name: str, cls: type, content: dict[str, Any], environment: Mapping[str, str]) -> Any:
+    keys: tuple[str, ...] = tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # a dataclass, as all of _SECTIONS
+    for key in content:
+        if key not in keys:
+            raise UnknownNameError("key", key, keys, within=f"[{name}] of {FILE_NAME}")
+    variables = {key: f"PENSTOCK_{name}_{key}".upper() for key in keys}
+    overrides = {key: environment[variable] for key, variable in variables.items() if variable in environment}
+    try:
+        given: Any = msgspec.convert(content, cls)
+        # Environment variables are text: "8001" is a good port there, and only there.
+        return msgspec.convert({**msgspec.to_builtins(given), **overrides}, cls, strict=False) if overrides else given
+    except msgspec.ValidationError as error:
+        raise DeclarationError(f"[{name}] of {FILE_NAME}: {error}") from error
+
+
+def _tables(content: dict[str, Any], path: Path) -> dict[str, str | dict[str, str]]:
+    for name, value in content.items():
+        described = isinstance(value, dict) and "path" in value and set(value) <= {"path", "format"}
+        if not (isinstance(value, str) or described):
+            raise DeclarationError(
+                f"table '{name}' in {path} is {value!r}; give a path (\"data/*.parquet\") "
+                'or { path = "...", format = "csv" }'
+            )
+    return content

@@ -1,0 +1,140 @@
+"""What `project.run` gives back: a view of a recorded run that reads the stores when it is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.core.artifact import Artifact
+from penstock.core.ports import ArtifactStore, MetadataStore
+from penstock.core.run import DONE, Run as RunRecord, State, StepRun
+from penstock.errors import RunError, UnknownNameError
+from penstock.project.codecs import load_artifact
+
+_POLL_SECONDS = 0.05
+
+
+class StepView:
+    """One step of a run."""
+
+    def __init__(self, record: StepRun, metadata: MetadataStore, store: ArtifactStore) -> None:
+        self.record = record
+        self._metadata, self._store = metadata, store
+
+    @property
+    def state(self) -> State:
+        """Where the step stands: succeeded, up_to_date, failed, skipped, cancelled, running or waiting."""
+        return self.record.state
+
+    @property
+    def reason(self) -> str:
+        """Why it ran, or did not."""
+        return self.record.reason
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None where it did not run to an end."""
+        record = self.record
+        return None if record.started is None or record.ended is None else record.ended - record.started
+
+    def log(self) -> str:
+        """Return everything the step printed; a step that was up to date shows the log of the run that made it."""
+        path = Path(self.record.log) if self.record.log else None
+        return path.read_text(errors="replace") if path is not None and path.exists() else ""
+
+    def artifact(self, output: str = "result") -> ArtifactView:
+        """Return one of its outputs."""
+        if output not in self.record.artifacts:
+            raise UnknownNameError("output", output, self.record.artifacts, within=f"step '{self.record.step}'")
+        digest = self.record.artifacts[output]
+        found = self._metadata.get(Artifact, digest)
+        if found is None:
+            raise RunError(f"artifact {digest[:12]} of step '{self.record.step}' is not recorded any more")
+        return ArtifactView(found, self._store)
+
+    def __repr__(self) -> str:
+        return f"<step {self.record.step}: {self.state}>"
+
+
+class ArtifactView:
+    """Something a step made: what is known of it, and the value itself."""
+
+    def __init__(self, record: Artifact, store: ArtifactStore) -> None:
+        self.record = record
+        self._store = store
+
+    @property
+    def digest(self) -> str:
+        """The name of its bytes."""
+        return self.record.digest
+
+    def load(self) -> Any:
+        """Return the value; tables are memory-mapped."""
+        return load_artifact(self.record, self._store)
+
+    def __repr__(self) -> str:
+        return f"<{self.record.kind} {self.digest[:12]} made by {self.record.made_by}>"
+
+
+class Run:
+    """A run of a pipeline, as it is recorded now: every attribute reads the store."""
+
+    def __init__(self, id: str, metadata: MetadataStore, store: ArtifactStore) -> None:
+        self.id = id
+        self._metadata, self._store = metadata, store
+
+    @property
+    def record(self) -> RunRecord:
+        """Return the run's record."""
+        found = self._metadata.get(RunRecord, self.id)
+        if found is None:
+            raise UnknownNameError("run", self.id, ())
+        return found
+
+    @property
+    def state(self) -> State:
+        """Where the run stands: waiting, running, succeeded, failed or cancelled."""
+        return self.record.state
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The pipeline's parameters, defaults included."""
+        return self.record.params
+
+    @property
+    def mode(self) -> str:
+        """`train` or `infer`."""
+        return self.record.mode
+
+    @property
+    def cause(self) -> dict[str, Any]:
+        """What started it."""
+        return self.record.cause
+
+    @property
+    def steps(self) -> Mapping[str, StepView]:
+        """The steps by name, in the order of the pipeline."""
+        records = self._metadata.find(StepRun, run=self.id)
+        ordered = sorted(records, key=lambda record: record.position)
+        return {record.step: StepView(record, self._metadata, self._store) for record in ordered}
+
+    def artifact(self, step: str, output: str = "result") -> ArtifactView:
+        """Return what a step made: `run.artifact("evaluate").load()`."""
+        steps = self.steps
+        if step not in steps:
+            raise UnknownNameError("step", step, steps, within=f"run {self.id}")
+        return steps[step].artifact(output)
+
+    def wait(self, timeout_seconds: float | None = None) -> Run:
+        """Return when the run has ended, or raise `TimeoutError`."""
+        limit = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while self.state not in DONE:
+            if limit is not None and time.monotonic() > limit:
+                raise TimeoutError(f"run {self.id} is still {self.state} after {timeout_seconds} s")
+            time.sleep(_POLL_SECONDS)
+        return self
+
+    def __repr__(self) -> str:
+        return f"<run {self.id} of {self.record.pipeline}: {self.state}>"

@@ -1,0 +1,119 @@
+"""The row predictors that requests use. They follow the registry in a thread of their own, off the request path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from penstock.core.graph import ModelGraph
+from penstock.core.run import AliasChange, ModelVersion
+from penstock.errors import PenstockError, UnknownNameError
+from penstock.serving.errors import LOG
+from penstock.serving.service import MakePredictor, Service
+
+REFRESH_SECONDS = 0.5
+"""How often the registry is looked at: a push is served within about this time and the time to load the model."""
+KEPT_VERSIONS = 32
+"""How many versions that no alias leads to stay loaded after they were asked for by number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A version of a model, ready to predict."""
+
+    model: str
+    version: int
+    graph: ModelGraph
+    answer: Callable[[bytes], bytes]
+
+
+def predict_path(model: str, version: int | None = None) -> str:
+    """Return the path at which a model, or one version of it, predicts."""
+    return f"/v1/models/{model}:predict" if version is None else f"/v1/models/{model}/versions/{version}:predict"
+
+
+class Predictors:
+    """What is loaded, by the path that predicts with it; a context manager that ends its thread when left.
+
+    `by_path` is what requests read, one dictionary look-up; only the loading thread writes to it, one entry at a time.
+    """
+
+    def __init__(self, project: Service, make: MakePredictor) -> None:
+        self.by_path: dict[str, Loaded] = {}
+        self._project, self._make = project, make
+        self._versions: dict[tuple[str, int], Loaded] = {}
+        self._broken: set[tuple[str, int]] = set()
+        self._seen: tuple[Any, ...] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-load")
+
+    async def get(self, model: str, version: int | None = None) -> Loaded:
+        """Return the predictor of a version (None: the one that is served), loading it if need be."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._get, model, version)
+
+    async def watch(self) -> NoReturn:
+        """Follow the registry until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await loop.run_in_executor(self._thread, self.refresh)
+            except Exception:  # whatever is wrong with the registry now, the next look may find it mended
+                LOG.exception("the registry cannot be read; what is loaded goes on being served")
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    def refresh(self) -> None:
+        """Load what the registry serves now, where that has changed. A version that cannot be loaded leaves the one
+        before it in place."""
+        newest = tuple(
+            tuple(self._project.metadata.find(kind, newest_first=True, limit=1)) for kind in (ModelVersion, AliasChange)
+        )
+        if newest == self._seen:
+            return
+        for model in self._project.models:
+            version = served_version(self._project, model)
+            if (model, version) not in self._broken:
+                try:
+                    self._get(model, None)
+                except PenstockError as error:
+                    self._broken.add((model, version))
+                    LOG.error("version %s of model '%s' cannot be loaded: %s", version, model, error)
+        self._seen = newest
+
+    def close(self) -> None:
+        """End the loading thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _get(self, model: str, version: int | None) -> Loaded:
+        served = served_version(self._project, model)
+        loaded = self._load(model, served if version is None else version)
+        if loaded.version == served:
+            self.by_path[predict_path(model)] = loaded
+        self._forget()
+        return loaded
+
+    def _load(self, model: str, version: int) -> Loaded:
+        found = self._versions.get((model, version))
+        if found is None:
+            graph = self._project.models[model].load(version)
+            found = Loaded(model, version, graph, self._make(graph).answer)
+            self._versions[model, version] = self.by_path[predict_path(model, version)] = found
+        return found
+
+    def _forget(self) -> None:
+        served = {id(self.by_path.get(predict_path(model))) for model, _ in self._versions}
+        unused = [key for key, loaded in self._versions.items() if id(loaded) not in served]
+        for key in unused[:-KEPT_VERSIONS]:
+            del self._versions[key], self.by_path[predict_path(*key)]
+
+
+def served_version(project: Service, model: str) -> int:
+    """Return the version that answers when none is named: where the alias `champion` points, else the newest."""
+    champion = project.metadata.find(AliasChange, model=model, alias="champion", newest_first=True, limit=1)
+    if champion:
+        return champion[0].version
+    newest = project.metadata.find(ModelVersion, model=model, newest_first=True, limit=1)
+    if not newest:
+        raise UnknownNameError("model", model, tuple(project.models))
+    return newest[0].version

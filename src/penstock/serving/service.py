@@ -1,0 +1,60 @@
+"""What the server needs of a project, and of the models in it: handed in, so that tests can serve without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from penstock.core.graph import ModelGraph
+from penstock.core.ports import MetadataStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class RegisteredModel(Protocol):
+    """A model of the registry."""
+
+    def load(self, ref: int) -> ModelGraph:
+        """Return the model graph of a version."""
+        ...
+
+
+class Service(Protocol):
+    """The project that is served; `penstock.project.Project` is one."""
+
+    @property
+    def root(self) -> Path:
+        """The folder in which runs are started."""
+        ...
+
+    @property
+    def metadata(self) -> MetadataStore:
+        """Runs, steps, versions and aliases; used from several threads."""
+        ...
+
+    @property
+    def pipelines(self) -> Mapping[str, Callable[..., Any]]:
+        """The declared pipelines by name."""
+        ...
+
+    @property
+    def models(self) -> Mapping[str, RegisteredModel]:
+        """The registered models by name, as the registry has them now."""
+        ...
+
+    def sql(self, text: str) -> pa.Table:
+        """Run one statement."""
+        ...
+
+
+class RowPredictor(Protocol):
+    """The row function of a model graph, from bytes to bytes. Used by one thread at a time."""
+
+    def answer(self, body: bytes) -> bytes:
+        """Return `{"predictions": [...]}` for `{"instances": [{...}]}`; raises `RequestError` or `DataError`."""
+        ...
+
+
+MakePredictor = Callable[[ModelGraph], RowPredictor]

@@ -1,0 +1,52 @@
+"""A step's log as a text, or followed live as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+
+from penstock.core.run import DONE, StepRun
+
+_POLL_SECONDS = 0.1
+_CHUNK_BYTES = 64 * 1024
+_KEEP_ALIVE_SECONDS = 15.0
+
+
+async def follow(latest: Callable[[], StepRun], start: int = 0) -> AsyncIterator[bytes]:
+    """Yield the lines of a step's log as server-sent events from the byte `start` on, until the step has ended.
+
+    An event's id is the byte after its line, so that a client that comes back with `Last-Event-ID` misses nothing. The
+    last event is `end` with the step's state.
+    """
+    position, quiet_seconds = start, 0.0
+    while True:
+        step = await run_in_threadpool(latest)  # read before the log: what is there once it is done, is all
+        chunk = await run_in_threadpool(_read, step.log, position)
+        lines = chunk.splitlines(keepends=True)
+        done = step.state in DONE and len(chunk) < _CHUNK_BYTES
+        if lines and not lines[-1].endswith(b"\n") and not done and len(chunk) < _CHUNK_BYTES:
+            lines.pop()  # its end is not written yet
+        for line in lines:
+            position += len(line)
+            yield b"id: %d\ndata: %s\n\n" % (position, line.rstrip(b"\r\n").replace(b"\r", b"\ndata: "))
+        if done:
+            yield b"event: end\ndata: %s\n\n" % msgspec.json.encode({"state": step.state, "error": step.error})
+            return
+        if not lines:
+            quiet_seconds += _POLL_SECONDS
+            if quiet_seconds >= _KEEP_ALIVE_SECONDS:
+                quiet_seconds = 0.0
+                yield b": still running\n\n"
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def _read(log: str, position: int) -> bytes:
+    if not log or not Path(log).is_file():
+        return b""
+    with Path(log).open("rb") as file:
+        file.seek(position)
+        return file.read(_CHUNK_BYTES)

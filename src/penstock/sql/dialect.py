@@ -1,0 +1,170 @@
+"""BigQuery's SQL with its machine learning statements, parsed: what sqlglot lacks of them is added here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.bigquery import BigQuery
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.bigquery import BigQueryParser
+from sqlglot.tokens import Token, TokenType
+
+from penstock.errors import SqlError
+
+_ACCEPTED = "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL [IF NOT EXISTS], DROP MODEL [IF EXISTS]"
+
+
+class MachineLearningTable(exp.Expression):
+    """`ML.<name>(MODEL model, rows, settings)` in a FROM clause. `this` is the name in capitals; `rows` is a query."""
+
+    arg_types = {"this": True, "model": False, "rows": False, "settings": False}
+
+
+class Dialect(BigQuery):
+    """BigQuery's dialect as its documentation, its users and the talk's slides write it."""
+
+    class Parser(BigQueryParser):
+        """Adds TRANSFORM with a leading SELECT, and every table function of ML."""
+
+        PROPERTY_PARSERS = {
+            **BigQueryParser.PROPERTY_PARSERS,
+            "TRANSFORM": lambda self: self.parse_transform(),
+        }
+
+        def parse_transform(self) -> exp.TransformModelProperty:
+            """Parse `(SELECT a, b AS c)` or `(a, b AS c)`."""
+            self._match_l_paren()
+            self._match(TokenType.SELECT)
+            properties = self.expression(exp.TransformModelProperty(expressions=self._parse_expressions()))
+            self._match_r_paren()
+            return properties
+
+        def _parse_table(self, *args: object, **kwargs: object) -> exp.Expr | None:
+            if not self._is_machine_learning_table():
+                return super()._parse_table(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+            table = self._parse_machine_learning_table()
+            alias = self._parse_table_alias(alias_tokens=self.TABLE_ALIAS_TOKENS)
+            return self.expression(exp.Table(this=table, alias=alias))
+
+        def _is_machine_learning_table(self) -> bool:
+            ahead = self._tokens[self._index : self._index + 4]
+            return (
+                len(ahead) == 4
+                and ahead[0].text.upper() == "ML"
+                and ahead[1].token_type == TokenType.DOT
+                and ahead[3].token_type == TokenType.L_PAREN
+            )
+
+        def _parse_machine_learning_table(self) -> MachineLearningTable:
+            name = self._tokens[self._index + 2]
+            self._advance(3)
+            self._match_l_paren()
+            table = self.expression(MachineLearningTable(this=name.text.upper())).update_positions(name)
+            while self._curr and self._curr.token_type != TokenType.R_PAREN:
+                self._parse_machine_learning_argument(table)
+                if not self._match(TokenType.COMMA):
+                    break
+            self._match_r_paren()
+            return table
+
+        def _parse_machine_learning_argument(self, table: MachineLearningTable) -> None:
+            if self._match_text_seq("MODEL"):
+                table.set("model", self._parse_table_parts())
+            elif self._match(TokenType.TABLE):
+                table.set("rows", exp.select("*").from_(self._parse_table_parts(), copy=False))
+            elif self._match(TokenType.L_PAREN, advance=False):
+                table.set("rows", self._parse_rows())
+            else:
+                table.set("settings", self._parse_bitwise())
+
+        def _parse_rows(self) -> exp.Expr | None:
+            """Parse `(SELECT ...)`, or the slide's bare list `(350 AS duration, ...)`: one row of constants."""
+            inside = (token for token in self._tokens[self._index :] if token.token_type != TokenType.L_PAREN)
+            if next(inside).token_type in (TokenType.SELECT, TokenType.WITH):
+                return self._parse_select(nested=True)
+            self._match_l_paren()
+            rows = self.expression(exp.Select(expressions=self._parse_expressions()))
+            self._match_r_paren()
+            return rows
+
+
+def parse_statements(text: str) -> list[exp.Expr]:
+    """Return the syntax tree of each statement; `SqlError` says where a text that is none goes wrong."""
+    tokens = _tokens(text)
+    for statement in _split(tokens):
+        _refuse_other_statements(statement, text)
+    try:
+        trees = Dialect().parser(error_level=sqlglot.ErrorLevel.IMMEDIATE).parse(tokens, text)
+    except ParseError as error:
+        raise SqlError(_explain(error, text)) from None
+    found = [tree for tree in trees if tree is not None]
+    if not found:
+        raise SqlError(f"there is no statement in the SQL text; {_ACCEPTED}")
+    return found
+
+
+def place(node: exp.Expr) -> str:
+    """Return " at line:column" of the first character of `node`, or "" for a node that no text stands for."""
+    found = [part.meta for part in node.walk() if "start" in part.meta]
+    if not found:
+        return ""
+    first = min(found, key=lambda meta: int(meta["start"]))
+    return f" at {first['line']}:{first['col'] - (first['end'] - first['start'])}"
+
+
+def _tokens(text: str) -> list[Token]:
+    try:
+        return Dialect().tokenize(text)
+    except TokenError as error:
+        start = error.start or 0
+        raise SqlError(f"the SQL text has an unclosed quote or comment near {_quote(text, start)}") from None
+
+
+def _split(tokens: Sequence[Token]) -> list[list[Token]]:
+    statements: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.token_type == TokenType.SEMICOLON:
+            statements.append([])
+        else:
+            statements[-1].append(token)
+    return [statement for statement in statements if statement]
+
+
+def _refuse_other_statements(tokens: Sequence[Token], text: str) -> None:
+    """Refuse every statement but ours by its first words, before a parser sees the rest."""
+    words = [token.text.upper() for token in tokens[:4]]
+    match words:
+        case ["SELECT" | "WITH" | "(", *_] | ["DROP", "MODEL", *_]:
+            return
+        case ["CREATE", "MODEL", *_] | ["CREATE", "OR", "REPLACE", "MODEL"]:
+            return
+        case ["CREATE" | "DROP" | "ALTER" | "EXPORT" as verb, *rest]:
+            what = " ".join([verb, *(word for word in rest[:3] if word.isalpha())][: 4 if "OR" in rest else 2])
+        case [first, *_]:
+            what = first
+    position = _position(text, tokens[0].start)
+    raise SqlError(f"{what} at {position} is not a statement that penstock runs; {_ACCEPTED}")
+
+
+def _position(text: str, offset: int) -> str:
+    before = text[:offset]
+    return f"{before.count(chr(10)) + 1}:{offset - (before.rfind(chr(10)) + 1) + 1}"
+
+
+def _quote(text: str, offset: int) -> str:
+    line = text[offset:].split("\n", 1)[0]
+    return f"{_position(text, offset)}: {line[:40]!r}"
+
+
+def _explain(error: ParseError, text: str) -> str:
+    """Say in one line what sqlglot found wrong, where, and with which words around it."""
+    [detail, *_] = error.errors
+    line, column = int(detail["line"]), int(detail["col"])
+    highlight = detail["highlight"] or ""
+    before = (detail["start_context"] or "").split("\n")[-1][-30:]
+    after = (detail["end_context"] or "").split("\n")[0][:20]
+    what = str(detail["description"]).rstrip(".")
+    start = max(column - len(highlight) + 1, 1)
+    return f"cannot read the SQL text at {line}:{start}, near {(before + highlight + after).strip()!r}: {what}"
