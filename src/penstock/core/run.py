@@ -33,8 +33,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRun:
-    """One step of one run. `artifacts` maps output names to digests; `parts` are the parts of its key, by which `why`
-    explains; `reason` says why it ran or did not; `log` is the path of its log."""
+    """One step of one run. `artifacts` maps output names to digests, `inputs` parameters to the digests they were given;
+    `parts` are the parts of its key, by which `why` explains; `reason` says why it ran or did not; `log` is the path of
+    its log."""
 
     run: str
     step: str
@@ -44,6 +45,7 @@ class StepRun:
     parts: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     artifacts: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
     attempts: int = 0
     started: float | None = None
     ended: float | None = None

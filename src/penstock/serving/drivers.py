@@ -4,9 +4,12 @@ as it is now; cancelled by the signal that Ctrl-C sends."""
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -22,26 +25,26 @@ START_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 
 
-def start_run(root: Path, folder: Path, pipeline: str, run_id: str, form: RunForm) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
-    """Start `penstock run` and return it with the first line it printed: `{"id": ...}`, or `{"error": {...}}`.
+def start_run(root: Path, pipeline: str, form: RunForm) -> dict[str, Any]:
+    """Start `penstock run` and return the first line that it prints: `{"id": ...}`, or `{"error": {...}}`.
 
-    What it prints goes to files in the run's folder, not to a pipe: the server may end before the run does.
+    What it prints goes to files in the project's state, not to a pipe: the server may end before the run does.
     """
+    folder = root / ".penstock" / "drivers"
     folder.mkdir(parents=True, exist_ok=True)
-    said = folder / "driver.jsonl"
-    cause = msgspec.json.encode({"kind": "rest"}).decode()
+    began = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+    said = folder / f"{began}.jsonl"
     command = [
-        sys.executable, "-m", "penstock", "--project", str(root), "run", "--json", "--run-id", run_id, "--cause", cause,
+        sys.executable, "-m", "penstock", "--project", str(root), "run", "--json", "--cause", '{"kind":"rest"}',
         "--params", "-", "--experiment", form.experiment, "--mode", form.mode, "--", pipeline,
     ]  # fmt: skip
-    with said.open("wb") as out, (folder / "driver.log").open("wb") as log:
-        driver = subprocess.Popen(
-            command, cwd=root, stdin=subprocess.PIPE, stdout=out, stderr=log, start_new_session=True
-        )
-    assert driver.stdin is not None  # noqa: S101  # because stdin=PIPE
-    with driver.stdin as stdin:
-        stdin.write(msgspec.json.encode(form.params))
-    return driver, _first_line(driver, said)
+    with said.open("wb") as out, said.with_suffix(".log").open("wb") as log, tempfile.TemporaryFile() as params:
+        params.write(msgspec.json.encode(form.params))
+        params.seek(0)
+        driver = subprocess.Popen(command, cwd=root, stdin=params, stdout=out, stderr=log, start_new_session=True)
+    # Somebody must take the exit status when the run ends, or its process stays as a zombie.
+    threading.Thread(target=driver.wait, name=f"penstock-driver-{driver.pid}", daemon=True).start()
+    return _first_line(driver, said)
 
 
 def _first_line(driver: subprocess.Popen[bytes], said: Path) -> dict[str, Any]:
@@ -50,12 +53,15 @@ def _first_line(driver: subprocess.Popen[bytes], said: Path) -> dict[str, Any]:
         ended = driver.poll() is not None  # asked before the file is read, so that no last words are missed
         line, newline, _ = said.read_bytes().partition(b"\n")
         if newline:
-            return msgspec.json.decode(line, type=dict[str, Any])
+            first: dict[str, Any] = msgspec.json.decode(line)
+            return first
         if ended:
-            raise RunError(f"the run's process ended with code {driver.returncode} before it began; see {said.parent}")
+            raise RunError(
+                f"the run's process ended with code {driver.returncode} before it began; see {said.with_suffix('.log')}"
+            )
         time.sleep(_POLL_SECONDS)
     driver.terminate()
-    raise RunError(f"the run did not begin within {START_SECONDS:.0f} s; see {said.parent}")
+    raise RunError(f"the run did not begin within {START_SECONDS:.0f} s; see {said.with_suffix('.log')}")
 
 
 def cancel_run(run: Run) -> None:
@@ -66,7 +72,9 @@ def cancel_run(run: Run) -> None:
     if run.state in DONE:
         raise ConflictError(f"run {run.id} has ended already: it is {run.state}")
     if run.pid is None or not _is_driver(run.pid, run.created):
-        raise ConflictError(f"run {run.id} is {run.state}, but the process that drove it is gone; run the pipeline again")
+        raise ConflictError(
+            f"run {run.id} is {run.state}, but the process that drove it is gone; run the pipeline again"
+        )
     os.kill(run.pid, signal.SIGINT)
 
 

@@ -46,9 +46,7 @@ class Metrics:
             "# TYPE penstock_predict_requests_total counter",
         ]
         for (model, version), count in sorted(self.predict_requests.items()):
-            lines.append(
-                f'penstock_predict_requests_total{{model="{_escaped(model)}",version="{version}"}} {count}'
-            )
+            lines.append(f'penstock_predict_requests_total{{model="{_escaped(model)}",version="{version}"}} {count}')
         lines += ["# HELP penstock_request_seconds Time to answer.", "# TYPE penstock_request_seconds histogram"]
         for endpoint, histogram in sorted(self.latency.items()):
             lines += _histogram_lines("penstock_request_seconds", endpoint, histogram)

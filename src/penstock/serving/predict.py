@@ -8,50 +8,51 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from penstock.serving.bodies import read_body
-from penstock.serving.errors import failure
+from penstock.serving.errors import failure, plain_failure
 from penstock.serving.metrics import Metrics
-from penstock.serving.predictors import Loaded, Predictors
+from penstock.serving.predictors import Predictors, is_predict_path, parse_path
 
 _JSON = (b"content-type", b"application/json")
+_CLOSE = (b"connection", b"close")
+_NOT_POST = plain_failure(405, "method_not_allowed", "predict takes POST")
 
 
 def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, body_limit_bytes: int) -> ASGIApp:
-    """Return an application that answers predict requests of loaded models itself and leaves all others to `fallback`.
+    """Return an application that answers predict requests itself and leaves all others to `fallback`.
 
-    A request costs one dictionary look-up (the whole path), the model graph's row function, and two counters.
+    A request for a model that is loaded costs one dictionary look-up (the whole path), the model graph's row function
+    and two counters.
     """
     by_path = predictors.by_path
 
+    async def answer(path: str, receive: Receive) -> tuple[int, bytes]:
+        try:
+            loaded = by_path.get(path) or await predictors.get(*parse_path(path))
+            body = loaded.answer(await read_body(receive, body_limit_bytes))
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # the border of the server: whatever happened, the client gets an answer
+            failed = failure(error, path)
+            return failed.status, failed.body
+        metrics.predict_requests[loaded.model, loaded.version] += 1
+        return 200, body
+
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST":
-            loaded = by_path.get(scope["path"])
-            if loaded is not None:
-                await answer_predict(
-                    loaded, scope["path"], receive, send, metrics=metrics, body_limit_bytes=body_limit_bytes
-                )
+        if scope["type"] != "http" or not is_predict_path(scope["path"]):
+            await fallback(scope, receive, send)
+            return
+        started = perf_counter()
+        status, body = _NOT_POST.status, _NOT_POST.body
+        if scope["method"] == "POST":
+            try:
+                status, body = await answer(scope["path"], receive)
+            except ClientDisconnect:
                 return
-        await fallback(scope, receive, send)
+        headers = [_JSON, (b"content-length", b"%d" % len(body))]
+        if status == 413:
+            headers.append(_CLOSE)  # the rest of the body is not read
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        metrics.observe("predict", status, perf_counter() - started)
 
     return application
-
-
-async def answer_predict(
-    loaded: Loaded, path: str, receive: Receive, send: Send, *, metrics: Metrics, body_limit_bytes: int
-) -> None:
-    """Read one request, predict, answer and count it."""
-    started = perf_counter()
-    status = 200
-    try:
-        body = loaded.answer(await read_body(receive, body_limit_bytes))
-        metrics.predict_requests[loaded.model, loaded.version] += 1
-    except ClientDisconnect:
-        return
-    except Exception as error:  # the border of the server: whatever happened, the client gets an answer
-        failed = failure(error, path)
-        status, body = failed.status, failed.body
-    headers = [_JSON, (b"content-length", b"%d" % len(body))]
-    if status == 413:
-        headers.append((b"connection", b"close"))  # the rest of the body is not read
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-    metrics.observe("predict", status, perf_counter() - started)

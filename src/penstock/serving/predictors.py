@@ -35,6 +35,19 @@ def predict_path(model: str, version: int | None = None) -> str:
     return f"/v1/models/{model}:predict" if version is None else f"/v1/models/{model}/versions/{version}:predict"
 
 
+def is_predict_path(path: str) -> bool:
+    """Tell whether a path is one of `predict_path`."""
+    return path.endswith(":predict") and path.startswith("/v1/models/")
+
+
+def parse_path(path: str) -> tuple[str, int | None]:
+    """Return the model and the version in a path of `predict_path`."""
+    model, separator, version = path[len("/v1/models/") : -len(":predict")].partition("/versions/")
+    if separator and not version.isdecimal():
+        raise UnknownNameError("version", version, (), within=f"model '{model}'")
+    return model, int(version) if separator else None
+
+
 class Predictors:
     """What is loaded, by the path that predicts with it; a context manager that ends its thread when left.
 
@@ -53,19 +66,29 @@ class Predictors:
         """Return the predictor of a version (None: the one that is served), loading it if need be."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._get, model, version)
 
+    @property
+    def served(self) -> list[Loaded]:
+        """What answers where no version is named, by the model's name."""
+        return [self.by_path[path] for path in sorted(self.by_path) if "/versions/" not in path]
+
+    async def load(self) -> None:
+        """Load what the registry serves now, if it has changed since the last time."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh)
+
     async def watch(self) -> NoReturn:
         """Follow the registry until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
+            await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await loop.run_in_executor(self._thread, self.refresh)
+                await self.load()
             except Exception:  # whatever is wrong with the registry now, the next look may find it mended
                 LOG.exception("the registry cannot be read; what is loaded goes on being served")
-            await asyncio.sleep(REFRESH_SECONDS)
 
-    def refresh(self) -> None:
-        """Load what the registry serves now, where that has changed. A version that cannot be loaded leaves the one
-        before it in place."""
+    def close(self) -> None:
+        """End the loading thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _refresh(self) -> None:
         newest = tuple(
             tuple(self._project.metadata.find(kind, newest_first=True, limit=1)) for kind in (ModelVersion, AliasChange)
         )
@@ -77,13 +100,10 @@ class Predictors:
                 try:
                     self._get(model, None)
                 except PenstockError as error:
+                    # The version before it, if there was one, goes on being served.
                     self._broken.add((model, version))
                     LOG.error("version %s of model '%s' cannot be loaded: %s", version, model, error)
         self._seen = newest
-
-    def close(self) -> None:
-        """End the loading thread."""
-        self._thread.shutdown(cancel_futures=True)
 
     def _get(self, model: str, version: int | None) -> Loaded:
         served = served_version(self._project, model)
@@ -96,6 +116,9 @@ class Predictors:
     def _load(self, model: str, version: int) -> Loaded:
         found = self._versions.get((model, version))
         if found is None:
+            if self._project.metadata.get(ModelVersion, model, version) is None:
+                known = [str(each.version) for each in self._project.metadata.find(ModelVersion, model=model)]
+                raise UnknownNameError("version", str(version), known, within=f"model '{model}'")
             graph = self._project.models[model].load(version)
             found = Loaded(model, version, graph, self._make(graph).answer)
             self._versions[model, version] = self.by_path[predict_path(model, version)] = found

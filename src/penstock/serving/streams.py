@@ -32,7 +32,7 @@ async def follow(latest: Callable[[], StepRun], start: int = 0) -> AsyncIterator
             lines.pop()  # its end is not written yet
         for line in lines:
             position += len(line)
-            yield b"id: %d\ndata: %s\n\n" % (position, line.rstrip(b"\r\n").replace(b"\r", b"\ndata: "))
+            yield b"id: %d\ndata: %s\n\n" % (position, line.rstrip(b"\r\n"))
         if done:
             yield b"event: end\ndata: %s\n\n" % msgspec.json.encode({"state": step.state, "error": step.error})
             return
@@ -42,6 +42,11 @@ async def follow(latest: Callable[[], StepRun], start: int = 0) -> AsyncIterator
                 quiet_seconds = 0.0
                 yield b": still running\n\n"
             await asyncio.sleep(_POLL_SECONDS)
+
+
+def read_log(step: StepRun) -> bytes:
+    """Return everything that a step has printed so far."""
+    return Path(step.log).read_bytes() if step.log and Path(step.log).is_file() else b""
 
 
 def _read(log: str, position: int) -> bytes:

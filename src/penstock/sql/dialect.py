@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import sqlglot
@@ -118,8 +119,9 @@ def _tokens(text: str) -> list[Token]:
     try:
         return Dialect().tokenize(text)
     except TokenError as error:
-        start = error.start or 0
-        raise SqlError(f"the SQL text has an unclosed quote or comment near {_quote(text, start)}") from None
+        missing = re.match(r"Missing (\S+) from (\d+):(\d+)", str(error.__cause__))
+        what = f"the {missing[1]} opened at {missing[2]}:{missing[3]} is" if missing else "a quote or a comment is"
+        raise SqlError(f"cannot read the SQL text: {what} never closed, in {_shorten(text)}") from None
 
 
 def _split(tokens: Sequence[Token]) -> list[list[Token]]:
@@ -153,9 +155,9 @@ def _position(text: str, offset: int) -> str:
     return f"{before.count(chr(10)) + 1}:{offset - (before.rfind(chr(10)) + 1) + 1}"
 
 
-def _quote(text: str, offset: int) -> str:
-    line = text[offset:].split("\n", 1)[0]
-    return f"{_position(text, offset)}: {line[:40]!r}"
+def _shorten(text: str) -> str:
+    words = " ".join(text.split())
+    return repr(words if len(words) <= 60 else f"{words[:57]}...")
 
 
 def _explain(error: ParseError, text: str) -> str:

@@ -1,0 +1,89 @@
+"""How a model is declared: names, type, features and options, checked when they are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.core.expression import Expr
+from penstock.core.mapping import FrozenMap
+from penstock.core.model import Model
+from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
+from penstock.models.learners import LEARNERS
+from penstock.models.options import check_options
+from penstock.operations import col, parse
+
+Feature = Expr | str
+"""An expression, or its text in BigQuery's dialect."""
+
+
+def model(
+    name: str,
+    *,
+    type: str,
+    label: str,
+    features: Mapping[str, Feature] | None = None,
+    options: Mapping[str, Any] | None = None,
+    target: Feature | None = None,
+) -> Model:
+    """Declare a model: which learner finds what, from which expressions. Nothing is learned yet.
+
+    `type` and `options` go by BigQuery ML's names. Without `features` every column but the label is one. `target` is
+    the expression of the label where it is not simply the column of that name; predictions are called
+    `predicted_<label>`.
+
+    Raises `UnknownNameError` for an unknown type, option or function, and `DeclarationError` for a feature that is
+    not an expression.
+    """
+    _check_name(name)
+    kind = type.lower()
+    if kind not in LEARNERS:
+        raise UnknownNameError("model type", type, LEARNERS)
+    return Model(
+        name=name,
+        type=kind,
+        label=label,
+        target=col(label) if target is None else _expression(target, f"model '{name}': target"),
+        features=None if features is None else _features(features, name, label),
+        options=check_options(options or {}, LEARNERS[kind].options, within=f"model '{name}' ({kind})"),
+    )
+
+
+def _check_name(name: str) -> None:
+    if not name or any(character in name for character in "@/\\") or name != name.strip() or name.startswith("."):
+        raise DeclarationError(
+            f"model name {name!r}: a name is not empty, starts with no dot and has no '@', '/' or '\\' "
+            "(they stand before an alias and a version)"
+        )
+
+
+def _features(features: Mapping[str, Feature], name: str, label: str) -> FrozenMap[Expr]:
+    if not features:
+        raise DeclarationError(f"model '{name}' has no features; leave `features` out to take every column")
+    if label in features:
+        raise DeclarationError(
+            f"model '{name}': feature '{label}' has the label's name; the label is not a feature of itself"
+        )
+    return FrozenMap(
+        (feature, _expression(value, f"model '{name}': feature '{feature}'")) for feature, value in features.items()
+    )
+
+
+def _expression(value: Any, where: str) -> Expr:
+    match value:
+        case Expr():
+            return value
+        case str():
+            try:
+                return parse(value)
+            except (ExpressionError, SqlError) as error:
+                raise type(error)(f"{where}: {error}") from error
+        case bool():
+            raise DeclarationError(
+                f"{where} is {value}, not an expression; '==' and '!=' compare at once, so to compare in every row "
+                "write ps.col('name').eq(value) or .ne(value)"
+            )
+    raise DeclarationError(
+        f"{where} is {value!r}, not an expression; write ps.col('name'), ps.lit(value), or a text such as "
+        "'EXTRACT(HOUR FROM start_date)'"
+    )

@@ -1,0 +1,154 @@
+"""The options that each kind of learner takes, by BigQuery ML's names, with their types, ranges and our defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.core.mapping import FrozenMap
+from penstock.errors import DeclarationError, UnknownNameError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """What values an option takes. `default` None means: not set."""
+
+    type: str  # "int", "float", "bool", "string", "choice" or "weights"
+    default: Any = None
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    meaning: str = ""
+
+
+SPLIT = {
+    "data_split_method": Option(
+        type="choice",
+        default="NO_SPLIT",  # ps.fit gets training rows; the SQL front says AUTO_SPLIT, BigQuery's default
+        choices=("NO_SPLIT", "AUTO_SPLIT", "RANDOM", "SEQ", "CUSTOM"),
+        meaning="which rows are kept back to judge by",
+    ),
+    "data_split_eval_fraction": Option(type="float", default=0.2, least=0.0, most=1.0, meaning="how many of the rows"),
+    "data_split_col": Option(type="string", meaning="SEQ: newest by it are kept back; CUSTOM: TRUE or NULL are"),
+}
+WEIGHTS = {
+    "auto_class_weights": Option(type="bool", default=False, meaning="every class weighs the same in sum"),
+    "class_weights": Option(type="weights", meaning="weight of a row by its label"),
+}
+STOPPING = {
+    "early_stop": Option(
+        type="bool", default=False, meaning="stop when an iteration improves the loss by less than min_rel_progress"
+    ),
+    "min_rel_progress": Option(type="float", default=0.01, least=0.0, meaning="relative to the loss before it"),
+}
+LINEAR = {
+    **SPLIT,
+    "l1_reg": Option(type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute coefficients"),
+    "l2_reg": Option(type="float", default=0.0, least=0.0, meaning="weight of the sum of squared coefficients"),
+    "fit_intercept": Option(type="bool", default=True, meaning="learn a constant as well"),
+    "category_encoding_method": Option(
+        type="choice",
+        default="ONE_HOT_ENCODING",
+        choices=("ONE_HOT_ENCODING", "DUMMY_ENCODING"),
+        meaning="DUMMY_ENCODING: the most frequent category has weight 0",
+    ),
+}
+LINEAR_REG = {
+    **LINEAR,
+    "optimize_strategy": Option(
+        type="choice", default="AUTO_STRATEGY", choices=("AUTO_STRATEGY", "NORMAL_EQUATION"), meaning="exact either way"
+    ),
+    "max_iterations": Option(type="int", default=1000, least=1, meaning="of coordinate descent, with l1_reg only"),
+}
+LOGISTIC_REG = {
+    **LINEAR,
+    **WEIGHTS,
+    "max_iterations": Option(type="int", default=100, least=1, meaning="of L-BFGS (of SAGA with l1_reg)"),
+}
+TREES = {
+    **SPLIT,
+    **STOPPING,
+    "max_iterations": Option(type="int", default=20, least=1, meaning="how many trees (a class)"),
+    "learn_rate": Option(type="float", default=0.3, least=0.0, meaning="shrinkage of each tree"),
+    "max_tree_depth": Option(type="int", default=6, least=1, most=64, meaning="of any leaf"),
+    "num_leaves": Option(
+        type="int", least=2, most=131072, meaning="leaves a tree at most; not set: 2 ** max_tree_depth, at most 1024"
+    ),
+    "min_data_in_leaf": Option(type="int", default=20, least=0, meaning="rows in any leaf"),
+    "min_tree_child_weight": Option(type="float", default=1.0, least=0.0, meaning="sum of hessians in any leaf"),
+    "min_split_loss": Option(type="float", default=0.0, least=0.0, meaning="gain below which nothing is split"),
+    "l1_reg": Option(type="float", default=0.0, least=0.0, meaning="L1 on leaf values"),
+    "l2_reg": Option(type="float", default=1.0, least=0.0, meaning="L2 on leaf values"),
+    "subsample": Option(type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of rows for each tree"),
+    "colsample_bytree": Option(type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of features a tree"),
+    "colsample_bynode": Option(type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of features a split"),
+    "num_parallel_tree": Option(type="int", default=1, least=1, most=1, meaning="boosting grows one tree at a time"),
+    "booster_type": Option(type="choice", default="GBTREE", choices=("GBTREE", "DART"), meaning="how trees add up"),
+    "tree_method": Option(type="choice", default="HIST", choices=("AUTO", "HIST"), meaning="histograms either way"),
+    "category_encoding_method": Option(
+        type="choice", default="LABEL_ENCODING", choices=("LABEL_ENCODING",), meaning="splits on sets of categories"
+    ),
+    "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of subsample and colsample"),
+    "num_threads": Option(type="int", default=0, least=0, most=1024, meaning="0: all cores; the model is the same"),
+}
+BOOSTED_TREE_REGRESSOR = TREES
+BOOSTED_TREE_CLASSIFIER = {**TREES, **WEIGHTS}
+
+ALIASES = {"max_depth": "max_tree_depth"}
+"""Other spellings that we take."""
+
+
+def check_options(options: Mapping[str, Any], known: Mapping[str, Option], *, within: str) -> FrozenMap[Any]:
+    """Return the options by their own names, with values brought to their types (2 becomes 2.0 where it is a float).
+
+    Raises `UnknownNameError` for an option the learner does not take and `DeclarationError` for a value it cannot have.
+    """
+    checked = {}
+    for given, value in options.items():
+        name = ALIASES.get(given.lower(), given.lower())
+        if name not in known:
+            raise UnknownNameError("option", given, known, within=within)
+        if name in checked:
+            raise DeclarationError(f"{within}: option '{name}' is given twice")
+        checked[name] = _value(name, value, known[name], within)
+    return FrozenMap(sorted(checked.items()))
+
+
+def with_defaults(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
+    """Return every option: as given, or its default."""
+    return {name: options.get(name, option.default) for name, option in known.items()}
+
+
+def _value(name: str, value: Any, option: Option, within: str) -> Any:
+    match option.type, value:
+        case ("bool", bool()) | ("string", str()):
+            return value
+        case ("int" | "float"), bool():
+            pass
+        case "int", int() if _in_range(value, option):
+            return value
+        case "float", int() | float() if _in_range(value, option):
+            return float(value)
+        case "choice", str() if value.upper() in option.choices:
+            return value.upper()
+        case "weights", Mapping() if all(isinstance(weight, int | float) and weight >= 0 for weight in value.values()):
+            return tuple((label, float(weight)) for label, weight in value.items())
+        case "weights", tuple() | list() if all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in value):
+            return _value(name, dict(value), option, within)
+    raise DeclarationError(f"{within}: option {name}={value!r}; it takes {_takes(option)}")
+
+
+def _in_range(value: float, option: Option) -> bool:
+    return (option.least is None or value >= option.least) and (option.most is None or value <= option.most)
+
+
+def _takes(option: Option) -> str:
+    if option.type == "choice":
+        return " or ".join(option.choices)
+    if option.type == "weights":
+        return "a mapping from labels to weights of 0 and more"
+    text = {"bool": "True or False", "string": "a name", "int": "a whole number", "float": "a number"}[option.type]
+    if option.least is not None and option.most is not None:
+        return f"{text} from {option.least:g} to {option.most:g}"
+    return text if option.least is None else f"{text} of {option.least:g} and more"

@@ -1,0 +1,53 @@
+"""What the project's modules declare: they are imported from the project's own folder, and looked through by type."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from penstock.errors import DeclarationError
+from penstock.pipelines import PipelineFunction
+from penstock.project.config import FILE_NAME, Config
+
+_DEFAULT_MODULE = "pipelines"
+
+
+def load_pipelines(config: Config) -> dict[str, PipelineFunction]:
+    """Import the project's modules and return the pipelines they declare, by name."""
+    found: dict[str, tuple[PipelineFunction, str]] = {}
+    for module in _modules(config):
+        for value in vars(module).values():
+            if not isinstance(value, PipelineFunction):
+                continue
+            before, where = found.setdefault(value.name, (value, module.__name__))
+            if before is not value:
+                raise DeclarationError(f"two pipelines are named '{value.name}': in {where} and in {module.__name__}")
+    return {name: pipeline for name, (pipeline, _) in found.items()}
+
+
+def _modules(config: Config) -> Iterator[ModuleType]:
+    named = config.project.modules
+    if not named and (config.root / f"{_DEFAULT_MODULE}.py").exists():
+        named = (_DEFAULT_MODULE,)
+    for name in named:
+        yield _import_from(config.root, name)
+
+
+def _import_from(root: Path, name: str) -> ModuleType:
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    known = sys.modules.get(name)
+    if known is not None and not Path(known.__file__ or "").is_relative_to(root):
+        del sys.modules[name]  # another project of this process has a module of the same name
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.partition(".")[0] and error.name != name:
+            raise
+        there = ", ".join(sorted(path.stem for path in root.glob("*.py"))) or "no Python file"
+        raise DeclarationError(
+            f"module '{name}', named in [project] modules of {root / FILE_NAME}, is not there; {root} has: {there}"
+        ) from error

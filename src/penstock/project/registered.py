@@ -1,0 +1,88 @@
+"""The project's registered models, as the registry has them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from penstock import models
+from penstock.core.artifact import Artifact
+from penstock.core.ports import ArtifactStore, MetadataStore
+from penstock.core.run import AliasChange, ModelVersion
+from penstock.errors import CorruptArtifactError, UnknownNameError
+from penstock.models import ModelGraph
+from penstock.project.codecs import load_artifact
+
+
+class RegisteredModel:
+    """One name of the registry: its versions, and the names that point at them."""
+
+    def __init__(self, name: str, metadata: MetadataStore, store: ArtifactStore) -> None:
+        self.name = name
+        self._metadata, self._store = metadata, store
+
+    @property
+    def versions(self) -> list[ModelVersion]:
+        """All versions, oldest first."""
+        return models.versions(self._metadata, self.name)
+
+    @property
+    def aliases(self) -> dict[str, int]:
+        """The aliases and the versions that they point at."""
+        return models.aliases(self._metadata, self.name)
+
+    @property
+    def history(self) -> list[AliasChange]:
+        """Every change of an alias, oldest first; nothing is ever taken out of it."""
+        return models.alias_history(self._metadata, self.name)
+
+    def alias(self, alias: str) -> ModelVersion:
+        """Return the version that an alias points at: `project.models["bicycle"].alias("champion")`."""
+        return models.resolve_version(self._metadata, f"{self.name}@{alias}")
+
+    def load(self, version: int | str | None = None) -> ModelGraph:
+        """Return the model graph of a version number or an alias; without one, what the server serves."""
+        reference = {int: f"{self.name}/{version}", str: f"{self.name}@{version}"}.get(type(version), self.name)
+        return load_version(models.resolve_version(self._metadata, reference), self._metadata, self._store)
+
+    def __repr__(self) -> str:
+        return f"<model {self.name}: {len(self.versions)} versions, {self.aliases}>"
+
+
+class RegisteredModels(Mapping[str, RegisteredModel]):
+    """The models of a project by name."""
+
+    def __init__(self, metadata: MetadataStore, store: ArtifactStore) -> None:
+        self._metadata, self._store = metadata, store
+
+    def __getitem__(self, name: str) -> RegisteredModel:
+        if not self._metadata.find(ModelVersion, model=name, limit=1):
+            raise UnknownNameError("model", name, tuple(self))
+        return RegisteredModel(name, self._metadata, self._store)
+
+    def __contains__(self, name: object) -> bool:
+        return bool(self._metadata.find(ModelVersion, model=name, limit=1))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({version.model for version in self._metadata.find(ModelVersion)}))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def load_version(version: ModelVersion, metadata: MetadataStore, store: ArtifactStore) -> ModelGraph:
+    """Return the model graph of a version; every byte of it is checked."""
+    found = metadata.get(Artifact, version.digest)
+    if found is None:
+        raise CorruptArtifactError(
+            f"the graph {version.digest[:12]} of model '{version.model}' version {version.version} is not recorded; "
+            "fit and push it again",
+            digest=version.digest,
+        )
+    return _load(found.digest, found.kind, store)
+
+
+@lru_cache(maxsize=32)
+def _load(digest: str, kind: str, store: ArtifactStore) -> ModelGraph:
+    graph: ModelGraph = load_artifact(Artifact(digest=digest, kind=kind, uri=""), store)
+    return graph

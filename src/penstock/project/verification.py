@@ -1,0 +1,101 @@
+"""The proof that serving equals batch: raw rows replayed through the endpoint, compared with batch prediction."""
+
+from __future__ import annotations
+
+import http.client
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pyarrow as pa
+
+from penstock import models
+from penstock.errors import RequestError
+from penstock.models import ModelGraph
+
+TOLERANCE = 1e-12
+"""How far two numbers may lie apart, relative to the larger: sums of the same terms in another order."""
+_REQUEST_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a replay found: rows compared, the largest relative difference, and each row that differs, with both answers."""
+
+    model: str
+    endpoint: str
+    rows: int
+    largest: float
+    differing: tuple[dict[str, Any], ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether every row got the same answer both ways."""
+        return not self.differing
+
+
+def verify_graph(graph: ModelGraph, rows: pa.Table, *, name: str, url: str | None = None) -> Verification:
+    """Replay `rows` one by one through the server at `url` (else through the row form) and compare with batch."""
+    wanted = graph.signature.inputs.names
+    raw = rows.select([name for name in wanted if name in rows.column_names])
+    batch = models.predict(graph, raw).select(graph.signature.outputs.names).to_pylist()
+    answer = _endpoint(url, name) if url else models.row_predictor(graph).answer
+    served = _replay(raw.to_pylist(), answer)
+    largest, differing = 0.0, []
+    for row, expected, got in zip(raw.to_pylist(), batch, served, strict=True):
+        # Through JSON and back, as any client would see it.
+        apart = difference(msgspec.json.decode(msgspec.json.encode(expected)), got)
+        largest = max(largest, apart)
+        if apart > TOLERANCE:
+            differing.append({"row": row, "batch": expected, "served": got})
+    return Verification(
+        model=name, endpoint=url or "row form", rows=raw.num_rows, largest=largest, differing=tuple(differing)
+    )
+
+
+def difference(one: Any, other: Any) -> float:
+    """Return how far two JSON values lie apart: relative for numbers, infinite for anything else that differs."""
+    match one, other:
+        case (bool(), _) | (_, bool()):
+            return 0.0 if one is other else math.inf
+        case ((int() | float()), (int() | float())):
+            return 0.0 if one == other else abs(one - other) / max(abs(one), abs(other))
+        case list(), list() if len(one) == len(other):
+            return max(map(difference, one, other), default=0.0)
+        case dict(), dict() if one.keys() == other.keys():
+            return max((difference(one[key], other[key]) for key in one), default=0.0)
+    return 0.0 if one == other else math.inf
+
+
+def _replay(rows: list[dict[str, Any]], answer: Callable[[bytes], bytes]) -> list[dict[str, Any]]:
+    served: list[dict[str, Any]] = []
+    for start in range(0, len(rows), _REQUEST_ROWS):
+        body = msgspec.json.encode({"instances": rows[start : start + _REQUEST_ROWS]})
+        reply: Mapping[str, list[dict[str, Any]]] = msgspec.json.decode(answer(body))
+        served.extend(reply["predictions"])
+    return served
+
+
+def _endpoint(url: str, model: str) -> Callable[[bytes], bytes]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or parts.hostname is None:
+        raise RequestError(f"'{url}' is not the address of a server; give http://host:port")
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = connect(parts.hostname, parts.port, timeout=60)
+    path = f"{parts.path.rstrip('/')}/v1/models/{model}:predict"
+
+    def post(body: bytes) -> bytes:
+        try:
+            connection.request("POST", path, body, {"content-type": "application/json"})
+            response = connection.getresponse()
+            content = response.read()
+        except OSError as error:
+            raise RequestError(f"no answer from {url}: {error}; is `penstock serve` running there?") from error
+        if response.status != http.HTTPStatus.OK:
+            raise RequestError(f"{url}{path} answered {response.status}: {content[:500].decode(errors='replace')}")
+        return content
+
+    return post

@@ -1,0 +1,107 @@
+"""The whole server as one ASGI application: the hot path in front, everything else behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from time import perf_counter
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from penstock.serving import pages, queries, registry, runs
+from penstock.serving.errors import ForbiddenError, failure, plain_failure
+from penstock.serving.metrics import Metrics
+from penstock.serving.predict import predict_or
+from penstock.serving.predictors import Predictors
+from penstock.serving.service import MakePredictor, Service
+from penstock.serving.state import SCOPE_KEY, Limits, Serving
+
+ROUTES = [
+    Route("/", pages.index),
+    Route("/docs", pages.docs),
+    Route("/openapi.json", pages.describe),
+    Route("/health", pages.health),
+    Route("/metrics", pages.metrics),
+    Route("/v1/pipelines", runs.list_pipelines),
+    Route("/v1/pipelines/{name}/runs", runs.create_run, methods=["POST"]),
+    Route("/v1/runs", runs.list_runs),
+    Route("/v1/runs/{id}:cancel", runs.stop_run, methods=["POST"]),
+    Route("/v1/runs/{id}", runs.show_run),
+    Route("/v1/runs/{id}/steps/{step}/log", runs.step_log),
+    Route("/v1/models", registry.list_models),
+    Route("/v1/models/{name}", registry.show_model),
+    Route("/v1/sql", queries.run_sql, methods=["POST"]),
+]
+
+
+def application(project: Service, make_predictor: MakePredictor, *, limits: Limits | None = None) -> ASGIApp:
+    """Return the application that serves a project. It follows the registry while its lifespan lasts."""
+    predictors, metrics = Predictors(project, make_predictor), Metrics()
+    served = Serving(project=project, predictors=predictors, metrics=metrics, limits=limits or Limits())
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        await predictors.load()
+        watching = asyncio.create_task(predictors.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            predictors.close()
+
+    rest = _answering(Router(routes=ROUTES, lifespan=lifespan), served)
+    return predict_or(rest, predictors=predictors, metrics=metrics, body_limit_bytes=served.limits.body_bytes)
+
+
+def _answering(router: Router, served: Serving) -> ASGIApp:
+    """Answer every error with its JSON body, and count every request under its endpoint's name."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await router(scope, receive, send)
+            return
+        started, status = perf_counter(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        scope.update({"app": router, SCOPE_KEY: served})
+        try:
+            _refuse_other_sites(scope)
+            await router(scope, receive, sending)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # the border of the server: whatever happened, the client gets an answer
+            if status:
+                raise  # half of one is sent already
+            await _error_answer(error, scope["path"])(scope, receive, sending)
+        endpoint = getattr(scope.get("endpoint"), "__name__", "none")
+        served.metrics.observe(endpoint, status, perf_counter() - started)
+
+    return application
+
+
+def _error_answer(error: Exception, path: str) -> Response:
+    if isinstance(error, HTTPException):
+        message = f"there is nothing at {path}; see /docs" if error.status_code == 404 else error.detail
+        failed = plain_failure(error.status_code, error.detail.lower().replace(" ", "_"), message)
+        return Response(failed.body, failed.status, dict(error.headers or {}), media_type="application/json")
+    failed = failure(error, path)
+    return Response(failed.body, failed.status, media_type="application/json")
+
+
+def _refuse_other_sites(scope: Scope) -> None:
+    """Keep a page of another site from using the reader's browser to start runs here: this server has no passwords."""
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    if scope["method"] == "POST" and origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        raise ForbiddenError(f"requests from pages of {origin} are not answered here")

@@ -1,0 +1,39 @@
+"""The endpoint of SQL: queries, and other statements only where the server allows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from penstock.serving.bodies import decoded, read_body
+from penstock.serving.errors import ForbiddenError
+from penstock.serving.forms import SqlForm
+from penstock.serving.state import Serving, json_answer, serving
+from penstock.sql.statements import Query, parse
+
+
+async def run_sql(request: Request) -> Response:
+    """POST /v1/sql: rows as JSON objects, at most `limit` of them; `total_rows` says how many there are."""
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), SqlForm)
+    return json_answer(await run_in_threadpool(_answer, served, form))
+
+
+def _answer(served: Serving, form: SqlForm) -> dict[str, Any]:
+    if not served.limits.sql_writes and not _only_queries(form.query):
+        raise ForbiddenError(
+            "this server answers queries only; start it with --allow-sql-writes for CREATE MODEL and DROP MODEL"
+        )
+    table = served.project.sql(form.query)
+    return {
+        "columns": [{"name": field.name, "type": str(field.type)} for field in table.schema],
+        "rows": table.slice(0, form.limit).to_pylist(),
+        "total_rows": table.num_rows,
+    }
+
+
+def _only_queries(text: str) -> bool:
+    return all(isinstance(statement, Query) for statement in parse(text))

@@ -1,0 +1,89 @@
+"""The server's process: its socket, its signals, its last words."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from penstock.errors import ConflictError, DeclarationError, MissingExtraError
+from penstock.serving.service import Service
+
+if TYPE_CHECKING:
+    from penstock.serving.state import Limits
+
+_GRACE_SECONDS = 5
+
+
+def serve(
+    project: Service,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    limits: Limits | None = None,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve a project until SIGINT or SIGTERM; requests under way are answered first.
+
+    `announce` gets the server's URL once it takes connections; port 0 picks a free one. Raises `ConflictError` when the
+    port is taken.
+    """
+    for package in ("uvicorn", "starlette"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, extra="serve", purpose="serving")
+    # Here, not above, because these packages may not be installed.
+    import uvicorn
+
+    from penstock.models import row_predictor
+    from penstock.serving.application import application
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    config = uvicorn.Config(
+        application(project, row_predictor, limits=limits),
+        access_log=False,
+        log_config=None,
+        log_level=logging.WARNING,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    with _listening(host, port) as listener, _stopped_by_signals():
+        announce(_url(host, listener.getsockname()[1]))
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise DeclarationError(f"cannot listen at host '{host}', port {port}: {error}") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(2048)  # connections wait here while models are loaded
+    except OSError as error:
+        listener.close()
+        raise ConflictError(
+            f"cannot listen at {_url(host, port)}: {error.strerror}; choose another port, or 0 for any that is free"
+        ) from error
+    return listener
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let uvicorn stop at SIGINT and SIGTERM without the process dying of them: after its own shutdown it raises the
+    signal again."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

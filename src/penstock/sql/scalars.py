@@ -1,0 +1,262 @@
+"""One scalar expression of a query as DuckDB text: columns, aggregates, windows and subqueries are its leaves, and all
+that stands between them is our operations, so that a function means in a query what it means in a model."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import zoneinfo
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+
+from penstock.core.expression import Expr
+from penstock.core.schema import Field, Schema, element_type
+from penstock.errors import ExpressionError, SqlError, UnknownNameError
+from penstock.operations import LEARNED, call_sql, from_ast, quoted, sql_literal, type_of
+from penstock.sql.aggregates import Aggregate, Call, aggregate_of, apply
+from penstock.sql.binding import Binding
+from penstock.sql.dialect import place
+from penstock.sql.scope import Scalar, Scope, field_of, resolve
+
+_WRAPPERS = (exp.IgnoreNulls, exp.RespectNulls)
+_CURRENT = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime)
+
+
+def bind_scalar(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
+    """Return a scalar expression as DuckDB text with its type; errors name what has no meaning, and where it is."""
+    leaves: dict[str, Scalar] = {}
+
+    def replace(part: exp.Expr) -> exp.Expr:
+        leaf = _leaf(part, scope, binding)
+        if leaf is None:
+            return part
+        name = f"leaf{len(leaves)}"
+        leaves[name] = leaf
+        return exp.column(exp.to_identifier(name, quoted=True))
+
+    tree = node.transform(replace)
+    if isinstance(tree, exp.Column):
+        return leaves[tree.name]
+    expression = from_ast(tree)
+    try:
+        return _fold(expression, leaves, Schema(tuple(Field(name, leaf.type) for name, leaf in leaves.items())))
+    except ExpressionError as error:
+        raise ExpressionError(f"{error}, in {node.sql('bigquery')}{place(node)}") from None
+
+
+def bind_condition(node: exp.Expr, scope: Scope, binding: Binding, *, clause: str) -> str:
+    """Return a condition as DuckDB text; an expression that is not a bool is an error that names the clause."""
+    bound = bind_scalar(node, scope, binding)
+    if bound.type not in ("bool", "null"):
+        raise SqlError(f"{clause} takes a bool, but {node.sql('bigquery')}{place(node)} is {bound.type}")
+    return bound.text
+
+
+def bind_order(items: Sequence[exp.Ordered], scope: Scope, binding: Binding) -> str:
+    """Return the keys of an ORDER BY; NULLs come first when ascending and last when descending, as in BigQuery."""
+    return ", ".join(bind_scalar(item.this, scope, binding).text + direction(item) for item in items)
+
+
+def direction(item: exp.Ordered) -> str:
+    """Return what follows the key of an ORDER BY."""
+    order = "DESC" if item.args.get("desc") else "ASC"
+    return f" {order} NULLS {'FIRST' if item.args.get('nulls_first') else 'LAST'}"
+
+
+def _fold(expression: Expr, leaves: Mapping[str, Scalar], schema: Schema) -> Scalar:
+    """Write an expression over leaves out as text, operation by operation."""
+    if expression.op == "column":
+        return leaves[expression.args[0]]
+    type = type_of(expression, schema)
+    if expression.op == "literal":
+        return Scalar(sql_literal(*expression.args), type)
+    if expression.op in LEARNED:
+        raise SqlError(
+            f"ML.{expression.op.upper()} learns from the rows of a training; write it in the TRANSFORM of CREATE MODEL"
+        )
+    arguments = [_fold(argument, leaves, schema) for argument in expression.args]
+    return Scalar(call_sql(expression.op, [item.text for item in arguments], [item.type for item in arguments]), type)
+
+
+def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
+    """Return what a node stands for if it is a leaf of the expression around it, None if it is an operation."""
+    match node:
+        case exp.Column():
+            if isinstance(node.this, exp.Star):
+                raise SqlError(f"{node.sql('bigquery')}{place(node)} can stand alone in a select list, and nowhere else")
+            return resolve(node, scope)
+        case exp.Dot(expression=exp.Identifier()) if not _is_ml(node):
+            return field_of(bind_scalar(node.this, scope, binding), node.expression.name)
+        case exp.Bracket():
+            return _element(node, scope, binding)
+        case exp.Subquery() | exp.Exists() | exp.Select():
+            return _subquery(node, scope, binding)
+        case exp.In() if node.args.get("query") or node.args.get("unnest"):
+            return _membership(node, scope, binding)
+        case exp.Array() if any(isinstance(item, exp.Query) for item in node.expressions):
+            inner = binding.query(node.expressions[0], Scope(outer=scope, common=scope.common), binding)
+            return Scalar(f"ARRAY({inner.text})", f"array<{_only_column(inner.columns, node)}>")
+        case exp.Struct():
+            return _struct(node, scope, binding)
+        case exp.Window() if not _is_ml(node.this):
+            return _window(node, scope, binding)
+        case exp.Parameter() | exp.Placeholder():
+            raise SqlError(f"the query parameter {node.sql('bigquery')}{place(node)} has no value here; write the value")
+        case exp.Rand():
+            return Scalar("random()", "float64")
+        case exp.Uuid():
+            return Scalar("CAST(uuid() AS VARCHAR)", "string")
+    if isinstance(node, _CURRENT):
+        return _now(node, binding.now)
+    function = node.this if isinstance(node, _WRAPPERS) else node
+    if (aggregate := aggregate_of(function)) is not None:
+        if aggregate.window_only:
+            raise SqlError(f"{aggregate.name}{place(node)} needs a window; write {aggregate.name}(...) OVER (...)")
+        return _aggregate(node, aggregate, "", scope, binding)
+    return None
+
+
+def _is_ml(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Dot) and isinstance(node.this, exp.Identifier) and node.this.name.upper() == "ML"
+
+
+def _element(node: exp.Bracket, scope: Scope, binding: Binding) -> Scalar | None:
+    """`array[OFFSET(i)]`, `[SAFE_OFFSET(i)]`, `[ORDINAL(i)]`, `[SAFE_ORDINAL(i)]`."""
+    array = bind_scalar(node.this, scope, binding)
+    if not array.type.startswith("array<"):
+        raise SqlError(f"[...]{place(node)} reads an element of an array, but {node.this.sql('bigquery')} is {array.type}")
+    index = bind_scalar(node.expressions[0], scope, binding)
+    if index.type != "int64":
+        raise SqlError(f"an array{place(node)} is read by an int64 position, not by {index.type}")
+    position = f"({index.text}) + {1 - int(node.args.get('offset') or 0)}"
+    inside = f"{position} BETWEEN 1 AND len({array.text})"
+    outside = "NULL" if node.args.get("safe") else f"error('array position ' || ({index.text}) || ' is out of bounds')"
+    text = (
+        f"CASE WHEN ({array.text}) IS NULL OR ({index.text}) IS NULL THEN NULL "
+        f"WHEN {inside} THEN list_extract({array.text}, {position}) ELSE {outside} END"
+    )
+    return Scalar(text, element_type(array.type))
+
+
+def _subquery(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
+    query = node.this if isinstance(node, exp.Exists) else node
+    inner = binding.query(query, Scope(outer=scope, common=scope.common), binding)
+    if isinstance(node, exp.Exists):
+        return Scalar(f"EXISTS ({inner.text})", "bool")
+    return Scalar(f"({inner.text})", _only_column(inner.columns, node))
+
+
+def _only_column(columns: Sequence[tuple[str, str]], node: exp.Expr) -> str:
+    if len(columns) != 1:
+        raise SqlError(f"a subquery used as a value{place(node)} gives one column; this one gives {len(columns)}")
+    return columns[0][1]
+
+
+def _membership(node: exp.In, scope: Scope, binding: Binding) -> Scalar:
+    """`x IN (SELECT ...)` and `x IN UNNEST(array)`, with SQL's three-valued answer."""
+    value = bind_scalar(node.this, scope, binding)
+    if query := node.args.get("query"):
+        inner = binding.query(query.unnest(), Scope(outer=scope, common=scope.common), binding)
+        members, member_type = inner.text, _only_column(inner.columns, query)
+    else:
+        array = bind_scalar(node.args["unnest"].expressions[0], scope, binding)
+        members, member_type = f"SELECT unnest({array.text})", element_type(array.type)
+    types = Schema((Field("value", value.type), Field("member", member_type)))
+    type_of(Expr("eq", (Expr("column", ("value",)), Expr("column", ("member",)))), types)  # refuses what cannot be compared
+    return Scalar(f"(({value.text}) IN ({members}))", "bool")
+
+
+def _struct(node: exp.Struct, scope: Scope, binding: Binding) -> Scalar:
+    names, values = [], []
+    for position, item in enumerate(node.expressions):
+        named = isinstance(item, exp.PropertyEQ | exp.Alias)
+        names.append(item.this.name if isinstance(item, exp.PropertyEQ) else item.alias_or_name or f"_field_{position + 1}")
+        values.append(bind_scalar(item.expression if isinstance(item, exp.PropertyEQ) else item.unalias(), scope, binding))
+        del named
+    pairs = ", ".join(f"{quoted(name)} := {value.text}" for name, value in zip(names, values, strict=True))
+    members = ", ".join(f"{name} {value.type}" for name, value in zip(names, values, strict=True))
+    return Scalar(f"struct_pack({pairs})", f"struct<{members}>")
+
+
+def _window(node: exp.Window, scope: Scope, binding: Binding) -> Scalar:
+    function = node.this.this if isinstance(node.this, _WRAPPERS) else node.this
+    aggregate = aggregate_of(function)
+    if aggregate is None:
+        raise SqlError(f"{function.sql('bigquery')}{place(node)} is no window function that penstock has")
+    definition = binding.windows.get(node.alias.lower()) if node.alias else node
+    if definition is None:
+        raise UnknownNameError("window", node.alias, binding.windows)
+    parts = []
+    if partition := definition.args.get("partition_by"):
+        parts.append("PARTITION BY " + ", ".join(bind_scalar(item, scope, binding).text for item in partition))
+    if order := definition.args.get("order"):
+        parts.append("ORDER BY " + bind_order(order.expressions, scope, binding))
+    if spec := definition.args.get("spec"):
+        parts.append(_frame(spec))
+    return _aggregate(node.this, aggregate, f" OVER ({' '.join(parts)})", scope, binding)
+
+
+def _frame(spec: exp.WindowSpec) -> str:
+    def bound(edge: str) -> str:
+        value = spec.args.get(edge) or "CURRENT ROW"
+        if isinstance(value, exp.Expr):
+            if not (isinstance(value, exp.Literal) and value.is_int):
+                raise SqlError(f"a window frame{place(value)} is bounded by a number of rows")
+            value = value.name
+        side = spec.args.get(f"{edge}_side") or ""
+        return f"{value} {side}".strip()
+
+    return f"{spec.args['kind']} BETWEEN {bound('start')} AND {bound('end')}"
+
+
+def _aggregate(node: exp.Expr, aggregate: Aggregate, over: str, scope: Scope, binding: Binding) -> Scalar:
+    """Bind the arguments of an aggregate and what stands around them: DISTINCT, ORDER BY, LIMIT, IGNORE NULLS."""
+    inside = dataclasses.replace(scope, aliases={})  # an aggregate reads rows, where select aliases are not there yet
+    ignore_nulls = isinstance(node, exp.IgnoreNulls)
+    function = node.this if isinstance(node, _WRAPPERS) else node
+    first, limit, order, distinct = function.this, None, None, False
+    if isinstance(first, exp.Limit):
+        first, limit = first.this, first.expression
+    if isinstance(first, exp.Order):
+        first, order = first.this, first
+    if isinstance(first, exp.Distinct):
+        first, distinct = first.expressions[0], True
+    if isinstance(first, exp.HavingMax):
+        raise SqlError(f"HAVING MAX{place(first)} is not in penstock yet; write MAX_BY(value, key) or MIN_BY")
+    others = [function.args.get(key) for key in function.arg_types if key != "this"]
+    nodes = [item for item in (first, *others) if isinstance(item, exp.Expr) and not isinstance(item, exp.Star)]
+    values = [bind_scalar(item, inside, binding) for item in nodes]
+    after = over
+    order_text = f" ORDER BY {bind_order(order.expressions, inside, binding)}" if order else ""
+    if ignore_nulls and aggregate.window_only:
+        order_text += " IGNORE NULLS"
+    elif ignore_nulls:
+        after = f" FILTER ({values[0].text} IS NOT NULL){over}"
+    text, type = apply(
+        aggregate,
+        Call(
+            arguments=[value.text for value in values],
+            types=[value.type for value in values],
+            constants=[item.name if isinstance(item, exp.Literal) else None for item in nodes],
+            distinct=distinct,
+            inside=order_text,
+            after=after,
+        ),
+    )
+    return Scalar(f"({text})[1:{int(limit.name)}]" if limit is not None else text, type)
+
+
+def _now(node: exp.Expr, now: datetime.datetime) -> Scalar:
+    """`CURRENT_TIMESTAMP()` and its kin: one instant for the whole statement."""
+    zone_node = node.this
+    zone = zoneinfo.ZoneInfo(zone_node.name) if isinstance(zone_node, exp.Literal) else datetime.UTC
+    local = now.astimezone(zone)
+    match node:
+        case exp.CurrentDate():
+            return Scalar(sql_literal(local.date(), "date"), "date")
+        case exp.CurrentTime():
+            return Scalar(sql_literal(local.time(), "time"), "time")
+        case exp.CurrentDatetime():
+            return Scalar(sql_literal(local.replace(tzinfo=None), "datetime"), "datetime")
+    return Scalar(sql_literal(now, "timestamp"), "timestamp")

@@ -1,0 +1,121 @@
+"""The statements that penstock's SQL has, as values: `parse(text)` makes them, `run` runs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from sqlglot import exp
+
+from penstock.core.mapping import FrozenMap
+from penstock.errors import SqlError
+from penstock.sql.dialect import parse_statements, place
+
+Mode: TypeAlias = Literal["create", "replace", "if_not_exists"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """`SELECT ...`."""
+
+    tree: exp.Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateModel:
+    """`CREATE MODEL name TRANSFORM(...) OPTIONS(...) AS query`.
+
+    `transform` holds the select list of TRANSFORM, None where there is no TRANSFORM. `options` are as written, by
+    their names in small letters, among them `model_type` and `input_label_cols`.
+    """
+
+    name: str
+    mode: Mode
+    options: FrozenMap[Any]
+    transform: tuple[exp.Expr, ...] | None
+    query: exp.Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropModel:
+    """`DROP MODEL name`, or `DROP MODEL IF EXISTS name`."""
+
+    name: str
+    if_exists: bool
+
+
+Statement: TypeAlias = Query | CreateModel | DropModel
+
+
+def parse(text: str) -> tuple[Statement, ...]:
+    """Return the statements of a SQL text, in order; `SqlError` names what is wrong, and where."""
+    return tuple(_statement(tree) for tree in parse_statements(text))
+
+
+def dotted(table: exp.Table) -> str:
+    """Return the name of a table or a model as its declaration writes it, without back quotes."""
+    return ".".join(part.name for part in table.parts)
+
+
+def _statement(tree: exp.Expr) -> Statement:
+    match tree:
+        case exp.Create():
+            return _create_model(tree)
+        case exp.Drop():
+            names = tree.args.get("tables") or [tree.this]
+            if len(names) != 1:
+                raise SqlError("DROP MODEL drops one model; write a statement for each")
+            return DropModel(name=dotted(names[0]), if_exists=bool(tree.args.get("exists")))
+        case exp.Query():
+            return Query(tree=tree)
+    raise SqlError(f"{tree.key.upper()}{place(tree)} is not a statement that penstock runs")
+
+
+def _create_model(tree: exp.Create) -> CreateModel:
+    name, query = tree.this, tree.expression
+    if not isinstance(name, exp.Table):
+        raise SqlError("CREATE MODEL takes a name and no column list; the columns are those of its query")
+    if not isinstance(query, exp.Query):
+        raise SqlError(f"CREATE MODEL {dotted(name)} has no query; write AS SELECT ... after its OPTIONS")
+    options: dict[str, Any] = {}
+    transform: tuple[exp.Expr, ...] | None = None
+    for item in tree.args["properties"].expressions if tree.args.get("properties") else ():
+        match item:
+            case exp.TransformModelProperty() if transform is None:
+                transform = tuple(item.expressions)
+            case exp.Property(this=exp.Var() | exp.Identifier() | exp.Literal()):
+                option = item.this.name.lower()
+                if option in options:
+                    raise SqlError(f"option {option} is there twice{place(item.this)}")
+                options[option] = option_value(item.args["value"], option)
+            case _:
+                raise SqlError(f"CREATE MODEL takes TRANSFORM(...) once and OPTIONS(...), not {item.sql('bigquery')}")
+    mode: Mode = "if_not_exists" if tree.args.get("exists") else "replace" if tree.args.get("replace") else "create"
+    return CreateModel(
+        name=dotted(name), mode=mode, options=FrozenMap(options), transform=transform, query=query
+    )
+
+
+def option_value(node: exp.Expr, option: str) -> Any:
+    """Return the plain value that an option is set to: arrays become lists, structs tuples."""
+    match node:
+        case exp.Literal():
+            return node.name if node.is_string else int(node.name) if node.is_int else float(node.name)
+        case exp.Boolean():
+            return bool(node.this)
+        case exp.Neg(this=exp.Literal()):
+            return -option_value(node.this, option)
+        case exp.Null():
+            return None
+        case exp.Paren():
+            return option_value(node.this, option)
+        case exp.Array() | exp.Tuple():
+            return [option_value(item, option) for item in node.expressions]
+        case exp.Struct():
+            return tuple(option_value(item, option) for item in node.expressions)
+        case exp.PropertyEQ() | exp.Alias():
+            return option_value(node.expression if isinstance(node, exp.PropertyEQ) else node.this, option)
+        case exp.Func():
+            call = node.sql("bigquery")
+            raise SqlError(f"option {option} cannot be {call}{place(node)}: give it one value; tuning is not here yet")
+    raise SqlError(f"option {option} takes a plain value, not {node.sql('bigquery')}{place(node)}")

@@ -1,0 +1,18 @@
+"""The kinds of values that the store keeps, in the order in which they are asked whether a value is theirs."""
+
+from __future__ import annotations
+
+from penstock.core.ports import Codec
+from penstock.stores.documents import JsonCodec
+from penstock.stores.files import ArrayCodec, BytesCodec, FileCodec, FolderCodec, TextCodec
+from penstock.stores.tabular import TableCodec
+
+CODECS: tuple[Codec, ...] = (
+    TableCodec(),
+    TextCodec(),
+    BytesCodec(),
+    ArrayCodec(),
+    FileCodec(),
+    FolderCodec(),
+    JsonCodec(),  # the widest, so it comes last
+)

@@ -1,0 +1,93 @@
+"""A SQLite database that many threads and processes use at once: connections, settings, forks, errors in words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from penstock.errors import DeclarationError, StorageError
+
+_BUSY_MILLISECONDS = 30_000
+
+_engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
+_of_the_parent: list[object] = []
+
+
+def connect(url: str) -> sa.Engine:
+    """Return the engine of a database address: `sqlite:///path`, or `sqlite://` for one in memory, of this process."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise DeclarationError(f"'{url}' is not an address of a database; write sqlite:///path/metadata.db") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise DeclarationError(f"records cannot be kept at '{url}'; today SQLite can: sqlite:///path/metadata.db")
+    if not parsed.database or parsed.database == ":memory:":
+        # One connection that all threads take turns with: every other one would be another, empty database.
+        return _configured(
+            sa.create_engine(
+                parsed,
+                poolclass=sa.QueuePool,
+                pool_size=1,
+                max_overflow=0,
+                connect_args={"check_same_thread": False},
+            )
+        )
+    try:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder of the metadata store {parsed.database}: {error}") from error
+    engine = _configured(sa.create_engine(parsed))
+    _engines.add(engine)
+    return engine
+
+
+@contextmanager
+def database_errors(engine: sa.Engine) -> Iterator[None]:
+    """Turn what the database reports into a `StorageError` that says what to do."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except sa.exc.DatabaseError as error:
+        path, reason = engine.url.database, str(error.orig)
+        advice = next((advice for sign, advice in _ADVICE.items() if sign in reason), "")
+        raise StorageError(f"the metadata store {path} cannot be used: {reason}{advice}") from error
+
+
+_ADVICE = {
+    "disk is full": "; free some space on its disk and run again: what is recorded stays recorded",
+    "disk I/O": "; look at its disk, and at the space left there",
+    "readonly": "; give write permission on the file and its folder, or choose another ([stores] in penstock.toml)",
+    "unable to open": "; look at the permissions of the file and its folder",
+    "is locked": "; another process has been writing for more than half a minute: see which with `fuser`",
+    "not a database": "; the file is not SQLite's: move it away, or choose another ([stores] in penstock.toml)",
+    "malformed": "; the file is damaged: restore a copy, or delete it and run again (artifacts are kept apart)",
+}
+
+
+def _configured(engine: sa.Engine) -> sa.Engine:
+    sa.event.listen(engine, "connect", _configure)
+    return engine
+
+
+def _configure(connection: sqlite3.Connection, _: Any) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
+    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a power cut loses the last commits, never the file
+
+
+def _leave_connections_to_the_parent() -> None:
+    """After a fork, in the child: use no connection of the parent's, and never close one (SQLite's rule)."""
+    for engine in _engines:
+        _of_the_parent.append(engine.pool)
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_leave_connections_to_the_parent)

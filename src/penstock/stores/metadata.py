@@ -1,0 +1,89 @@
+"""Records in a SQL database: runs, steps, artifacts, cache entries, versions, aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from penstock.core.ports import MetadataStore
+from penstock.core.run import Record
+from penstock.errors import ConflictError
+from penstock.stores.database import connect, database_errors
+from penstock.stores.migrations import migrate
+from penstock.stores.records import RECORDS
+
+R = TypeVar("R", bound=Record)
+
+
+class SqlMetadata:
+    """A `MetadataStore` in a SQL database (today SQLite, in WAL mode). Any number of threads and processes may use it,
+    also those forked after it was opened; `sqlite://` is a store in the memory of this process."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = connect(url)
+        with database_errors(self.engine):
+            migrate(self.engine)
+
+    def write(self, *records: Record) -> None:
+        """Insert or replace, all or none."""
+        with database_errors(self.engine), self.engine.begin() as connection:
+            for kind, same in _by_kind(records).items():
+                table = RECORDS[kind]
+                connection.execute(table.upsert, [table.row(record) for record in same])
+
+    def insert(self, *records: Record) -> None:
+        """Insert, all or none; raises `ConflictError` if one is there."""
+        try:
+            with database_errors(self.engine), self.engine.begin() as connection:
+                for kind, same in _by_kind(records).items():
+                    table = RECORDS[kind]
+                    connection.execute(table.insert, [table.row(record) for record in same])
+        except sa.exc.IntegrityError as error:
+            raise ConflictError(self._conflict(records)) from error
+
+    def get(self, kind: type[R], *identity: Any) -> R | None:
+        """Return the record of that identity, or None."""
+        table = RECORDS[kind]
+        values = dict(zip(table.identity, identity, strict=True))
+        with database_errors(self.engine), self.engine.connect() as connection:
+            row = connection.execute(table.select_one, values).mappings().first()
+        return None if row is None else table.record(row)
+
+    def find(self, kind: type[R], *, limit: int | None = None, newest_first: bool = False, **equal: Any) -> list[R]:
+        """Return the records whose fields equal the given values (a list: any of them), by creation or position."""
+        table = RECORDS[kind]
+        query = sa.select(table.table).where(table.condition(equal)).order_by(*table.ordering(newest_first=newest_first))
+        with database_errors(self.engine), self.engine.connect() as connection:
+            rows = connection.execute(query.limit(limit)).mappings().all()
+        return [table.record(row) for row in rows]
+
+    def delete(self, kind: type[R], **equal: Any) -> int:
+        """Delete the records whose fields equal the given values; return how many."""
+        table = RECORDS[kind]
+        with database_errors(self.engine), self.engine.begin() as connection:
+            return connection.execute(sa.delete(table.table).where(table.condition(equal))).rowcount
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        self.engine.dispose()
+
+    def _conflict(self, records: Sequence[Record]) -> str:
+        for record in records:
+            identity = tuple(getattr(record, field) for field in RECORDS[type(record)].identity)
+            if self.get(type(record), *identity) is not None:
+                return f"{type(record).__name__} {'/'.join(map(str, identity))} exists already"
+        return "two of the records to insert have one identity"
+
+
+def open_metadata(url: str) -> MetadataStore:
+    """Open the records at `url` (`sqlite:///path/metadata.db`); an empty place becomes a store."""
+    return SqlMetadata(url)
+
+
+def _by_kind(records: Sequence[Record]) -> dict[type, list[Record]]:
+    groups: dict[type, list[Record]] = {}
+    for record in records:
+        groups.setdefault(type(record), []).append(record)
+    return groups

@@ -1,0 +1,74 @@
+"""The tables of the metadata store, version by version: numbered, applied in order, each exactly once."""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+
+from penstock.errors import StorageError
+
+MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (
+        1,
+        (
+            """CREATE TABLE runs (
+                id TEXT NOT NULL PRIMARY KEY, pipeline TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL,
+                experiment TEXT NOT NULL, mode TEXT NOT NULL, engine TEXT NOT NULL, cause TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL, ended DOUBLE PRECISION, error TEXT NOT NULL, pid BIGINT)""",
+            "CREATE INDEX runs_by_creation ON runs (created)",
+            """CREATE TABLE step_runs (
+                run TEXT NOT NULL, step TEXT NOT NULL, position BIGINT NOT NULL, state TEXT NOT NULL, key TEXT NOT NULL,
+                parts TEXT NOT NULL, reason TEXT NOT NULL, artifacts TEXT NOT NULL, attempts BIGINT NOT NULL,
+                started DOUBLE PRECISION, ended DOUBLE PRECISION, log TEXT NOT NULL, error TEXT NOT NULL,
+                PRIMARY KEY (run, step))""",
+            """CREATE TABLE artifacts (
+                digest TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, uri TEXT NOT NULL, schema TEXT NOT NULL,
+                made_by TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, facts TEXT NOT NULL)""",
+            """CREATE TABLE cache_entries (
+                key TEXT NOT NULL PRIMARY KEY, pipeline TEXT NOT NULL, step TEXT NOT NULL, outputs TEXT NOT NULL,
+                parts TEXT NOT NULL, observed TEXT NOT NULL, expires DOUBLE PRECISION, run TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL)""",
+            "CREATE INDEX cache_entries_by_step ON cache_entries (pipeline, step, created)",
+            """CREATE TABLE model_versions (
+                model TEXT NOT NULL, version BIGINT NOT NULL, digest TEXT NOT NULL, metrics TEXT NOT NULL,
+                lineage TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (model, version))""",
+            """CREATE TABLE alias_changes (
+                model TEXT NOT NULL, alias TEXT NOT NULL, sequence BIGINT NOT NULL, version BIGINT NOT NULL,
+                reason TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (model, alias, sequence))""",
+        ),
+    ),
+)
+"""(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history: a change is a new entry."""
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the database up to the newest version, in one transaction; raises `StorageError` if it is newer still."""
+    newest = MIGRATIONS[-1][0]
+    with engine.connect() as connection:
+        if _version(connection) == newest:
+            return
+        connection.rollback()
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # of several processes that get here, one works and the rest wait
+        version = _version(connection)
+        if version > newest:
+            raise StorageError(
+                f"the metadata store {engine.url.render_as_string()} has schema version {version}, this penstock knows "
+                f"versions up to {newest}; use the newer penstock that wrote it, or another store"
+            )
+        connection.exec_driver_sql(
+            "CREATE TABLE IF NOT EXISTS schema_version (number BIGINT NOT NULL PRIMARY KEY, applied DOUBLE PRECISION)"
+        )
+        for number, statements in MIGRATIONS:
+            if number > version:
+                for statement in statements:
+                    connection.exec_driver_sql(statement)
+                row = {"number": number, "applied": time.time()}
+                connection.execute(sa.text("INSERT INTO schema_version VALUES (:number, :applied)"), row)
+        connection.commit()
+
+
+def _version(connection: sa.Connection) -> int:
+    if not sa.inspect(connection).has_table("schema_version"):
+        return 0
+    return connection.execute(sa.text("SELECT max(number) FROM schema_version")).scalar() or 0

@@ -1,0 +1,89 @@
+"""How records become rows: the table, identity and order of every kind of record, in one literal mapping."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from penstock.core.artifact import Artifact
+from penstock.core.run import AliasChange, CacheEntry, ModelVersion, Record, Run, StepRun
+from penstock.errors import DataError, UnknownNameError
+
+R = TypeVar("R", bound=Record)
+
+
+class RecordTable(Generic[R]):
+    """One kind of record as a table: a column for each field, JSON text where the field is a dict or a tuple."""
+
+    def __init__(self, kind: type[R], name: str, *, identity: tuple[str, ...], order: tuple[str, ...]) -> None:
+        self.kind, self.name, self.identity, self.order = kind, name, identity, order
+        hints = typing.get_type_hints(kind)
+        self.fields = tuple(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]  # all of Record are dataclasses
+        self.decoders = {
+            field: msgspec.json.Decoder(hints[field])
+            for field in self.fields
+            if typing.get_origin(hints[field]) in (dict, tuple)
+        }
+        self.table = sa.table(name, *(sa.column(field) for field in self.fields))
+        self.insert = sa.insert(self.table)
+        self.upsert = self._upsert()
+        self.select_one = sa.select(self.table).where(*(self._is(field) for field in identity))
+
+    def row(self, record: R) -> dict[str, Any]:
+        """Return the columns of a record."""
+        row = {field: getattr(record, field) for field in self.fields}
+        for field in self.decoders:
+            try:
+                row[field] = msgspec.json.encode(row[field]).decode()
+            except (TypeError, OverflowError) as error:
+                raise DataError(f"{self.kind.__name__}.{field} cannot be recorded as JSON: {error}") from error
+        return row
+
+    def record(self, row: Mapping[str, Any]) -> R:
+        """Return the record of a row."""
+        decoded = {field: decoder.decode(row[field]) for field, decoder in self.decoders.items()}
+        return self.kind(**{**row, **decoded})
+
+    def condition(self, equal: Mapping[str, Any]) -> sa.ColumnElement[bool]:
+        """Return the condition that fields equal values, or any of a list of values."""
+        clauses = []
+        for field, value in equal.items():
+            if field not in self.fields or field in self.decoders:
+                plain = [name for name in self.fields if name not in self.decoders]
+                raise UnknownNameError("field", field, plain, within=self.kind.__name__)
+            column = self.table.c[field]
+            clauses.append(column.in_(value) if isinstance(value, list | tuple | set) else column == value)
+        return sa.and_(sa.true(), *clauses)
+
+    def ordering(self, *, newest_first: bool) -> Sequence[sa.ColumnElement[Any]]:
+        """Return what rows are sorted by; the identity breaks ties, so that an order is always the same."""
+        columns = [self.table.c[field] for field in dict.fromkeys((*self.order, *self.identity))]
+        return [column.desc() for column in columns] if newest_first else columns
+
+    def _is(self, field: str) -> sa.ColumnElement[bool]:
+        return self.table.c[field] == sa.bindparam(field)
+
+    def _upsert(self) -> sa.Insert:
+        statement = sqlite.insert(self.table)  # PostgreSQL has the same clause, in its own dialect's `insert`
+        rest = {field: statement.excluded[field] for field in self.fields if field not in self.identity}
+        return statement.on_conflict_do_update(index_elements=list(self.identity), set_=rest)
+
+
+RECORDS: dict[type, RecordTable[Any]] = {
+    kind: RecordTable(kind, name, identity=identity, order=order)
+    for kind, name, identity, order in (
+        (Run, "runs", ("id",), ("created",)),
+        (StepRun, "step_runs", ("run", "step"), ("position",)),
+        (Artifact, "artifacts", ("digest",), ("created",)),
+        (CacheEntry, "cache_entries", ("key",), ("created",)),
+        (ModelVersion, "model_versions", ("model", "version"), ("version",)),
+        (AliasChange, "alias_changes", ("model", "alias", "sequence"), ("sequence",)),
+    )
+}
+"""A new kind of record is a line here and a migration that makes its table."""

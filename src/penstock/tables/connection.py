@@ -1,0 +1,96 @@
+"""The in-memory DuckDB connection of this thread, and its errors turned into ours."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from penstock.errors import DataError, PenstockError, SqlError, StorageError
+
+_databases: dict[tuple[int, int], duckdb.DuckDBPyConnection] = {}
+_of_thread = threading.local()
+_lock = threading.Lock()
+
+
+def connection(*, threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """Return this thread's connection to this process's in-memory database.
+
+    The zone is UTC, Python variables are no tables, nothing is downloaded, and rows keep the order they were read in.
+    `threads` is how many threads one statement uses (default: every core); 1 makes sums over floats reproducible.
+    A forked process gets a database of its own: DuckDB's threads do not survive a fork. Fetch a result to its end
+    before the next statement, or take a `cursor()`.
+    """
+    key = (os.getpid(), threads or os.cpu_count() or 1)
+    mine: dict[tuple[int, int], duckdb.DuckDBPyConnection] = _of_thread.__dict__
+    if key not in mine:
+        with _lock:
+            if key not in _databases:
+                _databases[key] = _open(key[1])
+            mine[key] = _databases[key].cursor()
+    return mine[key]
+
+
+def cache_folder() -> Path:
+    """Return the folder for files that can be made again (unzipped tables, spilled rows), private to this user."""
+    folder = Path(tempfile.gettempdir()) / f"penstock-{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def clear_errors(doing: str = "") -> Iterator[None]:
+    """Raise DuckDB's errors as ours, with `doing` ("cannot read 'a.csv'") in front of the message.
+
+    `DataError` where the rows are wrong, `SqlError` where the text is, `StorageError` where memory or the disk is full.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _translate(error, doing) from error
+
+
+def _open(threads: int) -> duckdb.DuckDBPyConnection:
+    database = duckdb.connect(
+        config={
+            "threads": threads,
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "temp_directory": str(cache_folder() / f"spill-{os.getpid()}-{threads}"),
+        }
+    )
+    database.execute("SET GLOBAL TimeZone = 'UTC'")
+    database.execute("SET GLOBAL enable_progress_bar = false")
+    return database
+
+
+def _translate(error: duckdb.Error, doing: str) -> PenstockError:
+    text = str(error).partition(": ")[2] or str(error)
+    message = f"{doing}: {text}" if doing else text
+    match error:
+        case duckdb.OutOfMemoryException():
+            return StorageError(message)
+        case duckdb.IOException() | duckdb.HTTPException() if "No space left" in text or "could not write" in text.lower():
+            return StorageError(message)
+        case duckdb.ParserException() | duckdb.SyntaxException() | duckdb.BinderException() | duckdb.CatalogException():
+            return SqlError(message)
+        case duckdb.NotImplementedException() | duckdb.PermissionException():
+            return SqlError(message)
+        case _:
+            return DataError(message)
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
