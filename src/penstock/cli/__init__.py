@@ -1,1 +1,5 @@
-"""cli."""
+"""The command line: `penstock`. Each command is loaded when it is called."""
+
+from penstock.cli.group import main
+
+__all__ = ["main"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,8 +13,10 @@ from penstock.core.expression import Expr
 class Parameter:
     """A parameter of an operation: its name, the types it takes, and its default if it may be left out.
 
-    `types` holds type names, or the groups `number` (int64, float64), `temporal` (date, datetime, timestamp), `array`,
-    `struct` and `any`. A `constant` parameter takes only a literal (a unit, a format, split points).
+    `types` holds type names, or the groups `number` (int64, float64), `temporal` (date, datetime, timestamp), `scalar`,
+    `array`, `struct` and `any`. A `constant` parameter takes only a literal (a unit, a zone, split points), one of
+    `choices` if there are any. `prepare` makes of a constant the object that the row form uses (a set, a zone), or
+    None where the plain value will do.
     """
 
     name: str
@@ -22,6 +24,9 @@ class Parameter:
     default: Any = ...  # `...` means: must be given
     constant: bool = False
     repeated: bool = False  # the last parameter may take any number of arguments
+    alike: bool = False  # the arguments of all such parameters are brought to one type
+    choices: tuple[str, ...] = ()
+    prepare: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,23 +39,44 @@ class Example:
     types: tuple[str, ...] = ()  # the types of the arguments, where the values do not tell (NULL)
 
 
+class Raises:
+    """Stands in a row of `golden` for the value where both forms must raise."""
+
+
+def golden(*rows: tuple[Any, ...], types: str = "") -> tuple[Example, ...]:
+    """Return an example for each row: its arguments, then the value (or `Raises`); `types` of the arguments by comma."""
+    names = tuple(types.split(", ")) if types else ()
+    return tuple(
+        Example(arguments=arguments, value=None if value is Raises else value, raises=value is Raises, types=names)
+        for *arguments_list, value in rows
+        for arguments in [tuple(arguments_list)]
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One meaning of one name.
 
     `sql` makes DuckDB text from the argument texts and types; `row` makes Python source from argument sources and
-    types. Both get arguments that have been brought to the parameter's type. With `nulls="propagate"` any NULL
-    argument makes the result NULL and `row` never sees None; with `nulls="handles"` it does.
+    types, self-contained (in parentheses where needed), reading the globals `names`. Both get arguments that have been
+    brought to the parameter's type; in place of a constant, `sql`, `row` and `result` get its plain value (`row` the
+    name of the prepared object, if there is one). What `nulls` promises of the row form:
+
+    - `propagate`: a NULL argument makes the result NULL, nothing else does; `row` never sees None.
+    - `makes`: the same, but `row` may also give None for other reasons.
+    - `handles`: `row` sees None, and may give it.
+    - `answers`: `row` sees None, and never gives it.
     """
 
     name: str
     meaning: str
     parameters: tuple[Parameter, ...]
-    result: str | Callable[[Sequence[str]], str]
-    sql: Callable[[Sequence[str], Sequence[str]], str]
-    row: Callable[[Sequence[str], Sequence[str]], str]
+    result: str | Callable[[Sequence[Any]], str]
+    sql: Callable[[Sequence[Any], Sequence[Any]], str]
+    row: Callable[[Sequence[Any], Sequence[Any]], str]
     examples: tuple[Example, ...]
-    nulls: Literal["propagate", "handles"] = "propagate"
+    nulls: Literal["propagate", "makes", "handles", "answers"] = "propagate"
+    names: Mapping[str, object] = field(default_factory=dict)
     bigquery: str = ""  # its function name in BigQuery's dialect, where it is an ordinary function
 
 

@@ -33,7 +33,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRun:
-    """One step of one run. `artifacts` maps output names to digests, `inputs` parameters to the digests they were given;
+    """One step of one run. `artifacts` maps output names to digests, `inputs` parameters to the digests they got;
     `parts` are the parts of its key, by which `why` explains; `reason` says why it ran or did not; `log` is the path of
     its log."""
 

@@ -23,7 +23,7 @@ _REQUEST_ROWS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What a replay found: rows compared, the largest relative difference, and each row that differs, with both answers."""
+    """What a replay found: rows compared, the largest relative difference, each row that differs with both answers."""
 
     model: str
     endpoint: str

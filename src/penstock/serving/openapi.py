@@ -14,36 +14,9 @@ from penstock.serving.schemas import example_row, row_schema
 
 Json = dict[str, Any]
 
-
-def openapi(loaded: Iterable[Loaded]) -> Json:
-    """Return the whole document; `loaded` are the model versions that are served."""
-    _, forms = msgspec.json.schema_components([RunForm, SqlForm], ref_template="#/components/schemas/{name}")
-    models = {predict_path(each.model): {"post": _predict(each)} for each in loaded}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "penstock", "version": penstock.__version__},
-        "paths": {**models, **_paths()},
-        "components": {"schemas": {**forms, "Error": _ERROR}},
-    }
-
-
-_ERROR: Json = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "field": {"type": ["string", "null"]},
-            },
-            "required": ["code", "message", "field"],
-        }
-    },
-    "required": ["error"],
-}
 _FAILURES: dict[int, str] = {
     400: "the body is not of the form that the endpoint takes",
+    403: "this server is not configured to answer that",
     404: "nothing has the name in the path",
     409: "the state of the thing does not allow it",
     413: "the body is too large",
@@ -52,106 +25,114 @@ _FAILURES: dict[int, str] = {
 }
 
 
+def openapi(loaded: Iterable[Loaded]) -> Json:
+    """Return the whole document; `loaded` are the model versions that are served."""
+    _, forms = msgspec.json.schema_components([RunForm, SqlForm], ref_template="#/components/schemas/{name}")
+    models = {predict_path(each.model): {"post": _predict(each)} for each in loaded}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "penstock", "version": penstock.__version__},
+        "paths": {**models, **_PATHS},
+        "components": {"schemas": {**forms, "Error": _ERROR}},
+    }
+
+
 def _predict(loaded: Loaded) -> Json:
     signature = loaded.graph.signature
-    example = {"instances": [example_row(signature.inputs)]}
     return _operation(
         f"Predict with model {loaded.model} (version {loaded.version} now)",
-        body=_rows("instances", row_schema(signature.inputs, closed=True)) | {"example": example},
-        answers={
-            200: (
-                "a prediction for each instance, in order",
-                _rows("predictions", row_schema(signature.outputs, closed=False)),
-            )
-        },
+        body=_rows("instances", row_schema(signature.inputs, closed=True)),
+        example={"instances": [example_row(signature.inputs)]},
+        answer=_rows("predictions", row_schema(signature.outputs, closed=False)),
         failures=(400, 413, 422, 500),
     )
+
+
+def _operation(
+    summary: str,
+    parameters: tuple[Json, ...] = (),
+    *,
+    body: Json | None = None,
+    example: Json | None = None,
+    status: int = 200,
+    answer: Json | None = None,
+    media: str = "application/json",
+    failures: tuple[int, ...] = (),
+) -> Json:
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    found = {"description": "done", "content": {media: {"schema": answer or {"type": "object"}}}}
+    failed = {str(code): {"description": _FAILURES[code], "content": error} for code in failures}
+    operation: Json = {"summary": summary, "responses": {str(status): found, **failed}}
+    if parameters:
+        operation["parameters"] = list(parameters)
+    if body is not None:
+        content = {"schema": body} if example is None else {"schema": body, "example": example}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return operation
 
 
 def _rows(name: str, row: Json) -> Json:
     return {"type": "object", "properties": {name: {"type": "array", "items": row}}, "required": [name]}
 
 
-def _paths() -> Json:
-    run, step = _path_parameter("id", "a run"), _path_parameter("step", "a step of the run")
-    name, version = _path_parameter("name", "a name"), _path_parameter("version", "a version")
-    filters = [_query(key, "string") for key in ("pipeline", "experiment", "state")] + [_query("limit", "integer")]
-    form = {form: {"$ref": f"#/components/schemas/{form}"} for form in ("RunForm", "SqlForm")}
-    return {
-        "/v1/pipelines": {"get": _operation("List the pipelines and their parameters")},
-        "/v1/pipelines/{name}/runs": {
-            "post": _operation(
-                "Run a pipeline", [name], body=form["RunForm"], answers={201: ("the run's id; it goes on by itself", _ID)},
-                failures=(400, 404, 413, 422, 500),
-            )
-        },
-        "/v1/runs": {"get": _operation("List runs, newest first", filters)},
-        "/v1/runs/{id}": {"get": _operation("Show a run and its steps", [run], failures=(404,))},
-        "/v1/runs/{id}:cancel": {
-            "post": _operation("Cancel a run", [run], answers={202: ("it will stop", _ID)}, failures=(404, 409))
-        },
-        "/v1/runs/{id}/steps/{step}/log": {
-            "get": _operation(
-                "Read a step's log; with follow=1 or Accept: text/event-stream live, as server-sent events",
-                [run, step, _query("follow", "boolean")], answers={200: ("the log", {"type": "string"})},
-                media="text/plain", failures=(404,),
-            )
-        },
-        "/v1/models": {"get": _operation("List the registered models")},
-        "/v1/models/{name}": {"get": _operation("Show a model: versions, aliases, signature", [name], failures=(404,))},
-        "/v1/models/{name}/versions/{version}:predict": {
-            "post": _operation(
-                "Predict with a version of a model", [name, version], body=_rows("instances", {"type": "object"}),
-                answers={200: ("a prediction for each instance, in order", _rows("predictions", {"type": "object"}))},
-                failures=(400, 404, 413, 422, 500),
-            )
-        },
-        "/v1/sql": {
-            "post": _operation("Run a query", body=form["SqlForm"], failures=(400, 403, 413, 422)),
-        },
-        "/health": {"get": _operation("Tell that the server answers")},
-        "/metrics": {
-            "get": _operation("Counters for Prometheus", answers={200: ("text", {"type": "string"})}, media="text/plain")
-        },
-    }  # fmt: skip
+def _form(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
-_ID: Json = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
+def _parameter(name: str, place: str, type: str = "string") -> Json:
+    return {"name": name, "in": place, "required": place == "path", "schema": {"type": type}}
 
 
-def _operation(
-    summary: str,
-    parameters: list[Json] | None = None,
-    *,
-    body: Json | None = None,
-    answers: dict[int, tuple[str, Json]] | None = None,
-    failures: tuple[int, ...] = (),
-    media: str = "application/json",
-) -> Json:
-    answers = answers or {200: ("found", {"type": "object"})}
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    operation: Json = {
-        "summary": summary,
-        "responses": {
-            **{
-                str(code): {"description": text, "content": {media: {"schema": of}}}
-                for code, (text, of) in answers.items()
-            },
-            **{str(code): {"description": _FAILURES.get(code, "not allowed"), "content": error} for code in failures},
-        },
-    }
-    if parameters:
-        operation["parameters"] = parameters
-    if body is not None:
-        example = {key: body[key] for key in ("example",) if key in body}
-        schema = {key: value for key, value in body.items() if key != "example"}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema, **example}}}
-    return operation
+_TEXT: Json = {"type": "string"}
+_ID: Json = {"type": "object", "properties": {"id": _TEXT}, "required": ["id"]}
+_ERROR_FIELDS: Json = {"code": _TEXT, "message": _TEXT, "field": {"type": ["string", "null"]}}
+_ERROR: Json = {
+    "type": "object",
+    "properties": {"error": {"type": "object", "properties": _ERROR_FIELDS, "required": [*_ERROR_FIELDS]}},
+    "required": ["error"],
+}
+_NAME, _VERSION = _parameter("name", "path"), _parameter("version", "path")
+_RUN, _STEP = _parameter("id", "path"), _parameter("step", "path")
+_FILTERS = (*(_parameter(name, "query") for name in ("pipeline", "experiment", "state")), _parameter("limit", "query"))
 
-
-def _path_parameter(name: str, meaning: str) -> Json:
-    return {"name": name, "in": "path", "required": True, "description": meaning, "schema": {"type": "string"}}
-
-
-def _query(name: str, type: str) -> Json:
-    return {"name": name, "in": "query", "required": False, "schema": {"type": type}}
+_PATHS: dict[str, Json] = {
+    "/v1/pipelines": {"get": _operation("List the pipelines and their parameters")},
+    "/v1/pipelines/{name}/runs": {
+        "post": _operation(
+            "Run a pipeline: answers once the run is recorded; it goes on by itself",
+            (_NAME,),
+            body=_form("RunForm"),
+            status=201,
+            answer=_ID,
+            failures=(400, 403, 404, 413, 422, 500),
+        )
+    },
+    "/v1/runs": {"get": _operation("List runs, newest first", _FILTERS, failures=(400,))},
+    "/v1/runs/{id}": {"get": _operation("Show a run and its steps", (_RUN,), failures=(404,))},
+    "/v1/runs/{id}:cancel": {
+        "post": _operation("Cancel a run", (_RUN,), status=202, answer=_ID, failures=(403, 404, 409))
+    },
+    "/v1/runs/{id}/steps/{step}/log": {
+        "get": _operation(
+            "Read a step's log; with follow=1 or Accept: text/event-stream live, as server-sent events",
+            (_RUN, _STEP, _parameter("follow", "query", "boolean")),
+            answer=_TEXT,
+            media="text/plain",
+            failures=(404,),
+        )
+    },
+    "/v1/models": {"get": _operation("List the registered models")},
+    "/v1/models/{name}": {"get": _operation("Show a model: versions, aliases, signature", (_NAME,), failures=(404,))},
+    "/v1/models/{name}/versions/{version}:predict": {
+        "post": _operation(
+            "Predict with a version of a model",
+            (_NAME, _VERSION),
+            body=_rows("instances", {"type": "object"}),
+            answer=_rows("predictions", {"type": "object"}),
+            failures=(400, 404, 413, 422, 500),
+        )
+    },
+    "/v1/sql": {"post": _operation("Run a query", body=_form("SqlForm"), failures=(400, 403, 413, 422))},
+    "/health": {"get": _operation("Tell that the server answers, and which versions it serves")},
+    "/metrics": {"get": _operation("Counters for Prometheus", answer=_TEXT, media="text/plain")},
+}

@@ -16,7 +16,9 @@ from penstock.serving.openapi import openapi
 from penstock.serving.state import json_answer, serving
 
 _POLICY = {
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+    )
 }
 
 

@@ -8,13 +8,9 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from penstock.errors import ConflictError, DeclarationError, MissingExtraError
 from penstock.serving.service import Service
-
-if TYPE_CHECKING:
-    from penstock.serving.state import Limits
 
 _GRACE_SECONDS = 5
 
@@ -24,13 +20,13 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
-    limits: Limits | None = None,
+    sql_writes: bool = False,
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve a project until SIGINT or SIGTERM; requests under way are answered first.
 
     `announce` gets the server's URL once it takes connections; port 0 picks a free one. Raises `ConflictError` when the
-    port is taken.
+    port is taken. Without `sql_writes` only queries may come over REST.
     """
     for package in ("uvicorn", "starlette"):
         if find_spec(package) is None:
@@ -40,10 +36,11 @@ def serve(
 
     from penstock.models import row_predictor
     from penstock.serving.application import application
+    from penstock.serving.state import Limits
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     config = uvicorn.Config(
-        application(project, row_predictor, limits=limits),
+        application(project, row_predictor, limits=Limits(sql_writes=sql_writes)),
         access_log=False,
         log_config=None,
         log_level=logging.WARNING,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class RegisteredModel(Protocol):
     """A model of the registry."""
 
-    def load(self, ref: int) -> ModelGraph:
+    def load(self, version: int, /) -> ModelGraph:
         """Return the model graph of a version."""
         ...
 

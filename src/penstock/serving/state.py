@@ -13,7 +13,6 @@ from penstock.serving.metrics import Metrics
 from penstock.serving.predictors import Predictors
 from penstock.serving.service import Service
 
-
 SCOPE_KEY = "penstock.serving"
 
 

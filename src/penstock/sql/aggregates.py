@@ -133,7 +133,12 @@ def _rank(name: str, type: str) -> Aggregate:
 
 def _shift(name: str) -> Aggregate:
     return Aggregate(
-        name=name, takes=("any", "int64", "any"), required=1, result=_first, sql=_function(name.lower()), window_only=True
+        name=name,
+        takes=("any", "int64", "any"),
+        required=1,
+        result=_first,
+        sql=_function(name.lower()),
+        window_only=True,
     )
 
 

@@ -1,24 +1,28 @@
-"""What the binding of one statement knows and gathers: tables, models, and the inferences that must run first."""
+"""What the binding of one statement knows and gathers: the catalog, the tables read, what must run first."""
 
 from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+import pyarrow as pa
 from sqlglot import exp
 
+from penstock.core.artifact import Source
 from penstock.core.schema import Schema
 from penstock.models import ModelGraph
 from penstock.operations import quoted
+from penstock.sql.catalog import Catalog
 from penstock.sql.scope import Bound, Scope
+from penstock.tables import normalize, read, scan_sql, schema_of, source_schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """`ML.PREDICT` or `ML.EVALUATE` over the rows of a query, whose result is the table `name` of the text around.
+    """`ML.PREDICT` or `ML.EVALUATE` over the rows of a query; its result is the table `name` of the text around.
 
     `rows` is None where ML.EVALUATE asks for the evaluation that was stored at the fit.
     """
@@ -31,16 +35,35 @@ class Inference:
 
 @dataclass(slots=True, kw_only=True)
 class Binding:
-    """The state of one statement's binding. `tables` maps a name to its DuckDB text and schema."""
+    """The state of one statement's binding.
 
-    tables: Mapping[str, tuple[str, Schema]]
-    model: Callable[[str], ModelGraph]
+    `query` binds a query inside an expression or a FROM clause. `files` are the sources that the text scans, `tables`
+    what must be registered under which name before it runs, `inferences` what must run before it, in order.
+    """
+
+    catalog: Catalog
     query: Callable[[exp.Expr, Scope, Binding], Bound]
     now: datetime.datetime
+    files: dict[str, Source] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
     inferences: list[Inference] = field(default_factory=list)
-    windows: dict[str, exp.Window] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def fresh(self, name: str) -> str:
-        """Return a quoted name that nothing else in the DuckDB text has."""
-        return quoted(f"{name}_{next(self.numbers)}")
+        """Return a name that nothing else in the DuckDB text has."""
+        return f"{name}_{next(self.numbers)}"
+
+    def table(self, name: str) -> Bound:
+        """Return a declared table as the text of an item of a FROM clause."""
+        source = self.files.get(name) or self.catalog.source(name)
+        if isinstance(source, Source) and source.format != "arrow":
+            self.files[name] = source
+            return Bound(scan_sql(source), _columns(source_schema(source)))
+        rows = read(source) if isinstance(source, Source) else normalize(source)
+        registered = self.fresh("table")
+        self.tables[registered] = rows
+        return Bound(quoted(registered), _columns(schema_of(rows.schema)))
+
+
+def _columns(schema: Schema) -> tuple[tuple[str, str], ...]:
+    return tuple((column.name, column.type) for column in schema)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.bigquery import BigQueryParser
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from penstock.errors import SqlError
 
-_ACCEPTED = "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL [IF NOT EXISTS], DROP MODEL [IF EXISTS]"
+_ACCEPTED = (
+    "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL [IF NOT EXISTS], DROP MODEL [IF EXISTS]"
+)
 
 
 class MachineLearningTable(exp.Expression):
     """`ML.<name>(MODEL model, rows, settings)` in a FROM clause. `this` is the name in capitals; `rows` is a query."""
 
-    arg_types = {"this": True, "model": False, "rows": False, "settings": False}
+    arg_types: ClassVar = {"this": True, "model": False, "rows": False, "settings": False}
 
 
 class Dialect(BigQuery):
@@ -29,7 +32,7 @@ class Dialect(BigQuery):
     class Parser(BigQueryParser):
         """Adds TRANSFORM with a leading SELECT, and every table function of ML."""
 
-        PROPERTY_PARSERS = {
+        PROPERTY_PARSERS: ClassVar = {
             **BigQueryParser.PROPERTY_PARSERS,
             "TRANSFORM": lambda self: self.parse_transform(),
         }
@@ -74,7 +77,7 @@ class Dialect(BigQuery):
             if self._match_text_seq("MODEL"):
                 table.set("model", self._parse_table_parts())
             elif self._match(TokenType.TABLE):
-                table.set("rows", exp.select("*").from_(self._parse_table_parts(), copy=False))
+                table.set("rows", exp.Select(expressions=[exp.Star()], from_=exp.From(this=self._parse_table_parts())))
             elif self._match(TokenType.L_PAREN, advance=False):
                 table.set("rows", self._parse_rows())
             else:
@@ -104,6 +107,11 @@ def parse_statements(text: str) -> list[exp.Expr]:
     if not found:
         raise SqlError(f"there is no statement in the SQL text; {_ACCEPTED}")
     return found
+
+
+def is_machine_learning(node: exp.Expr) -> bool:
+    """Tell whether a node is a function written `ML.name(...)`."""
+    return isinstance(node, exp.Dot) and isinstance(node.this, exp.Identifier) and node.this.name.upper() == "ML"
 
 
 def place(node: exp.Expr) -> str:

@@ -16,7 +16,7 @@ from penstock.errors import ExpressionError, SqlError, UnknownNameError
 from penstock.operations import LEARNED, call_sql, from_ast, quoted, sql_literal, type_of
 from penstock.sql.aggregates import Aggregate, Call, aggregate_of, apply
 from penstock.sql.binding import Binding
-from penstock.sql.dialect import place
+from penstock.sql.dialect import is_machine_learning, place
 from penstock.sql.scope import Scalar, Scope, field_of, resolve
 
 _WRAPPERS = (exp.IgnoreNulls, exp.RespectNulls)
@@ -84,9 +84,11 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
     match node:
         case exp.Column():
             if isinstance(node.this, exp.Star):
-                raise SqlError(f"{node.sql('bigquery')}{place(node)} can stand alone in a select list, and nowhere else")
+                raise SqlError(
+                    f"{node.sql('bigquery')}{place(node)} can stand alone in a select list, and nowhere else"
+                )
             return resolve(node, scope)
-        case exp.Dot(expression=exp.Identifier()) if not _is_ml(node):
+        case exp.Dot(expression=exp.Identifier()) if not is_machine_learning(node):
             return field_of(bind_scalar(node.this, scope, binding), node.expression.name)
         case exp.Bracket():
             return _element(node, scope, binding)
@@ -99,10 +101,12 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
             return Scalar(f"ARRAY({inner.text})", f"array<{_only_column(inner.columns, node)}>")
         case exp.Struct():
             return _struct(node, scope, binding)
-        case exp.Window() if not _is_ml(node.this):
+        case exp.Window() if not is_machine_learning(node.this):
             return _window(node, scope, binding)
         case exp.Parameter() | exp.Placeholder():
-            raise SqlError(f"the query parameter {node.sql('bigquery')}{place(node)} has no value here; write the value")
+            raise SqlError(
+                f"the query parameter {node.sql('bigquery')}{place(node)} has no value here; write the value"
+            )
         case exp.Rand():
             return Scalar("random()", "float64")
         case exp.Uuid():
@@ -117,15 +121,13 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
     return None
 
 
-def _is_ml(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Dot) and isinstance(node.this, exp.Identifier) and node.this.name.upper() == "ML"
-
-
 def _element(node: exp.Bracket, scope: Scope, binding: Binding) -> Scalar | None:
     """`array[OFFSET(i)]`, `[SAFE_OFFSET(i)]`, `[ORDINAL(i)]`, `[SAFE_ORDINAL(i)]`."""
     array = bind_scalar(node.this, scope, binding)
     if not array.type.startswith("array<"):
-        raise SqlError(f"[...]{place(node)} reads an element of an array, but {node.this.sql('bigquery')} is {array.type}")
+        raise SqlError(
+            f"[...]{place(node)} reads an element of an array, but {node.this.sql('bigquery')} is {array.type}"
+        )
     index = bind_scalar(node.expressions[0], scope, binding)
     if index.type != "int64":
         raise SqlError(f"an array{place(node)} is read by an int64 position, not by {index.type}")
@@ -163,17 +165,18 @@ def _membership(node: exp.In, scope: Scope, binding: Binding) -> Scalar:
         array = bind_scalar(node.args["unnest"].expressions[0], scope, binding)
         members, member_type = f"SELECT unnest({array.text})", element_type(array.type)
     types = Schema((Field("value", value.type), Field("member", member_type)))
-    type_of(Expr("eq", (Expr("column", ("value",)), Expr("column", ("member",)))), types)  # refuses what cannot be compared
+    type_of(
+        Expr("eq", (Expr("column", ("value",)), Expr("column", ("member",)))), types
+    )  # refuses what cannot be compared
     return Scalar(f"(({value.text}) IN ({members}))", "bool")
 
 
 def _struct(node: exp.Struct, scope: Scope, binding: Binding) -> Scalar:
     names, values = [], []
-    for position, item in enumerate(node.expressions):
-        named = isinstance(item, exp.PropertyEQ | exp.Alias)
-        names.append(item.this.name if isinstance(item, exp.PropertyEQ) else item.alias_or_name or f"_field_{position + 1}")
-        values.append(bind_scalar(item.expression if isinstance(item, exp.PropertyEQ) else item.unalias(), scope, binding))
-        del named
+    for position, item in enumerate(node.expressions, start=1):
+        named = isinstance(item, exp.PropertyEQ)
+        names.append(item.this.name if named else item.alias_or_name or f"_field_{position}")
+        values.append(bind_scalar(item.expression if named else item.unalias(), scope, binding))
     pairs = ", ".join(f"{quoted(name)} := {value.text}" for name, value in zip(names, values, strict=True))
     members = ", ".join(f"{name} {value.type}" for name, value in zip(names, values, strict=True))
     return Scalar(f"struct_pack({pairs})", f"struct<{members}>")
@@ -184,9 +187,9 @@ def _window(node: exp.Window, scope: Scope, binding: Binding) -> Scalar:
     aggregate = aggregate_of(function)
     if aggregate is None:
         raise SqlError(f"{function.sql('bigquery')}{place(node)} is no window function that penstock has")
-    definition = binding.windows.get(node.alias.lower()) if node.alias else node
+    definition = scope.windows.get(node.alias.lower()) if node.alias else node
     if definition is None:
-        raise UnknownNameError("window", node.alias, binding.windows)
+        raise UnknownNameError("window", node.alias, scope.windows)
     parts = []
     if partition := definition.args.get("partition_by"):
         parts.append("PARTITION BY " + ", ".join(bind_scalar(item, scope, binding).text for item in partition))

@@ -51,13 +51,15 @@ class Scope:
     """The names in sight. `columns` are what `*` stands for: those of all relations, a USING column once.
 
     `aliases` are the select list's, which GROUP BY, HAVING, QUALIFY and ORDER BY see first. `common` maps the names of
-    common tables to their name in the DuckDB text and their query. `outer` is the query around a subquery.
+    common tables to their name in the DuckDB text and their query, `windows` those of the WINDOW clause to what they
+    are. `outer` is the query around a subquery.
     """
 
     relations: tuple[Relation, ...] = ()
     columns: tuple[Column, ...] = ()
     aliases: Mapping[str, Scalar] = field(default_factory=dict)
     common: Mapping[str, tuple[str, Bound]] = field(default_factory=dict)
+    windows: Mapping[str, exp.Window] = field(default_factory=dict)
     outer: Scope | None = None
 
 

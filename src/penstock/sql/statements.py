@@ -91,9 +91,7 @@ def _create_model(tree: exp.Create) -> CreateModel:
             case _:
                 raise SqlError(f"CREATE MODEL takes TRANSFORM(...) once and OPTIONS(...), not {item.sql('bigquery')}")
     mode: Mode = "if_not_exists" if tree.args.get("exists") else "replace" if tree.args.get("replace") else "create"
-    return CreateModel(
-        name=dotted(name), mode=mode, options=FrozenMap(options), transform=transform, query=query
-    )
+    return CreateModel(name=dotted(name), mode=mode, options=FrozenMap(options), transform=transform, query=query)
 
 
 def option_value(node: exp.Expr, option: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -74,8 +74,9 @@ class ArrayCodec:
 
     def load(self, artifact: Artifact, store: ArtifactStore) -> np.ndarray[Any, Any]:
         """Return the array, memory-mapped and read-only."""
-        path = store.path(artifact.digest)
-        return np.load(path, mmap_mode="r" if artifact.facts.get("size_bytes", 1) else None, allow_pickle=False)
+        mode: Literal["r"] | None = "r" if artifact.facts["size_bytes"] else None  # nothing cannot be mapped
+        array: np.ndarray[Any, Any] = np.load(store.path(artifact.digest), mmap_mode=mode, allow_pickle=False)
+        return array
 
 
 class FileCodec:

@@ -54,9 +54,10 @@ class SqlMetadata:
     def find(self, kind: type[R], *, limit: int | None = None, newest_first: bool = False, **equal: Any) -> list[R]:
         """Return the records whose fields equal the given values (a list: any of them), by creation or position."""
         table = RECORDS[kind]
-        query = sa.select(table.table).where(table.condition(equal)).order_by(*table.ordering(newest_first=newest_first))
+        query = sa.select(table.table).where(table.condition(equal)).limit(limit)
+        ordered = query.order_by(*table.ordering(newest_first=newest_first))
         with database_errors(self.engine), self.engine.connect() as connection:
-            rows = connection.execute(query.limit(limit)).mappings().all()
+            rows = connection.execute(ordered).mappings().all()
         return [table.record(row) for row in rows]
 
     def delete(self, kind: type[R], **equal: Any) -> int:

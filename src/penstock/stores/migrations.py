@@ -19,9 +19,9 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "CREATE INDEX runs_by_creation ON runs (created)",
             """CREATE TABLE step_runs (
                 run TEXT NOT NULL, step TEXT NOT NULL, position BIGINT NOT NULL, state TEXT NOT NULL, key TEXT NOT NULL,
-                parts TEXT NOT NULL, reason TEXT NOT NULL, artifacts TEXT NOT NULL, attempts BIGINT NOT NULL,
-                started DOUBLE PRECISION, ended DOUBLE PRECISION, log TEXT NOT NULL, error TEXT NOT NULL,
-                PRIMARY KEY (run, step))""",
+                parts TEXT NOT NULL, reason TEXT NOT NULL, artifacts TEXT NOT NULL, inputs TEXT NOT NULL,
+                attempts BIGINT NOT NULL, started DOUBLE PRECISION, ended DOUBLE PRECISION, log TEXT NOT NULL,
+                error TEXT NOT NULL, PRIMARY KEY (run, step))""",
             """CREATE TABLE artifacts (
                 digest TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, uri TEXT NOT NULL, schema TEXT NOT NULL,
                 made_by TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, facts TEXT NOT NULL)""",
@@ -39,7 +39,7 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
         ),
     ),
 )
-"""(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history: a change is a new entry."""
+"""(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 
 
 def migrate(engine: sa.Engine) -> None:

@@ -24,7 +24,7 @@ class RecordTable(Generic[R]):
     def __init__(self, kind: type[R], name: str, *, identity: tuple[str, ...], order: tuple[str, ...]) -> None:
         self.kind, self.name, self.identity, self.order = kind, name, identity, order
         hints = typing.get_type_hints(kind)
-        self.fields = tuple(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]  # all of Record are dataclasses
+        self.fields = tuple(field.name for field in dataclasses.fields(kind))
         self.decoders = {
             field: msgspec.json.Decoder(hints[field])
             for field in self.fields
@@ -45,10 +45,12 @@ class RecordTable(Generic[R]):
                 raise DataError(f"{self.kind.__name__}.{field} cannot be recorded as JSON: {error}") from error
         return row
 
-    def record(self, row: Mapping[str, Any]) -> R:
+    def record(self, row: sa.RowMapping) -> R:
         """Return the record of a row."""
-        decoded = {field: decoder.decode(row[field]) for field, decoder in self.decoders.items()}
-        return self.kind(**{**row, **decoded})
+        values: dict[str, Any] = dict(zip(self.fields, row.values(), strict=True))
+        for field, decoder in self.decoders.items():
+            values[field] = decoder.decode(values[field])
+        return self.kind(**values)
 
     def condition(self, equal: Mapping[str, Any]) -> sa.ColumnElement[bool]:
         """Return the condition that fields equal values, or any of a list of values."""

@@ -1,1 +1,37 @@
-"""tables."""
+"""Tables: Arrow in and out, files as sources, and the DuckDB connection of a thread."""
+
+from __future__ import annotations
+
+from pyarrow import Table
+
+from penstock.tables.connection import cache_folder, clear_errors, connection
+from penstock.tables.query import bound, query
+from penstock.tables.rows import ArrowStream, TableLike, to_arrow
+from penstock.tables.scan import read, scan_sql, source_schema
+from penstock.tables.sources import FORMATS, FileState, resolve
+from penstock.tables.types import arrow_schema, arrow_type, normalize, quoted, schema_of, sql_type, text_literal
+
+__all__ = [
+    "FORMATS",
+    "ArrowStream",
+    "FileState",
+    "Table",
+    "TableLike",
+    "arrow_schema",
+    "arrow_type",
+    "bound",
+    "cache_folder",
+    "clear_errors",
+    "connection",
+    "normalize",
+    "query",
+    "quoted",
+    "read",
+    "resolve",
+    "scan_sql",
+    "schema_of",
+    "source_schema",
+    "sql_type",
+    "text_literal",
+    "to_arrow",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -67,12 +68,13 @@ def _open(threads: int) -> duckdb.DuckDBPyConnection:
         }
     )
     database.execute("SET GLOBAL TimeZone = 'UTC'")
-    database.execute("SET GLOBAL enable_progress_bar = false")
     return database
 
 
 def _translate(error: duckdb.Error, doing: str) -> PenstockError:
     text = str(error).partition(": ")[2] or str(error)
+    if "CSV Error on Line" in text:
+        return DataError(_csv_message(text))
     message = f"{doing}: {text}" if doing else text
     match error:
         case duckdb.OutOfMemoryException():
@@ -85,6 +87,14 @@ def _translate(error: duckdb.Error, doing: str) -> PenstockError:
             return SqlError(message)
         case _:
             return DataError(message)
+
+
+def _csv_message(text: str) -> str:
+    """Say which line of which file is wrong and why; DuckDB's text goes on with every option of its reader."""
+    line = re.search(r"CSV Error on Line: (\d+)", text)
+    file = re.search(r"\n  file = (.*)", text)
+    reason = text.partition("\nPossible")[0].strip().splitlines()[-1]
+    return f"cannot read '{file[1] if file else 'the file'}', line {line[1] if line else '?'}: {reason}"
 
 
 def _after_fork() -> None:

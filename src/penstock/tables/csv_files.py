@@ -82,28 +82,32 @@ def _column_types(names: Sequence[str], texts: str) -> dict[str, str]:
     """Find the first type of which every cell has the form, looking at a sample before looking at all rows."""
     cursor = connection().cursor()
     sample = f"(SELECT * FROM {texts} LIMIT {_SAMPLE})"
-    fits = _fitting(cursor, sample, {name: list(_FORMS) for name in names})
+    _, candidates = _fitting(cursor, sample, dict.fromkeys(names, tuple(_FORMS)))
     found: dict[str, str] = {}
-    while left := {name: types[:1] for name, types in fits.items() if name not in found}:
-        holds = _fitting(cursor, texts, left)
-        for name in left:
-            fits[name] = holds[name] or fits[name][1:]
-            if holds[name] or not fits[name]:
-                found[name] = holds[name][0] if holds[name] else "string"
+    while len(found) < len(names):
+        asked = {name: candidates[name][:1] for name in names if name not in found}
+        cells, fitting = _fitting(cursor, texts, asked)
+        for name in asked:
+            if cells[name] and fitting[name]:
+                found[name] = fitting[name][0]
+            elif not cells[name] or not candidates[name]:
+                found[name] = "string"
+            else:
+                candidates[name] = candidates[name][1:]
     return found
 
 
-def _fitting(cursor: duckdb.DuckDBPyConnection, rows: str, candidates: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Return, for each column, the candidates that all its cells fit; none where a column has no cell."""
+def _fitting(
+    cursor: duckdb.DuckDBPyConnection, rows: str, candidates: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
+    """Return, for each column, how many cells it has and which of its candidate types all of them fit."""
     asked = [(name, type) for name, types in candidates.items() for type in types]
     counts = [f"count({quoted(name)})" for name in candidates]
-    counts += [f"count(*) FILTER ({quoted(name)} IS NOT NULL AND NOT coalesce({_fits(name, type)}, false))" for name, type in asked]
+    counts += [f"count({quoted(name)}) FILTER (NOT coalesce({_fits(name, type)}, false))" for name, type in asked]
     answer = cursor.sql(f"SELECT {', '.join(counts)} FROM {rows}").fetchall()[0]
-    cells = dict(zip(candidates, answer, strict=False))
     misfits = dict(zip(asked, answer[len(candidates) :], strict=True))
-    return {
-        name: [type for type in types if cells[name] and misfits[name, type] == 0] for name, types in candidates.items()
-    }
+    fitting = {name: tuple(type for type in types if not misfits[name, type]) for name, types in candidates.items()}
+    return dict(zip(candidates, answer, strict=False)), fitting
 
 
 def _fits(name: str, type: str) -> str:

@@ -1,0 +1,86 @@
+"""The command `penstock`: what commands there are, and how one is found."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+import penstock
+from penstock.cli.exits import reported
+from penstock.errors import UnknownNameError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("penstock.cli.init:init", "Start a project: a configuration, a first pipeline, a little data."),
+    "run": ("penstock.cli.run:run", "Run a pipeline."),
+    "plan": ("penstock.cli.run:plan", "Say which steps a run would run, and why."),
+    "runs": ("penstock.cli.runs:runs", "List runs, newest first."),
+    "show": ("penstock.cli.runs:show", "Show a run and its steps."),
+    "logs": ("penstock.cli.runs:logs", "Print what a step printed."),
+    "why": ("penstock.cli.runs:why", "Say why a step ran, or did not."),
+    "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
+    "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),
+    "models": ("penstock.cli.models:models", "List registered models, or show one."),
+    "verify": ("penstock.cli.models:verify", "Prove that serving gives what batch prediction gives."),
+    "serve": ("penstock.cli.serve:serve", "Serve the project over HTTP."),
+}
+"""Command -> where it is, and the line that `penstock --help` shows; importing none of them keeps that fast."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which they are met."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one is answered with the nearest."""
+        if args[0] not in COMMANDS:
+            raise click.UsageError(str(UnknownNameError("command", args[0], COMMANDS)), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+class Command(click.Command):
+    """A command that ends with one clear line where an error of ours passes."""
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command."""
+        with reported(as_json=ctx.params.get("as_json", False)):
+            super().invoke(ctx)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(penstock.__version__, prog_name="penstock")
+@click.option(
+    "-C",
+    "--project",
+    "root",
+    default=".",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The project's folder (default: this one).",
+)
+@click.pass_context
+def main(ctx: click.Context, root: Path) -> None:
+    """From raw table to trustworthy production model.
+
+    Exit codes: 0 done; 1 the run or the verification failed; 2 wrong use or declaration; 3 bad data; 4 storage; 130
+    interrupted.
+    """
+    ctx.obj = root

@@ -1,0 +1,104 @@
+"""How values are shown: tables for people, one line of JSON for machines."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STATE_STYLES = {
+    "succeeded": "green",
+    "up_to_date": "cyan",
+    "failed": "bold red",
+    "cancelled": "yellow",
+    "skipped": "dim",
+    "running": "bold",
+    "waiting": "dim",
+}
+_PIPE_WIDTH = 10_000
+
+
+def print_json(value: Any) -> None:
+    """Print one line of JSON to standard output, at once; what JSON has no form for appears as its text."""
+    click.echo(msgspec.json.encode(value, enc_hook=repr))
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table to standard output; into a pipe or file it is never cut to a width."""
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    console.print(make_table(columns, rows))
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """Return a table whose numbers stand at the right and whose states have their colours."""
+    cells = [list(row) for row in rows]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for position, name in enumerate(columns):
+        number = any(isinstance(row[position], (int, float)) for row in cells)
+        table.add_column(name, justify="right" if number else "left", overflow="ellipsis", no_wrap=number)
+    for row in cells:
+        table.add_row(*(Text(shown(value), STATE_STYLES.get(str(value), "")) for value in row))
+    return table
+
+
+def print_rows(table: pa.Table, limit: int) -> None:
+    """Print the first rows of a table, and how many there are where those are not all."""
+    print_table(table.column_names, (row.values() for row in table.slice(0, limit).to_pylist()))  # type: ignore[misc]
+    if table.num_rows > limit:
+        click.echo(f"... {table.num_rows:,} rows; --limit shows more, --json all")
+
+
+def shown(value: Any) -> str:
+    """Return a value as a table cell shows it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            return f"{value:.6g}"
+        case datetime.datetime():
+            return value.isoformat(sep=" ", timespec="seconds")
+        case dict() | list():
+            return msgspec.json.encode(value, enc_hook=repr).decode()
+    return str(value)
+
+
+def moment(seconds: float | None) -> str:
+    """Return an instant (seconds since 1970) in local time, as short as it stays clear."""
+    if seconds is None:
+        return ""
+    then = datetime.datetime.fromtimestamp(seconds).astimezone()
+    today = then.date() == datetime.datetime.now().astimezone().date()
+    return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration in the unit that fits it."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def terminal_width() -> int:
+    """Return how many columns there are to write in."""
+    return shutil.get_terminal_size().columns

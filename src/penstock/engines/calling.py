@@ -1,0 +1,30 @@
+"""The call of a task's entry: whatever user code does there, an outcome comes back."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from importlib import import_module
+
+from penstock.core.ports import Outcome, Task
+
+
+def call(task: Task) -> Outcome:
+    """Import and call `task.entry`; an exception that the entry lets through makes a failed outcome.
+
+    `KeyboardInterrupt` goes through: it is the user's word to whoever drives the run.
+    """
+    started = time.time()
+    try:
+        module, _, function = task.entry.partition(":")
+        outcome: Outcome = getattr(import_module(module), function)(task)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # SystemExit too: a step that calls sys.exit() has failed, not the engine
+        return failed(task.id, traceback.format_exc(), started=started)
+    return outcome
+
+
+def failed(task_id: str, error: str, *, started: float) -> Outcome:
+    """Return the outcome of a task that ends now without one of its own."""
+    return Outcome(task=task_id, state="failed", error=error, started=started, ended=time.time())

@@ -1,0 +1,204 @@
+"""The engine of one machine: each task in a process of its own, forked from a template that is warm."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO, Self
+
+import cloudpickle
+
+from penstock.core.ports import Outcome, Task
+from penstock.engines.calling import failed
+from penstock.engines.deaths import explanation
+from penstock.engines.messages import Cancel, Ended, Inbox, Message, Start, Started, packed
+
+GRACE_SECONDS = 3.0
+"""How long a task that is stopped may tidy up (`finally` blocks, its own processes) before it is killed."""
+
+_RECEIVE_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class _Template:
+    """The template process and our end of the socket to it."""
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    errors: BinaryIO
+    inbox: Inbox
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """A task that has no outcome yet."""
+
+    timeout_seconds: float | None
+    submitted: float
+    pid: int | None = None
+
+
+class LocalEngine:
+    """Runs tasks in worker processes, `slots` at once; the rest waits in line.
+
+    A worker is forked from a template process that has numpy, pyarrow and duckdb loaded and never user code, so it
+    starts in milliseconds and sees every edit. Functions of a script or notebook travel by value. Whatever a worker
+    dies of, its task gets an outcome that says so. Nothing outlives the engine, and nothing outlives a task, but a
+    process that has left the task's process group (a daemon).
+    """
+
+    def __init__(self, *, slots: int | None = None, grace_seconds: float = GRACE_SECONDS) -> None:
+        self._slots = slots or os.cpu_count() or 1
+        self._grace_seconds = grace_seconds
+        self._template: _Template | None = None
+        self._under_way: dict[str, _UnderWay] = {}
+        self._outcomes: list[Outcome] = []
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at once."""
+        return self._slots
+
+    def submit(self, task: Task) -> None:
+        """Start a task, or queue it."""
+        try:
+            payload = cloudpickle.dumps(task)
+        except Exception:  # pickling runs the reducers of user values, which may raise anything
+            message = f"step '{task.step.name}' cannot travel to a worker process:\n{traceback.format_exc()}"
+            self._outcomes.append(failed(task.id, message, started=time.time()))
+            return
+        if self._template is not None and self._template.process.poll() is not None:
+            self._template_died(self._template)
+        timeout = task.step.needs.timeout_seconds
+        self._under_way[task.id] = _UnderWay(timeout_seconds=timeout, submitted=time.time())
+        self._say(
+            Start(
+                task=task.id,
+                payload=payload,
+                entry=task.entry,
+                log=str(task.log.absolute()),
+                paths=task.paths,
+                directory=os.getcwd(),
+                environment=dict(os.environ),
+                timeout_seconds=timeout,
+            )
+        )
+
+    def wait(self, timeout_seconds: float | None = None) -> Sequence[Outcome]:
+        """Return outcomes not yet returned, at least one unless the timeout passes or nothing is under way."""
+        limit = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while not self._outcomes and self._under_way and self._template is not None:
+            remaining = None if limit is None else max(0.0, limit - time.monotonic())
+            if not select.select([self._template.control], [], [], remaining)[0]:
+                break
+            self._receive(self._template)
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def cancel(self, task_id: str) -> None:
+        """Stop a task and every process it started."""
+        if task_id in self._under_way:
+            self._say(Cancel(task=task_id))
+
+    def close(self) -> None:
+        """Cancel what is under way and end the template."""
+        if self._template is not None:
+            self._end(self._template)
+        for task_id, under_way in self._under_way.items():
+            self._outcomes.append(_cancelled(task_id, under_way.submitted))
+        self._under_way.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _say(self, message: Message) -> None:
+        if self._template is None:
+            self._template = _start_template(self._slots, self._grace_seconds)
+        try:
+            self._template.control.sendall(packed(message))
+        except (BrokenPipeError, ConnectionResetError):
+            self._template_died(self._template)
+
+    def _receive(self, template: _Template) -> None:
+        try:
+            received = template.control.recv(_RECEIVE_BYTES)
+        except ConnectionResetError:
+            received = b""
+        if not received:
+            return self._template_died(template)
+        for message in template.inbox.add(received):
+            match message:
+                case Started(task=task, pid=pid):
+                    self._under_way[task].pid = pid
+                case Ended(task=task):
+                    self._outcomes.append(_outcome(message, self._under_way.pop(task)))
+
+    def _template_died(self, template: _Template) -> None:
+        """Somebody killed the template, or it could not start: its tasks have failed; the next one gets a new one."""
+        for under_way in self._under_way.values():
+            if under_way.pid is not None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(under_way.pid, signal.SIGKILL)
+        said = self._end(template)
+        reason = f"the process that starts the workers ended (exit code {template.process.returncode}). {said}".strip()
+        for task_id, under_way in self._under_way.items():
+            self._outcomes.append(failed(task_id, reason, started=under_way.submitted))
+        self._under_way.clear()
+
+    def _end(self, template: _Template) -> str:
+        """End the template and its workers; return what it wrote to standard error."""
+        self._template = None
+        template.control.close()  # the template takes this as the order to stop everything
+        try:
+            template.process.wait(self._grace_seconds + 2)
+        except subprocess.TimeoutExpired:
+            template.process.kill()  # the kernel kills its workers with it
+            template.process.wait()
+        with template.errors:
+            template.errors.seek(0)
+            return template.errors.read().decode(errors="replace").strip()
+
+
+def _start_template(slots: int, grace_seconds: float) -> _Template:
+    ours, theirs = socket.socketpair()
+    errors = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the template
+    call = f"template.main({theirs.fileno()}, {os.getpid()}, {slots}, {grace_seconds!r})"
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"from penstock.engines import template; {call}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C goes to the driver of the run, which decides
+        )
+    return _Template(process=process, control=ours, errors=errors, inbox=Inbox())
+
+
+def _outcome(ended: Ended, under_way: _UnderWay) -> Outcome:
+    own: Outcome | None = pickle.loads(ended.outcome) if ended.outcome else None  # noqa: S301  # our worker wrote it
+    if own is not None and (own.state == "succeeded" or not ended.cause):
+        return own  # it may have ended before it could be stopped
+    if ended.cause == "cancelled":
+        return _cancelled(ended.task, ended.started)
+    error = explanation(ended, timeout_seconds=under_way.timeout_seconds)
+    where = f"\n{own.error}" if own is not None else ""
+    return failed(ended.task, error + where, started=ended.started)
+
+
+def _cancelled(task_id: str, started: float) -> Outcome:
+    return Outcome(task=task_id, state="cancelled", error="cancelled", started=started, ended=time.time())

@@ -1,0 +1,82 @@
+"""What an engine and its template process say to each other: small values, pickled, each after its length."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+_LENGTH = struct.Struct("!Q")
+
+Cause: TypeAlias = Literal["", "cancelled", "timeout"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Run a task. `payload` is the pickled task, which only the worker opens: it may import user code."""
+
+    task: str
+    payload: bytes
+    entry: str
+    log: str
+    paths: tuple[str, ...]
+    directory: str
+    environment: dict[str, str]
+    timeout_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Stop a task, whether it runs or waits."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A worker was forked for a task."""
+
+    task: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A worker is gone. `outcome` is the pickled outcome, or empty where it died before it had one; `exit_code` is
+    negative for a signal; `cause` says why the template stopped it, if it did."""
+
+    task: str
+    outcome: bytes
+    exit_code: int
+    cause: Cause
+    started: float
+    peak_memory_bytes: int
+
+
+Message: TypeAlias = Start | Cancel | Started | Ended
+
+
+def packed(message: Message) -> bytes:
+    """Return the bytes of a message as they go over the socket."""
+    content = pickle.dumps(message)
+    return _LENGTH.pack(len(content)) + content
+
+
+class Inbox:
+    """Bytes that came over the socket, and the messages in them that are complete."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def add(self, received: bytes) -> Iterator[Message]:
+        """Take the next bytes and yield every message that is complete now."""
+        self._bytes += received
+        while len(self._bytes) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(self._bytes)[0]
+            if len(self._bytes) < end:
+                return
+            message: Message = pickle.loads(self._bytes[_LENGTH.size : end])  # noqa: S301  # our own process wrote it
+            del self._bytes[:end]
+            yield message

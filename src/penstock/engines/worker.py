@@ -1,0 +1,81 @@
+"""A worker: a fork of the template that runs one task and ends."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import faulthandler
+import os
+import pickle
+import random
+import signal
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from penstock.core.ports import Task
+from penstock.engines.calling import call, failed
+from penstock.engines.logs import flush, redirect
+from penstock.engines.messages import Start
+
+_PR_SET_PDEATHSIG = 1
+_C = ctypes.CDLL(None)
+
+
+class Stopped(BaseException):
+    """Raised in a step when it is cancelled or out of time, so that its `finally` blocks run."""
+
+
+def run_and_exit(start: Start, outcome: BinaryIO, *, template: int) -> NoReturn:
+    """In a fresh fork: run the task, write its outcome, end the process. Never returns into the template's code."""
+    code = 1
+    try:
+        _become_a_worker(template)
+        outcome.write(_run(start))
+        outcome.flush()
+        atexit._run_exitfuncs()  # temporary folders and pools of user code go as they would at a normal exit
+        flush()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _become_a_worker(template: int) -> None:
+    os.setpgid(0, 0)  # a group of its own: what the task starts can be stopped with it
+    if sys.platform == "linux":
+        _C.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with suppress(OSError):  # when memory runs out, the kernel takes the worker, not the driver of the run
+            Path("/proc/self/oom_score_adj").write_text("500")
+    if os.getppid() != template:
+        os._exit(1)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _stop)
+    random.seed()
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed()  # or every worker would draw the numbers that the template would have drawn
+
+
+def _run(start: Start) -> bytes:
+    """Run the task and return its outcome, pickled."""
+    started = time.time()
+    try:
+        redirect(Path(start.log))
+        faulthandler.enable()
+        os.chdir(start.directory)
+        os.environ.clear()
+        os.environ.update(start.environment)
+        sys.path[:0] = start.paths
+        task: Task = pickle.loads(start.payload)  # noqa: S301  # the engine's own process wrote it
+        return pickle.dumps(call(task))
+    except BaseException:  # whatever importing user code raises, and a full disk under the log
+        return pickle.dumps(failed(start.task, traceback.format_exc(), started=started))
+    finally:
+        flush()
+
+
+def _stop(signal_number: int, frame: object) -> NoReturn:
+    raise Stopped("the step was stopped")

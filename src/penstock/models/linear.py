@@ -1,0 +1,167 @@
+"""Linear models learned: least squares solved exactly, logistic regression through scikit-learn."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from penstock.errors import MissingExtraError
+from penstock.models.matrix import Features, Floats, Integers, Sparse
+from penstock.models.weights import WEIGHTS_FILE, Weights
+
+_EXACT_COLUMNS = 2048  # the normal equations of more columns take longer than iterations do
+_RANK = 1e-12  # of the largest eigenvalue: directions below it are collinear, and get no weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """The training matrix: sparse rows, one column for each number of each feature that can have a weight at all."""
+
+    matrix: Any  # scipy.sparse.csr_matrix
+    kept: Integers  # positions of these columns among all
+    widths: tuple[int, ...]
+
+    def unflatten(self, coefficients: Floats) -> tuple[tuple[float, ...], ...]:
+        """Return the coefficients feature by feature; columns that were left out have weight 0."""
+        flat = np.zeros(sum(self.widths))
+        flat[self.kept] = coefficients
+        parts = np.split(flat, np.cumsum(self.widths)[:-1])
+        return tuple(tuple(part.tolist()) for part in parts)
+
+
+def fit_linear(
+    train: Features, target: Floats, *, widths: Sequence[int], options: Mapping[str, Any]
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Minimise sum((y - Xw - c)^2) + l2_reg * sum(w^2) + l1_reg * sum(|w|); return the files and what is worth knowing.
+
+    Where columns are collinear (one-hot columns always are) the smallest weights are taken, as scikit-learn does.
+    """
+    design = _design(train, widths, options)
+    if options["l1_reg"] > 0 or design.matrix.shape[1] > _EXACT_COLUMNS:
+        coefficients, constant, facts = _iterate(design.matrix, target, options)
+    else:
+        coefficients, constant = _solve(design.matrix, target, options["l2_reg"], options["fit_intercept"])
+        facts = {"solver": "normal equations"}
+    return _files((constant,), (design.unflatten(coefficients),)), facts
+
+
+def fit_logistic(
+    train: Features,
+    target: Integers,
+    *,
+    widths: Sequence[int],
+    classes: int,
+    weights: Floats | None,
+    options: Mapping[str, Any],
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Fit scikit-learn's LogisticRegression with C = 1 / (l1_reg + l2_reg); return the files and what is worth knowing."""
+    linear_model = _sklearn_linear_model()
+    design = _design(train, widths, options)
+    strength = options["l1_reg"] + options["l2_reg"]
+    learner = linear_model.LogisticRegression(
+        C=1.0 / strength if strength > 0 else np.inf,
+        l1_ratio=options["l1_reg"] / strength if strength > 0 else 0.0,
+        solver="saga" if options["l1_reg"] > 0 else "lbfgs",
+        max_iter=options["max_iterations"],
+        fit_intercept=options["fit_intercept"],
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "not converged" is a fact of the model, told in its facts
+        learner.fit(design.matrix, target, sample_weight=weights)
+    iterations = int(learner.n_iter_.max())
+    by_output = tuple(design.unflatten(row) for row in learner.coef_)
+    facts = {
+        "solver": learner.solver,
+        "iterations": iterations,
+        "converged": iterations < options["max_iterations"],
+    }
+    constants = np.broadcast_to(np.asarray(learner.intercept_, dtype=float), (len(by_output),))
+    return _files(tuple(constants.tolist()), by_output), facts
+
+
+def _files(constants: tuple[float, ...], weights: tuple[tuple[tuple[float, ...], ...], ...]) -> dict[str, bytes]:
+    return {WEIGHTS_FILE: msgspec.json.encode(Weights(constants, weights))}
+
+
+def _design(train: Features, widths: Sequence[int], options: Mapping[str, Any]) -> Design:
+    sparse = _scipy_sparse()
+    blocks, kept, start = [], [], 0
+    for column, width in zip(train.columns, widths, strict=True):
+        block = _block(sparse, column, width, train.rows)
+        used = np.diff(block.indptr) > 0 if width > 1 else np.ones(1, dtype=bool)
+        if width > 1 and options["category_encoding_method"] == "DUMMY_ENCODING":
+            used[np.argmax(np.diff(block.indptr))] = False
+        blocks.append(block[:, np.flatnonzero(used)])
+        kept.append(start + np.flatnonzero(used))
+        start += width
+    return Design(
+        matrix=sparse.hstack(blocks, format="csr"), kept=np.concatenate(kept).astype(np.int64), widths=tuple(widths)
+    )
+
+
+def _block(sparse: Any, column: Floats | Integers | Sparse, width: int, rows: int) -> Any:
+    if isinstance(column, Sparse):
+        return sparse.csc_matrix((column.values, (column.rows, column.indices)), shape=(rows, width))
+    if column.dtype == np.int64:
+        return sparse.csc_matrix((np.ones(rows), (np.arange(rows), column)), shape=(rows, width))
+    return sparse.csc_matrix(column.reshape(-1, 1))
+
+
+def _solve(matrix: Any, target: Floats, l2: float, intercept: bool) -> tuple[Floats, float]:
+    """Solve the normal equations of the centred columns, and once more for what is left over: as exact as a QR."""
+    rows, columns = matrix.shape
+    means = np.asarray(matrix.mean(axis=0)).ravel() if intercept else np.zeros(columns)
+    mean = float(target.mean()) if intercept else 0.0
+    gram = (matrix.T @ matrix).toarray() - rows * np.outer(means, means) + l2 * np.eye(columns)
+    values, vectors = np.linalg.eigh(gram)
+    strong = values > _RANK * values[-1] if columns else np.zeros(0, dtype=bool)
+    values, vectors = values[strong], vectors[:, strong]
+    coefficients = np.zeros(columns)
+    for _ in range(2):
+        left = target - mean - (matrix @ coefficients - means @ coefficients)
+        slope = matrix.T @ left - means * left.sum() - l2 * coefficients
+        coefficients += vectors @ ((vectors.T @ slope) / values)
+    return coefficients, mean - float(means @ coefficients)
+
+
+def _iterate(matrix: Any, target: Floats, options: Mapping[str, Any]) -> tuple[Floats, float, dict[str, Any]]:
+    """Fit by scikit-learn's iterations: coordinate descent where there is l1_reg, conjugate gradients otherwise."""
+    linear_model = _sklearn_linear_model()
+    rows, l1, l2 = matrix.shape[0], options["l1_reg"], options["l2_reg"]
+    if l1 > 0:
+        # scikit-learn minimises |y - Xw|^2 / 2n + alpha * (ratio * |w| + (1 - ratio) / 2 * w^2)
+        alpha = (l1 / 2 + l2) / rows
+        learner = linear_model.ElasticNet(
+            alpha=alpha, l1_ratio=l1 / 2 / rows / alpha, tol=1e-8, max_iter=options["max_iterations"],
+            fit_intercept=options["fit_intercept"],
+        )  # fmt: skip
+        matrix = matrix.tocsc()
+    else:
+        learner = linear_model.Ridge(alpha=l2, solver="sparse_cg", tol=1e-10, fit_intercept=options["fit_intercept"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "not converged" is a fact of the model, told in its facts
+        learner.fit(matrix, target)
+    facts = {"solver": "coordinate descent" if l1 > 0 else "conjugate gradients", "iterations": int(np.max(learner.n_iter_ or 0))}
+    return np.asarray(learner.coef_), float(learner.intercept_), facts
+
+
+def _sklearn_linear_model() -> Any:
+    try:
+        from sklearn import linear_model  # takes a second: only when a model is learned
+    except ImportError as error:
+        raise MissingExtraError("scikit-learn", extra="learners", purpose="learning a linear model") from error
+    return linear_model
+
+
+def _scipy_sparse() -> Any:
+    try:
+        from scipy import sparse
+    except ImportError as error:
+        raise MissingExtraError("scipy", extra="learners", purpose="learning a linear model") from error
+    return sparse

@@ -1,0 +1,91 @@
+"""The feature columns of many rows as NumPy arrays, in the forms that estimators read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Floats: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+Integers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """A column of lists of (index, value), flattened: entry k belongs to row `rows[k]`."""
+
+    rows: Integers
+    indices: Integers
+    values: Floats
+
+
+Column: TypeAlias = Floats | Integers | Sparse
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The columns that enter an estimator: floats for a number, indices for a category, lists for a sparse block."""
+
+    rows: int
+    columns: tuple[Column, ...]
+
+
+def features_of(table: pa.Table, kinds: Sequence[str]) -> Features:
+    """Return the columns of a table of features as arrays; NULL numbers are NaN."""
+    columns = [_column(table.column(position), kind) for position, kind in enumerate(kinds)]
+    return Features(table.num_rows, tuple(columns))
+
+
+def widths_of(features: Features, kinds: Sequence[str]) -> tuple[int, ...]:
+    """Return how many numbers each column stands for: one for a number, one for each index otherwise."""
+    return tuple(_width(column, kind) for column, kind in zip(features.columns, kinds, strict=True))
+
+
+def dense(features: Features, widths: Sequence[int]) -> Floats:
+    """Return one row-major matrix: categories by their index, sparse blocks spread out."""
+    spread = [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
+    matrix = np.zeros((features.rows, sum(spread)))
+    position = 0
+    for column, width in zip(features.columns, spread, strict=True):
+        if isinstance(column, Sparse):
+            known = column.indices < width
+            np.add.at(matrix, (column.rows[known], position + column.indices[known]), column.values[known])
+        else:
+            matrix[:, position] = column
+        position += width
+    return matrix
+
+
+def _column(column: pa.ChunkedArray, kind: str) -> Column:
+    if kind == "sparse":
+        return _sparse(column)
+    target = np.float64 if kind == "number" else np.int64
+    values = np.empty(len(column), dtype=target)
+    start = 0
+    for chunk in column.chunks:
+        values[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+        start += len(chunk)
+    return values
+
+
+def _sparse(column: pa.ChunkedArray) -> Sparse:
+    lists = column.combine_chunks()
+    lengths = lists.value_lengths().fill_null(0).to_numpy()
+    entries = lists.flatten()
+    return Sparse(
+        np.repeat(np.arange(len(lists), dtype=np.int64), lengths),
+        entries.field("index").to_numpy(zero_copy_only=False).astype(np.int64),
+        entries.field("value").to_numpy(zero_copy_only=False).astype(np.float64),
+    )
+
+
+def _width(column: Column, kind: str) -> int:
+    if kind == "number":
+        return 1
+    indices = column.indices if isinstance(column, Sparse) else column
+    return int(indices.max(initial=1)) + 1

@@ -1,0 +1,46 @@
+"""How a model graph is read: the expressions that its estimator reads, its classes, its files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.core.expression import Expr, transform
+from penstock.core.graph import ModelGraph, Node
+from penstock.models.learners import LEARNERS
+from penstock.operations import col
+
+
+def estimator(graph: ModelGraph) -> Node:
+    """Return the node that predicts."""
+    return graph.of("estimator")[0]
+
+
+def concat(graph: ModelGraph) -> Node:
+    """Return the node that gathers what enters the estimator."""
+    return graph.of("concat")[0]
+
+
+def classes(graph: ModelGraph) -> tuple[Any, ...]:
+    """Return the labels that a classifier knows, in their order; a regression has none."""
+    return tuple(estimator(graph).params["classes"])
+
+
+def form(graph: ModelGraph) -> str:
+    """Return how features enter the estimator: `linear` or `trees`."""
+    return LEARNERS[estimator(graph).params["learner"]].form
+
+
+def entering(graph: ModelGraph) -> dict[str, Expr]:
+    """Return the expressions that enter the estimator by their nodes' names, each over raw inputs alone."""
+    known = expressions(graph)
+    return {name: known[name] for name in concat(graph).inputs}
+
+
+def expressions(graph: ModelGraph) -> dict[str, Expr]:
+    """Return every input and expression node as an expression over raw inputs alone."""
+    known: dict[str, Expr] = {node.name: col(node.name) for node in graph.of("input")}
+    for node in graph.of("expression"):
+        known[node.name] = transform(
+            node.params["expr"], lambda expr: known[expr.args[0]] if expr.op == "column" else expr
+        )
+    return known

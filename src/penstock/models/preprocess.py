@@ -1,0 +1,90 @@
+"""Automatic preprocessing as in BigQuery ML: what is done to a feature, by its type, before the estimator sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from penstock.core.expression import Expr
+from penstock.core.schema import struct_fields
+from penstock.errors import DeclarationError
+from penstock.operations import Expression, col
+
+Kind = Literal["number", "category", "sparse"]
+_CATEGORIES = 2**31 - 1  # no limit of our own: one weight, or one index, for every value of the training rows
+_SPARSE = "array<struct<index int64, value float64>>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What enters the estimator under a name: an expression over the feature nodes, which may have to learn from the
+    training rows. A `category` is an index: 0 unseen in training, 1 NULL, from 2 on the values by name."""
+
+    name: str
+    expr: Expr
+    kind: Kind
+
+
+def entries(features: Mapping[str, str], form: Literal["linear", "trees"], *, model: str) -> list[Entry]:
+    """Return what enters the estimator, given the types of the feature nodes.
+
+    Raises `DeclarationError` for a feature of a type that no learner can take.
+    """
+    return [entry for name, type in features.items() for entry in _entries(name, col(name), type, form, model)]
+
+
+def _entries(name: str, value: Expression, type: str, form: str, model: str) -> Iterator[Entry]:
+    match type:
+        case "int64" | "float64":
+            yield _number(name, value, form)
+        case "bool" if form == "trees":
+            yield Entry(name=f"{name}__number", expr=value.cast("int64"), kind="number")
+        case "string":
+            yield _category(name, value)
+        case "bool" | "date" | "time":
+            yield _category(name, value.cast("string"))
+        case "bytes":
+            yield _category(name, value.to_hex())
+        case "timestamp" | "datetime":
+            yield from _instant(name, value, type, form)
+        case _ if type == _SPARSE:
+            yield Entry(name=name, expr=value, kind="sparse")
+        case _ if type.startswith("struct<"):
+            for field, member in struct_fields(type):
+                yield from _entries(f"{name}__{field}", value.field(field), member, form, model)
+        case _:
+            raise DeclarationError(
+                f"model '{model}': feature '{name}' is of type {type}, which no learner takes; make it a number, a "
+                "string, a bool, a date or time, a struct of those, or encode it"
+            )
+
+
+def _number(name: str, value: Expression, form: str) -> Entry:
+    """Trees take numbers as they are, NULL included. Linear learners get them scaled, NULL as the mean (0)."""
+    if form == "trees":
+        return Entry(name=name if value == col(name) else f"{name}__number", expr=value, kind="number")
+    return Entry(name=f"{name}__scaled", expr=value.standard_scaler().coalesce(0.0), kind="number")
+
+
+def _category(name: str, text: Expression) -> Entry:
+    known = text.label_encoder(_CATEGORIES, 1)
+    index = text.is_null().if_else(1, known.eq(0).if_else(0, known + 1))
+    return Entry(name=f"{name}__index", expr=index, kind="category")
+
+
+def _instant(name: str, value: Expression, type: str, form: str) -> Iterator[Entry]:
+    instant = value if type == "timestamp" else value.cast("timestamp")
+    seconds = instant.unix_seconds()
+    yield _number(f"{name}__unix", seconds, form)
+    parts = {
+        "month": value.month(),
+        "day": value.day(),
+        "day_of_week": value.day_of_week(),
+        "hour": value.hour(),
+    }
+    for part, number in parts.items():
+        if form == "trees":
+            yield Entry(name=f"{name}__{part}", expr=number, kind="number")
+        else:
+            yield _category(f"{name}__{part}", number.cast("string"))

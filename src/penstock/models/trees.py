@@ -1,0 +1,116 @@
+"""Boosted trees learned by LightGBM, reproducibly: the same rows and options give the same bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.errors import MissingExtraError
+from penstock.models.matrix import Features, Floats, Integers, Sparse, dense
+
+MODEL_FILE = "trees.txt"
+_DEFAULT_LEAVES = 1024
+
+
+def fit_trees(
+    train: Features,
+    target: Floats | Integers,
+    *,
+    held_out: tuple[Features, Floats | Integers] | None,
+    names: Sequence[str],
+    widths: Sequence[int],
+    kinds: Sequence[str],
+    classes: int,
+    weights: Floats | None,
+    options: Mapping[str, Any],
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return the files of the estimator, and what is worth knowing of how it was learned.
+
+    `target` holds values, or class numbers where there are `classes` (0: regression). With `early_stop` the loss that
+    must improve is that of the held-out rows, of the training rows where there are none.
+    """
+    lightgbm = _lightgbm()
+    parameters = lightgbm_parameters(options, classes=classes)
+    categorical = [position for position, kind in enumerate(kinds) if kind == "category"]
+    data = lightgbm.Dataset(
+        dense(train, widths),
+        target,
+        weight=weights,
+        feature_name=_column_names(names, widths, train),
+        categorical_feature=_shifted(categorical, widths, train),
+        params=parameters,
+    )
+    valid, callbacks = [], []
+    if options["early_stop"]:
+        valid = [data if held_out is None else data.create_valid(dense(held_out[0], widths), held_out[1])]
+        callbacks = [_stop(lightgbm, options["min_rel_progress"])]
+    booster = lightgbm.train(parameters, data, options["max_iterations"], valid_sets=valid, callbacks=callbacks)
+    trees = booster.best_iteration or booster.current_iteration()
+    text = booster.model_to_string(num_iteration=trees)
+    return {MODEL_FILE: text.encode()}, {"iterations": trees, "lightgbm_parameters": parameters}
+
+
+def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str, Any]:
+    """Return LightGBM's parameters for our options: with them a script written by hand learns the same trees."""
+    objective = {0: "regression", 2: "binary"}.get(classes, "multiclass")
+    return {
+        "objective": objective,
+        **({"num_class": classes} if objective == "multiclass" else {}),
+        "boosting": "dart" if options["booster_type"] == "DART" else "gbdt",
+        "learning_rate": options["learn_rate"],
+        "max_depth": options["max_tree_depth"],
+        "num_leaves": options["num_leaves"] or min(2 ** options["max_tree_depth"], _DEFAULT_LEAVES),
+        "min_data_in_leaf": options["min_data_in_leaf"],
+        "min_sum_hessian_in_leaf": options["min_tree_child_weight"],
+        "min_gain_to_split": options["min_split_loss"],
+        "lambda_l1": options["l1_reg"],
+        "lambda_l2": options["l2_reg"],
+        "bagging_fraction": options["subsample"],
+        "bagging_freq": int(options["subsample"] < 1.0),
+        "feature_fraction": options["colsample_bytree"],
+        "feature_fraction_bynode": options["colsample_bynode"],
+        "seed": options["seed"],
+        "num_threads": options["num_threads"],
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+
+
+def _stop(lightgbm: Any, progress: float) -> Any:
+    """Stop at the first iteration whose loss is not below the loss before it by that fraction; that one is dropped."""
+    losses: list[float] = []
+
+    def callback(state: Any) -> None:
+        loss = state.evaluation_result_list[0][2]
+        if losses and losses[-1] - loss < progress * abs(losses[-1]):
+            raise lightgbm.callback.EarlyStopException(state.iteration - 1, state.evaluation_result_list)
+        losses.append(loss)
+
+    return callback
+
+
+def _column_names(names: Sequence[str], widths: Sequence[int], features: Features) -> list[str]:
+    """Return a name for each column of the matrix, in LightGBM's letters; by position where two would be equal."""
+    columns = [
+        f"{name}__{index}" if isinstance(column, Sparse) else name
+        for name, width, column in zip(names, widths, features.columns, strict=True)
+        for index in range(width if isinstance(column, Sparse) else 1)
+    ]
+    plain = [re.sub(r"[^A-Za-z0-9_]", "_", column) for column in columns]
+    return plain if len(set(plain)) == len(plain) else [f"feature_{position}" for position in range(len(plain))]
+
+
+def _shifted(categorical: Sequence[int], widths: Sequence[int], features: Features) -> list[int]:
+    """Return the matrix columns of the categories: a sparse block before them moves them on."""
+    spread = [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
+    return [sum(spread[:position]) for position in categorical]
+
+
+def _lightgbm() -> Any:
+    try:
+        import lightgbm  # takes over a second: only when trees are learned
+    except ImportError as error:
+        raise MissingExtraError("lightgbm", extra="learners", purpose="learning boosted trees") from error
+    return lightgbm

@@ -1,0 +1,227 @@
+"""A query as DuckDB text: every clause is written out here, and what nobody has thought of is refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlglot import exp
+
+from penstock.errors import SqlError, UnknownNameError
+from penstock.operations import quoted
+from penstock.sql.binding import Binding
+from penstock.sql.dialect import place
+from penstock.sql.relations import bind_from, refuse_others
+from penstock.sql.scalars import bind_condition, bind_scalar, direction
+from penstock.sql.scope import Bound, Column, Relation, Scalar, Scope, relation
+
+_MODIFIERS = {"order", "limit", "offset"}
+_SELECT = {"with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "qualify", "windows"}
+_SET_OPERATIONS = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
+
+
+def bind_query(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:
+    """Return a query as DuckDB text, with the names and types of its columns."""
+    match node:
+        case exp.Query() if node.args.get("with_"):
+            return _with(node, scope, binding)
+        case exp.Subquery() if any(node.args.get(name) for name in _MODIFIERS):
+            refuse_others(node, {"this", *_MODIFIERS})
+            return _ordered(bind_query(node.this, scope, binding), node, scope, binding)
+        case exp.Subquery():
+            refuse_others(node, {"this"})
+            return bind_query(node.this, scope, binding)
+        case exp.Select():
+            return _select(node, scope, binding)
+        case exp.SetOperation():
+            refuse_others(node, {"this", "expression", "distinct", *_MODIFIERS})
+            return _ordered(_set_operation(node, scope, binding), node, scope, binding)
+    raise SqlError(f"{node.sql('bigquery')}{place(node)} is no query")
+
+
+def _with(node: exp.Query, scope: Scope, binding: Binding) -> Bound:
+    """Bind common tables one after another; each sees those before it."""
+    clause = node.args["with_"]
+    if clause.recursive:
+        raise SqlError(f"WITH RECURSIVE{place(clause)} is not in penstock's SQL")
+    texts = []
+    for table in clause.expressions:
+        name = table.alias
+        bound = bind_query(table.this, Scope(outer=scope.outer, common=scope.common), binding)
+        fresh = quoted(binding.fresh(name))
+        texts.append(f"{fresh} AS ({bound.text})")
+        scope = dataclasses.replace(scope, common={**scope.common, name.lower(): (fresh, bound)})
+    rest = node.copy()
+    rest.set("with_", None)
+    bound = bind_query(rest, scope, binding)
+    return Bound(f"WITH {', '.join(texts)} {bound.text}", bound.columns)
+
+
+def _select(node: exp.Select, scope: Scope, binding: Binding) -> Bound:
+    refuse_others(node, _SELECT | _MODIFIERS)
+    windows = {window.name.lower(): window for window in node.args.get("windows") or ()}
+    source, scope = bind_from(node, dataclasses.replace(scope, windows=windows), binding)
+    items = list(_projections(node, scope, binding))
+    columns = _unique(items)
+    named = {item.alias.lower() for item in node.expressions if isinstance(item, exp.Alias)}
+    aliases = {name: value for name, value in items if name.lower() in named}
+    where = _condition(node, "where", scope, binding)
+    scope = dataclasses.replace(scope, aliases=aliases)
+    names = [name.lower() for name, _ in items]
+    clauses = [
+        source,
+        where,
+        _group(node.args.get("group"), names, scope, binding),
+        _condition(node, "having", scope, binding),
+        _condition(node, "qualify", scope, binding),
+        _order(node.args.get("order"), names, scope, binding),
+        _limits(node),
+    ]
+    distinct = "DISTINCT " if _distinct(node) else ""
+    select = ", ".join(f"{value.text} AS {quoted(name)}" for name, value in items)
+    return Bound(f"SELECT {distinct}{select}{''.join(clauses)}", columns)
+
+
+def _distinct(node: exp.Select) -> bool:
+    distinct = node.args.get("distinct")
+    if distinct is not None and distinct.args.get("on"):
+        raise SqlError(f"DISTINCT ON{place(distinct)} is not in penstock's SQL")
+    return distinct is not None
+
+
+def _projections(node: exp.Select, scope: Scope, binding: Binding) -> Iterator[tuple[str, Scalar]]:
+    """Yield the name and the value of each column that the select list gives, with the stars written out."""
+    unnamed = 0
+    for item in node.expressions:
+        match item:
+            case exp.Star():
+                if not scope.columns:
+                    raise SqlError(f"*{place(item)} has no columns to stand for; add a FROM clause")
+                yield from _star(item, scope.columns, scope, binding)
+            case exp.Column(this=exp.Star()):
+                yield from _star(item.this, relation(item.table, scope).columns, scope, binding)
+            case _:
+                value = bind_scalar(item.unalias(), scope, binding)
+                name = item.alias_or_name if isinstance(item, exp.Alias | exp.Column | exp.Dot) else ""
+                if not name:
+                    name, unnamed = f"f{unnamed}_", unnamed + 1
+                yield name, value
+
+
+def _star(star: exp.Star, columns: Sequence[Column], scope: Scope, binding: Binding) -> Iterator[tuple[str, Scalar]]:
+    excluded, replaced = star_changes(star, [column.name for column in columns])
+    for column in columns:
+        key = column.name.lower()
+        if key in replaced:
+            yield column.name, bind_scalar(replaced[key], scope, binding)
+        elif key not in excluded:
+            yield column.name, column.value
+
+
+def star_changes(star: exp.Star, columns: Sequence[str]) -> tuple[set[str], Mapping[str, exp.Expr]]:
+    """Return what `* EXCEPT (a) REPLACE (x AS b)` leaves out and what it puts in place of which column."""
+    refuse_others(star, {"except_", "replace"})
+    excluded = {item.name.lower(): item.name for item in star.args.get("except_") or ()}
+    replaced = {item.alias.lower(): item for item in star.args.get("replace") or ()}
+    known = {column.lower() for column in columns}
+    for name in (*excluded, *replaced):
+        if name not in known:
+            written = excluded.get(name) or replaced[name].alias
+            raise UnknownNameError("column", written, columns, within=f"what * stands for{place(star)}")
+    return set(excluded), {name: item.this for name, item in replaced.items()}
+
+
+def _unique(items: Sequence[tuple[str, Scalar]]) -> tuple[tuple[str, str], ...]:
+    seen: set[str] = set()
+    for name, _ in items:
+        if name.lower() in seen:
+            raise SqlError(f"column '{name}' is in the select list twice; name one of them apart with AS, or EXCEPT it")
+        seen.add(name.lower())
+    return tuple((name, value.type) for name, value in items)
+
+
+def _condition(node: exp.Select, clause: str, scope: Scope, binding: Binding) -> str:
+    part = node.args.get(clause)
+    if part is None:
+        return ""
+    return f" {clause.upper()} {bind_condition(part.this, scope, binding, clause=clause.upper())}"
+
+
+def _group(group: exp.Group | None, names: Sequence[str], scope: Scope, binding: Binding) -> str:
+    if group is None:
+        return ""
+    if group.args.get("all"):
+        return " GROUP BY ALL"
+    refuse_others(group, {"expressions"})
+    for item in group.expressions:
+        if isinstance(item, exp.Rollup | exp.Cube | exp.GroupingSets):
+            raise SqlError(f"{item.key.upper()}{place(item)} is not in penstock's SQL")
+    return " GROUP BY " + ", ".join(_key(item, names, scope, binding) for item in group.expressions)
+
+
+def _order(order: exp.Order | None, names: Sequence[str], scope: Scope, binding: Binding) -> str:
+    if order is None:
+        return ""
+    return " ORDER BY " + ", ".join(
+        _key(item.this, names, scope, binding) + direction(item) for item in order.expressions
+    )
+
+
+def _key(node: exp.Expr, names: Sequence[str], scope: Scope, binding: Binding) -> str:
+    """Return a key of GROUP BY or ORDER BY: a position in the select list, an alias of it, or an expression."""
+    if isinstance(node, exp.Literal) and node.is_int:
+        if not 1 <= int(node.name) <= len(names):
+            raise SqlError(
+                f"position {node.name}{place(node)} is outside the select list, which has {len(names)} columns"
+            )
+        return node.name
+    if isinstance(node, exp.Column) and not node.table and node.name.lower() in map(str.lower, scope.aliases):
+        return str(names.index(node.name.lower()) + 1)
+    return bind_scalar(node, scope, binding).text
+
+
+def _limits(node: exp.Query) -> str:
+    text = ""
+    for clause in ("limit", "offset"):
+        if part := node.args.get(clause):
+            number = part.expression
+            if not (isinstance(number, exp.Literal) and number.is_int):
+                raise SqlError(f"{clause.upper()}{place(part)} takes a whole number")
+            text += f" {clause.upper()} {number.name}"
+    return text
+
+
+def _set_operation(node: exp.SetOperation, scope: Scope, binding: Binding) -> Bound:
+    sides = [bind_query(node.this, scope, binding), bind_query(node.expression, scope, binding)]
+    word = _SET_OPERATIONS[type(node)]
+    left, right = (side.columns for side in sides)
+    if len(left) != len(right):
+        raise SqlError(f"{word} joins queries of as many columns; here they give {len(left)} and {len(right)}")
+    columns = tuple(
+        (name, _common_type(name, one, other, word)) for (name, one), (_, other) in zip(left, right, strict=True)
+    )
+    quantifier = "" if node.args.get("distinct") else " ALL"
+    return Bound(f"({sides[0].text}) {word}{quantifier} ({sides[1].text})", columns)
+
+
+def _common_type(name: str, one: str, other: str, word: str) -> str:
+    """DuckDB brings int64 and float64, and NULL and anything, to one type as BigQuery does; it must do no more."""
+    if one == other or other == "null":
+        return one
+    if one == "null":
+        return other
+    if {one, other} == {"int64", "float64"}:
+        return "float64"
+    raise SqlError(f"{word}: column '{name}' is {one} on one side and {other} on the other; CAST one of them")
+
+
+def _ordered(bound: Bound, node: exp.Query, scope: Scope, binding: Binding) -> Bound:
+    """Order and limit the rows of a set operation or a query in parentheses, by the columns that it gives."""
+    if not any(node.args.get(name) for name in _MODIFIERS):
+        return bound
+    fresh = quoted(binding.fresh("rows"))
+    columns = tuple(Column(name, Scalar(f"{fresh}.{quoted(name)}", type)) for name, type in bound.columns)
+    inside = Scope(relations=(Relation(alias="", columns=columns),), columns=columns, common=scope.common)
+    names = [name.lower() for name, _ in bound.columns]
+    order = _order(node.args.get("order"), names, inside, binding)
+    return Bound(f"SELECT * FROM ({bound.text}) AS {fresh}{order}{_limits(node)}", bound.columns)  # noqa: S608  # our own text

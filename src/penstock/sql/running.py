@@ -1,0 +1,103 @@
+"""Run a SQL text against a catalog: bind each statement, infer what must be inferred, and return the last result."""
+
+from __future__ import annotations
+
+import datetime
+
+import duckdb
+import pyarrow as pa
+
+from penstock.core.model import Model
+from penstock.core.schema import Field, Schema
+from penstock.errors import ConflictError, SqlError
+from penstock.models import ModelGraph, evaluate, predict
+from penstock.sql.binding import Binding, Inference
+from penstock.sql.catalog import Catalog
+from penstock.sql.database import locked_database, rows_of
+from penstock.sql.declaration import declare
+from penstock.sql.queries import bind_query
+from penstock.sql.scope import Bound, Scope
+from penstock.sql.statements import CreateModel, DropModel, Query, Statement, parse
+
+
+def run(text: str, catalog: Catalog, *, now: datetime.datetime | None = None) -> pa.Table:
+    """Run every statement of a SQL text and return the rows of the last.
+
+    `now` is what CURRENT_TIMESTAMP() answers (default: the clock). A CREATE MODEL answers one row that says what was
+    made. Nothing runs before the whole text has been read.
+    """
+    instant = now or datetime.datetime.now(datetime.UTC)
+    results = [_run(statement, catalog, instant) for statement in parse(text)]
+    return results[-1]
+
+
+def to_model(text: str, catalog: Catalog) -> Model:
+    """Return the declaration that a CREATE MODEL stands for: equal to what `ps.model(...)` makes. Nothing is fitted."""
+    statement, *others = parse(text)
+    if others or not isinstance(statement, CreateModel):
+        raise SqlError("only one CREATE MODEL statement stands for a model")
+    binding = _binding(catalog, datetime.datetime.now(datetime.UTC))
+    return declare(statement, _schema(bind_query(statement.query, Scope(), binding)))
+
+
+def _run(statement: Statement, catalog: Catalog, now: datetime.datetime) -> pa.Table:
+    match statement:
+        case Query(tree=tree):
+            binding = _binding(catalog, now)
+            return _rows(bind_query(tree, Scope(), binding), binding)
+        case CreateModel():
+            return _create(statement, catalog, now)
+        case DropModel(name=name, if_exists=if_exists):
+            if if_exists and name not in catalog.model_names():
+                return _message(model=name, done="no model of that name to drop")
+            catalog.drop(name)
+            return _message(model=name, done="dropped")
+
+
+def _create(statement: CreateModel, catalog: Catalog, now: datetime.datetime) -> pa.Table:
+    name = statement.name
+    if statement.mode != "replace" and name in catalog.model_names():
+        if statement.mode == "if_not_exists":
+            return _message(model=name, done="exists already, nothing was trained")
+        raise ConflictError(f"a model named '{name}' exists; write CREATE OR REPLACE MODEL to train it anew")
+    binding = _binding(catalog, now)
+    query = bind_query(statement.query, Scope(), binding)
+    model = declare(statement, _schema(query))
+    rows = _rows(query, binding)
+    return _description(model, catalog.fit(model, rows, statement.mode), rows.num_rows)
+
+
+def _binding(catalog: Catalog, now: datetime.datetime) -> Binding:
+    return Binding(catalog=catalog, query=bind_query, now=now)
+
+
+def _schema(query: Bound) -> Schema:
+    return Schema(tuple(Field(name, type) for name, type in query.columns))
+
+
+def _rows(query: Bound, binding: Binding) -> pa.Table:
+    with locked_database(binding.files.values()) as database:
+        for name, table in binding.tables.items():
+            database.register(name, table)
+        for inference in binding.inferences:
+            database.register(inference.name, _infer(inference, database))
+        return rows_of(database, query.text)
+
+
+def _infer(inference: Inference, database: duckdb.DuckDBPyConnection) -> pa.Table:
+    graph, rows = inference.graph, inference.rows
+    if inference.kind == "predict" and rows is not None:
+        return predict(graph, rows_of(database, rows.text))
+    metrics = graph.facts["evaluation"] if rows is None else evaluate(graph, rows_of(database, rows.text))
+    return pa.table({metric: pa.array([value], pa.float64()) for metric, value in metrics.items()})
+
+
+def _description(model: Model, graph: ModelGraph, rows: int) -> pa.Table:
+    """One row for the person at the prompt: what was made, from how many rows, and how good it is."""
+    made = {"model": model.name, "model_type": model.type, "label": model.label, "rows": rows}
+    version = {"version": graph.facts["version"]} if "version" in graph.facts else {}
+    return pa.Table.from_pylist([{**made, **version, **graph.facts.get("evaluation", {})}])
+
+
+def _message(**columns: str) -> pa.Table:
+    return pa.Table.from_pylist([columns])

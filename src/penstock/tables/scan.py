@@ -1,0 +1,105 @@
+"""Sources as DuckDB reads them: the FROM text that streams their files, with every column in one of our types."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from penstock.core.artifact import Source
+from penstock.core.schema import Schema
+from penstock.errors import DataError
+from penstock.tables.connection import cache_folder, clear_errors, connection
+from penstock.tables.csv_files import csv_scan
+from penstock.tables.types import normalize, quoted, schema_of, sql_type, text_literal
+
+_scans: dict[tuple[str, tuple[str, ...]], tuple[str, Schema]] = {}
+
+
+def scan_sql(source: Source) -> str:
+    """Return the FROM text of a source: DuckDB streams its files, in order, with every column in one of our types.
+
+    Raises `DataError` naming the file, and for a CSV file the line, that cannot be read.
+    """
+    return _scan(source)[0]
+
+
+def source_schema(source: Source) -> Schema:
+    """Return the columns of a source, as `scan_sql` and `read` give them."""
+    return _scan(source)[1]
+
+
+def read(source: Source, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the rows of a source, in the order of its files; with `columns`, only those, in that order."""
+    names = source_schema(source).names if columns is None else [source_schema(source)[name].name for name in columns]
+    if source.format == "arrow":
+        return normalize(_memory_mapped(source.uris).select(names))
+    with clear_errors(f"cannot read '{source.name}'"):
+        selected = f"SELECT {', '.join(map(quoted, names))} FROM {scan_sql(source)}"
+        return normalize(connection().cursor().sql(selected).to_arrow_table())
+
+
+def _scan(source: Source) -> tuple[str, Schema]:
+    key = (source.digest, source.uris)
+    if key in _scans:
+        return _scans[key]
+    with clear_errors(f"cannot read '{source.name}'"):
+        files = _file_scan(source)
+        relation = connection().cursor().sql(f"SELECT * FROM {files}")
+        schema = schema_of(relation.limit(0).to_arrow_table().schema)
+        types = [str(type) for type in relation.types]
+    answer = (_widened(files, schema, types), schema)
+    if source.digest:
+        _scans[key] = answer
+    return answer
+
+
+def _file_scan(source: Source) -> str:
+    match source.format:
+        case "csv":
+            return csv_scan(source.uris)
+        case "parquet":
+            return _parquet_scan(source.uris)
+        case "arrow":
+            return _parquet_scan([_as_parquet(source)])
+    raise DataError(f"'{source.name}' has the format '{source.format}'; there are: parquet, csv, arrow")
+
+
+def _parquet_scan(paths: Sequence[str]) -> str:
+    return f"read_parquet([{', '.join(map(text_literal, paths))}], union_by_name = true, hive_partitioning = false)"
+
+
+def _widened(files: str, schema: Schema, types: Sequence[str]) -> str:
+    """Cast what is narrower than our types: INTEGER arithmetic overflows, and FLOAT rounds, where BIGINT and DOUBLE do not."""
+    wanted = [sql_type(field.type) for field in schema]
+    if list(types) == wanted:
+        return files
+    columns = (
+        f"CAST({quoted(field.name)} AS {type}) AS {quoted(field.name)}" for field, type in zip(schema, wanted, strict=True)
+    )
+    return f"(SELECT {', '.join(columns)} FROM {files})"
+
+
+def _memory_mapped(paths: Sequence[str]) -> pa.Table:
+    tables = []
+    for path in paths:
+        try:
+            tables.append(pa.ipc.open_file(pa.memory_map(path)).read_all())
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"cannot read '{path}': {error}") from error
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _as_parquet(source: Source) -> str:
+    """Return a Parquet file of the same rows, made once: DuckDB's SQL cannot read Arrow files."""
+    target = cache_folder() / f"{source.digest}.parquet"
+    if not source.digest or not target.exists():
+        import pyarrow.parquet
+
+        with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as partial:
+            pyarrow.parquet.write_table(normalize(_memory_mapped(source.uris)), partial, compression="lz4")
+        os.replace(partial.name, target)
+    return str(Path(target))

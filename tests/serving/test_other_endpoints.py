@@ -1,0 +1,118 @@
+"""Models, SQL, health, metrics, pages, and the errors that every endpoint shares."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_models_are_listed_with_what_is_served(client, project):
+    project.push("km", 3, alias="champion")
+    project.push("km", 4)
+    assert client.get("/v1/models").json() == {"models": [{"name": "km", "served": 3, "aliases": {"champion": 3}}]}
+
+
+def test_a_model_shows_its_versions_and_what_a_row_is(client):
+    model = client.get("/v1/models/km").json()
+    assert model["served"] == 2
+    assert [version["version"] for version in model["versions"]] == [2]
+    assert model["signature"]["inputs"] == [{"name": "km", "type": "float64", "nullable": True}]
+    assert client.post("/v1/models/km:predict", json=model["example"]).status_code == 200
+
+
+def test_an_unknown_model_is_not_found(client):
+    assert client.get("/v1/models/kmm").status_code == 404
+
+
+def test_sql_gives_rows_and_types(client):
+    answer = client.post("/v1/sql", json={"query": "SELECT a FROM t", "limit": 2})
+    assert answer.json() == {
+        "columns": [{"name": "a", "type": "int64"}],
+        "rows": [{"a": 1}, {"a": 2}],
+        "total_rows": 3,
+    }
+
+
+@pytest.mark.parametrize("query", ["DROP MODEL m", "SELECT 1; DROP MODEL m"])
+def test_sql_that_changes_something_is_refused(client, query):
+    answer = client.post("/v1/sql", json={"query": query})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+def test_an_unknown_name_in_a_body_is_not_a_missing_page(client):
+    answer = client.post("/v1/sql", json={"query": "SELECT * FROM missing"})
+    assert (answer.status_code, answer.json()["error"]["kind"]) == (422, "table")
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"query": 1}', b'{"query": "SELECT 1", "rows": 3}'])
+def test_a_body_of_another_form_is_a_bad_request(client, body):
+    assert client.post("/v1/sql", content=body).status_code == 400
+
+
+def test_a_large_body_is_refused(client):
+    assert client.post("/v1/sql", content=b" " * 11_000).status_code == 413
+
+
+def test_health_says_which_versions_are_served(client):
+    assert client.get("/health").json() == {"status": "ok", "models": {"km": 2}}
+
+
+def test_metrics_count_requests_by_endpoint_status_and_model(client):
+    client.post("/v1/models/km:predict", json={"instances": [{"km": 1}]})
+    client.post("/v1/models/km:predict", content=b"{")
+    client.get("/v1/runs")
+    text = client.get("/metrics").text
+    for line in (
+        'penstock_requests_total{endpoint="predict",status="200"} 1',
+        'penstock_requests_total{endpoint="predict",status="400"} 1',
+        'penstock_requests_total{endpoint="list_runs",status="200"} 1',
+        'penstock_predict_requests_total{model="km",version="2"} 1',
+        'penstock_request_seconds_bucket{endpoint="predict",le="+Inf"} 2',
+        'penstock_request_seconds_count{endpoint="predict"} 2',
+    ):
+        assert line in text.splitlines()
+
+
+def test_openapi_describes_the_rows_of_each_model(client):
+    document = client.get("/openapi.json").json()
+    body = document["paths"]["/v1/models/km:predict"]["post"]["requestBody"]["content"]["application/json"]
+    row = body["schema"]["properties"]["instances"]["items"]
+    assert row["properties"]["km"] == {"anyOf": [{"type": "number", "format": "double"}, {"type": "null"}]}
+    assert client.post("/v1/models/km:predict", json=body["example"]).status_code == 200
+
+
+def test_openapi_has_every_route(client):
+    from penstock.serving.application import ROUTES
+
+    hidden = {"/", "/docs", "/openapi.json"}
+    assert {route.path for route in ROUTES} - hidden <= set(client.get("/openapi.json").json()["paths"])
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_needs_nothing_from_elsewhere(client, path):
+    page = client.get(path)
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+
+
+def test_the_index_shows_names_as_text(client, project):
+    project.pipelines["<b>"] = project.pipelines["rides"]
+    assert "<li>&lt;b&gt;</li>" in client.get("/").text
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/v1/runs", 405)])
+def test_a_path_or_method_that_is_none_has_a_json_body(client, method, path, status):
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] in ("not_found", "method_not_allowed")
+
+
+def test_a_page_of_another_site_cannot_post(client):
+    answer = client.post("/v1/sql", json={"query": "SELECT 1"}, headers={"origin": "https://elsewhere.example"})
+    assert answer.status_code == 403
+
+
+def test_a_page_of_this_server_can_post(client):
+    answer = client.post("/v1/sql", json={"query": "SELECT 1"}, headers={"origin": "http://testserver"})
+    assert answer.status_code == 200
