@@ -57,7 +57,7 @@ def test_health_says_which_versions_are_served(client):
 
 
 def test_metrics_count_requests_by_endpoint_status_and_model(client):
-    client.post("/v1/models/km:predict", json={"instances": [{"km": 1}]})
+    client.post("/v1/models/km:predict", json={"instances": [{"km": 1}, {"km": 2}]})
     client.post("/v1/models/km:predict", content=b"{")
     client.get("/v1/runs")
     text = client.get("/metrics").text
@@ -65,7 +65,7 @@ def test_metrics_count_requests_by_endpoint_status_and_model(client):
         'penstock_requests_total{endpoint="predict",status="200"} 1',
         'penstock_requests_total{endpoint="predict",status="400"} 1',
         'penstock_requests_total{endpoint="list_runs",status="200"} 1',
-        'penstock_predict_requests_total{model="km",version="2"} 1',
+        'penstock_predictions_total{model="km",version="2"} 2',
         'penstock_request_seconds_bucket{endpoint="predict",le="+Inf"} 2',
         'penstock_request_seconds_count{endpoint="predict"} 2',
     ):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
+from serving_fakes import Multiply, TestClient
+
+from penstock.serving.application import application
 
 PATH = "/v1/models/km:predict"
 
@@ -82,6 +86,20 @@ def test_a_body_in_pieces_is_put_together_and_limited(client):
     pieces = iter([b'{"instances"', b': [{"km": 4}]}'])
     assert client.post(PATH, content=pieces).json() == {"predictions": [{"y": 8}]}
     assert client.post(PATH, content=iter([b" " * 6_000] * 2)).status_code == 413
+
+
+def test_a_large_body_is_answered_beside_the_event_loop(project):
+    threads = []
+
+    class Noting(Multiply):
+        def decode(self, body: bytes) -> list[dict]:
+            threads.append(threading.current_thread().name.partition("_")[0])
+            return super().decode(body)
+
+    with TestClient(application(project, Noting)) as client:
+        many = client.post(PATH, json={"instances": [{"km": 1.0}] * 10_000})
+        assert many.json() == {"predictions": [{"y": 2.0}] * 10_000}
+        assert threads == ["penstock-predict"]
 
 
 @pytest.mark.parametrize("path", ["/v1/models/kn:predict", "/v1/models/km/versions/8:predict"])

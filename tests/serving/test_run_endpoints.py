@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -17,7 +18,7 @@ def recorded(project, tmp_path):
     log.write_text("one\ntwo\n")
     project.metadata.write(
         Run(id="r1", pipeline="rides", state="failed", experiment="a", created=1.0, ended=2.0, pid=1),
-        Run(id="r2", pipeline="rides", state="running", experiment="b", created=2.0, pid=2**22 + 1),
+        Run(id="r2", pipeline="rides", state="running", experiment="b", created=time.time(), pid=os.getpid()),
         StepRun(run="r1", step="fit", position=1, state="failed", log=str(log), error="ValueError: no"),
         StepRun(run="r1", step="read", position=0, state="succeeded", artifacts={"result": "d1"}),
         StepRun(run="r2", step="fit", position=0, state="running", log=str(log)),
@@ -28,7 +29,11 @@ def recorded(project, tmp_path):
 def test_pipelines_are_listed_with_their_parameters(client):
     assert client.get("/v1/pipelines").json() == {
         "pipelines": [
-            {"name": "rides", "description": "Ride.", "params": {"source": {"default": "x"}, "depth": {"default": 6}}}
+            {
+                "name": "rides",
+                "description": "Ride.",
+                "params": {"source": {"type": "str", "default": "x"}, "depth": {"type": "int", "default": 6}},
+            }
         ]
     }
 
@@ -62,7 +67,8 @@ def test_a_run_is_shown_with_its_steps_in_order(client, recorded):
 
 
 @pytest.mark.parametrize(
-    ("path", "unknown"), [("/v1/runs/r9", "r9"), ("/v1/runs/r9/steps/fit/log", "r9"), ("/v1/runs/r1/steps/fitt/log", "fitt")]
+    ("path", "unknown"),
+    [("/v1/runs/r9", "r9"), ("/v1/runs/r9/steps/fit/log", "r9"), ("/v1/runs/r1/steps/fitt/log", "fitt")],
 )
 def test_an_unknown_run_or_step_is_not_found(client, recorded, path, unknown):
     answer = client.get(path)
@@ -112,10 +118,28 @@ def test_a_run_that_has_ended_cannot_be_cancelled(client, recorded):
     assert "failed" in answer.json()["error"]["message"]
 
 
-def test_a_run_whose_process_is_gone_cannot_be_cancelled(client, recorded):
-    answer = client.post("/v1/runs/r2:cancel")
+@pytest.fixture
+def orphan(project):
+    """A run whose process is gone."""
+    project.metadata.write(
+        Run(id="r3", pipeline="rides", state="running", created=3.0, pid=2**22 + 1),
+        StepRun(run="r3", step="fit", state="running"),
+    )
+
+
+def test_a_run_whose_process_is_gone_cannot_be_cancelled(client, orphan):
+    answer = client.post("/v1/runs/r3:cancel")
     assert answer.status_code == 409
     assert "gone" in answer.json()["error"]["message"]
+
+
+def test_a_run_whose_process_is_gone_is_shown_as_failed(client, orphan):
+    assert [run["state"] for run in client.get("/v1/runs").json()["runs"]] == ["failed"]
+    assert [step["state"] for step in client.get("/v1/runs/r3").json()["steps"]] == ["failed"]
+
+
+def test_the_log_of_a_run_whose_process_is_gone_ends(client, orphan):
+    assert 'event: end\ndata: {"state":"failed"' in client.get("/v1/runs/r3/steps/fit/log?follow=1").text
 
 
 def test_a_process_that_has_the_number_of_a_runs_process_is_left_alone(client, project):

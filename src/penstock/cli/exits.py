@@ -47,7 +47,7 @@ def exit_code(error: PenstockError) -> int:
 
 @contextmanager
 def reported(*, as_json: bool) -> Iterator[None]:
-    """End the command with one line and the right exit code where an error of ours passes (PENSTOCK_DEBUG=1: as it is)."""
+    """End the command with one line and the right exit code where our errors pass (PENSTOCK_DEBUG=1: a traceback)."""
     try:
         yield
     except KeyboardInterrupt:

@@ -16,6 +16,10 @@ from penstock.cli.group import Command
 from penstock.errors import ConflictError
 
 _RIDES = 400
+_NEXT = """\
+  penstock run rides
+  penstock predict duration '{"started": "2026-04-01T08:00:00Z", "station": "Museum", "km": 3.2}'
+  penstock serve"""
 _STATIONS = {"Harbour": 0.0, "Museum": 1.5, "Station": -1.0, "University": 3.0}
 
 
@@ -40,7 +44,9 @@ def init(directory: Path) -> None:
     click.echo(f"made {', '.join(contents)} in {directory}; next:\n")
     if directory != Path():
         click.echo(f"  cd {directory}")
-    click.echo("  penstock run rides\n  penstock predict duration '{\"km\": 3.2, \"station\": \"Museum\"}'\n  penstock serve")
+    click.echo(
+        '  penstock run rides\n  penstock predict duration \'{"km": 3.2, "station": "Museum"}\'\n  penstock serve'
+    )
 
 
 def rides() -> str:

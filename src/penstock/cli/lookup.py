@@ -16,7 +16,9 @@ def find_run(metadata: MetadataStore, text: str) -> Run:
     runs = metadata.find(Run, newest_first=True)
     found = [run for run in runs if run.id.startswith(text)]
     if len(found) > 1:
-        raise DeclarationError(f"'{text}' begins {len(found)} runs: {', '.join(run.id for run in found[:5])}; give more")
+        raise DeclarationError(
+            f"'{text}' begins {len(found)} runs: {', '.join(run.id for run in found[:5])}; give more"
+        )
     if not found:
         raise UnknownNameError("run", text, [run.id for run in runs[:5]])
     return found[0]

@@ -25,6 +25,8 @@ STATE_STYLES = {
     "skipped": "dim",
     "running": "bold",
     "waiting": "dim",
+    "stale": "yellow",
+    "unknown": "dim",
 }
 _PIPE_WIDTH = 10_000
 
@@ -55,7 +57,7 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
 
 def print_rows(table: pa.Table, limit: int) -> None:
     """Print the first rows of a table, and how many there are where those are not all."""
-    print_table(table.column_names, (row.values() for row in table.slice(0, limit).to_pylist()))  # type: ignore[misc]
+    print_table(table.column_names, ([*row.values()] for row in table.slice(0, limit).to_pylist()))
     if table.num_rows > limit:
         click.echo(f"... {table.num_rows:,} rows; --limit shows more, --json all")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -17,7 +18,7 @@ from penstock.cli.output import print_json, print_rows
 @click.option("--limit", default=20, show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print all rows as one JSON array.")
 @click.pass_obj
-def sql(root: Path, text: str | None, file: click.utils.LazyFile | None, limit: int, as_json: bool) -> None:
+def sql(root: Path, text: str | None, file: IO[str] | None, limit: int, as_json: bool) -> None:
     """Run SQL in BigQuery's dialect: CREATE MODEL, ML.EVALUATE, ML.PREDICT, ordinary queries."""
     if (text is None) == (file is None):
         raise click.UsageError("give the statement as TEXT, or a file of it with -f")

@@ -9,7 +9,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.model import Model
 from penstock.core.ports import Context
 from penstock.models import ModelGraph
-from penstock.pipelines import step
+from penstock.pipelines import note, step
 from penstock.stores import open_metadata
 from penstock.tables import Table
 
@@ -31,17 +31,24 @@ def evaluate(graph: ModelGraph, rows: Table) -> dict[str, float]:
 
 @step(modes={"train"})
 def push(
-    graph: Artifact, *, name: str, alias: str = "champion", report: dict[str, float] | None = None, context: Context
+    graph: Artifact,
+    *,
+    name: str,
+    alias: str | None = "champion",
+    report: dict[str, float] | None = None,
+    context: Context,
 ) -> dict[str, Any]:
     """Register a model graph as a version of `name` and point `alias` at it; the server follows within a second.
 
-    The same graph again is the same version. `report` is kept with the version; `when=` decides whether it is pushed at
-    all.
+    The same graph again is the same version; with `alias=None` it is registered and nothing points at it. `report` is
+    kept with the version; `when=` decides whether it is pushed at all. It is up to date while the alias stays there.
     """
     metadata = open_metadata(context.metadata)
     lineage = {"run": context.run, "step": context.step, "graph": graph.made_by}
     version = models.register(metadata, name, graph, metrics=report or {}, lineage=lineage)
-    models.set_alias(metadata, name, alias, version.version, reason=f"pushed by run {context.run}")
+    if alias is not None:
+        models.set_alias(metadata, name, alias, version.version, reason=f"pushed by run {context.run}")
+        note(f"alias:{name}@{alias}", str(version.version))
     return {"model": name, "version": version.version, "alias": alias, "digest": graph.digest}
 
 

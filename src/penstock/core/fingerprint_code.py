@@ -10,13 +10,8 @@ from __future__ import annotations
 import bisect
 import dis
 import functools
-import importlib.metadata
-import importlib.util
-import sys
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import CodeType
 from typing import Any, Literal
 
@@ -46,7 +41,7 @@ class Scan:
     reaches: tuple[Reach, ...]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def scan(code: CodeType) -> Scan:
     """Read a code object and those nested in it; once per process for each."""
     instructions = [item for item in dis.get_instructions(code) if item.opname not in _FILLERS]
@@ -135,58 +130,3 @@ def _imports(instructions: list[dis.Instruction], position: int, imported: dict[
         if item.opname.startswith("STORE_"):
             imported[item.argval] = Reach("import", module if renamed else module.partition(".")[0])
             return
-
-
-_STDLIB = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib"))
-
-
-@functools.lru_cache(maxsize=None)
-def origin(module: str) -> str:
-    """Say whose a module is: "" for first-party code, "python" for the standard library, else "name==version"."""
-    top = module.partition(".")[0]
-    if top == "penstock":
-        return f"penstock=={_own_version()}"
-    if top in ("", "__main__", "__mp_main__"):
-        return ""
-    file = _file(module)
-    if file is None:
-        return "python" if top in sys.stdlib_module_names or top not in sys.modules else ""
-    if {"site-packages", "dist-packages"} & set(Path(file).parts):
-        return ", ".join(f"{name}=={importlib.metadata.version(name)}" for name in _distributions(top)) or f"{top}==?"
-    return "python" if file.startswith(_STDLIB) else ""
-
-
-def _file(module: str) -> str | None:
-    loaded = sys.modules.get(module)
-    if loaded is not None and (file := getattr(loaded, "__file__", None)):
-        return str(Path(file).resolve())
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError):
-        return None
-    return str(Path(spec.origin).resolve()) if spec is not None and spec.has_location and spec.origin else None
-
-
-def _distributions(top: str) -> list[str]:
-    try:
-        importlib.metadata.version(top)
-    except importlib.metadata.PackageNotFoundError:  # sklearn is in scikit-learn: a walk over all distributions
-        return sorted(set(importlib.metadata.packages_distributions().get(top, ())))
-    return [top]
-
-
-@functools.lru_cache(maxsize=None)
-def _own_version() -> str:
-    """Our version; of a checkout also its content, for there a pull changes what a component does, but no version.
-
-    That is a digest of some hundred small files, 4 ms, once in a process that runs a component from a checkout.
-    """
-    from penstock import __version__
-
-    package = Path(__file__).resolve().parent.parent
-    if {"site-packages", "dist-packages"} & set(package.parts):
-        return __version__
-    content = blake3()
-    for path in sorted(package.rglob("*.py")):
-        content.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return f"{__version__}+{content.hexdigest()[:12]}"

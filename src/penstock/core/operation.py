@@ -44,8 +44,8 @@ class Raises:
 
 
 def golden(*rows: tuple[Any, ...], types: str = "") -> tuple[Example, ...]:
-    """Return an example for each row: its arguments, then the value (or `Raises`); `types` of the arguments by comma."""
-    names = tuple(types.split(", ")) if types else ()
+    """Return an example for each row: its arguments, then the value (or `Raises`); `types` are split at `; `."""
+    names = tuple(types.split("; ")) if types else ()
     return tuple(
         Example(arguments=arguments, value=None if value is Raises else value, raises=value is Raises, types=names)
         for *arguments_list, value in rows

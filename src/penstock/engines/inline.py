@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
 from penstock.core.ports import Outcome, Task
-from penstock.engines.calling import call
+from penstock.engines.calling import call, failed
 from penstock.engines.logs import captured
 
 
@@ -29,8 +31,13 @@ class InlineEngine:
 
     def submit(self, task: Task) -> None:
         """Run a task, with its output captured in its log."""
-        with _import_path(task.paths), captured(task.log):
-            self._outcomes.append(call(task))
+        started = time.time()
+        try:
+            with _import_path(task.paths), captured(task.log):
+                outcome = call(task)
+        except OSError:  # of the log: what the task raises does not come out of `call`
+            outcome = failed(task.id, traceback.format_exc(), started=started)
+        self._outcomes.append(outcome)
 
     def wait(self, timeout_seconds: float | None = None) -> Sequence[Outcome]:
         """Return the outcomes not yet returned."""

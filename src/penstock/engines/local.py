@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import select
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Self
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]  # it says nothing about its types
 
 from penstock.core.ports import Outcome, Task
 from penstock.engines.calling import failed
@@ -38,15 +37,16 @@ class _Template:
     control: socket.socket
     errors: BinaryIO
     inbox: Inbox
+    has_spoken: bool = False
 
 
 @dataclass(slots=True)
 class _UnderWay:
     """A task that has no outcome yet."""
 
-    timeout_seconds: float | None
+    start: Start
     submitted: float
-    pid: int | None = None
+    pid: int | None = None  # None: no worker has been forked for it yet
 
 
 class LocalEngine:
@@ -78,31 +78,26 @@ class LocalEngine:
             message = f"step '{task.step.name}' cannot travel to a worker process:\n{traceback.format_exc()}"
             self._outcomes.append(failed(task.id, message, started=time.time()))
             return
-        if self._template is not None and self._template.process.poll() is not None:
-            self._template_died(self._template)
-        timeout = task.step.needs.timeout_seconds
-        self._under_way[task.id] = _UnderWay(timeout_seconds=timeout, submitted=time.time())
-        self._say(
-            Start(
-                task=task.id,
-                payload=payload,
-                entry=task.entry,
-                log=str(task.log.absolute()),
-                paths=task.paths,
-                directory=os.getcwd(),
-                environment=dict(os.environ),
-                timeout_seconds=timeout,
-            )
+        start = Start(
+            task=task.id,
+            payload=payload,
+            entry=task.entry,
+            log=str(task.log.absolute()),
+            import_path=(*task.paths, *sys.path),
+            directory=os.getcwd(),
+            environment=dict(os.environ),
+            timeout_seconds=task.step.needs.timeout_seconds,
         )
+        self._under_way[task.id] = _UnderWay(start=start, submitted=time.time())
+        self._say(start)
 
     def wait(self, timeout_seconds: float | None = None) -> Sequence[Outcome]:
         """Return outcomes not yet returned, at least one unless the timeout passes or nothing is under way."""
         limit = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while not self._outcomes and self._under_way and self._template is not None:
             remaining = None if limit is None else max(0.0, limit - time.monotonic())
-            if not select.select([self._template.control], [], [], remaining)[0]:
+            if not self._receive(self._template, remaining):
                 break
-            self._receive(self._template)
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
@@ -128,36 +123,47 @@ class LocalEngine:
     def _say(self, message: Message) -> None:
         if self._template is None:
             self._template = _start_template(self._slots, self._grace_seconds)
+        self._template.control.settimeout(None)
         try:
             self._template.control.sendall(packed(message))
         except (BrokenPipeError, ConnectionResetError):
             self._template_died(self._template)
 
-    def _receive(self, template: _Template) -> None:
+    def _receive(self, template: _Template, timeout_seconds: float | None) -> bool:
+        """Take in what the template says; tell whether it said anything in time."""
+        template.control.settimeout(timeout_seconds)
         try:
             received = template.control.recv(_RECEIVE_BYTES)
+        except (TimeoutError, BlockingIOError):
+            return False
         except ConnectionResetError:
             received = b""
         if not received:
-            return self._template_died(template)
+            self._template_died(template)
+            return True
+        template.has_spoken = True
         for message in template.inbox.add(received):
             match message:
                 case Started(task=task, pid=pid):
                     self._under_way[task].pid = pid
                 case Ended(task=task):
                     self._outcomes.append(_outcome(message, self._under_way.pop(task)))
+        return True
 
     def _template_died(self, template: _Template) -> None:
-        """Somebody killed the template, or it could not start: its tasks have failed; the next one gets a new one."""
-        for under_way in self._under_way.values():
+        """Somebody killed the template, or it could not start. What ran has failed; what had not begun goes to a new
+        template, if this one ever worked."""
+        said = self._end(template)
+        reason = f"the process that starts the workers ended (exit code {template.process.returncode}). {said}".strip()
+        lost = [id for id, under_way in self._under_way.items() if under_way.pid or not template.has_spoken]
+        for task_id in lost:
+            under_way = self._under_way.pop(task_id)
             if under_way.pid is not None:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(under_way.pid, signal.SIGKILL)
-        said = self._end(template)
-        reason = f"the process that starts the workers ended (exit code {template.process.returncode}). {said}".strip()
-        for task_id, under_way in self._under_way.items():
             self._outcomes.append(failed(task_id, reason, started=under_way.submitted))
-        self._under_way.clear()
+        for under_way in list(self._under_way.values()):
+            self._say(under_way.start)
 
     def _end(self, template: _Template) -> str:
         """End the template and its workers; return what it wrote to standard error."""
@@ -195,7 +201,7 @@ def _outcome(ended: Ended, under_way: _UnderWay) -> Outcome:
         return own  # it may have ended before it could be stopped
     if ended.cause == "cancelled":
         return _cancelled(ended.task, ended.started)
-    error = explanation(ended, timeout_seconds=under_way.timeout_seconds)
+    error = explanation(ended, timeout_seconds=under_way.start.timeout_seconds)
     where = f"\n{own.error}" if own is not None else ""
     return failed(ended.task, error + where, started=ended.started)
 

@@ -27,9 +27,11 @@ def captured(log: Path) -> Iterator[None]:
     saved = os.dup(1), os.dup(2)
     try:
         redirect(log)
-        yield
+        try:
+            yield
+        finally:
+            flush()
     finally:
-        flush()
         for descriptor, original in zip((1, 2), saved, strict=True):
             os.dup2(original, descriptor)
             os.close(original)

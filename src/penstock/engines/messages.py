@@ -21,7 +21,7 @@ class Start:
     payload: bytes
     entry: str
     log: str
-    paths: tuple[str, ...]
+    import_path: tuple[str, ...]
     directory: str
     environment: dict[str, str]
     timeout_seconds: float | None

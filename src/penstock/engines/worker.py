@@ -68,7 +68,7 @@ def _run(start: Start) -> bytes:
         os.chdir(start.directory)
         os.environ.clear()
         os.environ.update(start.environment)
-        sys.path[:0] = start.paths
+        sys.path[:] = start.import_path
         task: Task = pickle.loads(start.payload)  # noqa: S301  # the engine's own process wrote it
         return pickle.dumps(call(task))
     except BaseException:  # whatever importing user code raises, and a full disk under the log

@@ -1,1 +1,47 @@
-"""models."""
+"""Models: declared, learned, judged, packed into files, registered; one row or many predicted by the same graph."""
+
+from __future__ import annotations
+
+from penstock.models.declare import model
+from penstock.models.evaluate import evaluate
+from penstock.models.fit import fit
+from penstock.models.graph import ModelGraph
+from penstock.models.learners import LEARNERS, Learner
+from penstock.models.loading import ModelCodec, from_files, load_model
+from penstock.models.package import save, to_files
+from penstock.models.predict import predict, predict_batches
+from penstock.models.registry import (
+    alias_history,
+    aliases,
+    model_names,
+    register,
+    resolve_version,
+    set_alias,
+    versions,
+)
+from penstock.models.row import RowPredictor, row_predictor
+
+__all__ = [
+    "LEARNERS",
+    "Learner",
+    "ModelCodec",
+    "ModelGraph",
+    "RowPredictor",
+    "alias_history",
+    "aliases",
+    "evaluate",
+    "fit",
+    "from_files",
+    "load_model",
+    "model",
+    "model_names",
+    "predict",
+    "predict_batches",
+    "register",
+    "resolve_version",
+    "row_predictor",
+    "save",
+    "set_alias",
+    "to_files",
+    "versions",
+]

@@ -13,6 +13,7 @@ import numpy as np
 from penstock.errors import CorruptArtifactError, MissingExtraError
 from penstock.models.matrix import Floats
 
+MODEL_FILE = "trees.txt"
 _FLOAT64, _ROW_MAJOR, _NORMAL, _FROM, _ALL_TREES = 1, 1, 0, 0, -1
 
 
@@ -47,7 +48,6 @@ class Booster:
         if failed:
             raise CorruptArtifactError(f"LightGBM cannot predict: {_last_error(self._library)}")
         return result
-
 
 
 class SingleRow:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from penstock.errors import MissingExtraError
-from penstock.models.matrix import Features, Floats, Integers, Sparse
+from penstock.models.matrix import Examples, Features, Floats, Integers, Sparse
 from penstock.models.weights import WEIGHTS_FILE, Weights
 
 _EXACT_COLUMNS = 2048  # the normal equations of more columns take longer than iterations do
@@ -35,13 +35,14 @@ class Design:
 
 
 def fit_linear(
-    train: Features, target: Floats, *, widths: Sequence[int], options: Mapping[str, Any]
+    train: Examples, widths: Sequence[int], *, options: Mapping[str, Any]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Minimise sum((y - Xw - c)^2) + l2_reg * sum(w^2) + l1_reg * sum(|w|); return the files and what is worth knowing.
 
     Where columns are collinear (one-hot columns always are) the smallest weights are taken, as scikit-learn does.
     """
-    design = _design(train, widths, options)
+    design = _design(train.features, widths, options)
+    target = np.asarray(train.target, dtype=np.float64)
     if options["l1_reg"] > 0 or design.matrix.shape[1] > _EXACT_COLUMNS:
         coefficients, constant, facts = _iterate(design.matrix, target, options)
     else:
@@ -51,17 +52,11 @@ def fit_linear(
 
 
 def fit_logistic(
-    train: Features,
-    target: Integers,
-    *,
-    widths: Sequence[int],
-    classes: int,
-    weights: Floats | None,
-    options: Mapping[str, Any],
+    train: Examples, widths: Sequence[int], *, weights: Floats | None, options: Mapping[str, Any]
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Fit scikit-learn's LogisticRegression with C = 1 / (l1_reg + l2_reg); return the files and what is worth knowing."""
+    """Fit scikit-learn's LogisticRegression with C = 1 / (l1_reg + l2_reg); return files and facts."""
     linear_model = _sklearn_linear_model()
-    design = _design(train, widths, options)
+    design = _design(train.features, widths, options)
     strength = options["l1_reg"] + options["l2_reg"]
     learner = linear_model.LogisticRegression(
         C=1.0 / strength if strength > 0 else np.inf,
@@ -73,7 +68,7 @@ def fit_logistic(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "not converged" is a fact of the model, told in its facts
-        learner.fit(design.matrix, target, sample_weight=weights)
+        learner.fit(design.matrix, train.target, sample_weight=weights)
     iterations = int(learner.n_iter_.max())
     by_output = tuple(design.unflatten(row) for row in learner.coef_)
     facts = {
@@ -94,9 +89,11 @@ def _design(train: Features, widths: Sequence[int], options: Mapping[str, Any]) 
     blocks, kept, start = [], [], 0
     for column, width in zip(train.columns, widths, strict=True):
         block = _block(sparse, column, width, train.rows)
-        used = np.diff(block.indptr) > 0 if width > 1 else np.ones(1, dtype=bool)
-        if width > 1 and options["category_encoding_method"] == "DUMMY_ENCODING":
-            used[np.argmax(np.diff(block.indptr))] = False
+        counts = np.diff(block.indptr)
+        used = counts > 0 if width > 1 else np.ones(1, dtype=bool)
+        is_category = not isinstance(column, Sparse) and column.dtype == np.int64
+        if is_category and options["category_encoding_method"] == "DUMMY_ENCODING":
+            used[np.argmax(counts)] = False
         blocks.append(block[:, np.flatnonzero(used)])
         kept.append(start + np.flatnonzero(used))
         start += width
@@ -147,7 +144,10 @@ def _iterate(matrix: Any, target: Floats, options: Mapping[str, Any]) -> tuple[F
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "not converged" is a fact of the model, told in its facts
         learner.fit(matrix, target)
-    facts = {"solver": "coordinate descent" if l1 > 0 else "conjugate gradients", "iterations": int(np.max(learner.n_iter_ or 0))}
+    facts = {
+        "solver": "coordinate descent" if l1 > 0 else "conjugate gradients",
+        "iterations": int(np.max(learner.n_iter_ or 0)),
+    }
     return np.asarray(learner.coef_), float(learner.intercept_), facts
 
 

@@ -11,8 +11,9 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Floats: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
-Integers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +36,32 @@ class Features:
     columns: tuple[Column, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Features with what is to be predicted: values, or class numbers."""
+
+    features: Features
+    target: Floats | Integers
+
+
 def features_of(table: pa.Table, kinds: Sequence[str]) -> Features:
     """Return the columns of a table of features as arrays; NULL numbers are NaN."""
     columns = [_column(table.column(position), kind) for position, kind in enumerate(kinds)]
     return Features(table.num_rows, tuple(columns))
 
 
-def widths_of(features: Features, kinds: Sequence[str]) -> tuple[int, ...]:
-    """Return how many numbers each column stands for: one for a number, one for each index otherwise."""
-    return tuple(_width(column, kind) for column, kind in zip(features.columns, kinds, strict=True))
+def widths_of(features: Features) -> tuple[int, ...]:
+    """Return how many columns of a matrix each column takes: a sparse block one for each index, others one."""
+    return tuple(
+        int(column.indices.max(initial=0)) + 1 if isinstance(column, Sparse) else 1 for column in features.columns
+    )
 
 
 def dense(features: Features, widths: Sequence[int]) -> Floats:
     """Return one row-major matrix: categories by their index, sparse blocks spread out."""
-    spread = [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
+    spread = [
+        width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)
+    ]
     matrix = np.zeros((features.rows, sum(spread)))
     position = 0
     for column, width in zip(features.columns, spread, strict=True):
@@ -64,8 +77,8 @@ def dense(features: Features, widths: Sequence[int]) -> Floats:
 def _column(column: pa.ChunkedArray, kind: str) -> Column:
     if kind == "sparse":
         return _sparse(column)
-    target = np.float64 if kind == "number" else np.int64
-    values = np.empty(len(column), dtype=target)
+    values: Floats | Integers
+    values = np.empty(len(column)) if kind == "number" else np.empty(len(column), dtype=np.int64)
     start = 0
     for chunk in column.chunks:
         values[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
@@ -82,10 +95,3 @@ def _sparse(column: pa.ChunkedArray) -> Sparse:
         entries.field("index").to_numpy(zero_copy_only=False).astype(np.int64),
         entries.field("value").to_numpy(zero_copy_only=False).astype(np.float64),
     )
-
-
-def _width(column: Column, kind: str) -> int:
-    if kind == "number":
-        return 1
-    indices = column.indices if isinstance(column, Sparse) else column
-    return int(indices.max(initial=1)) + 1

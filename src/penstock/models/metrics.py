@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from penstock.models.matrix import Floats, Integers
-
-Numbers = "np.ndarray[Any, Any]"
+from penstock.models.matrix import Flags, Floats, Integers
 
 
 def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
@@ -62,7 +58,7 @@ def classification(actual: Integers, probabilities: Floats) -> dict[str, float]:
     }
 
 
-def _of_class(actual: Numbers, predicted: Numbers) -> tuple[float, float, float]:
+def _of_class(actual: Flags, predicted: Flags) -> tuple[float, float, float]:
     right, said, there = (float(flags.sum()) for flags in (actual & predicted, predicted, actual))
     return (
         right / said if said else 0.0,
@@ -83,7 +79,7 @@ def _roc_auc(actual: Integers, probabilities: Floats) -> float:
     return float(np.mean([_area(actual == number, probabilities[:, number]) for number in judged]))
 
 
-def _area(positive: Numbers, score: Floats) -> float:
+def _area(positive: Flags, score: Floats) -> float:
     """Return the chance that a positive row scores above a negative one, a tie counting half."""
     positives = int(positive.sum())
     negatives = len(positive) - positives

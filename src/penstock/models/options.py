@@ -124,7 +124,7 @@ def _value(name: str, value: Any, option: Option, within: str) -> Any:
     match option.type, value:
         case ("bool", bool()) | ("string", str()):
             return value
-        case ("int" | "float"), bool():
+        case (("int" | "float"), bool()):
             pass
         case "int", int() if _in_range(value, option):
             return value

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from penstock.core.expression import Expr
 from penstock.core.schema import struct_fields
 from penstock.errors import DeclarationError
-from penstock.operations import Expression, col
+from penstock.operations import Expression, col, lit
 
-Kind = Literal["number", "category", "sparse"]
+Kind: TypeAlias = Literal["number", "category", "sparse"]
+Form: TypeAlias = Literal["linear", "trees"]
 _CATEGORIES = 2**31 - 1  # no limit of our own: one weight, or one index, for every value of the training rows
 _SPARSE = "array<struct<index int64, value float64>>"
 
@@ -19,14 +20,15 @@ _SPARSE = "array<struct<index int64, value float64>>"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What enters the estimator under a name: an expression over the feature nodes, which may have to learn from the
-    training rows. A `category` is an index: 0 unseen in training, 1 NULL, from 2 on the values by name."""
+    training rows. A `category` is frozen by `with_null` into an index: 0 a value that training did not see, from 1 on
+    the values in their order, and last of all NULL."""
 
     name: str
     expr: Expr
     kind: Kind
 
 
-def entries(features: Mapping[str, str], form: Literal["linear", "trees"], *, model: str) -> list[Entry]:
+def entries(features: Mapping[str, str], form: Form, *, model: str) -> list[Entry]:
     """Return what enters the estimator, given the types of the feature nodes.
 
     Raises `DeclarationError` for a feature of a type that no learner can take.
@@ -34,18 +36,14 @@ def entries(features: Mapping[str, str], form: Literal["linear", "trees"], *, mo
     return [entry for name, type in features.items() for entry in _entries(name, col(name), type, form, model)]
 
 
-def _entries(name: str, value: Expression, type: str, form: str, model: str) -> Iterator[Entry]:
+def _entries(name: str, value: Expression, type: str, form: Form, model: str) -> Iterator[Entry]:
     match type:
         case "int64" | "float64":
             yield _number(name, value, form)
         case "bool" if form == "trees":
             yield Entry(name=f"{name}__number", expr=value.cast("int64"), kind="number")
-        case "string":
+        case "string" | "bool" | "date" | "time" | "bytes":
             yield _category(name, value)
-        case "bool" | "date" | "time":
-            yield _category(name, value.cast("string"))
-        case "bytes":
-            yield _category(name, value.to_hex())
         case "timestamp" | "datetime":
             yield from _instant(name, value, type, form)
         case _ if type == _SPARSE:
@@ -60,20 +58,28 @@ def _entries(name: str, value: Expression, type: str, form: str, model: str) -> 
             )
 
 
-def _number(name: str, value: Expression, form: str) -> Entry:
+def _number(name: str, value: Expression, form: Form) -> Entry:
     """Trees take numbers as they are, NULL included. Linear learners get them scaled, NULL as the mean (0)."""
     if form == "trees":
         return Entry(name=name if value == col(name) else f"{name}__number", expr=value, kind="number")
     return Entry(name=f"{name}__scaled", expr=value.standard_scaler().coalesce(0.0), kind="number")
 
 
-def _category(name: str, text: Expression) -> Entry:
-    known = text.label_encoder(_CATEGORIES, 1)
-    index = text.is_null().if_else(1, known.eq(0).if_else(0, known + 1))
-    return Entry(name=f"{name}__index", expr=index, kind="category")
+def _category(name: str, value: Expression) -> Entry:
+    return Entry(name=f"{name}__index", expr=value.label_encoder(_CATEGORIES, 1), kind="category")
 
 
-def _instant(name: str, value: Expression, type: str, form: str) -> Iterator[Entry]:
+def with_null(frozen: Expr) -> tuple[Expr, int]:
+    """Give NULL an index of its own, after the last; return the expression and how many indices there are.
+
+    A frozen label_encoder is `lookup_index(x, vocabulary)`.
+    """
+    value, vocabulary = frozen.args
+    last = len(vocabulary.args[0]) + 1
+    return Expression("if_else", (Expression("is_null", (value,)), lit(last), frozen)), last + 1
+
+
+def _instant(name: str, value: Expression, type: str, form: Form) -> Iterator[Entry]:
     instant = value if type == "timestamp" else value.cast("timestamp")
     seconds = instant.unix_seconds()
     yield _number(f"{name}__unix", seconds, form)
@@ -87,4 +93,4 @@ def _instant(name: str, value: Expression, type: str, form: str) -> Iterator[Ent
         if form == "trees":
             yield Entry(name=f"{name}__{part}", expr=number, kind="number")
         else:
-            yield _category(f"{name}__{part}", number.cast("string"))
+            yield _category(f"{name}__{part}", number)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.errors import DataError, DeclarationError
+from penstock.models.matrix import Flags
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-Mask = "np.ndarray[Any, np.dtype[np.bool_]]"
 _SMALL, _LARGE, _LARGE_HELD_OUT = 500, 50_000, 10_000
 
 
-def held_out(rows: int, options: Mapping[str, Any], column: pa.ChunkedArray | None) -> Mask:
+def held_out(rows: int, options: Mapping[str, Any], column: pa.ChunkedArray | None) -> Flags:
     """Tell for each row whether it is kept back. `column` holds the values of data_split_col.
 
     AUTO_SPLIT keeps nothing of fewer than 500 rows, a fraction up to 50,000, and 10,000 beyond, as BigQuery does.
@@ -39,7 +38,7 @@ def held_out(rows: int, options: Mapping[str, Any], column: pa.ChunkedArray | No
     return np.zeros(rows, dtype=bool)
 
 
-def _custom(column: pa.ChunkedArray) -> Mask:
+def _custom(column: pa.ChunkedArray) -> Flags:
     if str(column.type) != "bool":
         raise DataError(f"data_split_col is of type {column.type}; CUSTOM needs a bool: TRUE or NULL is kept back")
     return np.asarray(column.fill_null(True).to_numpy(), dtype=bool)
@@ -47,15 +46,13 @@ def _custom(column: pa.ChunkedArray) -> Mask:
 
 def _sortable(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     """Return the ranks of the values; NULL is the smallest, rows of equal value keep their order."""
-    import pyarrow.compute as pc
-
-    order = pc.sort_indices(column, null_placement="at_start").to_numpy()
+    order = np.roll(pc.sort_indices(column).to_numpy(), column.null_count)  # Arrow puts NULL last
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(len(order))
     return ranks
 
 
-def _largest(values: np.ndarray[Any, Any], count: int) -> Mask:
+def _largest(values: np.ndarray[Any, Any], count: int) -> Flags:
     mask = np.zeros(len(values), dtype=bool)
     mask[np.argsort(values, kind="stable")[len(values) - count :]] = True
     return mask

@@ -7,48 +7,51 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.errors import MissingExtraError
-from penstock.models.matrix import Features, Floats, Integers, Sparse, dense
+from penstock.models.boosters import MODEL_FILE
+from penstock.models.matrix import Examples, Floats, Sparse, dense
+from penstock.models.preparation import Prepared
 
-MODEL_FILE = "trees.txt"
 _DEFAULT_LEAVES = 1024
 
 
 def fit_trees(
-    train: Features,
-    target: Floats | Integers,
+    train: Examples,
+    held_out: Examples | None,
+    prepared: Prepared,
     *,
-    held_out: tuple[Features, Floats | Integers] | None,
-    names: Sequence[str],
-    widths: Sequence[int],
-    kinds: Sequence[str],
     classes: int,
     weights: Floats | None,
     options: Mapping[str, Any],
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return the files of the estimator, and what is worth knowing of how it was learned.
 
-    `target` holds values, or class numbers where there are `classes` (0: regression). With `early_stop` the loss that
-    must improve is that of the held-out rows, of the training rows where there are none.
+    The target is class numbers where there are `classes` (0: regression). With `early_stop` the loss that must improve
+    is that of the held-out rows, of the training rows where there are none.
     """
     lightgbm = _lightgbm()
     parameters = lightgbm_parameters(options, classes=classes)
-    categorical = [position for position, kind in enumerate(kinds) if kind == "category"]
+    spread = [
+        width if isinstance(column, Sparse) else 1
+        for column, width in zip(train.features.columns, prepared.widths, strict=True)
+    ]
     data = lightgbm.Dataset(
-        dense(train, widths),
-        target,
+        dense(train.features, prepared.widths),
+        train.target,
         weight=weights,
-        feature_name=_column_names(names, widths, train),
-        categorical_feature=_shifted(categorical, widths, train),
+        feature_name=_column_names(tuple(prepared.entering), spread),
+        categorical_feature=[sum(spread[:at]) for at, kind in enumerate(prepared.kinds) if kind == "category"],
         params=parameters,
     )
     valid, callbacks = [], []
     if options["early_stop"]:
-        valid = [data if held_out is None else data.create_valid(dense(held_out[0], widths), held_out[1])]
-        callbacks = [_stop(lightgbm, options["min_rel_progress"])]
+        judge = data
+        if held_out is not None:
+            judge = data.create_valid(dense(held_out.features, prepared.widths), held_out.target)
+        valid, callbacks = [judge], [_stop(lightgbm, options["min_rel_progress"])]
     booster = lightgbm.train(parameters, data, options["max_iterations"], valid_sets=valid, callbacks=callbacks)
-    trees = booster.best_iteration or booster.current_iteration()
-    text = booster.model_to_string(num_iteration=trees)
-    return {MODEL_FILE: text.encode()}, {"iterations": trees, "lightgbm_parameters": parameters}
+    trees = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
+    content = booster.model_to_string(num_iteration=trees).encode()
+    return {MODEL_FILE: content}, {"iterations": trees, "lightgbm": parameters}
 
 
 def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str, Any]:
@@ -91,21 +94,15 @@ def _stop(lightgbm: Any, progress: float) -> Any:
     return callback
 
 
-def _column_names(names: Sequence[str], widths: Sequence[int], features: Features) -> list[str]:
+def _column_names(names: Sequence[str], spread: Sequence[int]) -> list[str]:
     """Return a name for each column of the matrix, in LightGBM's letters; by position where two would be equal."""
     columns = [
-        f"{name}__{index}" if isinstance(column, Sparse) else name
-        for name, width, column in zip(names, widths, features.columns, strict=True)
-        for index in range(width if isinstance(column, Sparse) else 1)
+        f"{name}__{index}" if count > 1 else name
+        for name, count in zip(names, spread, strict=True)
+        for index in range(count)
     ]
     plain = [re.sub(r"[^A-Za-z0-9_]", "_", column) for column in columns]
     return plain if len(set(plain)) == len(plain) else [f"feature_{position}" for position in range(len(plain))]
-
-
-def _shifted(categorical: Sequence[int], widths: Sequence[int], features: Features) -> list[int]:
-    """Return the matrix columns of the categories: a sparse block before them moves them on."""
-    spread = [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
-    return [sum(spread[:position]) for position in categorical]
 
 
 def _lightgbm() -> Any:

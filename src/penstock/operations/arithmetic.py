@@ -65,9 +65,9 @@ OPERATIONS = (
         row=_row("{} + {}"),
         names={"overflow": overflow},
         examples=(
-            *golden((2, 3, 5), (-2, 2, 0), (None, 3, None), (_BIG, 1, Raises), (_BIG, 0, _BIG), types="int64, int64"),
-            *golden((0.1, 0.2, 0.30000000000000004), (1e308, 1e308, math.inf), (1.5, None, None), types="float64, float64"),
-            *golden((2**53 + 1, 0.0, 9007199254740992.0), (1, 0.5, 1.5), types="int64, float64"),
+            *golden((2, 3, 5), (-2, 2, 0), (None, 3, None), (_BIG, 1, Raises), (_BIG, 0, _BIG), types="int64; int64"),
+            *golden((0.1, 0.2, 0.30000000000000004), (1e308, 1e308, math.inf), (1.5, None, None), types="float64; float64"),
+            *golden((2**53 + 1, 0.0, 9007199254740992.0), (1, 0.5, 1.5), types="int64; float64"),
         ),
     ),
     Operation(
@@ -79,8 +79,8 @@ OPERATIONS = (
         row=_row("{} - {}"),
         names={"overflow": overflow},
         examples=(
-            *golden((2, 3, -1), (None, 3, None), (-_BIG, 2, Raises), types="int64, int64"),
-            *golden((0.3, 0.1, 0.19999999999999998), (-0.0, 0.0, -0.0), types="float64, float64"),
+            *golden((2, 3, -1), (None, 3, None), (-_BIG, 2, Raises), types="int64; int64"),
+            *golden((0.3, 0.1, 0.19999999999999998), (-0.0, 0.0, -0.0), types="float64; float64"),
         ),
     ),
     Operation(
@@ -92,8 +92,8 @@ OPERATIONS = (
         row=_row("{} * {}"),
         names={"overflow": overflow},
         examples=(
-            *golden((2, 3, 6), (2, None, None), (2**62, 2, Raises), (-(2**62), 2, -(2**63)), types="int64, int64"),
-            *golden((1.1, 1.1, 1.2100000000000002), (-1.0, 0.0, -0.0), types="float64, float64"),
+            *golden((2, 3, 6), (2, None, None), (2**62, 2, Raises), (-(2**62), 2, -(2**63)), types="int64; int64"),
+            *golden((1.1, 1.1, 1.2100000000000002), (-1.0, 0.0, -0.0), types="float64; float64"),
         ),
     ),
     Operation(
@@ -106,8 +106,8 @@ OPERATIONS = (
         ),
         row=lambda a, t: f"({a[0]} / {a[1]})",
         examples=(
-            *golden((1, 2, 0.5), (-7, 2, -3.5), (1, 0, Raises), (None, 0, None), (1, None, None), types="int64, int64"),
-            *golden((1.0, 3.0, 1 / 3), (0.0, 0.0, Raises), (math.inf, 2.0, math.inf), types="float64, float64"),
+            *golden((1, 2, 0.5), (-7, 2, -3.5), (1, 0, Raises), (None, 0, None), (1, None, None), types="int64; int64"),
+            *golden((1.0, 3.0, 1 / 3), (0.0, 0.0, Raises), (math.inf, 2.0, math.inf), types="float64; float64"),
         ),
     ),
     Operation(
@@ -121,7 +121,7 @@ OPERATIONS = (
         bigquery="SAFE_DIVIDE",
         examples=golden(
             (1.0, 4.0, 0.25), (1.0, 0.0, None), (1.0, -0.0, None), (None, 2.0, None), (math.nan, 1.0, math.nan),
-            types="float64, float64",
+            types="float64; float64",
         ),
     ),
     Operation(
@@ -136,7 +136,7 @@ OPERATIONS = (
         examples=golden(
             (20.0, 4.0, 5.0), (0.0, 25.0, 0.0), (25.0, 0.0, math.inf), (-25.0, 0.0, -math.inf), (25.0, -0.0, -math.inf),
             (0.0, 0.0, math.nan), (None, 0.0, None),
-            types="float64, float64",
+            types="float64; float64",
         ),
     ),
     Operation(
@@ -149,7 +149,7 @@ OPERATIONS = (
         bigquery="MOD",
         examples=golden(
             (25, 12, 1), (-25, 12, -1), (25, -12, 1), (-25, -12, -1), (5, 0, Raises), (None, 0, None), (-(2**63), -1, 0),
-            types="int64, int64",
+            types="int64; int64",
         ),
     ),
     Operation(
@@ -164,7 +164,7 @@ OPERATIONS = (
         examples=golden(
             (20, 4, 5), (12, -7, -1), (-12, 7, -1), (-12, -7, 1), (0, 20, 0), (20, 0, Raises), (None, 0, None),
             (-(2**63), -1, Raises), (-(2**63), 1, -(2**63)),
-            types="int64, int64",
+            types="int64; int64",
         ),
     ),
     Operation(

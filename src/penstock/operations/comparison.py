@@ -53,35 +53,35 @@ def _in_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
 
 
 _NAN = math.nan
-_FLOATS = "float64, float64"
+_FLOATS = "float64; float64"
 
 OPERATIONS = (
     _compare("eq", "Whether x equals y.", "=", "==", (
-        *golden((1, 1, True), (1, 2, False), (None, 1, None), (None, None, None), types="int64, int64"),
+        *golden((1, 1, True), (1, 2, False), (None, 1, None), (None, None, None), types="int64; int64"),
         *golden((0.0, -0.0, True), (_NAN, _NAN, False), (_NAN, 1.0, False), (_NAN, None, None), types=_FLOATS),
-        *golden(("", "", True), ("a", "A", False), ("é", "e\u0301", False), types="string, string"),
-        *golden((2**53 + 1, 2.0**53, True), types="int64, float64"),
+        *golden(("", "", True), ("a", "A", False), ("é", "e\u0301", False), types="string; string"),
+        *golden((2**53 + 1, 2.0**53, True), types="int64; float64"),
     )),
     _compare("ne", "Whether x differs from y.", "<>", "!=", (
-        *golden((1, 1, False), (1, 2, True), (None, 1, None), types="int64, int64"),
+        *golden((1, 1, False), (1, 2, True), (None, 1, None), types="int64; int64"),
         *golden((_NAN, _NAN, True), (_NAN, 1.0, True), (None, _NAN, None), (0.0, -0.0, False), types=_FLOATS),
     )),
     _compare("lt", "Whether x is less than y; strings compare character by character.", "<", "<", (
-        *golden((1, 2, True), (2, 2, False), (None, 1, None), types="int64, int64"),
+        *golden((1, 2, True), (2, 2, False), (None, 1, None), types="int64; int64"),
         *golden((1.0, _NAN, False), (_NAN, 1.0, False), (None, _NAN, None), (-math.inf, 0.0, True), types=_FLOATS),
-        *golden(("", "a", True), ("Z", "a", True), ("a", None, None), types="string, string"),
-        *golden((False, True, True), types="bool, bool"),
+        *golden(("", "a", True), ("Z", "a", True), ("a", None, None), types="string; string"),
+        *golden((False, True, True), types="bool; bool"),
     )),
     _compare("le", "Whether x is at most y.", "<=", "<=", (
-        *golden((1, 2, True), (2, 2, True), (3, 2, False), (None, 1, None), types="int64, int64"),
+        *golden((1, 2, True), (2, 2, True), (3, 2, False), (None, 1, None), types="int64; int64"),
         *golden((1.0, _NAN, False), (_NAN, _NAN, False), (None, _NAN, None), (0.0, -0.0, True), types=_FLOATS),
     )),
     _compare("gt", "Whether x is greater than y.", ">", ">", (
-        *golden((2, 1, True), (2, 2, False), (None, 1, None), types="int64, int64"),
+        *golden((2, 1, True), (2, 2, False), (None, 1, None), types="int64; int64"),
         *golden((_NAN, 1.0, False), (1.0, _NAN, False), (_NAN, None, None), (math.inf, 0.0, True), types=_FLOATS),
     )),
     _compare("ge", "Whether x is at least y.", ">=", ">=", (
-        *golden((2, 1, True), (2, 2, True), (1, 2, False), (1, None, None), types="int64, int64"),
+        *golden((2, 1, True), (2, 2, True), (1, 2, False), (1, None, None), types="int64; int64"),
         *golden((_NAN, 1.0, False), (_NAN, _NAN, False), (_NAN, None, None), (-0.0, 0.0, True), types=_FLOATS),
     )),
     Operation(
@@ -95,9 +95,9 @@ OPERATIONS = (
         sql=_in_sql,
         row=lambda a, t: f"({a[0]} in {a[1]})",
         examples=(
-            *golden(("b", ("a", "b"), True), ("", ("a", "b"), False), (None, ("a",), None), types="string, array<string>"),
-            *golden((3, (1, 3), True), (-3, (1, 3), False), (3, (), False), (None, (), None), types="int64, array<int64>"),
-            *golden((-0.0, (0.0,), True), (_NAN, (_NAN, 1.0), False), types="float64, array<float64>"),
+            *golden(("b", ("a", "b"), True), ("", ("a", "b"), False), (None, ("a",), None), types="string; array<string>"),
+            *golden((3, (1, 3), True), (-3, (1, 3), False), (3, (), False), (None, (), None), types="int64; array<int64>"),
+            *golden((-0.0, (0.0,), True), (_NAN, (_NAN, 1.0), False), types="float64; array<float64>"),
         ),
     ),
     Operation(

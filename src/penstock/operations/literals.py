@@ -70,9 +70,8 @@ def _sql_float(value: float) -> str:
 
 def _sql_string(value: str) -> str:
     """Write a string; DuckDB's parser ends at a zero character, so that one is spelled."""
-    return " || chr(0) || ".join("'" + part.replace("'", "''") + "'" for part in value.split("\0")).join(
-        "()" if "\0" in value else ("", "")
-    )
+    parts = ["'" + part.replace("'", "''") + "'" for part in value.split("\0")]
+    return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
 
 
 def fails(message: str) -> str:

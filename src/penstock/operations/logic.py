@@ -19,7 +19,7 @@ OPERATIONS = (
         examples=golden(
             (True, True, True), (True, False, False), (False, False, False), (None, False, False), (False, None, False),
             (None, True, None), (True, None, None), (None, None, None),
-            types="bool, bool",
+            types="bool; bool",
         ),
     ),
     Operation(
@@ -33,7 +33,7 @@ OPERATIONS = (
         examples=golden(
             (True, True, True), (True, False, True), (False, False, False), (None, True, True), (True, None, True),
             (None, False, None), (False, None, None), (None, None, None),
-            types="bool, bool",
+            types="bool; bool",
         ),
     ),
     Operation(

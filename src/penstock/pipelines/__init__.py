@@ -1,1 +1,40 @@
-"""pipelines."""
+"""Workflow pipelines: declare steps, plan what is stale, run it on an engine, explain why."""
+
+from penstock.pipelines.declare import StepFunction, step
+from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.pipelines.executing import execute, new_run_id
+from penstock.pipelines.explaining import drives, reap, why
+from penstock.pipelines.observed import note, observe_file
+from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, pipeline, trace
+from penstock.pipelines.planning import Plan, PlannedStep, plan
+from penstock.pipelines.selection import select
+from penstock.pipelines.services import Services
+from penstock.pipelines.working import run_task
+
+__all__ = [
+    "Event",
+    "OnEvent",
+    "PipelineFunction",
+    "PipelineParameter",
+    "Plan",
+    "PlannedStep",
+    "RunEnded",
+    "RunStarted",
+    "Services",
+    "StepEnded",
+    "StepFunction",
+    "StepStarted",
+    "drives",
+    "execute",
+    "new_run_id",
+    "note",
+    "observe_file",
+    "pipeline",
+    "plan",
+    "reap",
+    "run_task",
+    "select",
+    "step",
+    "trace",
+    "why",
+]

@@ -1,1 +1,7 @@
-"""project."""
+"""A project: its configuration, and the composition of everything below with the stores and the engine it names."""
+
+from penstock.project.project import Project, open
+from penstock.project.runs import Run
+from penstock.project.verification import Verification
+
+__all__ = ["Project", "Run", "Verification", "open"]

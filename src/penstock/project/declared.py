@@ -8,14 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from penstock.errors import DeclarationError
+from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines import PipelineFunction
 from penstock.project.config import FILE_NAME, Config
 
 _DEFAULT_MODULE = "pipelines"
 
 
-def load_pipelines(config: Config) -> dict[str, PipelineFunction]:
+class Pipelines(dict[str, PipelineFunction]):
+    """Pipelines by name; a name that is not there is an error that says which are."""
+
+    def __missing__(self, name: str) -> PipelineFunction:
+        raise UnknownNameError("pipeline", name, self)
+
+
+def load_pipelines(config: Config) -> Pipelines:
     """Import the project's modules and return the pipelines they declare, by name."""
     found: dict[str, tuple[PipelineFunction, str]] = {}
     for module in _modules(config):
@@ -25,7 +32,7 @@ def load_pipelines(config: Config) -> dict[str, PipelineFunction]:
             before, where = found.setdefault(value.name, (value, module.__name__))
             if before is not value:
                 raise DeclarationError(f"two pipelines are named '{value.name}': in {where} and in {module.__name__}")
-    return {name: pipeline for name, (pipeline, _) in found.items()}
+    return Pipelines({name: pipeline for name, (pipeline, _) in found.items()})
 
 
 def _modules(config: Config) -> Iterator[ModuleType]:

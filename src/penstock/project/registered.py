@@ -19,31 +19,31 @@ class RegisteredModel:
 
     def __init__(self, name: str, metadata: MetadataStore, store: ArtifactStore) -> None:
         self.name = name
-        self._metadata, self._store = metadata, store
+        self.metadata, self._store = metadata, store
 
     @property
     def versions(self) -> list[ModelVersion]:
         """All versions, oldest first."""
-        return models.versions(self._metadata, self.name)
+        return models.versions(self.metadata, self.name)
 
     @property
     def aliases(self) -> dict[str, int]:
         """The aliases and the versions that they point at."""
-        return models.aliases(self._metadata, self.name)
+        return models.aliases(self.metadata, self.name)
 
     @property
     def history(self) -> list[AliasChange]:
         """Every change of an alias, oldest first; nothing is ever taken out of it."""
-        return models.alias_history(self._metadata, self.name)
+        return models.alias_history(self.metadata, self.name)
 
     def alias(self, alias: str) -> ModelVersion:
         """Return the version that an alias points at: `project.models["bicycle"].alias("champion")`."""
-        return models.resolve_version(self._metadata, f"{self.name}@{alias}")
+        return models.resolve_version(self.metadata, f"{self.name}@{alias}")
 
     def load(self, version: int | str | None = None) -> ModelGraph:
         """Return the model graph of a version number or an alias; without one, what the server serves."""
         reference = {int: f"{self.name}/{version}", str: f"{self.name}@{version}"}.get(type(version), self.name)
-        return load_version(models.resolve_version(self._metadata, reference), self._metadata, self._store)
+        return load_version(models.resolve_version(self.metadata, reference), self.metadata, self._store)
 
     def __repr__(self) -> str:
         return f"<model {self.name}: {len(self.versions)} versions, {self.aliases}>"

@@ -127,6 +127,15 @@ class Run:
             raise UnknownNameError("step", step, steps, within=f"run {self.id}")
         return steps[step].artifact(output)
 
+    def result(self, step: str, output: str = "result") -> Any:
+        """Return the value of what a step made, or raise the error that ended the run."""
+        record = self.record
+        if record.state != "succeeded":
+            failed = [view.record for view in self.steps.values() if view.state == "failed"]
+            said = failed[0].error if failed else record.error
+            raise RunError(f"run {self.id} of {record.pipeline} {record.state}: {said}", run_id=self.id)
+        return self.artifact(step, output).load()
+
     def wait(self, timeout_seconds: float | None = None) -> Run:
         """Return when the run has ended, or raise `TimeoutError`."""
         limit = None if timeout_seconds is None else time.monotonic() + timeout_seconds

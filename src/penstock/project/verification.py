@@ -13,12 +13,17 @@ import msgspec
 import pyarrow as pa
 
 from penstock import models
-from penstock.errors import RequestError
+from penstock.core.artifact import Artifact
+from penstock.core.ports import ArtifactStore, MetadataStore
+from penstock.core.run import ModelVersion, StepRun
+from penstock.errors import DataError, RequestError
 from penstock.models import ModelGraph
+from penstock.project.codecs import load_artifact
 
 TOLERANCE = 1e-12
 """How far two numbers may lie apart, relative to the larger: sums of the same terms in another order."""
 _REQUEST_ROWS = 100
+_REPLAYED_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,21 @@ class Verification:
     def equal(self) -> bool:
         """Whether every row got the same answer both ways."""
         return not self.differing
+
+
+def learned_rows(version: ModelVersion, metadata: MetadataStore, store: ArtifactStore) -> pa.Table:
+    """Return some of the rows that a version learned from, spread over all of them, found by its lineage."""
+    run, _, step = version.lineage.get("graph", "").partition("/")
+    recorded = metadata.get(StepRun, run, step)
+    digest = recorded.inputs.get("rows", "") if recorded is not None else ""
+    artifact = metadata.get(Artifact, digest)
+    if artifact is None:
+        raise DataError(
+            f"the rows that model '{version.model}' version {version.version} learned from are not recorded; "
+            "give rows to replay: verify(name, rows=...), or --rows FILE"
+        )
+    rows: pa.Table = load_artifact(artifact, store)
+    return rows.take(range(0, rows.num_rows, max(1, rows.num_rows // _REPLAYED_ROWS)))
 
 
 def verify_graph(graph: ModelGraph, rows: pa.Table, *, name: str, url: str | None = None) -> Verification:

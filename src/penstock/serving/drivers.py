@@ -16,8 +16,10 @@ from typing import Any
 
 import msgspec
 
+from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run
 from penstock.errors import ConflictError, RunError
+from penstock.pipelines import drives, reap
 from penstock.serving.forms import RunForm
 
 START_SECONDS = 60.0
@@ -64,35 +66,14 @@ def _first_line(driver: subprocess.Popen[bytes], said: Path) -> dict[str, Any]:
     raise RunError(f"the run did not begin within {START_SECONDS:.0f} s; see {said.with_suffix('.log')}")
 
 
-def cancel_run(run: Run) -> None:
+def cancel_run(metadata: MetadataStore, run: Run) -> None:
     """Ask the process that drives a run to cancel it, as Ctrl-C does; the run records how it ended.
 
     Raises `ConflictError` when the run has ended, or its process is gone.
     """
     if run.state in DONE:
         raise ConflictError(f"run {run.id} has ended already: it is {run.state}")
-    if run.pid is None or not _is_driver(run.pid, run.created):
-        raise ConflictError(
-            f"run {run.id} is {run.state}, but the process that drove it is gone; run the pipeline again"
-        )
+    if run.pid is None or not drives(run):
+        reap(metadata)
+        raise ConflictError(f"the process that drove run {run.id} is gone, so it failed; run the pipeline again")
     os.kill(run.pid, signal.SIGINT)
-
-
-def _is_driver(pid: int, created: float) -> bool:
-    """Tell whether a process is the one that recorded a run: it began before the run did. A process that got the same
-    number later began after."""
-    try:
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-        up_seconds = float(Path("/proc/uptime").read_text().split()[0])
-    except FileNotFoundError:
-        return not Path("/proc").exists() and _is_alive(pid)
-    began = time.time() - up_seconds + ticks / os.sysconf("SC_CLK_TCK")
-    return began <= created + 1.0
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -29,7 +29,7 @@ class Metrics:
 
     requests: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     latency: defaultdict[str, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
-    predict_requests: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    predictions: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
 
     def observe(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -42,11 +42,11 @@ class Metrics:
         for (endpoint, status), count in sorted(self.requests.items()):
             lines.append(f'penstock_requests_total{{endpoint="{endpoint}",status="{status}"}} {count}')
         lines += [
-            "# HELP penstock_predict_requests_total Successful predict requests by model version.",
-            "# TYPE penstock_predict_requests_total counter",
+            "# HELP penstock_predictions_total Predicted instances by model version.",
+            "# TYPE penstock_predictions_total counter",
         ]
-        for (model, version), count in sorted(self.predict_requests.items()):
-            lines.append(f'penstock_predict_requests_total{{model="{_escaped(model)}",version="{version}"}} {count}')
+        for (model, version), count in sorted(self.predictions.items()):
+            lines.append(f'penstock_predictions_total{{model="{_escaped(model)}",version="{version}"}} {count}')
         lines += ["# HELP penstock_request_seconds Time to answer.", "# TYPE penstock_request_seconds histogram"]
         for endpoint, histogram in sorted(self.latency.items()):
             lines += _histogram_lines("penstock_request_seconds", endpoint, histogram)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
+import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,31 +12,47 @@ from penstock.serving.bodies import read_body
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.metrics import Metrics
 from penstock.serving.predictors import Predictors, is_predict_path, parse_path
+from penstock.serving.service import RowPredictor
 
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
 _NOT_POST = plain_failure(405, "method_not_allowed", "predict takes POST")
 
 
+LARGE_BODY_BYTES = 64 * 1024
+"""Bodies above this are predicted in a thread of their own, so that small requests need not wait for them."""
+_encode = msgspec.json.Encoder().encode
+
+
+def predicted(predictor: RowPredictor, body: bytes) -> tuple[int, bytes]:
+    """Return how many instances a body has, and the answer to it; NaN and infinity become null."""
+    predictions = [predictor.predict_decoded(row) for row in predictor.decode(body)]
+    return len(predictions), _encode({"predictions": predictions})
+
+
 def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, body_limit_bytes: int) -> ASGIApp:
     """Return an application that answers predict requests itself and leaves all others to `fallback`.
 
     A request for a model that is loaded costs one dictionary look-up (the whole path), the model graph's row function
-    and two counters.
+    and three counters.
     """
     by_path = predictors.by_path
 
     async def answer(path: str, receive: Receive) -> tuple[int, bytes]:
         try:
             loaded = by_path.get(path) or await predictors.get(*parse_path(path))
-            body = loaded.answer(await read_body(receive, body_limit_bytes))
+            body = await read_body(receive, body_limit_bytes)
+            if len(body) > LARGE_BODY_BYTES:
+                rows, answered = await predictors.beside(lambda: predicted(loaded.predictor, body))
+            else:
+                rows, answered = predicted(loaded.predictor, body)
         except ClientDisconnect:
             raise
         except Exception as error:  # the border of the server: whatever happened, the client gets an answer
             failed = failure(error, path)
             return failed.status, failed.body
-        metrics.predict_requests[loaded.model, loaded.version] += 1
-        return 200, body
+        metrics.predictions[loaded.model, loaded.version] += rows
+        return 200, answered
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not is_predict_path(scope["path"]):

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from penstock.core.graph import ModelGraph
 from penstock.core.run import AliasChange, ModelVersion
 from penstock.errors import PenstockError, UnknownNameError
+from penstock.models import resolve_version
 from penstock.serving.errors import LOG
-from penstock.serving.service import MakePredictor, Service
+from penstock.serving.service import MakePredictor, RowPredictor, Service
+
+T = TypeVar("T")
 
 REFRESH_SECONDS = 0.5
 """How often the registry is looked at: a push is served within about this time and the time to load the model."""
@@ -27,7 +30,7 @@ class Loaded:
     model: str
     version: int
     graph: ModelGraph
-    answer: Callable[[bytes], bytes]
+    predictor: RowPredictor
 
 
 def predict_path(model: str, version: int | None = None) -> str:
@@ -49,7 +52,7 @@ def parse_path(path: str) -> tuple[str, int | None]:
 
 
 class Predictors:
-    """What is loaded, by the path that predicts with it; a context manager that ends its thread when left.
+    """What is loaded, by the path that predicts with it.
 
     `by_path` is what requests read, one dictionary look-up; only the loading thread writes to it, one entry at a time.
     """
@@ -60,11 +63,16 @@ class Predictors:
         self._versions: dict[tuple[str, int], Loaded] = {}
         self._broken: set[tuple[str, int]] = set()
         self._seen: tuple[Any, ...] | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-load")
+        self._loading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-load")
+        self._predicting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-predict")
 
     async def get(self, model: str, version: int | None = None) -> Loaded:
         """Return the predictor of a version (None: the one that is served), loading it if need be."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._get, model, version)
+        return await asyncio.get_running_loop().run_in_executor(self._loading, self._get, model, version)
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        """Do a long piece of work in a thread, so that small requests need not wait for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._predicting, work)
 
     @property
     def served(self) -> list[Loaded]:
@@ -73,7 +81,7 @@ class Predictors:
 
     async def load(self) -> None:
         """Load what the registry serves now, if it has changed since the last time."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh)
+        await asyncio.get_running_loop().run_in_executor(self._loading, self._refresh)
 
     async def watch(self) -> NoReturn:
         """Follow the registry until cancelled."""
@@ -85,8 +93,9 @@ class Predictors:
                 LOG.exception("the registry cannot be read; what is loaded goes on being served")
 
     def close(self) -> None:
-        """End the loading thread."""
-        self._thread.shutdown(cancel_futures=True)
+        """End the threads."""
+        self._loading.shutdown(cancel_futures=True)
+        self._predicting.shutdown(cancel_futures=True)
 
     def _refresh(self) -> None:
         newest = tuple(
@@ -95,7 +104,7 @@ class Predictors:
         if newest == self._seen:
             return
         for model in self._project.models:
-            version = served_version(self._project, model)
+            version = self._served_version(model)
             if (model, version) not in self._broken:
                 try:
                     self._get(model, None)
@@ -106,21 +115,24 @@ class Predictors:
         self._seen = newest
 
     def _get(self, model: str, version: int | None) -> Loaded:
-        served = served_version(self._project, model)
-        loaded = self._load(model, served if version is None else version)
+        served = self._served_version(model)
+        loaded = self._load(model, served if version is None else self._existing(model, version))
         if loaded.version == served:
             self.by_path[predict_path(model)] = loaded
         self._forget()
         return loaded
 
+    def _served_version(self, model: str) -> int:
+        return resolve_version(self._project.metadata, model).version
+
+    def _existing(self, model: str, version: int) -> int:
+        return resolve_version(self._project.metadata, f"{model}/{version}").version
+
     def _load(self, model: str, version: int) -> Loaded:
         found = self._versions.get((model, version))
         if found is None:
-            if self._project.metadata.get(ModelVersion, model, version) is None:
-                known = [str(each.version) for each in self._project.metadata.find(ModelVersion, model=model)]
-                raise UnknownNameError("version", str(version), known, within=f"model '{model}'")
             graph = self._project.models[model].load(version)
-            found = Loaded(model, version, graph, self._make(graph).answer)
+            found = Loaded(model, version, graph, self._make(graph))
             self._versions[model, version] = self.by_path[predict_path(model, version)] = found
         return found
 
@@ -129,14 +141,3 @@ class Predictors:
         unused = [key for key, loaded in self._versions.items() if id(loaded) not in served]
         for key in unused[:-KEPT_VERSIONS]:
             del self._versions[key], self.by_path[predict_path(*key)]
-
-
-def served_version(project: Service, model: str) -> int:
-    """Return the version that answers when none is named: where the alias `champion` points, else the newest."""
-    champion = project.metadata.find(AliasChange, model=model, alias="champion", newest_first=True, limit=1)
-    if champion:
-        return champion[0].version
-    newest = project.metadata.find(ModelVersion, model=model, newest_first=True, limit=1)
-    if not newest:
-        raise UnknownNameError("model", model, tuple(project.models))
-    return newest[0].version

@@ -12,7 +12,7 @@ from penstock.serving.bodies import decoded, read_body
 from penstock.serving.errors import ForbiddenError
 from penstock.serving.forms import SqlForm
 from penstock.serving.state import Serving, json_answer, serving
-from penstock.sql.statements import Query, parse
+from penstock.sql import Query, parse
 
 
 async def run_sql(request: Request) -> Response:

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from penstock.core.ports import MetadataStore
-from penstock.core.run import Run, StepRun
+from penstock.core.run import DONE, Run, StepRun
 from penstock.errors import RequestError, UnknownNameError
+from penstock.pipelines import reap
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.drivers import cancel_run, start_run
 from penstock.serving.errors import reported
@@ -29,11 +30,17 @@ def list_pipelines(request: Request) -> Response:
 
 
 def _pipeline(name: str, function: Callable[..., Any]) -> dict[str, Any]:
-    params = {
-        parameter.name: {} if parameter.default is parameter.empty else {"default": parameter.default}
-        for parameter in inspect.signature(function).parameters.values()
-    }
+    parameters = inspect.signature(function).parameters
+    params = {each.name: _parameter(each) for each in parameters.values()}
     return {"name": name, "description": inspect.getdoc(function) or "", "params": params}
+
+
+def _parameter(parameter: inspect.Parameter) -> dict[str, Any]:
+    note = parameter.annotation
+    shown = (
+        {} if note is parameter.empty else {"type": note if isinstance(note, str) else inspect.formatannotation(note)}
+    )
+    return shown if parameter.default is parameter.empty else {**shown, "default": parameter.default}
 
 
 async def create_run(request: Request) -> Response:
@@ -56,13 +63,16 @@ def list_runs(request: Request) -> Response:
     for name in query:
         if name not in ("pipeline", "experiment", "state"):
             raise RequestError(f"runs cannot be filtered by '{name}'; there are: pipeline, experiment, state, limit")
-    runs = serving(request).project.metadata.find(Run, newest_first=True, limit=int(limit), **query)
+    metadata = serving(request).project.metadata
+    reap(metadata)
+    runs = metadata.find(Run, newest_first=True, limit=int(limit), **query)
     return json_answer({"runs": [_shown(run) for run in runs]})
 
 
 def show_run(request: Request) -> Response:
     """GET /v1/runs/{id}: the run and its steps."""
     metadata = serving(request).project.metadata
+    reap(metadata)
     run = _run(metadata, request.path_params["id"])
     steps = sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)
     return json_answer({**_shown(run), "steps": [_shown_step(step) for step in steps]})
@@ -70,8 +80,9 @@ def show_run(request: Request) -> Response:
 
 def stop_run(request: Request) -> Response:
     """POST /v1/runs/{id}:cancel."""
-    run = _run(serving(request).project.metadata, request.path_params["id"])
-    cancel_run(run)
+    metadata = serving(request).project.metadata
+    run = _run(metadata, request.path_params["id"])
+    cancel_run(metadata, run)
     return json_answer({"id": run.id}, 202)
 
 
@@ -100,6 +111,8 @@ def _step(metadata: MetadataStore, run_id: str, name: str) -> StepRun:
     if found is None:
         steps = metadata.find(StepRun, run=_run(metadata, run_id).id)
         raise UnknownNameError("step", name, [step.step for step in steps], within=f"run {run_id}")
+    if found.state not in DONE and reap(metadata):  # whoever follows the log must see an end of it
+        return metadata.get(StepRun, run_id, name) or found
     return found
 
 

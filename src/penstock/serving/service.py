@@ -50,10 +50,14 @@ class Service(Protocol):
 
 
 class RowPredictor(Protocol):
-    """The row function of a model graph, from bytes to bytes. Used by one thread at a time."""
+    """The row function of a model graph. Used from two threads at once."""
 
-    def answer(self, body: bytes) -> bytes:
-        """Return `{"predictions": [...]}` for `{"instances": [{...}]}`; raises `RequestError` or `DataError`."""
+    def decode(self, body: bytes) -> list[Any]:
+        """Return the rows of `{"instances": [{...}]}`; raises `RequestError`, or `DataError` naming the field."""
+        ...
+
+    def predict_decoded(self, row: Any) -> dict[str, Any]:
+        """Return the predicted columns of a row that `decode` gave."""
         ...
 
 

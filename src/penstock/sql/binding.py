@@ -37,14 +37,16 @@ class Inference:
 class Binding:
     """The state of one statement's binding.
 
-    `query` binds a query inside an expression or a FROM clause. `files` are the sources that the text scans, `tables`
-    what must be registered under which name before it runs, `inferences` what must run before it, in order.
+    `query` binds a query inside an expression or a FROM clause. `declared` are the catalog's tables met so far, `files`
+    the sources that the text scans, `tables` what must be registered under which name before it runs, and `inferences`
+    what must run before it, in order.
     """
 
     catalog: Catalog
     query: Callable[[exp.Expr, Scope, Binding], Bound]
     now: datetime.datetime
-    files: dict[str, Source] = field(default_factory=dict)
+    declared: dict[str, Bound] = field(default_factory=dict)
+    files: list[Source] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     inferences: list[Inference] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -55,9 +57,14 @@ class Binding:
 
     def table(self, name: str) -> Bound:
         """Return a declared table as the text of an item of a FROM clause."""
-        source = self.files.get(name) or self.catalog.source(name)
+        if name not in self.declared:
+            self.declared[name] = self._read(name)
+        return self.declared[name]
+
+    def _read(self, name: str) -> Bound:
+        source = self.catalog.source(name)
         if isinstance(source, Source) and source.format != "arrow":
-            self.files[name] = source
+            self.files.append(source)
             return Bound(scan_sql(source), _columns(source_schema(source)))
         rows = read(source) if isinstance(source, Source) else normalize(source)
         registered = self.fresh("table")

@@ -44,8 +44,6 @@ def declare(statement: CreateModel, columns: Schema) -> Model:
     target = features.pop(found)
     if not features:
         raise SqlError(f"TRANSFORM of {statement.name} gives the label alone; add the features to the list")
-    split = str(options.get("data_split_col", "")).lower()
-    features = {name: feature for name, feature in features.items() if name.lower() != split}
     return model(statement.name, type=type, label=found, target=target, features=features, options=options)
 
 

@@ -173,7 +173,7 @@ def _explain(error: ParseError, text: str) -> str:
     [detail, *_] = error.errors
     line, column = int(detail["line"]), int(detail["col"])
     highlight = detail["highlight"] or ""
-    before = (detail["start_context"] or "").split("\n")[-1][-30:]
+    before = (detail["start_context"] or "").split("\n")[-1][-40:]
     after = (detail["end_context"] or "").split("\n")[0][:20]
     what = str(detail["description"]).rstrip(".")
     start = max(column - len(highlight) + 1, 1)

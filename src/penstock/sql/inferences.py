@@ -68,5 +68,4 @@ def _columns(inference: Inference) -> tuple[tuple[str, str], ...]:
         return tuple((metric, "float64") for metric in inference.graph.facts["evaluation"])
     predicted = tuple((field.name, field.type) for field in inference.graph.signature.outputs)
     assert inference.rows is not None  # noqa: S101  # a predict has rows
-    names = {name for name, _ in predicted}
-    return (*predicted, *((name, type) for name, type in inference.rows.columns if name not in names))
+    return (*predicted, *inference.rows.columns)

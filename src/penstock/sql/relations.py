@@ -20,6 +20,7 @@ from penstock.sql.statements import dotted
 
 _TABLE_PARTS = {"this", "db", "catalog", "alias", "joins"}
 _JOIN_PARTS = {"this", "on", "using", "side", "kind"}
+_CLAUSES = {"kind": "SELECT AS", "sample": "TABLESAMPLE", "pivots": "PIVOT", "method": "NATURAL JOIN", "into": "INTO"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def refuse_others(node: exp.Expr, accepted: set[str]) -> None:
     """Refuse every clause that a syntax node has beside the accepted ones: nothing passes that nobody thought of."""
     for name, value in node.args.items():
         if value and name not in accepted:
-            clause = name.strip("_").upper().replace("_", " ")
+            clause = _CLAUSES.get(name, name.strip("_").upper().replace("_", " "))
             raise SqlError(f"{clause}{place(value if isinstance(value, exp.Expr) else node)} is not in penstock's SQL")
 
 

@@ -76,7 +76,7 @@ def _schema(query: Bound) -> Schema:
 
 
 def _rows(query: Bound, binding: Binding) -> pa.Table:
-    with locked_database(binding.files.values()) as database:
+    with locked_database(binding.files) as database:
         for name, table in binding.tables.items():
             database.register(name, table)
         for inference in binding.inferences:

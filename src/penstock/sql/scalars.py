@@ -6,7 +6,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from sqlglot import exp
 
@@ -39,8 +40,15 @@ def bind_scalar(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
     if isinstance(tree, exp.Column):
         return leaves[tree.name]
     expression = from_ast(tree)
-    try:
+    with _said_of(node):
         return _fold(expression, leaves, Schema(tuple(Field(name, leaf.type) for name, leaf in leaves.items())))
+
+
+@contextmanager
+def _said_of(node: exp.Expr) -> Iterator[None]:
+    """Add to an error about types which part of the text it is about."""
+    try:
+        yield
     except ExpressionError as error:
         raise ExpressionError(f"{error}, in {node.sql('bigquery')}{place(node)}") from None
 
@@ -214,40 +222,47 @@ def _frame(spec: exp.WindowSpec) -> str:
 
 
 def _aggregate(node: exp.Expr, aggregate: Aggregate, over: str, scope: Scope, binding: Binding) -> Scalar:
-    """Bind the arguments of an aggregate and what stands around them: DISTINCT, ORDER BY, LIMIT, IGNORE NULLS."""
+    """Bind a call of an aggregate with what stands around its arguments: DISTINCT, ORDER BY, LIMIT, IGNORE NULLS."""
     inside = dataclasses.replace(scope, aliases={})  # an aggregate reads rows, where select aliases are not there yet
     ignore_nulls = isinstance(node, exp.IgnoreNulls)
     function = node.this if isinstance(node, _WRAPPERS) else node
-    first, limit, order, distinct = function.this, None, None, False
-    if isinstance(first, exp.Limit):
-        first, limit = first.this, first.expression
-    if isinstance(first, exp.Order):
-        first, order = first.this, first
-    if isinstance(first, exp.Distinct):
-        first, distinct = first.expressions[0], True
-    if isinstance(first, exp.HavingMax):
-        raise SqlError(f"HAVING MAX{place(first)} is not in penstock yet; write MAX_BY(value, key) or MIN_BY")
+    first, distinct, order, limit = _unwrap(function.this)
     others = [function.args.get(key) for key in function.arg_types if key != "this"]
     nodes = [item for item in (first, *others) if isinstance(item, exp.Expr) and not isinstance(item, exp.Star)]
     values = [bind_scalar(item, inside, binding) for item in nodes]
-    after = over
-    order_text = f" ORDER BY {bind_order(order.expressions, inside, binding)}" if order else ""
+    suffix = f" ORDER BY {bind_order(order.expressions, inside, binding)}" if order else ""
     if ignore_nulls and aggregate.window_only:
-        order_text += " IGNORE NULLS"
+        suffix += " IGNORE NULLS"
     elif ignore_nulls:
-        after = f" FILTER ({values[0].text} IS NOT NULL){over}"
-    text, type = apply(
-        aggregate,
-        Call(
-            arguments=[value.text for value in values],
-            types=[value.type for value in values],
-            constants=[item.name if isinstance(item, exp.Literal) else None for item in nodes],
-            distinct=distinct,
-            inside=order_text,
-            after=after,
-        ),
+        over = f" FILTER ({values[0].text} IS NOT NULL){over}"
+    call = Call(
+        arguments=[value.text for value in values],
+        types=[value.type for value in values],
+        constants=[item.name if isinstance(item, exp.Literal) else None for item in nodes],
+        distinct=distinct,
+        inside=suffix,
+        after=over,
     )
-    return Scalar(f"({text})[1:{int(limit.name)}]" if limit is not None else text, type)
+    with _said_of(node):
+        text, type = apply(aggregate, call)
+    return Scalar(f"({text})[1:{limit}]" if limit else text, type)
+
+
+def _unwrap(argument: exp.Expr | None) -> tuple[exp.Expr | None, bool, exp.Order | None, str]:
+    """Take the first argument of an aggregate out of `DISTINCT argument ORDER BY keys LIMIT number`."""
+    limit, distinct = "", False
+    order: exp.Order | None = None
+    if isinstance(argument, exp.Limit):
+        argument, limit = argument.this, str(int(argument.expression.name))
+    if isinstance(argument, exp.Order):
+        argument, order = argument.this, argument
+    if isinstance(argument, exp.Distinct):
+        if len(argument.expressions) != 1:
+            raise SqlError(f"DISTINCT{place(argument)} takes one expression inside an aggregate")
+        argument, distinct = argument.expressions[0], True
+    if isinstance(argument, exp.HavingMax):
+        raise SqlError(f"HAVING MAX{place(argument)} is not in penstock yet; write MAX_BY(value, key) or MIN_BY")
+    return argument, distinct, order, limit
 
 
 def _now(node: exp.Expr, now: datetime.datetime) -> Scalar:

@@ -62,10 +62,8 @@ def _statement(tree: exp.Expr) -> Statement:
         case exp.Create():
             return _create_model(tree)
         case exp.Drop():
-            names = tree.args.get("tables") or [tree.this]
-            if len(names) != 1:
-                raise SqlError("DROP MODEL drops one model; write a statement for each")
-            return DropModel(name=dotted(names[0]), if_exists=bool(tree.args.get("exists")))
+            [name] = tree.args["tables"]
+            return DropModel(name=dotted(name), if_exists=bool(tree.args.get("exists")))
         case exp.Query():
             return Query(tree=tree)
     raise SqlError(f"{tree.key.upper()}{place(tree)} is not a statement that penstock runs")

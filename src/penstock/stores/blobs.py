@@ -55,10 +55,11 @@ class LocalArtifactStore:
 
     def has(self, digest: str) -> bool:
         """Tell whether the blob is there with its full size."""
-        try:
-            return os.stat(self._blob(digest)).st_size == int(self._size(digest).read_bytes())
-        except FileNotFoundError:
-            return False
+        with disk_errors(self.root):
+            try:
+                return os.stat(self._blob(digest)).st_size == int(self._size(digest).read_bytes())
+            except FileNotFoundError:
+                return False
 
     def verify(self, digest: str) -> None:
         """Read every byte; raises `CorruptArtifactError` if they are not what was written."""

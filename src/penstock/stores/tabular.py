@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore
+from penstock.errors import DataError
 from penstock.stores.writing import scratch_file
+from penstock.tables import schema_of, to_arrow
 
 _PREVIEW_ROWS = 5
 _PREVIEW_COLUMNS = 20
@@ -28,7 +30,7 @@ class TableCodec:
 
     def save(self, value: Any, store: ArtifactStore) -> Artifact:
         """Store a table; facts are `rows`, `columns`, `size_bytes` and a `preview` of the first rows."""
-        table = canonical(value if isinstance(value, pa.Table) else pa.table(value))
+        table = canonical(_table(value))
         with scratch_file(store) as path:
             with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
                 writer.write_table(table)
@@ -38,7 +40,7 @@ class TableCodec:
             digest=digest,
             kind=self.kind,
             uri=store.path(digest).as_uri(),
-            schema=tuple((field.name, str(field.type)) for field in table.schema),
+            schema=tuple((field.name, _type_word(field)) for field in table.schema),
             facts={
                 "rows": table.num_rows,
                 "columns": table.num_columns,
@@ -51,6 +53,21 @@ class TableCodec:
         """Return the table, memory-mapped: its columns are read from disk when they are touched."""
         with pa.memory_map(str(store.path(artifact.digest))) as file:
             return pa.ipc.open_file(file).read_all()
+
+
+def _table(value: Any) -> pa.Table:
+    """Return a value as a table of exactly the types that it has."""
+    if isinstance(value, pa.Table):
+        return value
+    return pa.table(value) if hasattr(value, "__arrow_c_stream__") else to_arrow(value)
+
+
+def _type_word(field: pa.Field) -> str:
+    """Return our word for a column's type; Arrow's own where we have none, for a table that only passes through."""
+    try:
+        return schema_of(pa.schema([field]))[field.name].type
+    except DataError:
+        return str(field.type)
 
 
 def canonical(table: pa.Table) -> pa.Table:

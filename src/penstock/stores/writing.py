@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import getpass
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ def scratch_file(store: ArtifactStore) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn an operating system's error while writing below `folder` into a `StorageError` that says what to do."""
+    """Turn an operating system's error with files below `folder` into a `StorageError` that says what to do."""
     try:
         yield
     except OSError as error:
@@ -45,10 +45,10 @@ def _explanation(error: OSError, folder: Path) -> str:
         )
     if error.errno in _FORBIDDEN:
         return (
-            f"cannot write below {folder} as user {getpass.getuser()}: {error.strerror}. "
-            "Give that user write permission there, or choose another folder ([stores] in penstock.toml)"
+            f"cannot read and write below {folder} as user {os.geteuid()}: {error.strerror}. "
+            "Give that user permission there, or choose another folder ([stores] in penstock.toml)"
         )
-    return f"cannot write below {folder}: {error}"
+    return f"cannot read and write below {folder}: {error}"
 
 
 def _free(folder: Path) -> str:

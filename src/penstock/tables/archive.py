@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from penstock.errors import DataError, StorageError
@@ -24,7 +25,7 @@ def unzipped(archive: Path, digest: str, cache: Path) -> Path:
             if not (target.exists() and target.stat().st_size == member.file_size):
                 _extract(opened, member, target)
             return target
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise DataError(f"cannot unzip '{archive}': {error}; make the archive again, or unzip it by hand") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import tempfile
@@ -15,8 +14,14 @@ import duckdb
 
 from penstock.errors import DataError, PenstockError, SqlError, StorageError
 
+
+class _OfThread(threading.local):
+    def __init__(self) -> None:
+        self.connections: dict[tuple[int, int], duckdb.DuckDBPyConnection] = {}
+
+
 _databases: dict[tuple[int, int], duckdb.DuckDBPyConnection] = {}
-_of_thread = threading.local()
+_of_thread = _OfThread()
 _lock = threading.Lock()
 
 
@@ -29,7 +34,7 @@ def connection(*, threads: int | None = None) -> duckdb.DuckDBPyConnection:
     before the next statement, or take a `cursor()`.
     """
     key = (os.getpid(), threads or os.cpu_count() or 1)
-    mine: dict[tuple[int, int], duckdb.DuckDBPyConnection] = _of_thread.__dict__
+    mine = _of_thread.connections
     if key not in mine:
         with _lock:
             if key not in _databases:
@@ -40,8 +45,10 @@ def connection(*, threads: int | None = None) -> duckdb.DuckDBPyConnection:
 
 def cache_folder() -> Path:
     """Return the folder for files that can be made again (unzipped tables, spilled rows), private to this user."""
-    folder = Path(tempfile.gettempdir()) / f"penstock-{getpass.getuser()}"
+    folder = Path(tempfile.gettempdir()) / f"penstock-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise StorageError(f"'{folder}' belongs to another user, who could change our files; point TMPDIR elsewhere")
     return folder
 
 
@@ -79,7 +86,9 @@ def _translate(error: duckdb.Error, doing: str) -> PenstockError:
     match error:
         case duckdb.OutOfMemoryException():
             return StorageError(message)
-        case duckdb.IOException() | duckdb.HTTPException() if "No space left" in text or "could not write" in text.lower():
+        case duckdb.IOException() | duckdb.HTTPException() if (
+            "No space left" in text or "could not write" in text.lower()
+        ):
             return StorageError(message)
         case duckdb.ParserException() | duckdb.SyntaxException() | duckdb.BinderException() | duckdb.CatalogException():
             return SqlError(message)
@@ -102,5 +111,4 @@ def _after_fork() -> None:
     _lock = threading.Lock()  # another thread of the parent may have held it
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(after_in_child=_after_fork)

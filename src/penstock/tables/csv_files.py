@@ -15,7 +15,7 @@ import duckdb
 
 from penstock.errors import DataError
 from penstock.tables.connection import clear_errors, connection
-from penstock.tables.types import quoted, sql_type, text_literal
+from penstock.tables.types import file_literal, quoted, sql_type, text_literal
 
 MISSING = ("", "NA", "N/A", "NULL", "null")
 """Cells that are NULL in every column (R writes NA)."""
@@ -68,7 +68,7 @@ def _scan(headers: dict[str, tuple[str, tuple[str, ...]]], types: dict[str, str]
     scans = []
     for (delimiter, names), paths in groups.items():
         columns = ", ".join(f"{text_literal(name)}: {text_literal(sql_type(types[name]))}" for name in names)
-        files = ", ".join(map(text_literal, paths))
+        files = ", ".join(map(file_literal, paths))
         scans.append(
             f"read_csv([{files}], auto_detect = false, header = true, delim = {text_literal(delimiter)}, quote = '\"', "
             f"escape = '\"', nullstr = [{missing}], columns = {{{columns}}})"

@@ -30,9 +30,9 @@ def bound(tables: Mapping[str, TableLike], *, threads: int | None = None) -> Ite
     """Give a cursor on which the tables have these names, for as long as the block lasts."""
     with connection(threads=threads).cursor() as cursor:
         for name, rows in tables.items():
-            if isinstance(rows, Source) and rows.format != "arrow":
-                with clear_errors(f"cannot read '{rows.name}'"):
+            with clear_errors(f"cannot read '{rows.name if isinstance(rows, Source) else name}'"):
+                if isinstance(rows, Source) and rows.format != "arrow":
                     cursor.execute(f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM {scan_sql(rows)}")
-            else:
-                cursor.register(name, to_arrow(rows))
+                else:
+                    cursor.register(name, to_arrow(rows))
         yield cursor

@@ -14,7 +14,7 @@ from penstock.core.schema import Schema
 from penstock.errors import DataError
 from penstock.tables.connection import cache_folder, clear_errors, connection
 from penstock.tables.csv_files import csv_scan
-from penstock.tables.types import normalize, quoted, schema_of, sql_type, text_literal
+from penstock.tables.types import file_literal, normalize, quoted, schema_of, sql_type
 
 _scans: dict[tuple[str, tuple[str, ...]], tuple[str, Schema]] = {}
 
@@ -69,16 +69,17 @@ def _file_scan(source: Source) -> str:
 
 
 def _parquet_scan(paths: Sequence[str]) -> str:
-    return f"read_parquet([{', '.join(map(text_literal, paths))}], union_by_name = true, hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(file_literal, paths))}], union_by_name = true, hive_partitioning = false)"
 
 
 def _widened(files: str, schema: Schema, types: Sequence[str]) -> str:
-    """Cast what is narrower than our types: INTEGER arithmetic overflows, and FLOAT rounds, where BIGINT and DOUBLE do not."""
+    """Cast what is narrower than our types: INTEGER overflows, and FLOAT rounds, where BIGINT and DOUBLE do not."""
     wanted = [sql_type(field.type) for field in schema]
     if list(types) == wanted:
         return files
     columns = (
-        f"CAST({quoted(field.name)} AS {type}) AS {quoted(field.name)}" for field, type in zip(schema, wanted, strict=True)
+        f"CAST({quoted(field.name)} AS {type}) AS {quoted(field.name)}"
+        for field, type in zip(schema, wanted, strict=True)
     )
     return f"(SELECT {', '.join(columns)} FROM {files})"
 

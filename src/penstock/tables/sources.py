@@ -76,7 +76,9 @@ def _declaration(name: str, value: str | Mapping[str, Any]) -> tuple[str, str | 
     if set(value) - {"path", "format"} or "path" not in value:
         raise DeclarationError(f"table '{name}' has {', '.join(value)}; a table has a path, and a format if need be")
     if value.get("format", "csv") not in known:
-        raise DeclarationError(f"table '{name}' has the format '{value['format']}'; there are: {', '.join(sorted(known))}")
+        raise DeclarationError(
+            f"table '{name}' has the format '{value['format']}'; there are: {', '.join(sorted(known))}"
+        )
     return value["path"], value.get("format")
 
 
@@ -100,7 +102,8 @@ def _package_file(text: str) -> list[Path]:
     folders = [Path(folder) for folder in spec.submodule_search_locations]
     found = [folder / inside for folder in folders if (folder / inside).is_file()]
     if not found:
-        raise DataError(f"the package '{package}' has no file '{inside}'{_near(Path(inside).name, folders[0] / Path(inside).parent)}")
+        near = _near(Path(inside).name, (folders[0] / inside).parent)
+        raise DataError(f"the package '{package}' has no file '{inside}'{near}")
     return found[:1]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+
 import pyarrow as pa
 
 from penstock.core.schema import Field, Schema, check_type, element_type, struct_fields
@@ -63,6 +65,11 @@ def text_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def file_literal(path: str) -> str:
+    """Return a file's path as DuckDB's readers take it: the file of that name, even where it looks like a pattern."""
+    return text_literal(glob.escape(path))
+
+
 def arrow_schema(schema: Schema) -> pa.Schema:
     """Return the Arrow schema of a table with these columns."""
     return pa.schema([pa.field(field.name, arrow_type(field.type), field.nullable) for field in schema])
@@ -95,7 +102,9 @@ def _check_names(names: list[str]) -> None:
     seen: dict[str, str] = {}
     for name in names:
         if name.lower() in seen:
-            raise DataError(f"the columns '{seen[name.lower()]}' and '{name}' have one name in SQL; rename one", field=name)
+            raise DataError(
+                f"the columns '{seen[name.lower()]}' and '{name}' have one name in SQL; rename one", field=name
+            )
         seen[name.lower()] = name
 
 
@@ -110,11 +119,13 @@ def _widen(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
             column = column.cast(pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])))
         return column.cast(target, safe=not _finer_than_microseconds(column.type))
     except pa.ArrowException as error:
-        raise DataError(f"column '{field.name}' ({column.type}) does not fit {field.type}: {error}", field=field.name) from error
+        raise DataError(
+            f"column '{field.name}' ({column.type}) does not fit {field.type}: {error}", field=field.name
+        ) from error
 
 
 def _finer_than_microseconds(type: pa.DataType) -> bool:
-    return (pa.types.is_timestamp(type) or pa.types.is_time64(type)) and type.unit == "ns"
+    return bool((pa.types.is_timestamp(type) or pa.types.is_time64(type)) and type.unit == "ns")
 
 
 def _type_name(type: pa.DataType, column: str) -> str:

@@ -1,1 +1,31 @@
-"""transforms."""
+"""Transforms: expressions over many rows. Learned constants, batches, the check of forms, profiles, splits."""
+
+from __future__ import annotations
+
+from penstock.transforms.agreement import Disagreement, Disagreements, Raised, check_forms, same_bits
+from penstock.transforms.applying import apply, apply_batches, select_sql
+from penstock.transforms.edges import edge_rows
+from penstock.transforms.expectations import ExpectedSchema, anomalies, infer_schema
+from penstock.transforms.freezing import freeze
+from penstock.transforms.profiles import Profile, profile
+from penstock.transforms.splitting import split_by_hash, split_by_time
+
+__all__ = [
+    "Disagreement",
+    "Disagreements",
+    "ExpectedSchema",
+    "Profile",
+    "Raised",
+    "anomalies",
+    "apply",
+    "apply_batches",
+    "check_forms",
+    "edge_rows",
+    "freeze",
+    "infer_schema",
+    "profile",
+    "same_bits",
+    "select_sql",
+    "split_by_hash",
+    "split_by_time",
+]

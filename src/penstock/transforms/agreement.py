@@ -132,7 +132,9 @@ def _by_sql(
 ) -> dict[str, list[Any]]:
     """Compute by SQL: all rows at once where no row form raised, and the others so that an error can be pinned down."""
     table = pa.Table.from_pylist(list(rows), schema=arrow_schema(schema))
-    raised = {feature: {at for at, value in enumerate(by_row[feature]) if isinstance(value, Raised)} for feature in exprs}
+    raised = {
+        feature: {at for at, value in enumerate(by_row[feature]) if isinstance(value, Raised)} for feature in exprs
+    }
     odd = set().union(*raised.values())
     values: dict[str, list[Any]] = {feature: [None] * len(rows) for feature in exprs}
     sound = [at for at in range(len(rows)) if at not in odd]

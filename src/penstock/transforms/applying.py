@@ -11,7 +11,17 @@ from penstock.core.expression import Expr, columns_of
 from penstock.core.schema import Schema
 from penstock.errors import DataError, ExpressionError
 from penstock.operations import sql, type_of
-from penstock.tables import TableLike, arrow_type, bound, clear_errors, quoted, schema_of, source_schema, sql_type, to_arrow
+from penstock.tables import (
+    TableLike,
+    arrow_type,
+    bound,
+    clear_errors,
+    quoted,
+    schema_of,
+    source_schema,
+    sql_type,
+    to_arrow,
+)
 
 
 def select_sql(exprs: Mapping[str, Expr], schema: Schema, source: str, *, keep: Sequence[str] = ()) -> str:
@@ -20,7 +30,10 @@ def select_sql(exprs: Mapping[str, Expr], schema: Schema, source: str, *, keep: 
     One row comes out for each that goes in; the columns named in `keep` pass through in front.
     """
     kept = [quoted(schema[name].name) for name in keep]
-    made = [f"CAST({sql(expr, schema)} AS {sql_type(type_of(expr, schema))}) AS {quoted(name)}" for name, expr in exprs.items()]
+    made = [
+        f"CAST({sql(expr, schema)} AS {sql_type(type_of(expr, schema))}) AS {quoted(name)}"
+        for name, expr in exprs.items()
+    ]
     return f"SELECT {', '.join(kept + made)} FROM {source}"
 
 

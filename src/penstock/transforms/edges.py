@@ -25,7 +25,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "bool": (False, True),
     "int64": (0, -1, 1, 2**63 - 1, -(2**63), 7),
     "float64": (0.0, -0.0, -1.5, 1e308, -1e308, 5e-324, 1e15 + 0.5, float("nan"), float("inf"), -float("inf"), 2.5),
-    "string": ("", " ", "never seen before", "İß ﬁ é 👍🏽", "O'Neil \"x\"", "12", "NULL", "a\nb\t\\"),
+    "string": ("", " ", "never seen before", "İß ﬁ é 👍🏽", 'O\'Neil "x"', "12", "NULL", "a\nb\t\\"),
     "bytes": (b"", b"\x00\xff"),
     "date": tuple(instant.date() for instant in _INSTANTS),
     "time": (datetime.time(0, 0), datetime.time(23, 59, 59, 999_999), datetime.time(12, 30)),

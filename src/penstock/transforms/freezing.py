@@ -15,7 +15,7 @@ from penstock.core.operation import Statistic
 from penstock.core.schema import Schema
 from penstock.errors import DataError
 from penstock.operations import LEARNED, sql, type_of
-from penstock.tables import bound, clear_errors, normalize, quoted, schema_of, source_schema
+from penstock.tables import bound, clear_errors, normalize, schema_of, source_schema
 
 Fact: TypeAlias = tuple[Expr, str, tuple[int, int] | None]
 """What is found: of which expression, by which aggregate, or its vocabulary. Two operations may ask for one fact."""
@@ -37,7 +37,7 @@ def freeze(exprs: Mapping[str, Expr], rows: pa.Table | Source) -> dict[str, Expr
             use: LEARNED[use.op].freeze(use.args, {each.name: facts[_fact(each)] for each in statistics})
             for use, statistics in asked.items()
         }
-        frozen = {name: transform(expr, lambda node: constants.get(node, node)) for name, expr in frozen.items()}
+        frozen = {name: _replaced(expr, constants) for name, expr in frozen.items()}
     return frozen
 
 
@@ -45,6 +45,10 @@ def _innermost(exprs: Iterable[Expr]) -> list[Expr]:
     """Return the learned operations that have no learned operation below them, each once."""
     learned = dict.fromkeys(node for expr in exprs for node in walk(expr) if node.op in LEARNED)
     return [node for node in learned if not any(below is not node and below.op in LEARNED for below in walk(node))]
+
+
+def _replaced(expr: Expr, constants: Mapping[Expr, Expr]) -> Expr:
+    return transform(expr, lambda node: constants.get(node, node))
 
 
 def _fact(statistic: Statistic) -> Fact:
@@ -63,7 +67,9 @@ def _find(facts: Iterable[Fact], rows: pa.Table | Source, schema: Schema) -> dic
     if values.num_rows == 0:
         raise DataError("there are no rows to learn from; check the query or the pattern that gave them")
     aggregated = {columns[of] for of, aggregate, _ in wanted if aggregate}
-    values = pa.table({name: _sorted(values[name]) if name in aggregated else values[name] for name in values.column_names})
+    values = pa.table(
+        {name: _sorted(values[name]) if name in aggregated else values[name] for name in values.column_names}
+    )
     selected = ", ".join(f"{_sql_of(fact, columns[fact[0]])} AS f{position}" for position, fact in enumerate(wanted))
     with bound({"found": values}, threads=1) as cursor, clear_errors("cannot learn from the rows"):
         answer = normalize(cursor.sql(f"SELECT {selected}").to_arrow_table()).to_pylist()[0]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-import pyarrow as pa
+import duckdb
 
 from penstock.core.schema import Field
 from penstock.tables import TableLike, bound, clear_errors, normalize, quoted, schema_of, to_arrow
@@ -17,8 +18,7 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 TOP = 50  # a column with no more distinct values than this has all of them in its profile
 
 _ORDERED = ("int64", "float64", "string", "date", "time", "datetime", "timestamp")
-_NUMBERS = ("int64", "float64")
-_COUNTABLE = ("bool", "int64", "string", "date")
+_COUNTED = ("bool", "int64", "string", "date")
 
 
 def profile(rows: TableLike) -> Profile:
@@ -30,55 +30,72 @@ def profile(rows: TableLike) -> Profile:
     """
     table = to_arrow(rows)
     schema = schema_of(table.schema)
+    if not schema.fields:
+        return {"rows": table.num_rows, "columns": []}
     # One thread: sums over floats, and so the digest of what is stored, must not depend on who comes first.
     with bound({"rows": table}, threads=1) as cursor, clear_errors("cannot profile the rows"):
-        measures = {(field.name, name): text for field in schema for name, text in _measures(field).items()}
-        selected = ", ".join(f"{text} AS m{position}" for position, text in enumerate(measures.values()))
-        answer = normalize(cursor.sql(f"SELECT {selected} FROM rows").to_arrow_table()).to_pylist()[0] if measures else {}
-        values = dict(zip(measures, answer.values(), strict=True))
-        counted = {field.name: _top(cursor, field.name) for field in schema if field.type in _COUNTABLE}
-    columns = []
-    for field in schema:
-        column = {"name": field.name, "type": field.type, "rows": table.num_rows}
-        column |= {name: _plain(value) for (of, name), value in values.items() if of == field.name}
-        if "quantiles" in column:
-            column["quantiles"] = dict(zip(map(str, QUANTILES), column["quantiles"] or [], strict=False))
-        columns.append(column | ({"top": counted[field.name]} if field.name in counted else {}))
-    return {"rows": table.num_rows, "columns": columns}
+        # Two scans: DuckDB computes every aggregate several times slower where one of them is DISTINCT.
+        measures = _found(cursor, {(field.name, name): text for field in schema for name, text in _measures(field)})
+        measures |= _found(
+            cursor, {(field.name, "distinct"): _distinct(field) for field in schema if _comparable(field)}
+        )
+        tops = {field.name: _top(cursor, field.name) for field in schema if field.type in _COUNTED}
+    columns: dict[str, dict[str, Any]] = {
+        field.name: {"name": field.name, "type": field.type, "rows": table.num_rows} for field in schema
+    }
+    for (column, name), value in measures.items():
+        columns[column][name] = (
+            dict(zip(map(str, QUANTILES), value or [], strict=False)) if name == "quantiles" else value
+        )
+    for column, top in tops.items():
+        columns[column]["top"] = top
+    return {"rows": table.num_rows, "columns": list(columns.values())}
 
 
-def _measures(field: Field) -> dict[str, str]:
-    """Return, by name, what one scan finds of a column."""
+def _found(cursor: duckdb.DuckDBPyConnection, measures: dict[tuple[str, str], str]) -> dict[tuple[str, str], Any]:
+    """Compute aggregates in one scan; return their values by (column, measure)."""
+    if not measures:
+        return {}
+    selected = ", ".join(f"{text} AS m{position}" for position, text in enumerate(measures.values()))
+    answer = normalize(cursor.sql(f"SELECT {selected} FROM rows").to_arrow_table()).to_pylist()[0]
+    return dict(zip(measures, map(_plain, answer.values()), strict=True))
+
+
+def _comparable(field: Field) -> bool:
+    return field.type in _ORDERED or field.type in _COUNTED
+
+
+def _distinct(field: Field) -> str:
+    return f"count(DISTINCT {quoted(field.name)})"
+
+
+def _measures(field: Field) -> Iterator[tuple[str, str]]:
+    """Yield the names and aggregates of what one scan finds of a column."""
     column = quoted(field.name)
-    measures = {"nulls": f"count(*) FILTER ({column} IS NULL)"}
-    if field.type in _COUNTABLE or field.type in _ORDERED:
-        measures["distinct"] = f"count(DISTINCT {column})"
-    if field.type in _NUMBERS:
-        # FLOAT's NaN and infinities would swallow every mean and cannot stand in JSON.
-        finite = f"FILTER (isfinite(CAST({column} AS DOUBLE)))"
-        quantiles = ", ".join(map(str, QUANTILES))
-        measures |= {
-            "not_finite": f"count(*) FILTER (NOT isfinite(CAST({column} AS DOUBLE)))",
-            "zeros": f"count(*) FILTER ({column} = 0)",
-            "min": f"min({column}) {finite}",
-            "max": f"max({column}) {finite}",
-            "mean": f"avg({column}) {finite}",
-            "stddev": f"stddev_samp({column}) {finite}",
-            "quantiles": f"quantile_disc({column}, [{quantiles}]) {finite}",
-        }
-    elif field.type in _ORDERED:
-        measures |= {"min": f"min({column})", "max": f"max({column})"}
-    return measures
+    yield "nulls", f"count(*) FILTER ({column} IS NULL)"
+    if field.type not in _ORDERED:
+        return
+    # NaN and infinities would swallow every mean, and JSON has no word for them.
+    finite = f" FILTER (isfinite({column}))" if field.type == "float64" else ""
+    yield "min", f"min({column}){finite}"
+    yield "max", f"max({column}){finite}"
+    if field.type in ("int64", "float64"):
+        yield "mean", f"avg({column}){finite}"
+        yield "stddev", f"stddev_samp({column}){finite}"
+        yield "quantiles", f"quantile_disc({column}, [{', '.join(map(str, QUANTILES))}]){finite}"
+        yield "zeros", f"count(*) FILTER ({column} = 0)"
+    if field.type == "float64":
+        yield "not_finite", f"count(*) FILTER (NOT isfinite({column}))"
 
 
-def _top(cursor: Any, name: str) -> list[dict[str, Any]]:
+def _top(cursor: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
     column = quoted(name)
     grouped = (
         f"SELECT {column} AS value, count(*) AS count FROM rows WHERE {column} IS NOT NULL GROUP BY {column} "
         f"ORDER BY count DESC, value LIMIT {TOP}"
     )
-    table: pa.Table = cursor.sql(grouped).to_arrow_table()
-    return [{"value": _plain(row["value"]), "count": row["count"]} for row in normalize(table).to_pylist()]
+    found = normalize(cursor.sql(grouped).to_arrow_table()).to_pylist()
+    return [{"value": _plain(row["value"]), "count": row["count"]} for row in found]
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,153 @@
+"""A run as it goes: one row a step, live on a terminal, a line for each step that ended anywhere else."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from penstock.cli.output import STATE_STYLES, duration, shown
+from penstock.core.artifact import Artifact
+from penstock.core.run import DONE, Run, State
+from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepStarted
+
+_MARKS = {
+    "succeeded": "✓",
+    "up_to_date": "=",
+    "failed": "✗",
+    "cancelled": "✗",
+    "skipped": "-",
+    "running": "▸",
+    "waiting": "·",
+}
+_SHOWN_VALUES = 4
+
+
+@dataclass(slots=True)
+class _Row:
+    state: State = "waiting"
+    started: float | None = None
+    seconds: float | None = None
+    note: str = ""
+
+
+class RunDisplay:
+    """Shows the events of a run; give it as `on_event`. It is a context manager, so that an interrupted run leaves the
+    terminal as it was.
+
+    It writes to a duplicate of standard error: what steps print to standard output and error is captured.
+    """
+
+    def __init__(self, file: IO[str] | None = None) -> None:
+        self._file = file if file is not None else os.fdopen(os.dup(2), "w")
+        self._console = Console(file=self._file, highlight=False, soft_wrap=True)
+        self._rows: dict[str, _Row] = {}
+        self._title = Text()
+        self._live: Live | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case RunStarted(run=run, steps=steps):
+                self._start(run, [step.step for step in steps])
+            case StepStarted(step=record):
+                self._rows[record.step] = _Row("running", time.monotonic())
+            case StepEnded(step=record, artifacts=artifacts):
+                ran = record.started is not None and record.ended is not None and record.state != "up_to_date"
+                seconds = record.ended - record.started if ran else None
+                note = _note(record.state, record.reason, record.error, artifacts)
+                self._rows[record.step] = _Row(record.state, seconds=seconds, note=note)
+                if self._live is None:
+                    self._console.print(_line(record.step, self._rows[record.step], self._width))
+            case RunEnded(run=run):
+                self.close()
+                took = duration(run.ended - run.created) if run.ended is not None else ""
+                state = Text(run.state, STATE_STYLES.get(run.state, ""))
+                self._console.print(Text.assemble(f"run {run.id} ", state, f" in {took}"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the table as it is and stop drawing."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    @property
+    def _width(self) -> int:
+        return max((len(name) for name in self._rows), default=0)
+
+    def _start(self, run: Run, steps: Sequence[str]) -> None:
+        self._rows = {name: _Row() for name in steps}
+        experiment = f", experiment {run.experiment}" if run.experiment else ""
+        self._title = Text.assemble((run.pipeline, "bold"), f"  run {run.id}{experiment}")
+        if self._console.is_terminal:
+            self._live = Live(
+                get_renderable=self._table,
+                console=self._console,
+                refresh_per_second=8,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        else:
+            self._console.print(self._title)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column()
+        table.add_row(self._title)
+        for name, row in self._rows.items():
+            table.add_row(_line(name, row, self._width))
+        return table
+
+
+def _line(name: str, row: _Row, width: int) -> Text:
+    seconds = time.monotonic() - row.started if row.started is not None and row.state not in DONE else row.seconds
+    style = STATE_STYLES.get(row.state, "")
+    return Text.assemble(
+        (f"{_MARKS[row.state]} {name:<{width}}  {row.state:<10}", style), f"  {duration(seconds):>8}  ", row.note
+    )
+
+
+def _note(state: State, reason: str, error: str, artifacts: Mapping[str, Artifact]) -> str:
+    if state in ("failed", "cancelled"):
+        return error.strip().rpartition("\n")[2]
+    if state == "succeeded" and artifacts:
+        return ", ".join(filter(None, map(summary, artifacts.values())))
+    return reason
+
+
+def summary(artifact: Artifact) -> str:
+    """Return what is worth knowing of an artifact in a few words: its rows, its first values, or its size."""
+    facts: dict[str, Any] = artifact.facts
+    if "rows" in facts:
+        return f"{facts['rows']:,} rows"
+    preview = facts.get("preview")
+    if isinstance(preview, dict):
+        values = [f"{name} {shown(value)}" for name, value in preview.items() if isinstance(value, float | int | str)]
+        return ", ".join(values[:_SHOWN_VALUES])
+    return size(facts["size_bytes"]) if "size_bytes" in facts else ""
+
+
+def size(size_bytes: float) -> str:
+    """Return a number of bytes in the unit that fits it."""
+    for unit in ("B", "KiB", "MiB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} GiB"

@@ -1,0 +1,43 @@
+"""The parameters of a pipeline as they come from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any, get_args
+
+import click
+import msgspec
+
+from penstock.errors import RequestError
+from penstock.pipelines import PipelineFunction
+
+
+def read_params(pipeline: PipelineFunction, texts: Sequence[str], file: IO[bytes] | None = None) -> dict[str, Any]:
+    """Return the parameters of a JSON object in a file and of texts `name=value`; a text goes before the file."""
+    params: dict[str, Any] = {}
+    if file is not None:
+        try:
+            params = msgspec.json.decode(file.read(), type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise RequestError(f"the parameters are not a JSON object: {error}") from error
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise click.UsageError(f"'-p {text}' has no '='; write -p name=value")
+        params[name] = parse_value(value, is_text=_may_be_text(pipeline, name))
+    return params
+
+
+def _may_be_text(pipeline: PipelineFunction, name: str) -> bool:
+    annotation = pipeline.parameters[name].annotation if name in pipeline.parameters else Any
+    return str in (annotation, *get_args(annotation))
+
+
+def parse_value(text: str, *, is_text: bool = False) -> Any:
+    """Return a value written as JSON, or the text itself where it is none; for a text only a quoted one is JSON."""
+    if is_text and not text.startswith('"'):
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text

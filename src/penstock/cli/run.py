@@ -1,0 +1,120 @@
+"""`penstock run` and `penstock plan`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import click
+import msgspec
+
+import penstock
+from penstock.cli.display import RunDisplay
+from penstock.cli.exits import FAILED
+from penstock.cli.group import Command
+from penstock.cli.output import print_json, print_table
+from penstock.cli.params import read_params
+from penstock.core.run import StepRun
+from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepStarted
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.argument("pipeline"),
+    click.option("-p", "--param", "texts", multiple=True, metavar="NAME=VALUE", help="A parameter: JSON, or a text."),
+    click.option("--params", "file", type=click.File("rb"), help="A JSON object of parameters in a file ('-': stdin)."),
+    click.option("--only", multiple=True, metavar="STEP", help="Only this step; may be given again, or be a pattern."),
+    click.option("--since", multiple=True, metavar="STEP", help="This step and what comes after it."),
+    click.option("--until", multiple=True, metavar="STEP", help="This step and what it needs."),
+    click.option("--mode", type=click.Choice(["train", "infer"]), default="train", show_default=True),
+)
+
+
+def _selecting(command: F) -> F:
+    """Add the options that say what of a pipeline is to run, and with which parameters."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command(cls=Command)
+@_selecting
+@click.option("--engine", help="inline or local (default: [engine] default of penstock.toml).")
+@click.option("--experiment", default="", help="Put the run into this experiment.")
+@click.option("--cause", default='{"kind":"manual"}', hidden=True, help="What started the run, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON; the first has the run's id.")
+@click.pass_obj
+def run(
+    root: Path,
+    pipeline: str,
+    texts: tuple[str, ...],
+    file: IO[bytes] | None,
+    cause: str,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Run PIPELINE and show how it goes. Exit code 1 if it fails."""
+    project = penstock.open(root)
+    params = read_params(project.pipelines[pipeline], texts, file)
+    with _interruptible(), RunDisplay() as display:
+        show = _print_event if as_json else display
+        ended = project.run(pipeline, **_given(how), cause=msgspec.json.decode(cause), on_event=show, **params)
+    if ended.state == "succeeded":
+        return
+    if not as_json:
+        for step in ended.steps.values():
+            _explain(step.record)
+    raise click.exceptions.Exit(FAILED)
+
+
+@click.command(cls=Command)
+@_selecting
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def plan(root: Path, pipeline: str, texts: tuple[str, ...], file: IO[bytes] | None, as_json: bool, **how: Any) -> None:
+    """Say which steps of PIPELINE a run would run now, and why; nothing is run."""
+    project = penstock.open(root)
+    params = read_params(project.pipelines[pipeline], texts, file)
+    planned = project.plan(pipeline, **_given(how), **params)
+    if as_json:
+        print_json(msgspec.to_builtins(planned))
+    else:
+        print_table(("step", "state", "reason"), [(step.name, step.state, step.reason) for step in planned.steps])
+
+
+def _given(how: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in how.items() if value}
+
+
+def _explain(step: StepRun) -> None:
+    if step.state == "failed":
+        click.secho(f"\nstep '{step.step}' failed:", fg="red", err=True)
+        click.echo(f"{step.error.strip()}\nits log: penstock logs {step.run} {step.step}", err=True)
+
+
+def _print_event(event: Event) -> None:
+    match event:
+        case RunStarted(run=run, steps=steps):
+            print_json({"event": "run_started", "id": run.id, "steps": [step.step for step in steps]})
+        case StepStarted(step=step):
+            print_json({"event": "step_started", "step": step.step})
+        case StepEnded(step=step, artifacts=artifacts):
+            facts = {name: {"digest": each.digest, "kind": each.kind, **each.facts} for name, each in artifacts.items()}
+            ended = {"step": step.step, "state": step.state, "reason": step.reason, "error": step.error}
+            print_json({"event": "step_ended", **ended, "artifacts": facts})
+        case RunEnded(run=run):
+            print_json({"event": "run_ended", "id": run.id, "state": run.state, "error": run.error})
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM interrupt a run as Ctrl-C does, and let Ctrl-C do so in a shell's background too, where it is off."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

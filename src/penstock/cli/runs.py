@@ -1,0 +1,139 @@
+"""`penstock runs`, `show`, `logs` and `why`: what is recorded."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+import penstock
+from penstock.cli.group import Command
+from penstock.cli.lookup import find_run
+from penstock.cli.output import duration, moment, print_json, print_table
+from penstock.core.ports import MetadataStore
+from penstock.core.run import DONE, Run, StepRun
+from penstock.errors import UnknownNameError
+from penstock.pipelines import reap
+
+_POLL_SECONDS = 0.1
+
+
+@click.command(cls=Command)
+@click.option("--pipeline", help="Only runs of this pipeline.")
+@click.option("--experiment", help="Only runs of this experiment.")
+@click.option("--limit", default=20, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def runs(root: Path, pipeline: str | None, experiment: str | None, limit: int, as_json: bool) -> None:
+    """List runs, newest first."""
+    equal = {name: value for name, value in (("pipeline", pipeline), ("experiment", experiment)) if value is not None}
+    metadata = penstock.open(root).metadata
+    reap(metadata)
+    found = metadata.find(Run, newest_first=True, limit=limit, **equal)
+    if as_json:
+        print_json([_plain(run) for run in found])
+    else:
+        columns = ("run", "pipeline", "state", "started", "took", "experiment", "mode", "params")
+        print_table(columns, [_row(run) for run in found])
+
+
+def _row(run: Run) -> list[Any]:
+    took = duration(run.ended - run.created) if run.ended is not None else ""
+    return [run.id, run.pipeline, run.state, moment(run.created), took, run.experiment, run.mode, run.params]
+
+
+@click.command(cls=Command)
+@click.argument("run")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def show(root: Path, run: str, as_json: bool) -> None:
+    """Show RUN (its id, the beginning of it, or `latest`) and its steps."""
+    metadata = penstock.open(root).metadata
+    reap(metadata)
+    found = find_run(metadata, run)
+    steps = _steps(metadata, found)
+    if as_json:
+        print_json({**_plain(found), "steps": [_plain(step) for step in steps]})
+        return
+    for name, value in (
+        ("run", found.id),
+        ("pipeline", found.pipeline),
+        ("state", found.state),
+        ("started", moment(found.created)),
+        ("params", msgspec.json.encode(found.params, enc_hook=repr).decode()),
+        ("cause", found.cause.get("kind", "")),
+        ("error", found.error),
+    ):
+        if value:
+            click.echo(f"{name:<10}{value}")
+    click.echo()
+    print_table(
+        ("step", "state", "took", "reason"), [[step.step, step.state, _took(step), step.reason] for step in steps]
+    )
+    for step in steps:
+        if step.error:
+            click.secho(f"\n{step.step}:", fg="red")
+            click.echo(step.error)
+
+
+def _took(step: StepRun) -> str:
+    return duration(step.ended - step.started) if step.started is not None and step.ended is not None else ""
+
+
+@click.command(cls=Command)
+@click.argument("run")
+@click.argument("step")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the step has ended.")
+@click.pass_obj
+def logs(root: Path, run: str, step: str, follow: bool) -> None:
+    """Print what STEP of RUN printed."""
+    metadata = penstock.open(root).metadata
+    found = _step(metadata, find_run(metadata, run), step)
+    position = _print_from(found.log, 0)
+    while follow and found.state not in DONE:
+        time.sleep(_POLL_SECONDS)
+        reap(metadata)
+        found = metadata.get(StepRun, found.run, found.step) or found  # read before the log, so that no end is missed
+        position = _print_from(found.log, position)
+
+
+def _print_from(log: str, position: int) -> int:
+    if not log or not Path(log).is_file():
+        return position
+    with Path(log).open("rb") as file:
+        file.seek(position)
+        new = file.read()
+    sys.stdout.buffer.write(new)
+    sys.stdout.buffer.flush()
+    return position + len(new)
+
+
+@click.command(cls=Command)
+@click.argument("run")
+@click.argument("step")
+@click.pass_obj
+def why(root: Path, run: str, step: str) -> None:
+    """Say why STEP of RUN ran, or did not."""
+    project = penstock.open(root)
+    found = find_run(project.metadata, run)
+    click.echo(project.why(found.id, _step(project.metadata, found, step).step))
+
+
+def _steps(metadata: MetadataStore, run: Run) -> list[StepRun]:
+    return sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)
+
+
+def _step(metadata: MetadataStore, run: Run, name: str) -> StepRun:
+    found = metadata.get(StepRun, run.id, name)
+    if found is None:
+        raise UnknownNameError("step", name, [step.step for step in _steps(metadata, run)], within=f"run {run.id}")
+    return found
+
+
+def _plain(record: Run | StepRun) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(record, enc_hook=repr)
+    return plain

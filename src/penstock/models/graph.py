@@ -1,0 +1,44 @@
+"""The model graph as users hold it: a value with a one-statement method for each thing that is done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock.core import graph as core
+from penstock.models.describe import describe
+from penstock.models.evaluate import evaluate
+from penstock.models.package import save
+from penstock.models.predict import predict
+from penstock.models.row import row_predictor
+from penstock.tables import TableLike
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ModelGraph(core.ModelGraph):
+    """A fitted model: everything from a raw row to its prediction, in one value."""
+
+    __slots__ = ()
+
+    def predict(self, rows: TableLike) -> pa.Table:
+        """Return the predicted columns, then the rows as they were given."""
+        return predict(self, rows)
+
+    def predict_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the predicted columns of one row; for many calls keep `row_predictor(graph)`."""
+        return row_predictor(self).predict(row)
+
+    def evaluate(self, rows: TableLike) -> dict[str, float]:
+        """Return metrics on rows with labels, by BigQuery ML's names."""
+        return evaluate(self, rows)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write the graph as a directory that `load_model` reads."""
+        return save(self, Path(directory))
+
+    def describe(self) -> str:
+        """Return a text that shows what the graph takes, does and gives."""
+        return describe(self)

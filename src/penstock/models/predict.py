@@ -1,0 +1,77 @@
+"""Predictions for many rows: one SQL text for the features, one call of the estimator for all rows of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.artifact import Source
+from penstock.core.graph import ModelGraph
+from penstock.errors import ExpressionError
+from penstock.models import nodes
+from penstock.models.domain import domain_error
+from penstock.models.estimators import estimate
+from penstock.models.matrix import Features, Floats, features_of
+from penstock.models.signature import check_free, inputs_of
+from penstock.tables import TableLike, arrow_type, bound, to_arrow
+from penstock.transforms import apply
+
+_BATCH_ROWS = 1 << 20
+
+
+def predict(graph: ModelGraph, rows: TableLike) -> pa.Table:
+    """Return the predicted columns, then the rows as they were given, in their order.
+
+    A regression gives `predicted_<label>`; a classifier gives the most probable label and, in
+    `predicted_<label>_probs`, every label with its probability, the most probable first. Only the inputs of the
+    signature must be there; other columns pass through.
+
+    Raises `DataError` naming the column that is missing, of a wrong type, or whose value a feature cannot take.
+    """
+    return pa.concat_tables(predict_batches(graph, rows))
+
+
+def predict_batches(graph: ModelGraph, rows: TableLike, *, batch_rows: int = _BATCH_ROWS) -> Iterator[pa.Table]:
+    """Yield what `predict` gives, in batches: of a source, no more than one batch is in memory."""
+    for given in _batches(rows, batch_rows):
+        check_free(graph, given)
+        outputs = output_columns(graph, estimate(graph, entering_features(graph, inputs_of(graph, given))))
+        yield pa.table([*outputs, *given.columns], names=[*graph.signature.outputs.names, *given.column_names])
+
+
+def entering_features(graph: ModelGraph, inputs: pa.Table) -> Features:
+    """Return what enters the estimator for rows of the graph's inputs."""
+    try:
+        table = apply(nodes.entering(graph), inputs, graph.signature.inputs)
+    except ExpressionError as error:
+        raise domain_error(graph, inputs.to_pylist()) or error from error
+    return features_of(table, nodes.concat(graph).params["kinds"])
+
+
+def output_columns(graph: ModelGraph, estimates: Floats) -> list[pa.Array]:
+    """Return the predicted columns for an estimator's numbers."""
+    known = nodes.classes(graph)
+    if not known:
+        return [pa.array(estimates[:, 0])]
+    labels = pa.array(known, arrow_type(graph.signature.outputs.fields[0].type))
+    ranked = np.argsort(-estimates, axis=1, kind="stable")  # of equal probabilities the first class wins
+    probabilities = pa.StructArray.from_arrays(
+        [labels.take(pa.array(ranked.ravel())), pa.array(np.take_along_axis(estimates, ranked, axis=1).ravel())],
+        names=["label", "prob"],
+    )
+    offsets = pa.array(np.arange(len(estimates) + 1, dtype=np.int32) * np.int32(len(known)))
+    return [labels.take(pa.array(ranked[:, 0])), pa.ListArray.from_arrays(offsets, probabilities)]
+
+
+def _batches(rows: TableLike, batch_rows: int) -> Iterator[pa.Table]:
+    if isinstance(rows, Source):
+        with bound({"rows": rows}) as cursor:
+            for batch in cursor.sql("SELECT * FROM rows").to_arrow_reader(batch_rows):
+                yield pa.Table.from_batches([batch])
+        return
+    table = rows if isinstance(rows, pa.Table) else to_arrow(rows)
+    yield table.slice(0, batch_rows)
+    for start in range(batch_rows, table.num_rows, batch_rows):
+        yield table.slice(start, batch_rows)

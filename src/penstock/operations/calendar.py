@@ -1,0 +1,91 @@
+"""The calendar in Python: adding, cutting and counting parts of dates and instants as the SQL forms do."""
+
+from __future__ import annotations
+
+import datetime
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+FIRST_MICROSECOND = -62_135_596_800_000_000  # 0001-01-01 00:00:00
+LAST_MICROSECOND = 253_402_300_799_999_999  # 9999-12-31 23:59:59.999999
+
+DATE_PARTS = {"day": (1, False), "week": (7, False), "month": (1, True), "quarter": (3, True), "year": (12, True)}
+"""Part of a date -> how many of it, and whether it counts months (else days)."""
+
+CLOCK_PARTS = {
+    "microsecond": 1,
+    "millisecond": 1_000,
+    "second": 1_000_000,
+    "minute": 60_000_000,
+    "hour": 3_600_000_000,
+    "day": 86_400_000_000,
+}
+"""Part of an instant -> microseconds."""
+
+TRUNCATIONS = ("microsecond", "millisecond", "second", "minute", "hour", "day", "week", "isoweek", "month", "quarter", "year")
+
+DIFFERENCES = {
+    "day": ("({0} - {1})", "({0} - {1}).days"),
+    # Days since a week's first day, counted from a date before all: 0001-01-01 is a Monday, toordinal() 1.
+    "week": (
+        "(({0} - DATE '0001-01-01' + 1) // 7 - ({1} - DATE '0001-01-01' + 1) // 7)",
+        "({0}.toordinal() // 7 - {1}.toordinal() // 7)",
+    ),
+    "isoweek": (
+        "(({0} - DATE '0001-01-01') // 7 - ({1} - DATE '0001-01-01') // 7)",
+        "(({0}.toordinal() - 1) // 7 - ({1}.toordinal() - 1) // 7)",
+    ),
+    "month": (
+        "(year({0}) * 12 + month({0}) - year({1}) * 12 - month({1}))",
+        "(({0}.year - {1}.year) * 12 + {0}.month - {1}.month)",
+    ),
+    "quarter": (
+        "(year({0}) * 4 + quarter({0}) - year({1}) * 4 - quarter({1}))",
+        "(({0}.year - {1}.year) * 4 + ({0}.month + 2) // 3 - ({1}.month + 2) // 3)",
+    ),
+    "year": ("(year({0}) - year({1}))", "({0}.year - {1}.year)"),
+}
+"""Part of a date -> DuckDB text and Python source that count its boundaries from {1} to {0}."""
+
+_MONTH_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def date_add(x: datetime.date, number: int, part: str) -> datetime.date:
+    """Return the date so many parts later, its day cut to the length of the month."""
+    size, months = DATE_PARTS[part]
+    if not months:
+        return x + datetime.timedelta(days=number * size)
+    year, month = divmod(x.year * 12 + x.month - 1 + number * size, 12)
+    leap = month == 1 and (year % 4 == 0 and year % 100 != 0 or year % 400 == 0)
+    return datetime.date(year, month + 1, min(x.day, _MONTH_LENGTHS[month] + leap))
+
+
+def date_trunc(x: datetime.date, part: str) -> datetime.date:
+    """Return the first day of the part."""
+    match part:
+        case "week":
+            return x - datetime.timedelta(days=x.isoweekday() % 7)
+        case "isoweek":
+            return x - datetime.timedelta(days=x.weekday())
+        case "month":
+            return x.replace(day=1)
+        case "quarter":
+            return x.replace(month=(x.month - 1) // 3 * 3 + 1, day=1)
+        case "year":
+            return x.replace(month=1, day=1)
+    return x
+
+
+def timestamp_trunc(x: datetime.datetime, part: str) -> datetime.datetime:
+    """Return the start of the part of the wall clock."""
+    match part:
+        case "microsecond":
+            return x
+        case "millisecond":
+            return x.replace(microsecond=x.microsecond // 1000 * 1000)
+        case "second":
+            return x.replace(microsecond=0)
+        case "minute":
+            return x.replace(second=0, microsecond=0)
+        case "hour":
+            return x.replace(minute=0, second=0, microsecond=0)
+    return datetime.datetime.combine(date_trunc(x.date(), part), datetime.time(), x.tzinfo)

@@ -1,0 +1,275 @@
+"""Parts of dates and times, and arithmetic on them, as BigQuery has them. A timestamp is read in UTC or a given zone."""
+
+from __future__ import annotations
+
+import datetime
+import zoneinfo
+from collections.abc import Sequence
+from typing import Any
+
+from penstock.core.operation import Example, Operation, Parameter, Raises, golden
+from penstock.operations import calendar
+from penstock.operations.literals import fails, sql_literal
+
+
+def zone(name: str) -> zoneinfo.ZoneInfo | None:
+    """Return the named time zone; None for UTC, in which timestamps are kept."""
+    return None if name == "UTC" else zoneinfo.ZoneInfo(name)
+
+
+_UTC = datetime.UTC
+_ZONE = Parameter(name="zone", types=("string",), default="UTC", constant=True, prepare=zone)
+_DAYS, _CLOCK = ("date", "datetime", "timestamp"), ("datetime", "timestamp")
+_TIMED = ("time", "datetime", "timestamp")
+
+
+def local_sql(x: str, type: str, zone: str = "UTC") -> str:
+    """Return DuckDB text of the wall clock at that zone. Counting microseconds is exact, and ten times AT TIME ZONE."""
+    if type != "timestamp":
+        return x
+    return f"make_timestamp(epoch_us({x}))" if zone == "UTC" else f"({x} AT TIME ZONE {sql_literal(zone, 'string')})"
+
+
+def local_row(x: str, type: str, zone: str = "UTC") -> str:
+    """Return Python source of the wall clock at that zone (its name in the globals, unless it is UTC)."""
+    return x if type != "timestamp" or zone == "UTC" else f"{x}.astimezone({zone})"
+
+
+def _part(
+    name: str, meaning: str, sql: str, row: str, examples: tuple[Example, ...], types: tuple[str, ...] = _DAYS, result: str = "int64"
+) -> Operation:
+    """Return an operation that reads one part of the wall clock, `{0}` in both templates."""
+    return Operation(
+        name=name,
+        meaning=meaning,
+        parameters=(Parameter(name="x", types=types), _ZONE),
+        result=result,
+        sql=lambda a, t: sql.format(local_sql(a[0], t[0], a[1])),
+        row=lambda a, t: row.format(local_row(a[0], t[0], a[1])),
+        examples=examples,
+    )
+
+
+def _date(year: int, month: int, day: int) -> datetime.date:
+    return datetime.date(year, month, day)
+
+
+def _at(year: int, month: int, day: int, *clock: int) -> datetime.datetime:
+    return datetime.datetime(year, month, day, *clock, tzinfo=_UTC)
+
+
+_SUNDAY = _date(2024, 5, 5)
+_LATE = _at(2024, 5, 5, 18, 0, 0)
+_OLD = _at(1969, 12, 31, 23, 59, 59, 999_999)
+_FIRST, _LAST = _date(1, 1, 1), _date(9999, 12, 31)
+_T, _D = "timestamp; string", "date"
+_NEW_YORK, _KOLKATA = "America/New_York", "Asia/Kolkata"
+
+PARTS = (
+    _part("year", "The year.", "year({0})", "{0}.year", (
+        *golden((_SUNDAY, 2024), (_FIRST, 1), (_LAST, 9999), (None, None), types=_D),
+        *golden((_at(2024, 1, 1, 2), "UTC", 2024), (_at(2024, 1, 1, 2), _NEW_YORK, 2023), types=_T))),
+    _part("quarter", "The quarter, 1 to 4.", "quarter({0})", "(({0}.month + 2) // 3)", golden(
+        (_SUNDAY, 2), (_date(2024, 12, 31), 4), (_FIRST, 1), (None, None), types=_D)),
+    _part("month", "The month, 1 to 12.", "month({0})", "{0}.month", golden(
+        (_SUNDAY, 5), (_LAST, 12), (None, None), types=_D)),
+    _part("week", "The week of the year, 0 to 53: weeks begin on Sunday, days before the first Sunday are week 0.",
+          "((dayofyear({0}) + 6 - dayofweek({0})) // 7)",
+          "(({0}.timetuple().tm_yday + 6 - {0}.isoweekday() % 7) // 7)", golden(
+        (_SUNDAY, 18), (_date(2024, 1, 1), 0), (_date(2024, 1, 7), 1), (_date(2023, 1, 1), 1), (_FIRST, 0), (_LAST, 52), (None, None), types=_D)),
+    _part("isoweek", "The ISO 8601 week, 1 to 53: weeks begin on Monday.", "week({0})", "{0}.isocalendar()[1]", golden(
+        (_SUNDAY, 18), (_date(2021, 1, 1), 53), (_date(2024, 12, 30), 1), (None, None), types=_D)),
+    _part("isoyear", "The year of the ISO 8601 week.", "isoyear({0})", "{0}.isocalendar()[0]", golden(
+        (_SUNDAY, 2024), (_date(2021, 1, 1), 2020), (_date(2024, 12, 30), 2025), (None, None), types=_D)),
+    _part("day", "The day of the month, 1 to 31.", "day({0})", "{0}.day", (
+        *golden((_SUNDAY, 5), (_LAST, 31), (None, None), types=_D),
+        *golden((_at(2024, 5, 5, 20), _KOLKATA, 6), types=_T))),
+    _part("day_of_week", "The day of the week: 1 Sunday to 7 Saturday.", "(dayofweek({0}) + 1)", "({0}.isoweekday() % 7 + 1)", (
+        *golden((_SUNDAY, 1), (_date(2024, 5, 4), 7), (_date(2024, 5, 6), 2), (_FIRST, 2), (_LAST, 6), (None, None), types=_D),
+        *golden((_LATE, "UTC", 1), (_at(2024, 5, 5, 20), _KOLKATA, 2), (_OLD, "UTC", 4), types=_T))),
+    _part("day_of_year", "The day of the year, 1 to 366.", "dayofyear({0})", "{0}.timetuple().tm_yday", golden(
+        (_SUNDAY, 126), (_date(2024, 12, 31), 366), (_FIRST, 1), (None, None), types=_D)),
+    _part("date", "The date.", "CAST({0} AS DATE)", "{0}.date()", golden(
+        (_LATE, "UTC", _SUNDAY), (_at(2024, 5, 5, 20), _KOLKATA, _date(2024, 5, 6)), (_OLD, "UTC", _date(1969, 12, 31)),
+        (None, "UTC", None), types=_T), _CLOCK, "date"),
+    _part("hour", "The hour, 0 to 23.", "hour({0})", "{0}.hour", (
+        *golden((_LATE, "UTC", 18), (_LATE, _NEW_YORK, 14), (_LATE, _KOLKATA, 23), (_at(2024, 1, 5, 18), _NEW_YORK, 13),
+                (_OLD, "UTC", 23), (None, "UTC", None), types=_T),
+        *golden((datetime.datetime(2024, 5, 5, 7), 7), types="datetime"), *golden((datetime.time(3, 4), 3), types="time")), _TIMED),
+    _part("minute", "The minute, 0 to 59.", "minute({0})", "{0}.minute", golden(
+        (_at(2024, 5, 5, 18, 30), "UTC", 30), (_LATE, _KOLKATA, 30), (_OLD, "UTC", 59), (None, "UTC", None), types=_T), _TIMED),
+    _part("second", "The whole second, 0 to 59.", "second({0})", "{0}.second", golden(
+        (_OLD, "UTC", 59), (_LATE, "UTC", 0), (None, "UTC", None), types=_T), _TIMED),
+    _part("millisecond", "The thousandths of the second, 0 to 999.", "(microsecond({0}) % 1000000 // 1000)",
+          "({0}.microsecond // 1000)", golden((_OLD, "UTC", 999), (_LATE, "UTC", 0), (None, "UTC", None), types=_T), _TIMED),
+    _part("microsecond", "The millionths of the second, 0 to 999999.", "(microsecond({0}) % 1000000)", "{0}.microsecond", golden(
+        (_OLD, "UTC", 999_999), (_LATE, "UTC", 0), (None, "UTC", None), types=_T), _TIMED),
+)  # fmt: skip
+
+
+def _within_sql(text: str, kind: str) -> str:
+    """Raise for a date outside the years 1 to 9999, which other systems cannot hold."""
+    return f"CASE WHEN NOT {text} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN {fails(f'{kind}: outside the years 1 to 9999')} ELSE {text} END"
+
+
+def _date_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    x, number, part = arguments
+    size, months = calendar.DATE_PARTS[part]
+    count = f"CAST({number} * {size} AS INTEGER)"
+    return _within_sql(f"CAST({x} + to_months({count}) AS DATE)" if months else f"({x} + {count})", "date_add")
+
+
+def _part_parameter(choices: Sequence[str]) -> Parameter:
+    return Parameter(name="part", types=("string",), constant=True, choices=tuple(choices))
+
+
+_INSTANT = Parameter(name="x", types=_CLOCK)
+_SECONDS_TO_1970 = 62_135_596_800  # from year 1: makes the count positive, so that DuckDB's // rounds down
+
+
+def _unix(name: str, unit: int, examples: tuple[Example, ...]) -> Operation:
+    shift = _SECONDS_TO_1970 * 1_000_000 // unit
+    return Operation(
+        name=name,
+        meaning=f"How many whole {name.removeprefix('unix_')} since 1970-01-01 00:00 UTC, rounded down.",
+        parameters=(Parameter(name="x", types=("timestamp",)),),
+        result="int64",
+        sql=lambda a, t: f"((epoch_us({a[0]}) + {shift * unit}) // {unit} - {shift})" if unit > 1 else f"epoch_us({a[0]})",
+        row=lambda a, t: f"(({a[0]} - epoch) // microseconds{unit})",
+        names={"epoch": calendar.EPOCH, f"microseconds{unit}": datetime.timedelta(microseconds=unit)},
+        bigquery=name.upper(),
+        examples=examples,
+    )
+
+
+def _from_unix(name: str, unit: int, examples: tuple[Example, ...]) -> Operation:
+    first, last = calendar.FIRST_MICROSECOND // unit, calendar.LAST_MICROSECOND // unit
+    return Operation(
+        name=name,
+        meaning=f"The instant that many {name.removeprefix('timestamp_')} after 1970-01-01 00:00 UTC.",
+        parameters=(Parameter(name="x", types=("int64",)),),
+        result="timestamp",
+        sql=lambda a, t: (
+            f"CASE WHEN NOT {a[0]} BETWEEN {first} AND {last} THEN {fails(f'{name}: outside the years 1 to 9999')} "
+            f"ELSE make_timestamptz({a[0]} * {unit}) END"
+        ),
+        row=lambda a, t: f"(epoch + {a[0]} * microseconds{unit})",
+        names={"epoch": calendar.EPOCH, f"microseconds{unit}": datetime.timedelta(microseconds=unit)},
+        bigquery=name.upper(),
+        examples=examples,
+    )
+
+
+def _timestamp_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    x, number, part = arguments
+    moved = f"(epoch_us({x}) + {number} * {calendar.CLOCK_PARTS[part]})"
+    make = "make_timestamptz" if types[0] == "timestamp" else "make_timestamp"
+    return (
+        f"CASE WHEN NOT {moved} BETWEEN {calendar.FIRST_MICROSECOND} AND {calendar.LAST_MICROSECOND} "
+        f"THEN {fails('timestamp_add: outside the years 1 to 9999')} ELSE {make}({moved}) END"
+    )
+
+
+def _timestamp_trunc_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    x, part = arguments
+    wall = local_sql(x, types[0])
+    if part == "week":
+        cut = f"(date_trunc('day', {wall}) - to_days(CAST(dayofweek({wall}) AS INTEGER)))"
+    else:
+        cut = f"date_trunc('{'week' if part == 'isoweek' else part}', {wall})"
+    return f"make_timestamptz(epoch_us({cut}))" if types[0] == "timestamp" else cut
+
+
+ARITHMETIC = (
+    Operation(
+        name="date_add",
+        meaning="The date so many parts later; the day is cut to the length of its month. Outside the years 1 to 9999 raises.",
+        parameters=(Parameter(name="x", types=("date",)), Parameter(name="number", types=("int64",)),
+                    _part_parameter(tuple(calendar.DATE_PARTS))),
+        result="date",
+        sql=_date_add_sql,
+        row=lambda a, t: f"date_add({a[0]}, {a[1]}, {a[2]!r})",
+        names={"date_add": calendar.date_add},
+        examples=golden((_SUNDAY, 5, "day", _date(2024, 5, 10)), (_date(2024, 1, 31), 1, "month", _date(2024, 2, 29)),
+                        (_date(2024, 2, 29), -1, "year", _date(2023, 2, 28)), (_SUNDAY, -1, "week", _date(2024, 4, 28)),
+                        (_date(2024, 11, 30), 1, "quarter", _date(2025, 2, 28)), (_LAST, 1, "day", Raises), (_FIRST, -1, "month", Raises),
+                        (_SUNDAY, 2**40, "day", Raises), (None, 1, "day", None), (_SUNDAY, None, "month", None), types="date; int64; string"),
+    ),
+    Operation(
+        name="date_diff",
+        meaning="How many part boundaries lie from y to x: weeks begin on Sunday, isoweeks on Monday.",
+        parameters=(Parameter(name="x", types=("date",)), Parameter(name="y", types=("date",)), _part_parameter(tuple(calendar.DIFFERENCES))),
+        result="int64",
+        sql=lambda a, t: calendar.DIFFERENCES[a[2]][0].format(*a),
+        row=lambda a, t: calendar.DIFFERENCES[a[2]][1].format(*a),
+        bigquery="DATE_DIFF",
+        examples=golden((_date(2010, 7, 7), _date(2008, 12, 25), "day", 559), (_date(2017, 10, 15), _date(2017, 10, 14), "week", 1),
+                        (_date(2017, 10, 15), _date(2017, 10, 14), "isoweek", 0), (_date(2017, 12, 30), _date(2014, 12, 30), "year", 3),
+                        (_date(2024, 1, 1), _date(2023, 12, 31), "month", 1), (_date(2023, 12, 31), _date(2024, 1, 1), "quarter", -1),
+                        (_LAST, _FIRST, "week", 521722), (None, _SUNDAY, "day", None), types="date; date; string"),
+    ),
+    Operation(
+        name="date_trunc",
+        meaning="The first day of the part: weeks begin on Sunday, isoweeks on Monday.",
+        parameters=(Parameter(name="x", types=("date",)), _part_parameter(("day", "week", "isoweek", "month", "quarter", "year"))),
+        result="date",
+        sql=lambda a, t: (
+            f"({a[0]} - CAST(dayofweek({a[0]}) AS INTEGER))" if a[1] == "week"
+            else f"CAST(date_trunc('{'week' if a[1] == 'isoweek' else a[1]}', {a[0]}) AS DATE)"
+        ),
+        row=lambda a, t: f"date_trunc({a[0]}, {a[1]!r})",
+        names={"date_trunc": calendar.date_trunc},
+        bigquery="DATE_TRUNC",
+        examples=golden((_date(2008, 12, 25), "month", _date(2008, 12, 1)), (_SUNDAY, "week", _SUNDAY), (_SUNDAY, "isoweek", _date(2024, 4, 29)),
+                        (_SUNDAY, "quarter", _date(2024, 4, 1)), (_LAST, "year", _date(9999, 1, 1)), (_SUNDAY, "day", _SUNDAY),
+                        (None, "day", None), types="date; string"),
+    ),
+    Operation(
+        name="timestamp_add",
+        meaning="The instant so many parts later; days have 24 hours. Outside the years 1 to 9999 raises.",
+        parameters=(_INSTANT, Parameter(name="number", types=("int64",)), _part_parameter(tuple(calendar.CLOCK_PARTS))),
+        result=lambda types: str(types[0]),
+        sql=_timestamp_add_sql,
+        row=lambda a, t: f"({a[0]} + {a[1]} * one_{a[2]})",
+        names={f"one_{part}": datetime.timedelta(microseconds=size) for part, size in calendar.CLOCK_PARTS.items()},
+        examples=golden((_LATE, 10, "minute", _at(2024, 5, 5, 18, 10)), (_LATE, -1, "day", _at(2024, 5, 4, 18)),
+                        (_OLD, 1, "microsecond", _at(1970, 1, 1)), (_at(9999, 12, 31), 1, "day", Raises), (_LATE, 2**62, "hour", Raises),
+                        (None, 1, "day", None), (_LATE, None, "day", None), types="timestamp; int64; string"),
+    ),
+    Operation(
+        name="timestamp_diff",
+        meaning="How many whole parts lie between y and x, negative if x is earlier.",
+        parameters=(Parameter(name="x", types=_CLOCK, alike=True), Parameter(name="y", types=_CLOCK, alike=True),
+                    _part_parameter(tuple(calendar.CLOCK_PARTS))),
+        result="int64",
+        sql=lambda a, t: f"((epoch_us({a[0]}) - epoch_us({a[1]})) // {calendar.CLOCK_PARTS[a[2]]})",
+        row=lambda a, t: f"(({a[0]} - {a[1]}) // one_{a[2]} if {a[0]} >= {a[1]} else -(({a[1]} - {a[0]}) // one_{a[2]}))",
+        names={f"one_{part}": datetime.timedelta(microseconds=size) for part, size in calendar.CLOCK_PARTS.items()},
+        bigquery="TIMESTAMP_DIFF",
+        examples=golden((_at(2010, 7, 7, 10, 20), _at(2008, 12, 25, 15, 30), "hour", 13410), (_at(2018, 8, 14), _at(2018, 10, 14), "day", -61),
+                        (_at(2001, 2, 1, 1), _at(2001, 2, 1, 0, 0, 1), "hour", 0), (_at(1, 1, 1), _at(9999, 12, 31), "microsecond", -315537811200000000),
+                        (_LATE, None, "day", None), types="timestamp; timestamp; string"),
+    ),
+    Operation(
+        name="timestamp_trunc",
+        meaning="The start of the part in UTC: weeks begin on Sunday, isoweeks on Monday.",
+        parameters=(_INSTANT, _part_parameter(calendar.TRUNCATIONS)),
+        result=lambda types: str(types[0]),
+        sql=_timestamp_trunc_sql,
+        row=lambda a, t: f"timestamp_trunc({a[0]}, {a[1]!r})",
+        names={"timestamp_trunc": calendar.timestamp_trunc},
+        bigquery="TIMESTAMP_TRUNC",
+        examples=golden((_at(2008, 12, 25, 15, 30), "day", _at(2008, 12, 25)), (_LATE, "week", _at(2024, 5, 5)), (_LATE, "isoweek", _at(2024, 4, 29)),
+                        (_OLD, "hour", _at(1969, 12, 31, 23)), (_OLD, "millisecond", _at(1969, 12, 31, 23, 59, 59, 999000)),
+                        (_at(2024, 5, 5, 1, 2, 3, 4), "second", _at(2024, 5, 5, 1, 2, 3)), (_LATE, "year", _at(2024, 1, 1)), (None, "day", None),
+                        types="timestamp; string"),
+    ),
+    _unix("unix_seconds", 1_000_000, golden((_at(2008, 12, 25, 15, 30), 1230219000), (_OLD, -1), (_at(1, 1, 1), -62135596800), (None, None), types="timestamp")),
+    _unix("unix_millis", 1_000, golden((_at(2008, 12, 25, 15, 30), 1230219000000), (_OLD, -1), (None, None), types="timestamp")),
+    _unix("unix_micros", 1, golden((_at(2008, 12, 25, 15, 30), 1230219000000000), (_OLD, -1), (None, None), types="timestamp")),
+    _from_unix("timestamp_seconds", 1_000_000, golden((1230219000, _at(2008, 12, 25, 15, 30)), (-1, _at(1969, 12, 31, 23, 59, 59)), (2**40, Raises), (None, None), types="int64")),
+    _from_unix("timestamp_millis", 1_000, golden((1230219000000, _at(2008, 12, 25, 15, 30)), (2**62, Raises), (None, None), types="int64")),
+    _from_unix("timestamp_micros", 1, golden((1230219000000000, _at(2008, 12, 25, 15, 30)), (-1, _OLD), (-(2**63), Raises), (None, None), types="int64")),
+)  # fmt: skip
+
+OPERATIONS = (*PARTS, *ARITHMETIC)

@@ -1,0 +1,228 @@
+"""Mathematics on float64. Where Python's `math` raises, SQL raises too: outside the domain, or a result too large."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from penstock.core.operation import Example, Operation, Parameter, Raises, golden
+from penstock.operations.literals import fails
+
+_X = (Parameter(name="x", types=("float64",)),)
+_INF, _NAN = math.inf, math.nan
+
+
+def round_half_away(x: float) -> float:
+    """Return the nearest integral float, halves away from zero."""
+    fraction, whole = math.modf(x)
+    return whole + math.copysign(1.0, x) if abs(fraction) >= 0.5 else whole
+
+
+def round_to(x: float, digits: int) -> float:
+    """Round to that many decimals (negative: to tens, hundreds), halves away from zero."""
+    factor = 10.0 ** abs(digits)
+    if digits < 0:
+        return round_half_away(x / factor) * factor
+    scaled = x * factor
+    return round_half_away(scaled) / factor if math.isfinite(scaled) else x
+
+
+def _function(
+    name: str,
+    meaning: str,
+    python: Callable[[float], float],
+    examples: tuple[Example, ...],
+    *,
+    sql: str = "",
+    fails_where: str = "",
+    bigquery: str | None = None,
+) -> Operation:
+    """Return an operation of one float64; `sql` is text over {0}; `fails_where` says where DuckDB would not raise."""
+    body = sql or f"{name}({{0}})"
+    guarded = f"CASE WHEN {fails_where} THEN {fails(f'{name}: outside its domain')} ELSE {body} END" if fails_where else body
+    return Operation(
+        name=name,
+        meaning=meaning,
+        parameters=_X,
+        result="float64",
+        sql=lambda a, t: guarded.format(a[0]),
+        row=lambda a, t: f"{name}({a[0]})",
+        names={name: python},
+        examples=examples,
+        bigquery=name.upper() if bigquery is None else bigquery,
+    )
+
+
+def _two(function: str, x: str, y: str) -> str:
+    """Return text that raises where `math` would: NaN from numbers, or infinite from finite ones."""
+    value = f"{function}({x}, {y})"
+    wrong = (
+        f"(isnan({value}) AND NOT isnan({x}) AND NOT isnan({y})) "
+        f"OR (isinf({value}) AND isfinite({x}) AND isfinite({y}))"
+    )
+    return f"CASE WHEN {wrong} THEN {fails(f'{function}: outside its domain')} ELSE {value} END"
+
+
+def log1p(x: float) -> float:
+    """Return ln(1 + x), computed so."""
+    return math.log(1.0 + x)
+
+
+def _round_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    x, digits = arguments
+    if digits == 0:
+        return f"round({x})"
+    factor = f"1e{abs(digits)}"
+    if digits < 0:
+        return f"(round({x} / {factor}) * {factor})"
+    return f"CASE WHEN isfinite({x} * {factor}) THEN round({x} * {factor}) / {factor} ELSE {x} END"
+
+
+_E, _ONE = math.e, "float64"
+_INFINITE = "isinf({0})"
+_BEYOND_ONE = "abs({0}) > 1 AND NOT isnan({0})"
+
+OPERATIONS = (
+    _function("ln", "The natural logarithm; raises for x <= 0.", math.log, golden(
+        (1.0, 0.0), (_E, 1.0), (0.0, Raises), (-1.0, Raises), (None, None), (_INF, _INF), (_NAN, _NAN), types=_ONE),
+        fails_where="{0} <= 0"),
+    _function("log10", "The logarithm to base 10; raises for x <= 0.", math.log10, golden(
+        (100.0, 2.0), (0.0, Raises), (-1.0, Raises), (None, None), (_INF, _INF), types=_ONE), fails_where="{0} <= 0"),
+    _function("log1p", "ln(1 + x), computed so; raises for x <= -1.", log1p, golden(
+        (0.0, 0.0), (_E - 1, 1.0), (-1.0, Raises), (-2.0, Raises), (None, None), (_INF, _INF), (1e-20, 0.0), types=_ONE),
+        sql="ln(1e0 + {0})", fails_where="1e0 + {0} <= 0", bigquery=""),
+    _function("exp", "e to the power x; raises where that is too large.", math.exp, golden(
+        (0.0, 1.0), (1.0, _E), (-_INF, 0.0), (_INF, _INF), (710.0, Raises), (-800.0, 0.0), (None, None), types=_ONE),
+        fails_where="isinf(exp({0})) AND NOT isinf({0})"),
+    _function("sqrt", "The square root; raises for x < 0.", math.sqrt, golden(
+        (25.0, 5.0), (0.0, 0.0), (-0.0, -0.0), (-25.0, Raises), (_INF, _INF), (None, None), types=_ONE),
+        fails_where="{0} < 0"),
+    _function("cbrt", "The cube root.", math.cbrt, golden(
+        (8.0, 2.0), (-1.0, -1.0), (0.0, 0.0), (-_INF, -_INF), (None, None), types=_ONE)),
+    _function("sin", "The sine of radians; raises for infinity.", math.sin, golden(
+        (0.0, 0.0), (-0.0, -0.0), (1.0, math.sin(1.0)), (_INF, Raises), (None, None), types=_ONE), fails_where=_INFINITE),
+    _function("cos", "The cosine of radians; raises for infinity.", math.cos, golden(
+        (0.0, 1.0), (math.pi, -1.0), (-_INF, Raises), (None, None), types=_ONE), fails_where=_INFINITE),
+    _function("tan", "The tangent of radians; raises for infinity.", math.tan, golden(
+        (0.0, 0.0), (1.0, math.tan(1.0)), (_INF, Raises), (None, None), types=_ONE), fails_where=_INFINITE),
+    _function("asin", "The arc sine in radians; raises outside [-1, 1].", math.asin, golden(
+        (0.0, 0.0), (1.0, math.pi / 2), (1.5, Raises), (-_INF, Raises), (None, None), types=_ONE), fails_where=_BEYOND_ONE),
+    _function("acos", "The arc cosine in radians; raises outside [-1, 1].", math.acos, golden(
+        (1.0, 0.0), (-1.0, math.pi), (-1.5, Raises), (_NAN, _NAN), (None, None), types=_ONE), fails_where=_BEYOND_ONE),
+    _function("atan", "The arc tangent in radians.", math.atan, golden(
+        (0.0, 0.0), (1.0, math.pi / 4), (-_INF, -math.pi / 2), (None, None), types=_ONE)),
+    _function("sinh", "The hyperbolic sine; raises where it is too large.", math.sinh, golden(
+        (0.0, 0.0), (1000.0, Raises), (-_INF, -_INF), (None, None), types=_ONE),
+        fails_where="isinf(sinh({0})) AND NOT isinf({0})"),
+    _function("cosh", "The hyperbolic cosine; raises where it is too large.", math.cosh, golden(
+        (0.0, 1.0), (-1000.0, Raises), (-_INF, _INF), (None, None), types=_ONE),
+        fails_where="isinf(cosh({0})) AND NOT isinf({0})"),
+    _function("tanh", "The hyperbolic tangent.", math.tanh, golden(
+        (0.0, 0.0), (_INF, 1.0), (-1000.0, -1.0), (None, None), types=_ONE)),
+    Operation(
+        name="log",
+        meaning="The logarithm of x to a base, ln(x) / ln(base); raises for x <= 0, base <= 0 and base = 1.",
+        parameters=(*_X, Parameter(name="base", types=("float64",))),
+        result="float64",
+        sql=lambda a, t: (
+            f"CASE WHEN ({a[0]} <= 0 OR {a[1]} <= 0 OR {a[1]} = 1) AND {a[0]} IS NOT NULL AND {a[1]} IS NOT NULL "
+            f"THEN {fails('log: outside its domain')} ELSE ln({a[0]}) / ln({a[1]}) END"
+        ),
+        row=lambda a, t: f"(ln({a[0]}) / ln({a[1]}))",
+        names={"ln": math.log},
+        bigquery="LOG",
+        examples=golden((8.0, 2.0, 3.0), (100.0, 10.0, 2.0), (0.0, 2.0, Raises), (2.0, 1.0, Raises), (2.0, -1.0, Raises),
+                        (None, 0.0, None), (0.0, None, None), types="float64; float64"),
+    ),
+    Operation(
+        name="pow",
+        meaning="x to the power y; raises where that is no real number, or too large.",
+        parameters=(*_X, Parameter(name="y", types=("float64",))),
+        result="float64",
+        sql=lambda a, t: _two("pow", a[0], a[1]),
+        row=lambda a, t: f"pow({a[0]}, {a[1]})",
+        names={"pow": math.pow},
+        bigquery="POW",
+        examples=golden((2.0, 3.0, 8.0), (-2.0, 3.0, -8.0), (1.0, _NAN, 1.0), (_NAN, 0.0, 1.0), (-1.0, _INF, 1.0),
+                        (-8.0, 0.5, Raises), (0.0, -1.0, Raises), (10.0, 400.0, Raises), (None, 2.0, None), (2.0, None, None),
+                        types="float64; float64"),
+    ),
+    Operation(
+        name="atan2",
+        meaning="The angle in radians whose tangent is x / y, in the quadrant of the point (y, x).",
+        parameters=(*_X, Parameter(name="y", types=("float64",))),
+        result="float64",
+        sql=lambda a, t: f"atan2({a[0]}, {a[1]})",
+        row=lambda a, t: f"atan2({a[0]}, {a[1]})",
+        names={"atan2": math.atan2},
+        bigquery="ATAN2",
+        examples=golden((0.0, 1.0, 0.0), (1.0, 1.0, math.pi / 4), (0.0, -0.0, math.pi), (-1.0, 0.0, -math.pi / 2),
+                        (None, 1.0, None), types="float64; float64"),
+    ),
+    Operation(
+        name="floor",
+        meaning="The greatest integral float that is at most x.",
+        parameters=_X,
+        result="float64",
+        sql=lambda a, t: f"floor({a[0]})",
+        row=lambda a, t: f"(w if (w := {a[0]} // 1.0) == w else {a[0]})",
+        bigquery="FLOOR",
+        examples=golden((2.7, 2.0), (-2.3, -3.0), (-0.0, -0.0), (_INF, _INF), (_NAN, _NAN), (None, None), types=_ONE),
+    ),
+    Operation(
+        name="ceil",
+        meaning="The least integral float that is at least x.",
+        parameters=_X,
+        result="float64",
+        sql=lambda a, t: f"ceil({a[0]})",
+        row=lambda a, t: f"(-w if (w := -{a[0]} // 1.0) == w else {a[0]})",
+        bigquery="CEIL",
+        examples=golden((2.1, 3.0), (-2.3, -2.0), (-0.5, -0.0), (-_INF, -_INF), (_NAN, _NAN), (None, None), types=_ONE),
+    ),
+    Operation(
+        name="trunc",
+        meaning="x without its fraction.",
+        parameters=_X,
+        result="float64",
+        sql=lambda a, t: f"trunc({a[0]})",
+        row=lambda a, t: f"modf({a[0]})[1]",
+        names={"modf": math.modf},
+        bigquery="TRUNC",
+        examples=golden((2.9, 2.0), (-2.9, -2.0), (-0.5, -0.0), (_INF, _INF), (_NAN, _NAN), (None, None), types=_ONE),
+    ),
+    Operation(
+        name="round",
+        meaning="x rounded to that many decimals (negative: tens, hundreds), halves away from zero.",
+        parameters=(*_X, Parameter(name="digits", types=("int64",), default=0, constant=True)),
+        result="float64",
+        sql=_round_sql,
+        row=lambda a, t: f"round_to({a[0]}, {a[1]})" if a[1] else f"round_half_away({a[0]})",
+        names={"round_to": round_to, "round_half_away": round_half_away},
+        bigquery="ROUND",
+        examples=golden((2.0, 0, 2.0), (2.5, 0, 3.0), (-2.5, 0, -3.0), (0.49999999999999994, 0, 0.0), (-0.4, 0, -0.0),
+                        (1.235, 2, 1.24), (123.7, -1, 120.0), (1.7e308, 2, 1.7e308), (_INF, 1, _INF), (_NAN, 0, _NAN),
+                        (None, 1, None), types="float64; int64"),
+    ),
+    Operation(
+        name="is_nan",
+        meaning="Whether x is NaN; NULL for NULL.",
+        parameters=_X,
+        result="bool",
+        sql=lambda a, t: f"isnan({a[0]})",
+        row=lambda a, t: f"({a[0]} != {a[0]})",
+        bigquery="IS_NAN",
+        examples=golden((_NAN, True), (1.0, False), (_INF, False), (None, None), types=_ONE),
+    ),
+    Operation(
+        name="is_inf",
+        meaning="Whether x is infinite, of either sign; NULL for NULL.",
+        parameters=_X,
+        result="bool",
+        sql=lambda a, t: f"isinf({a[0]})",
+        row=lambda a, t: f"isinf({a[0]})",
+        names={"isinf": math.isinf},
+        bigquery="IS_INF",
+        examples=golden((-_INF, True), (1e308, False), (_NAN, False), (None, None), types=_ONE),
+    ),
+)  # fmt: skip

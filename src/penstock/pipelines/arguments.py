@@ -1,0 +1,82 @@
+"""References -> what they stand for: artifacts, or the plain value inside one; conditions -> true or false."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock.core.artifact import Artifact
+from penstock.core.mapping import FrozenMap
+from penstock.core.pipeline import Condition, Ref
+from penstock.errors import StepError, UnknownNameError
+
+Outputs = Mapping[str, Mapping[str, Artifact]]
+"""Step name -> output name -> artifact."""
+
+
+def resolve(value: Any, outputs: Outputs, load: Callable[[Artifact], Any]) -> Any:
+    """Return `value` with every `Ref` replaced by its artifact (with a path: by the value there), and every
+    `Condition` by its truth."""
+    match value:
+        case Ref(path=()):
+            return outputs[value.step][value.output]
+        case Ref():
+            return _inside(value, load(outputs[value.step][value.output]))
+        case Condition():
+            return _truth(value, outputs, load)
+        case list():
+            return [resolve(item, outputs, load) for item in value]
+        case tuple() if type(value) is tuple:
+            return tuple(resolve(item, outputs, load) for item in value)
+        case dict() | FrozenMap():
+            return type(value)({key: resolve(item, outputs, load) for key, item in value.items()})
+    return value
+
+
+def decide(condition: Condition | Ref | bool | None, outputs: Outputs, load: Callable[[Artifact], Any]) -> bool:
+    """Tell whether a step's `when` holds; raises `StepError` naming what it could not compare."""
+    return True if condition is None else bool(_operand(condition, outputs, load))
+
+
+def _truth(condition: Condition, outputs: Outputs, load: Callable[[Artifact], Any]) -> bool:
+    left = _operand(condition.left, outputs, load)
+    match condition.op:
+        case "not":
+            return not left
+        case "and":
+            return bool(left and _operand(condition.right, outputs, load))
+        case "or":
+            return bool(left or _operand(condition.right, outputs, load))
+    right = _operand(condition.right, outputs, load)
+    try:
+        match condition.op:
+            case "eq":
+                return bool(left == right)
+            case "lt":
+                return bool(left < right)
+            case "le":
+                return bool(left <= right)
+            case "gt":
+                return bool(left > right)
+            case _:
+                return bool(left >= right)
+    except TypeError as error:
+        raise StepError(f"when={condition!r} compares {left!r} with {right!r}: {error}") from error
+
+
+def _operand(value: Any, outputs: Outputs, load: Callable[[Artifact], Any]) -> Any:
+    found = resolve(value, outputs, load)
+    return load(found) if isinstance(found, Artifact) else found
+
+
+def _inside(ref: Ref, value: Any) -> Any:
+    for key in ref.path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError) as error:
+            if isinstance(value, Mapping):
+                raise UnknownNameError(
+                    "key", str(key), map(str, value), within=f"what step '{ref.step}' gave"
+                ) from error
+            raise StepError(f"{ref!r}: step '{ref.step}' gave a {type(value).__name__} without {key!r}") from error
+    return value

@@ -1,0 +1,73 @@
+"""Two sets of key parts -> the change between them, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_ORDER = (
+    "parameter", "source", "input", "global", "captured", "code", "file", "version", "library", "outputs", "python",
+    "platform",
+)  # fmt: skip
+
+
+def change(step: str, new: Mapping[str, str], old: Mapping[str, str], *, only_known: bool = False) -> str:
+    """Return what changed for a step from `old` to `new` parts, the most telling first, or "" where nothing did.
+
+    With `only_known`, parts that `new` lacks are not known yet and do not count.
+    """
+    names = [
+        name
+        for name in {**new, **old}
+        if _value(new, name) != _value(old, name) and not (only_known and name not in new)
+    ]
+    names.sort(
+        key=lambda name: _ORDER.index(name.partition(" ")[0]) if name.partition(" ")[0] in _ORDER else len(_ORDER)
+    )
+    changed = [name for name in names if name in new and name in old] or names
+    if not changed:
+        return ""
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return _words(step, changed[0], new, old) + more
+
+
+def _value(parts: Mapping[str, str], name: str) -> str:
+    return parts.get(name, "").partition(" ")[0]
+
+
+def _words(step: str, part: str, new: Mapping[str, str], old: Mapping[str, str]) -> str:
+    kind, _, name = part.partition(" ")
+    after = new.get(part, "").partition(" ")[2]
+    before = old.get(part, "").partition(" ")[2]
+    short = name.rpartition(".")[2]
+    match kind:
+        case "parameter" if part in new and part in old:
+            return f"parameter {name} changed{_from_to(before, after)}"
+        case "source":
+            return f"source {after or before} changed"
+        case "input":
+            return f"what {after or before} gives ({name}) changed"
+        case "global" | "captured" if part in new and part in old:
+            return f"{kind} {short} changed{_from_to(before, after)}"
+        case "code" if part in new and part in old:
+            return f"code of {step} changed: {after}" + (f" {short}" if short != step else "")
+        case "file" if part in new and part in old:
+            return f"file {name} changed"
+        case "library" if part in new and part in old:
+            return f"{name} changed{_from_to(old[part], new[part])}"
+        case "version" | "python" | "platform":
+            return f"{kind} changed{_from_to(old.get(part, 'none'), new.get(part, 'none'))}"
+        case "outputs":
+            return f"the declared inputs and outputs of {step} changed"
+    if part in new:
+        return (
+            f"{step} now has the {kind} {name}" if kind == "parameter" else f"{step} now uses {short} ({after or kind})"
+        )
+    return (
+        f"{step} no longer has the {kind} {name}"
+        if kind == "parameter"
+        else f"{step} no longer uses {short} ({before or kind})"
+    )
+
+
+def _from_to(before: str, after: str) -> str:
+    return f" {before} -> {after}" if before and after and before != after else ""

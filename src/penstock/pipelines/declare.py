@@ -1,0 +1,282 @@
+"""`@step`: a plain function that, called while a pipeline is traced, records a step instead of running."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, overload
+
+from penstock.core.mapping import FrozenMap
+from penstock.core.pipeline import Condition, Needs, Ref, Step, references
+from penstock.errors import DeclarationError, UnknownNameError
+from penstock.pipelines.kinds import fits, global_names, kind_of, named_outputs, output_kinds
+from penstock.pipelines.tracing import current_trace
+from penstock.pipelines.units import memory_bytes, seconds
+
+MODES = ("train", "infer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `@step(...)` says of a step, checked."""
+
+    name: str
+    needs: Needs = field(default_factory=Needs)
+    modes: frozenset[str] = frozenset(MODES)
+    cache: bool | float = True
+    version: str = ""
+    depends_on: tuple[Any, ...] = ()
+    ignore: tuple[str, ...] = ()
+    outputs: FrozenMap[str] | None = None  # None: as the function's return annotation says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A step function's signature, as far as steps need it."""
+
+    signature: inspect.Signature
+    kinds: FrozenMap[str]  # of every parameter
+    outputs: FrozenMap[str]
+    named: type[tuple[Any, ...]] | None = None  # the NamedTuple that it returns
+    context: tuple[str, ...] = field(default=())  # parameters that get the `Context`
+
+
+class StepFunction:
+    """A function declared as a step. Outside a pipeline a call is a call of the function; inside it returns a `Ref`
+    (several outputs: a tuple of them), and `when=<condition>` decides in the run whether the step runs."""
+
+    __wrapped__: Callable[..., Any]
+    __qualname__: str
+
+    def __init__(self, function: Callable[..., Any], settings: Settings, declared: StepFunction | None = None) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self.settings = function, settings
+        self.declared = declared or self  # the one that stands in the module, of which others are configured copies
+
+    @functools.cached_property
+    def form(self) -> Form:
+        """The signature and its kinds; read at the first use, so that declaring costs nothing."""
+        return _form(self.function, self.settings)
+
+    def configured(self, **changes: Any) -> StepFunction:
+        """Return a copy with other settings (`name`, `retries`, `timeout`, ...: those of `@step`)."""
+        return StepFunction(self.function, _settings(self.settings, **changes), self.declared)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; in a trace, record a step and return references to what it will give."""
+        when = kwargs.pop("when", True)
+        trace = current_trace()
+        if trace is None:
+            return self.function(*args, **kwargs) if when else None
+        return _record(self, args, kwargs, None if when is True else when)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Travel by name where the module can be imported, so that a worker sees the code as it is in the file."""
+        holder: Any = None if self.__module__ == "__main__" else sys.modules.get(self.__module__)
+        for name in self.__qualname__.split("."):
+            holder = getattr(holder, name, None)
+        return self.__qualname__ if holder is self else (StepFunction, (self.function, self.settings))
+
+    def __repr__(self) -> str:
+        return f"<step {self.settings.name}>"
+
+
+@overload
+def step(function: Callable[..., Any], /) -> StepFunction: ...
+@overload
+def step(
+    *,
+    name: str = ...,
+    retries: int = ...,
+    timeout: float | str | None = ...,
+    cpus: float | None = ...,
+    memory: int | str | None = ...,
+    image: str | None = ...,
+    modes: Sequence[str] | set[str] | frozenset[str] = ...,
+    version: str = ...,
+    depends_on: Sequence[Any] = ...,
+    ignore: Sequence[str] = ...,
+    cache: bool | float | str = ...,
+    outputs: Sequence[str] | Mapping[str, str] | None = ...,
+) -> Callable[[Callable[..., Any]], StepFunction]: ...
+def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """Declare a function as a step of pipelines.
+
+    `retries` after a failure; `timeout` as "10m"; `cpus`, `memory` as "2GiB", `image` for engines that know them;
+    `modes` in which it runs; `cache`: False always runs, "1h" trusts a result for an hour; `version`, `depends_on`
+    (functions, values, paths of files) and `ignore` (parameters, captured names) change what its key is made of;
+    `outputs` names several results where no NamedTuple is returned.
+    """
+
+    def declare(function: Callable[..., Any]) -> StepFunction:
+        if not callable(function):
+            raise DeclarationError(f"@step stands before a function, not before {function!r}")
+        name = getattr(function, "__name__", "step").strip("<>")
+        return StepFunction(function, _settings(Settings(name=name), **settings))
+
+    return declare(function) if function is not None else declare
+
+
+_NEEDS = {
+    "retries": "retries",
+    "timeout": "timeout_seconds",
+    "cpus": "cpus",
+    "memory": "memory_bytes",
+    "image": "image",
+}
+_SETTINGS = ("name", *_NEEDS, "modes", "version", "depends_on", "ignore", "cache", "outputs")
+
+
+def _settings(settings: Settings, **changes: Any) -> Settings:
+    where = f"of step '{settings.name}'"
+    plain: dict[str, Any] = {}
+    needs: dict[str, Any] = {}
+    for key, value in changes.items():
+        match key:
+            case "timeout" if value is not None:
+                needs["timeout_seconds"] = seconds(value, f"timeout {where}")
+            case "memory" if value is not None:
+                needs["memory_bytes"] = memory_bytes(value, f"memory {where}")
+            case _ if key in _NEEDS:
+                needs[_NEEDS[key]] = value
+            case "modes":
+                plain[key] = _modes(value, where)
+            case "cache" if not isinstance(value, bool):
+                plain[key] = seconds(value, f"cache {where}")
+            case "outputs":
+                plain[key] = _declared_outputs(value, where)
+            case "depends_on" | "ignore":
+                plain[key] = (value,) if isinstance(value, str) else tuple(value)
+            case _ if key in _SETTINGS:
+                plain[key] = value
+            case _:
+                raise UnknownNameError("setting", key, _SETTINGS, within="@step")
+    return replace(settings, needs=replace(settings.needs, **needs), **plain)
+
+
+def _modes(value: Any, where: str) -> frozenset[str]:
+    modes = {value} if isinstance(value, str) else set(value)
+    for mode in modes - set(MODES):
+        raise UnknownNameError("mode", str(mode), MODES, within=where)
+    return frozenset(modes)
+
+
+def _declared_outputs(value: Any, where: str) -> FrozenMap[str] | None:
+    if value is None:
+        return None
+    outputs = dict(value) if isinstance(value, Mapping) else dict.fromkeys(value, "any")
+    if not outputs or isinstance(value, str):
+        raise DeclarationError(f'outputs {where} is {value!r}; name them: outputs=("train", "test")')
+    return FrozenMap(outputs)
+
+
+def _form(function: Callable[..., Any], settings: Settings) -> Form:
+    signature, names = inspect.signature(function), global_names(function)
+    kinds: dict[str, str] = {}
+    for parameter in signature.parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise DeclarationError(
+                f"step '{settings.name}' takes {parameter}, but inputs of steps have names: write a plain parameter "
+                "(a list of tables is one parameter)"
+            )
+        if parameter.name == "when":
+            raise DeclarationError(f"step '{settings.name}' has a parameter 'when', which every step call has already")
+        note = parameter.annotation
+        kinds[parameter.name] = "any" if note is parameter.empty else kind_of(note, names)
+    note, named = signature.return_annotation, None
+    if settings.outputs is not None:
+        outputs = settings.outputs
+    elif note is signature.empty:
+        outputs = FrozenMap({"result": "any"})
+    elif (named := named_outputs(note, names)) is not None:
+        outputs = FrozenMap(output_kinds(named))
+    else:
+        outputs = FrozenMap({"result": kind_of(note, names)})
+    context = tuple(name for name, kind in kinds.items() if kind == "context")
+    return Form(signature=signature, kinds=FrozenMap(kinds), outputs=outputs, named=named, context=context)
+
+
+def _record(function: StepFunction, args: tuple[Any, ...], kwargs: dict[str, Any], when: Any) -> Any:
+    form, settings = function.form, function.settings
+    trace = current_trace()
+    assert trace is not None  # noqa: S101  # the caller has asked
+    name = trace.free_name(settings.name)
+    if when is False:
+        when = Condition("eq", True, False)  # declared, so that the pipeline has the same steps either way
+    if when is not None and not isinstance(when, Condition | Ref):
+        raise DeclarationError(
+            f"step '{name}': when={when!r} is no condition; compare a result: when=report['mae'] < 5"
+        )
+    inputs = _bind(form, name, args, kwargs)
+    _check_kinds(form, name, inputs, trace.kinds)
+    trace.add(
+        Step(
+            name=name,
+            call=function.declared,
+            inputs=FrozenMap(inputs),
+            outputs=form.outputs,
+            kinds=form.kinds,
+            when=when,
+            modes=settings.modes,
+            needs=settings.needs,
+            cache=settings.cache,
+            version=settings.version,
+            depends_on=settings.depends_on,
+            ignore=settings.ignore,
+        )
+    )
+    refs = [Ref(name, output, (), kind) for output, kind in form.outputs.items()]
+    if form.named is not None:
+        return form.named(*refs)
+    return refs[0] if len(refs) == 1 else tuple(refs)
+
+
+def _bind(form: Form, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    known = [parameter for parameter in form.signature.parameters if parameter not in form.context]
+    for given in kwargs:
+        if given not in known:
+            raise UnknownNameError("parameter", given, known, within=f"step '{name}'")
+    placed = [item for item in known if form.signature.parameters[item].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    if len(args) > len(placed):
+        raise DeclarationError(
+            f"step '{name}' takes {len(placed)} inputs by position, {len(args)} were given: {form.signature}"
+        )
+    bound = dict(zip(placed, args, strict=False))
+    for twice in bound.keys() & kwargs.keys():
+        raise DeclarationError(f"step '{name}' gets '{twice}' by position and by name")
+    bound |= kwargs
+    missing = [
+        item
+        for item in known
+        if item not in bound and form.signature.parameters[item].default is inspect.Parameter.empty
+    ]
+    if missing:
+        raise DeclarationError(f"step '{name}' needs {', '.join(missing)}; its inputs are {form.signature}")
+    return {item: bound[item] if item in bound else form.signature.parameters[item].default for item in known}
+
+
+def _check_kinds(form: Form, name: str, inputs: dict[str, Any], steps: Mapping[str, Mapping[str, str]]) -> None:
+    for parameter, value in inputs.items():
+        wanted = form.kinds[parameter]
+        for ref in references(value):
+            if ref.step not in steps:
+                raise DeclarationError(f"step '{name}' gets {ref!r} of another pipeline; call that step here too")
+        if isinstance(value, Ref) and not fits(value.type, wanted):
+            raise DeclarationError(
+                f"step '{name}' takes {_a(wanted)} as '{parameter}', but {value!r} is {_a(value.type)}"
+                + (
+                    " (a path or the name of a table, known when the pipeline is declared)"
+                    if wanted == "source"
+                    else ""
+                )
+            )
+        if wanted in ("table", "model") and isinstance(value, str):
+            hint = f"; write {name}(ps.read({value!r}))" if wanted == "table" else ""
+            raise DeclarationError(f"step '{name}' takes {_a(wanted)} as '{parameter}', but {value!r} is a text{hint}")
+
+
+def _a(kind: str) -> str:
+    return {"json": "a plain value", "bytes": "bytes", "array": "an array"}.get(kind, f"a {kind}")

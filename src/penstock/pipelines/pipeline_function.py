@@ -1,0 +1,149 @@
+"""`@pipeline`: a function that declares a pipeline by calling steps; tracing it makes the `Pipeline` value."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, overload
+
+from penstock.core.mapping import FrozenMap
+from penstock.core.pipeline import Pipeline
+from penstock.errors import DeclarationError, UnknownNameError
+from penstock.pipelines.tracing import tracing
+from penstock.pipelines.validation import checked
+
+REQUIRED: Any = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineParameter:
+    """A parameter of a pipeline: its name, annotation (a type, or Any) and default (`REQUIRED`: it has none)."""
+
+    name: str
+    annotation: Any
+    default: Any = REQUIRED
+
+
+class PipelineFunction:
+    """A function declared as a pipeline; `trace` makes of it the `Pipeline` that can be planned and run."""
+
+    __wrapped__: Callable[..., Any]
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self.name = function, name
+
+    @functools.cached_property
+    def parameters(self) -> Mapping[str, PipelineParameter]:
+        """The parameters by name, in order."""
+        hints = get_type_hints(self.function)
+        found: dict[str, PipelineParameter] = {}
+        for name, parameter in inspect.signature(self.function).parameters.items():
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                raise DeclarationError(
+                    f"pipeline '{self.name}' takes {parameter}; the parameters of a pipeline have names"
+                )
+            annotation = hints.get(name, Any)
+            found[name] = PipelineParameter(name=name, annotation=annotation, default=parameter.default)
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the body: in another pipeline its steps become that one's."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}>"
+
+
+@overload
+def pipeline(function: Callable[..., Any], /) -> PipelineFunction: ...
+@overload
+def pipeline(*, name: str) -> Callable[[Callable[..., Any]], PipelineFunction]: ...
+def pipeline(function: Callable[..., Any] | None = None, /, *, name: str = "") -> Any:
+    """Declare a function as a pipeline: its parameters are the pipeline's, the steps it calls are its steps."""
+
+    def declare(function: Callable[..., Any]) -> PipelineFunction:
+        if not callable(function):
+            raise DeclarationError(f"@pipeline stands before a function, not before {function!r}")
+        return PipelineFunction(function, name or function.__name__)
+
+    return declare(function) if function is not None else declare
+
+
+def trace(function: PipelineFunction, params: Mapping[str, Any] | None = None) -> Pipeline:
+    """Call a pipeline function with these parameters and return what it declares.
+
+    Values that are texts are brought to the annotated type, as from a command line: `depth="8"` is 8 for an int.
+    """
+    values = _params(function, params or {})
+    with tracing() as recorded:
+        function.function(**values)
+    if not recorded.steps:
+        raise DeclarationError(f"pipeline '{function.name}' calls no step; call functions declared with @step in it")
+    return checked(Pipeline(name=function.name, params=FrozenMap(values), steps=tuple(recorded.steps.values())))
+
+
+def _params(function: PipelineFunction, given: Mapping[str, Any]) -> dict[str, Any]:
+    where = f"pipeline '{function.name}'"
+    for name in given:
+        if name not in function.parameters:
+            raise UnknownNameError("parameter", name, function.parameters, within=where)
+    values = {}
+    for name, parameter in function.parameters.items():
+        if name in given:
+            values[name] = coerce(given[name], parameter.annotation, f"parameter '{name}' of {where}")
+        elif parameter.default is REQUIRED:
+            raise DeclarationError(f"{where} needs the parameter '{name}'; give {name}=...")
+        else:
+            values[name] = parameter.default
+    return values
+
+
+_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_NOT = object()
+
+
+def coerce(value: Any, annotation: Any, what: str) -> Any:
+    """Return `value` as the annotated type, from its text where it is one; `what` names it in the error."""
+    alternatives = get_args(annotation) if _is_union(annotation) else (annotation,)
+    # A text is tried as the narrowest type first, so that "8" for `str | int` is 8 and "none" for `int | None` is None.
+    order = sorted(alternatives, key=lambda one: _NARROW.index(one) if one in _NARROW else len(_NARROW))
+    for alternative in order:
+        if (result := _as(value, alternative)) is not _NOT:
+            return result
+    wanted = " or ".join("None" if one is type(None) else getattr(one, "__name__", str(one)) for one in alternatives)
+    raise DeclarationError(f"{what} is {value!r}, a {type(value).__name__}; it takes {wanted}")
+
+
+_NARROW = (type(None), bool, int, float, str)
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType)
+
+
+def _as(value: Any, annotation: Any) -> Any:
+    if annotation is type(None):
+        return None if value is None or (isinstance(value, str) and value.lower() in ("none", "null", "")) else _NOT
+    if annotation is bool:
+        return value if isinstance(value, bool) else _TRUTH.get(value.lower(), _NOT) if isinstance(value, str) else _NOT
+    if annotation is int and isinstance(value, str):
+        return _number(value, int)
+    if annotation is float and isinstance(value, str | int) and not isinstance(value, bool):
+        return _number(value, float)
+    if get_origin(annotation) is Literal:
+        return next((one for one in get_args(annotation) if one == value or str(one) == value), _NOT)
+    wanted = get_origin(annotation) or annotation
+    if wanted in (int, float, str, list, dict, tuple, set):
+        return value if isinstance(value, wanted) and not isinstance(value, bool) else _NOT
+    return value
+
+
+def _number(value: Any, cls: Callable[[Any], Any]) -> Any:
+    try:
+        return cls(value)
+    except ValueError:
+        return _NOT

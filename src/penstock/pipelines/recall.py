@@ -1,0 +1,96 @@
+"""What the stores remember of a pipeline: cache entries, earlier runs of a step, what the newest good run gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from penstock.core.artifact import Artifact
+from penstock.core.ports import ArtifactStore, Codec, MetadataStore
+from penstock.core.run import CacheEntry, Run, StepRun
+from penstock.errors import UnknownNameError
+
+_RUNS_BACK = 50
+_OPENED = ("json", "text")  # small enough to keep while a run lasts
+
+
+class Recall:
+    """Reads of one plan or run: few queries, each answer once. Most keys are those of the newest run, so its entries
+    and artifacts are read ahead."""
+
+    def __init__(
+        self, pipeline: str, *, metadata: MetadataStore, artifacts: ArtifactStore, codecs: Iterable[Codec]
+    ) -> None:
+        self._pipeline, self._metadata, self._store = pipeline, metadata, artifacts
+        self._codecs = {codec.kind: codec for codec in codecs}
+        self._opened: dict[str, Any] = {}
+        self._older: list[Run] | None = None
+        newest = metadata.find(Run, pipeline=pipeline, newest_first=True, limit=1)
+        steps = metadata.find(StepRun, run=newest[0].id) if newest else []
+        self._newest = {step.step: step for step in steps}
+        keys = [step.key for step in steps if step.key]
+        self._entries = {entry.key: entry for entry in metadata.find(CacheEntry, key=keys)} if keys else {}
+        self._artifacts: dict[str, Artifact] = {}
+        self.artifacts(digest for entry in self._entries.values() for digest in entry.outputs.values())
+
+    def entry(self, key: str) -> CacheEntry | None:
+        """Return what a key gave, if it ever did."""
+        if key not in self._entries:
+            found = self._metadata.get(CacheEntry, key)
+            if found is None:
+                return None
+            self._entries[key] = found
+        return self._entries[key]
+
+    def artifacts(self, digests: Iterable[str]) -> dict[str, Artifact]:
+        """Return the records of those artifacts that have one."""
+        wanted = list(digests)
+        unknown = [digest for digest in dict.fromkeys(wanted) if digest not in self._artifacts]
+        if len(unknown) == 1:  # one by its identity is several times cheaper than a search
+            found = [self._metadata.get(Artifact, unknown[0])]
+        else:
+            found = list(self._metadata.find(Artifact, digest=unknown)) if unknown else []
+        self._artifacts |= {item.digest: item for item in found if item is not None}
+        return {digest: self._artifacts[digest] for digest in wanted if digest in self._artifacts}
+
+    def remember(self, artifact: Artifact) -> None:
+        """Keep the record of an artifact made just now."""
+        self._artifacts[artifact.digest] = artifact
+
+    def has(self, digest: str) -> bool:
+        """Tell whether the bytes of an artifact are there, whole."""
+        return self._store.has(digest)
+
+    def load(self, artifact: Artifact) -> Any:
+        """Return the value of an artifact."""
+        if artifact.digest in self._opened:
+            return self._opened[artifact.digest]
+        if artifact.kind not in self._codecs:
+            raise UnknownNameError("kind of artifact", artifact.kind, self._codecs)
+        value = self._codecs[artifact.kind].load(artifact, self._store)
+        if artifact.kind in _OPENED:
+            self._opened[artifact.digest] = value
+        return value
+
+    def previous(self, step: str) -> StepRun | None:
+        """Return the newest run of a step that got as far as having a key."""
+        if step in self._newest and self._newest[step].parts:
+            return self._newest[step]
+        return self._search(step, lambda run, found: bool(found.parts))
+
+    def given(self, step: str, *, modes: Iterable[str]) -> StepRun | None:
+        """Return the step run of the newest successful run in these modes whose outputs are all there still."""
+        wanted = set(modes)
+
+        def usable(run: Run, found: StepRun) -> bool:
+            there = bool(found.artifacts) and all(self.has(digest) for digest in found.artifacts.values())
+            return run.state == "succeeded" and run.mode in wanted and there
+
+        return self._search(step, usable)
+
+    def _search(self, step: str, usable: Callable[[Run, StepRun], bool]) -> StepRun | None:
+        if self._older is None:
+            self._older = self._metadata.find(Run, pipeline=self._pipeline, newest_first=True, limit=_RUNS_BACK)
+        by_run = {run.id: run for run in self._older}
+        found = {item.run: item for item in self._metadata.find(StepRun, run=list(by_run), step=step)} if by_run else {}
+        return next((found[id] for id, run in by_run.items() if id in found and usable(run, found[id])), None)

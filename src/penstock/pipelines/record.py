@@ -1,0 +1,145 @@
+"""The record of a run under way: every change of a step, gathered and written in few transactions, told as events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from penstock.core.artifact import Artifact
+from penstock.core.pipeline import Pipeline
+from penstock.core.run import DONE, CacheEntry, Run, State, StepRun
+from penstock.pipelines.events import OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.pipelines.services import Services
+from penstock.pipelines.verdicts import Verdict
+
+
+class Recorder:
+    """Keeps the newest record of the run and each step; `flush` writes those that changed, all or none."""
+
+    def __init__(self, run: Run, pipeline: Pipeline, services: Services, on_event: OnEvent) -> None:
+        self.run = run
+        self._services, self._tell = services, on_event
+        self._steps = {
+            step.name: StepRun(run=run.id, step=step.name, position=position)
+            for position, step in enumerate(pipeline.steps)
+        }
+        self._changed: dict[Any, Any] = {}
+
+    def begin(self) -> None:
+        """Write the run and its steps, and make the folder of its logs."""
+        (self._services.logs / self.run.id).mkdir(parents=True, exist_ok=True)
+        self._services.metadata.insert(replace(self.run, params=_plain(self.run.params)), *self._steps.values())
+        self._tell(RunStarted(self.run, tuple(self._steps.values())))
+
+    def log(self, step: str) -> Path:
+        """Return the path of a step's log."""
+        return self._services.logs / self.run.id / f"{step}.log"
+
+    def state(self, step: str) -> State:
+        """Return the state of a step."""
+        return self._steps[step].state
+
+    def attempts(self, step: str) -> int:
+        """Return how often a step has been started."""
+        return self._steps[step].attempts
+
+    def start(self, step: str, verdict: Verdict) -> int:
+        """Note that a step goes to the engine; return which attempt it is."""
+        now, record = self._services.clock(), self._steps[step]
+        self._change(
+            step,
+            state="running",
+            key=verdict.key.digest,
+            parts=verdict.key.parts,
+            reason=verdict.reason,
+            attempts=record.attempts + 1,
+            started=record.started or now,
+            log=str(self.log(step)),
+        )
+        self._tell(StepStarted(self._steps[step]))
+        return record.attempts + 1
+
+    def failed_attempt(self, step: str, error: str, wait_seconds: float) -> None:
+        """Note that a step failed and will be tried again."""
+        first = error.partition("\n")[0]
+        self._change(
+            step, state="waiting", error=f"attempt {self.attempts(step)}: {first}; again in {wait_seconds:g} s"
+        )
+
+    def finish(
+        self,
+        step: str,
+        state: State,
+        *,
+        reason: str,
+        verdict: Verdict | None,
+        outputs: Mapping[str, Artifact],
+        error: str,
+        log: str,
+    ) -> None:
+        """Note how a step ended."""
+        now, record = self._services.clock(), self._steps[step]
+        self._change(
+            step,
+            state=state,
+            reason=reason,
+            key=verdict.key.digest if verdict else "",
+            parts=verdict.key.parts if verdict else {},
+            artifacts={name: artifact.digest for name, artifact in outputs.items()},
+            started=record.started if record.started is not None else now,
+            ended=now,
+            log=log or record.log,
+            error=error,
+        )
+        self._tell(StepEnded(self._steps[step], dict(outputs)))
+
+    def add(self, record: Artifact | CacheEntry) -> None:
+        """Have a record written with the next flush."""
+        self._changed[id(record)] = record
+
+    def flush(self) -> None:
+        """Write what changed since the last time."""
+        if self._changed:
+            self._services.metadata.write(*self._changed.values())
+            self._changed.clear()
+
+    def end(self) -> Run:
+        """Note that every step has ended: the run succeeded if none failed or was cancelled."""
+        states = {record.state for record in self._steps.values()}
+        failed = [record for record in self._steps.values() if record.state == "failed"]
+        state: State = "failed" if failed else "cancelled" if "cancelled" in states else "succeeded"
+        error = "; ".join(f"{record.step}: {record.error.partition(chr(10))[0]}" for record in failed)
+        return self._close(state, error)
+
+    def abandon(self, state: State, error: str) -> Run:
+        """Note that the run stops here; steps that have not ended are cancelled."""
+        now = self._services.clock()
+        for record in list(self._steps.values()):
+            if record.state not in DONE:
+                self._change(record.step, state="cancelled", reason=record.reason or "the run was stopped", ended=now)
+                self._tell(StepEnded(self._steps[record.step]))
+        return self._close(state, error)
+
+    def _close(self, state: State, error: str) -> Run:
+        self.run = replace(self.run, state=state, error=error, ended=self._services.clock())
+        self._changed["run"] = replace(self.run, params=_plain(self.run.params))
+        self.flush()
+        self._tell(RunEnded(self.run))
+        return self.run
+
+    def _change(self, step: str, **changes: Any) -> None:
+        self._steps[step] = self._changed["step", step] = replace(self._steps[step], **changes)
+
+
+def _plain(value: Any) -> Any:
+    """Parameters as the record can hold them: what JSON does not know is written as its `repr`."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+    return repr(value)

@@ -1,0 +1,79 @@
+"""Which steps of a pipeline a run is asked for: names and patterns, `since`, `until`, and the mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from penstock.core.pipeline import Pipeline
+from penstock.errors import DeclarationError, UnknownNameError
+
+Names = Sequence[str] | str | None
+MODES = ("train", "infer")
+
+
+def select(
+    pipeline: Pipeline, *, only: Names = None, since: Names = None, until: Names = None, mode: str = "train"
+) -> dict[str, str]:
+    """Return step name -> why it is left out, "" for the steps that are to run, in the pipeline's order.
+
+    `only` is exactly those; `since` those and all that need them; `until` those and all that they need; together the
+    steps that satisfy each. Names may be patterns (`eval*`). A mode leaves out steps that are not for it, and steps
+    whose results only those would have used.
+    """
+    if mode not in MODES:
+        raise UnknownNameError("mode", mode, MODES)
+    down = _downstream(pipeline)
+    up = {step.name: step.upstream() for step in pipeline.steps}
+    chosen = {step.name for step in pipeline.steps}
+    for names, reach in ((only, {}), (since, down), (until, up)):
+        if named := _matching(pipeline, names):
+            chosen &= _closure(named, reach)
+    if not chosen:
+        raise DeclarationError(
+            f"no step of pipeline '{pipeline.name}' is in only={only!r}, since={since!r} and until={until!r} at once"
+        )
+    of_mode = {step.name: mode in step.modes for step in pipeline.steps}
+    reasons: dict[str, str] = {}
+    for step in reversed(pipeline.steps):
+        if not of_mode[step.name]:
+            reasons[step.name] = f"runs only in mode {' and '.join(sorted(step.modes))}"
+        elif down[step.name] and all(
+            reasons[name].startswith(("runs only", "only needed")) for name in down[step.name]
+        ):
+            reasons[step.name] = f"only needed by steps that are not for mode {mode}"
+        else:
+            reasons[step.name] = "" if step.name in chosen else "not selected"
+    return {step.name: reasons[step.name] for step in pipeline.steps}
+
+
+def _matching(pipeline: Pipeline, names: Names) -> set[str]:
+    known = [step.name for step in pipeline.steps]
+    found: set[str] = set()
+    for name in [names] if isinstance(names, str) else names or ():
+        matched = {step for step in known if fnmatchcase(step, name)}
+        if not matched:
+            raise UnknownNameError("step", name, known, within=f"pipeline '{pipeline.name}'")
+        found |= matched
+    return found
+
+
+def _downstream(pipeline: Pipeline) -> dict[str, list[str]]:
+    down: dict[str, list[str]] = {step.name: [] for step in pipeline.steps}
+    for step in pipeline.steps:
+        for name in step.upstream():
+            down[name].append(step.name)
+    return down
+
+
+def _closure(
+    names: Iterable[str], reach: dict[str, Sequence[str]] | dict[str, list[str]] | dict[str, tuple[str, ...]]
+) -> set[str]:
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo.extend(reach.get(name, ()))
+    return found

@@ -1,0 +1,35 @@
+"""What planning and running are handed: stores, codecs, and how names outside become values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.core.artifact import Source
+from penstock.core.ports import ArtifactStore, Codec, Context, MetadataStore
+from penstock.pipelines.observed import observe_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that `plan` and `execute` use of the outside.
+
+    `sources` finds the rows that a text stands for; `observe` gives the current value of something observed
+    ("file:/a/b.json", "alias:flights@champion"), "" where it is gone. `entry` is where a worker begins
+    ("module:function"), `context` what it is told, `paths` where user code is imported from. Logs go to
+    `logs/<run>/<step>.log`.
+    """
+
+    metadata: MetadataStore
+    artifacts: ArtifactStore
+    codecs: Sequence[Codec]
+    sources: Callable[[str], Source]
+    entry: str
+    context: Context
+    logs: Path
+    observe: Callable[[str], str] = observe_file
+    paths: tuple[str, ...] = ()
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep

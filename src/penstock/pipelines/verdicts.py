@@ -1,0 +1,107 @@
+"""The verdict on one step whose upstream is known: up to date or to be run, with which key, and why in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from penstock.core.artifact import Artifact
+from penstock.core.pipeline import Step
+from penstock.core.run import CacheEntry, StepRun
+from penstock.pipelines.arguments import Outputs, resolve
+from penstock.pipelines.changes import change
+from penstock.pipelines.keys import Key, Keys
+from penstock.pipelines.recall import Recall
+from penstock.pipelines.services import Services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is known of a step before it runs. `entry` is the hit; without one the step has to run."""
+
+    key: Key
+    reason: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    entry: CacheEntry | None = None
+    outputs: Mapping[str, Artifact] = field(default_factory=dict)
+
+
+class Judge:
+    """Gives the verdicts of one plan or run."""
+
+    def __init__(self, services: Services, recall: Recall, keys: Keys) -> None:
+        self._services, self.recall, self.keys = services, recall, keys
+
+    def arguments(self, step: Step, outputs: Outputs) -> dict[str, Any]:
+        """Return a step's arguments: references replaced by artifacts, texts that name rows by `Source`s."""
+        found = {}
+        for name, declared in step.inputs.items():
+            value = resolve(declared, outputs, self.recall.load)
+            is_source = step.kinds.get(name) == "source" and isinstance(value, str)
+            found[name] = self.keys.source(value) if is_source else value
+        return found
+
+    def verdict(self, step: Step, outputs: Outputs) -> Verdict:
+        """Judge a step whose upstream outputs are all known."""
+        arguments = self.arguments(step, outputs)
+        key = self.keys.key(step, arguments)
+        if step.cache is False:
+            return Verdict(key=key, arguments=arguments, reason="cache=False: it always runs")
+        entry = self.recall.entry(key.digest)
+        if entry is None:
+            return Verdict(key=key, arguments=arguments, reason=self._why_new(step, key))
+        found, problem = self._opened(step, entry)
+        if problem:
+            return Verdict(key=key, arguments=arguments, reason=problem)
+        reason = f"up to date: made by run {entry.run}"
+        return Verdict(key=key, arguments=arguments, reason=reason, entry=entry, outputs=found)
+
+    def given(self, step: Step, artifacts: Mapping[str, str]) -> dict[str, Artifact]:
+        """Return the artifacts of recorded outputs, each of the kind that the step declares."""
+        records = self.recall.artifacts(artifacts.values())
+        return {
+            name: _of_kind(records[digest], step.outputs.get(name, "any"))
+            for name, digest in artifacts.items()
+            if digest in records
+        }
+
+    def _opened(self, step: Step, entry: CacheEntry) -> tuple[dict[str, Artifact], str]:
+        """Return the outputs of a hit, or why it is none."""
+        if entry.expires is not None and entry.expires <= self._services.clock():
+            return {}, f"its result of run {entry.run} is older than cache={step.cache:g} s allows"
+        for name, value in entry.observed.items():
+            if self._services.observe(name) != value:
+                kind, _, what = name.partition(":")
+                return (
+                    {},
+                    f"{kind} {what}, which it reads, changed"
+                    if value
+                    else f"{kind} {what}, which it reads, is there now",
+                )
+        found = self.given(step, entry.outputs)
+        for name in step.outputs:
+            if name not in found or not self.recall.has(found[name].digest):
+                return {}, f"its output '{name}' is missing from the store"
+        return found, ""
+
+    def _why_new(self, step: Step, key: Key) -> str:
+        previous = self.recall.previous(step.name)
+        if previous is None:
+            return "never ran"
+        return change(step.name, key.parts, previous.parts) or _unfinished(previous)
+
+
+def _unfinished(previous: StepRun) -> str:
+    match previous.state:
+        case "failed":
+            return f"failed in run {previous.run}"
+        case "succeeded" | "up_to_date":
+            return "its key is made in another way now, or its cache entry is gone"
+    return f"did not finish in run {previous.run}"
+
+
+def _of_kind(artifact: Artifact, kind: str) -> Artifact:
+    # Equal bytes are one artifact, so its record may say what another step declared them to be: "1" is text and JSON.
+    readable = kind in ("text", "json", "bytes") and artifact.kind in ("text", "json", "bytes")
+    return replace(artifact, kind=kind) if readable and kind != artifact.kind else artifact

@@ -1,0 +1,133 @@
+"""The body of the worker: open a task's arguments, call the function, publish what it returns."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import time
+from typing import Any
+
+from penstock.core.artifact import Artifact, Source
+from penstock.core.mapping import FrozenMap
+from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
+from penstock.errors import PenstockError, StepError, UnknownNameError
+from penstock.pipelines.observed import observing
+
+_HERE = os.path.dirname(__file__)
+_ALSO = {"file": ("folder",)}  # a step that declares a file may give a folder
+_VALUE_TYPES = {"table": "a table", "json": "a plain value (JSON)", "text": "a text", "file": "the path of a file"}
+
+
+def run_task(
+    task: Task, store: ArtifactStore, codecs: Sequence[Codec], *, clock: Callable[[], float] = time
+) -> Outcome:
+    """Run one step and return how it ended; its outputs are in the store then.
+
+    Whatever the step raises becomes a failed outcome here, the one place that catches user code. Ctrl-C goes through.
+    """
+    started = clock()
+    try:
+        by_kind = {codec.kind: codec for codec in codecs}
+        arguments = _arguments(task, store, by_kind)
+        with observing(ignored=_ignored(task)) as observed:
+            value = task.step.call(**arguments)
+        outputs = _publish(task, value, store, codecs)
+    except (Exception, SystemExit) as error:
+        return Outcome(task=task.id, state="failed", error=describe(error), started=started, ended=clock())
+    return Outcome(
+        task=task.id, state="succeeded", outputs=outputs, observed=dict(observed), started=started, ended=clock()
+    )
+
+
+def describe(error: BaseException) -> str:
+    """Return an error for a person: what it says first, then where in the user's code it came from."""
+    trace = error.__traceback__
+    while trace is not None and os.path.dirname(trace.tb_frame.f_code.co_filename) == _HERE:
+        trace = trace.tb_next
+    last = "".join(traceback.format_exception_only(error)).strip()
+    if trace is None or (isinstance(error, PenstockError) and error.__cause__ is None):
+        return last if trace is None else f"{last}\n\n{''.join(traceback.format_tb(trace))}".rstrip()
+    return f"{last}\n\n{''.join(traceback.format_exception(type(error), error, trace))}".rstrip()
+
+
+def _arguments(task: Task, store: ArtifactStore, codecs: Mapping[str, Codec]) -> dict[str, Any]:
+    opened = {
+        name: _open(value, task.step.kinds.get(name, "any"), store, codecs) for name, value in task.arguments.items()
+    }
+    context = {name: task.context for name, kind in task.step.kinds.items() if kind == "context"}
+    return opened | context
+
+
+def _open(value: Any, kind: str, store: ArtifactStore, codecs: Mapping[str, Codec]) -> Any:
+    match value:
+        case Artifact():
+            if kind == "artifact":
+                return value
+            if kind == "file" and value.kind != "folder":
+                return store.path(value.digest)
+            if value.kind not in codecs:
+                raise UnknownNameError("kind of artifact", value.kind, codecs)
+            return codecs[value.kind].load(value, store)
+        case list():
+            return [_open(item, kind, store, codecs) for item in value]
+        case tuple() if type(value) is tuple:
+            return tuple(_open(item, kind, store, codecs) for item in value)
+        case dict() | FrozenMap():
+            return type(value)({key: _open(item, kind, store, codecs) for key, item in value.items()})
+    return value
+
+
+def _ignored(task: Task) -> tuple[str, ...]:
+    """What the step may read without that being news: the store, and the files of its sources."""
+    sources = [value for value in task.arguments.values() if isinstance(value, Source)]
+    uris = [uri.removeprefix("file://") for source in sources for uri in source.uris]
+    state = (Path(task.context.root) / ".penstock", task.context.artifacts.removeprefix("file://"), task.log.parent)
+    return (*map(str, state), *uris)
+
+
+def _publish(task: Task, value: Any, store: ArtifactStore, codecs: Sequence[Codec]) -> dict[str, Artifact]:
+    step = task.step
+    values = _split(task, value)
+    return {name: _save(task, name, step.outputs[name], one, store, codecs) for name, one in values.items()}
+
+
+def _split(task: Task, value: Any) -> dict[str, Any]:
+    names = tuple(task.step.outputs)
+    if len(names) == 1:
+        return {names[0]: value}
+    given = f"returned {_described(value)}"
+    if isinstance(value, Mapping):
+        if set(value) != set(names):
+            raise _error(
+                task, f"declares the outputs {', '.join(names)}, but {given} with {', '.join(map(str, value))}"
+            )
+        return {name: value[name] for name in names}
+    if not isinstance(value, tuple | list) or len(value) != len(names):
+        count = f" of {len(value)}" if isinstance(value, tuple | list) else ""
+        raise _error(task, f"declares the outputs {', '.join(names)}, but {given}{count}")
+    return dict(zip(names, value, strict=True))
+
+
+def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, codecs: Sequence[Codec]) -> Artifact:
+    for codec in codecs:
+        if (kind in ("any", codec.kind) or codec.kind in _ALSO.get(kind, ())) and codec.accepts(value):
+            return codec.save(value, store)
+    if kind == "any":
+        raise _error(
+            task,
+            f"gave {_described(value)} as '{name}', which no codec can keep "
+            f"({', '.join(codec.kind for codec in codecs)}); return a table, plain values, bytes or the path of a file",
+        )
+    raise _error(task, f"declares that '{name}' is {_VALUE_TYPES.get(kind, f'a {kind}')}, but gave {_described(value)}")
+
+
+def _described(value: Any) -> str:
+    cls = type(value)
+    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return "None" if value is None else f"a {name}"
+
+
+def _error(task: Task, text: str) -> StepError:
+    return StepError(f"step '{task.step.name}' {text}", step=task.step.name)

@@ -1,0 +1,56 @@
+"""A fit outside a declared pipeline is a pipeline run too: two steps, fit and register, recorded like any other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from penstock import components
+from penstock.core.artifact import Artifact, Source
+from penstock.core.model import Model
+from penstock.core.pipeline import Pipeline
+from penstock.core.ports import ArtifactStore, MetadataStore
+from penstock.pipelines import pipeline, trace
+from penstock.project.codecs import CODECS
+from penstock.project.config import Config
+from penstock.project.driving import resolve_source
+from penstock.tables import TableLike, to_arrow
+
+_QUERY = re.compile(r"\s*(--.*\n\s*)*(select|with)\b", re.IGNORECASE)
+
+
+def given_rows(rows: TableLike, config: Config, *, run_sql: Callable[[str], pa.Table]) -> TableLike:
+    """Return what a user calls rows: a SQL text is run, a path or a declared name found from the project's root."""
+    match rows:
+        case str() if _QUERY.match(rows):
+            return run_sql(rows)
+        case str() | Path():
+            return resolve_source(config, str(rows))
+    return rows
+
+
+def fit_pipeline(model: Model, rows: Artifact | str, *, alias: str | None) -> Pipeline:
+    """Declare the pipeline that fits a model on rows (an artifact, or a text that names a source) and registers it."""
+
+    @pipeline(name=f"fit {model.name}")
+    def declared() -> None:
+        given: Any = components.read(rows) if isinstance(rows, str) else rows
+        graph = components.fit(model, given)
+        components.push(graph, name=model.name, alias=alias)
+
+    return trace(declared)
+
+
+def named_rows(rows: TableLike, metadata: MetadataStore, store: ArtifactStore) -> Artifact | str:
+    """Return rows as what a run can name: a source by its text, rows in memory as an artifact (equal rows are one)."""
+    if isinstance(rows, Source):
+        return rows.name
+    codec = next(codec for codec in CODECS if codec.kind == "table")
+    artifact = codec.save(to_arrow(rows), store)
+    if metadata.get(Artifact, artifact.digest) is None:
+        metadata.write(artifact)
+    return artifact

@@ -1,0 +1,165 @@
+"""The facade: what a user does with a project, each method one call of the room that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from penstock import models, sql
+from penstock.core.model import Model
+from penstock.core.run import ModelVersion, Run as RunRecord
+from penstock.models import ModelGraph
+from penstock.pipelines import Names, OnEvent, PipelineFunction, Plan, plan, reap, trace, why
+from penstock.project.catalog import ProjectCatalog
+from penstock.project.config import Config, load_config
+from penstock.project.declared import load_pipelines
+from penstock.project.driving import artifacts_uri, drive, metadata_url, project_root, services
+from penstock.project.fitting import fit_pipeline, given_rows, named_rows
+from penstock.project.registered import RegisteredModels, load_version
+from penstock.project.runs import Run
+from penstock.project.verification import Verification, learned_rows, verify_graph
+from penstock.stores import open_artifacts, open_metadata
+from penstock.tables import TableLike, to_arrow
+
+
+def open(path: str | Path = ".") -> Project:
+    """Open the project in a folder: reads `penstock.toml` if it is there; state lives in `.penstock/`."""
+    return Project(load_config(project_root(path)))
+
+
+class Project:
+    """A folder with its configuration, and the stores that hold what was made."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.root = config.root
+        self.metadata = open_metadata(metadata_url(config))
+        self.artifacts = open_artifacts(artifacts_uri(config))
+        self._services = services(config, self.metadata, self.artifacts)
+
+    @cached_property
+    def pipelines(self) -> Mapping[str, PipelineFunction]:
+        """The pipelines that the project's modules declare, by name."""
+        return load_pipelines(self.config)
+
+    @property
+    def models(self) -> RegisteredModels:
+        """The registered models by name: `project.models["bicycle"].alias("champion")`."""
+        return RegisteredModels(self.metadata, self.artifacts)
+
+    def run(
+        self,
+        pipeline: PipelineFunction | str,
+        *,
+        only: Names = None,
+        since: Names = None,
+        until: Names = None,
+        mode: str = "train",
+        engine: str | None = None,
+        experiment: str = "",
+        cause: Mapping[str, Any] | None = None,
+        on_event: OnEvent | None = None,
+        **params: Any,
+    ) -> Run:
+        """Run a pipeline, whole or in parts, and return its run; nothing runs whose output is up to date.
+
+        `only`, `since` and `until` take names or patterns of steps; `params` are the pipeline's. A step that fails
+        fails the run, which is returned: ask its `state`.
+        """
+        reap(self.metadata)
+        record = drive(
+            trace(self._pipeline(pipeline), params),
+            self._services,
+            self.config,
+            engine=engine,
+            on_event=on_event,
+            only=only,
+            since=since,
+            until=until,
+            mode=mode,
+            experiment=experiment,
+            cause=dict(cause or {"kind": "manual"}),
+        )
+        return self.get_run(record.id)
+
+    def plan(
+        self,
+        pipeline: PipelineFunction | str,
+        *,
+        only: Names = None,
+        since: Names = None,
+        until: Names = None,
+        mode: str = "train",
+        **params: Any,
+    ) -> Plan:
+        """Say what `run` would do with the same arguments, step by step, and why."""
+        traced = trace(self._pipeline(pipeline), params)
+        return plan(traced, self._services, only=only, since=since, until=until, mode=mode)
+
+    def why(self, run: Run | str, step: str) -> str:
+        """Say in one line why a step of a run ran, or did not."""
+        return why(self.metadata, run if isinstance(run, str) else run.id, step)
+
+    def runs(self, *, limit: int | None = None, **equal: str) -> list[Run]:
+        """Return runs, newest first; filtered by `pipeline`, `experiment`, `state`."""
+        found = self.metadata.find(RunRecord, newest_first=True, limit=limit, **equal)
+        return [Run(record.id, self.metadata, self.artifacts) for record in found]
+
+    def get_run(self, id: str) -> Run:
+        """Return the run of that id."""
+        return Run(id, self.metadata, self.artifacts)
+
+    def fit(self, model: Model, rows: TableLike) -> ModelGraph:
+        """Fit a model on rows (a table, a path, a declared name, a SQL text) as a run, and register a version of it."""
+        return self._fit(model, rows, alias=None)
+
+    def predict(self, name: str, rows: TableLike) -> pa.Table:
+        """Predict rows with a registered model: its name, `name@alias` or `name/3`."""
+        return models.predict(self._graph(name), self._rows(rows))
+
+    def evaluate(self, name: str, rows: TableLike) -> dict[str, float]:
+        """Judge a registered model on rows with labels."""
+        return models.evaluate(self._graph(name), self._rows(rows))
+
+    def verify(self, name: str, *, url: str | None = None, rows: TableLike | None = None) -> Verification:
+        """Replay raw rows through serving (the server at `url`, else the row form) and compare with batch prediction.
+
+        Without `rows`, rows that the model learned from are taken, if its run is recorded.
+        """
+        version = self._version(name)
+        replayed = learned_rows(version, self.metadata, self.artifacts) if rows is None else to_arrow(self._rows(rows))
+        return verify_graph(self._graph(name), replayed, name=name, url=url)
+
+    def sql(self, text: str) -> pa.Table:
+        """Run SQL in BigQuery's dialect, with its CREATE MODEL and ML.* functions; return the last statement's rows."""
+        return sql.run(text, self._catalog)
+
+    @property
+    def _catalog(self) -> ProjectCatalog:
+        return ProjectCatalog(
+            config=self.config,
+            models=self.models,
+            fit_rows=lambda model, rows: self._fit(model, rows, alias=models.CHAMPION),
+        )
+
+    def _pipeline(self, pipeline: PipelineFunction | str) -> PipelineFunction:
+        return self.pipelines[pipeline] if isinstance(pipeline, str) else pipeline
+
+    def _fit(self, model: Model, rows: TableLike, *, alias: str | None) -> ModelGraph:
+        given = named_rows(self._rows(rows), self.metadata, self.artifacts)
+        run = drive(fit_pipeline(model, given, alias=alias), self._services, self.config, engine="inline")
+        graph: ModelGraph = self.get_run(run.id).result("fit")
+        return graph
+
+    def _rows(self, rows: TableLike) -> TableLike:
+        return given_rows(rows, self.config, run_sql=self.sql)
+
+    def _version(self, name: str) -> ModelVersion:
+        return models.resolve_version(self.metadata, name)
+
+    def _graph(self, name: str) -> ModelGraph:
+        return load_version(self._version(name), self.metadata, self.artifacts)

@@ -1,0 +1,16 @@
+"""What a store or an engine must promise, as test classes that any implementation of a port can be held to.
+
+Subclass one in your own tests and give it the one fixture that its docstring names:
+
+    class TestMyStore(ArtifactStoreContract):
+        @pytest.fixture
+        def opener(self, tmp_path):
+            return partial(MyStore, tmp_path)
+"""
+
+from penstock.testing.artifact_store import ArtifactStoreContract
+from penstock.testing.engine import EngineContract
+from penstock.testing.isolated_engine import IsolatedEngineContract
+from penstock.testing.metadata_store import MetadataStoreContract
+
+__all__ = ["ArtifactStoreContract", "EngineContract", "IsolatedEngineContract", "MetadataStoreContract"]

@@ -1,0 +1,98 @@
+"""Entries for the tests of engines: what a task does in the process that an engine chose for it."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from penstock.core.artifact import Artifact
+from penstock.core.ports import Outcome, Task
+
+
+def call_the_step(task: Task) -> Outcome:
+    """Call the step's function with the arguments; the `repr` of what it returns is the digest of the output."""
+    value = task.step.call(**task.arguments)
+    artifact = Artifact(digest=repr(value), kind="json", uri="")
+    return Outcome(task=task.id, state="succeeded", outputs={"result": artifact}, observed={"file:/a": "b"})
+
+
+def speak() -> None:
+    """Print in every way that there is."""
+    print("from print")
+    print("from stderr", file=sys.stderr)
+    os.write(1, b"from a descriptor\n")
+    ctypes.CDLL(None).puts(b"from C")
+    subprocess.run([sys.executable, "-S", "-c", "print('from a process')"], check=True)
+    print("no newline at the end: Zürich", end="")
+
+
+def warn() -> None:
+    """Speak through Python's logging and warnings."""
+    logging.getLogger("penstock.testing").warning("from logging")
+    warnings.warn("from warnings", UserWarning, stacklevel=1)
+
+
+def fail(message: str) -> None:
+    """Raise."""
+    raise ValueError(message)
+
+
+def leave(code: int) -> None:
+    """Leave as `sys.exit` does."""
+    sys.exit(code)
+
+
+def vanish(code: int) -> None:
+    """End the process without a word."""
+    os._exit(code)
+
+
+def kill_myself(number: int) -> None:
+    """End by a signal."""
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def crash() -> None:
+    """Read memory that nobody has."""
+    ctypes.string_at(0)
+
+
+def wait_for_ever(pids: Path, *, stubborn: bool = False) -> None:
+    """Start a process, write down its pid and our own, then wait; a stubborn one hears no SIGTERM."""
+    if stubborn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen(["sleep", "600"])
+    try:
+        _write(pids, f"{os.getpid()} {child.pid}")
+        while True:
+            time.sleep(1)
+    finally:
+        pids.with_suffix(".tidied").touch()
+
+
+def leave_a_process_behind(pids: Path) -> None:
+    """Start a process and return without waiting for it."""
+    child = subprocess.Popen(["sleep", "600"])
+    _write(pids, f"{os.getpid()} {child.pid}")
+
+
+def meet(mine: Path, others: list[Path]) -> str:
+    """Return when all others have come too."""
+    mine.touch()
+    while not all(other.exists() for other in others):
+        time.sleep(0.005)
+    return "met"
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.rename(path)

@@ -1,0 +1,67 @@
+"""Rows for training and rows for testing, apart: by time, or by a hash that gives the same parts every time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.errors import DataError, DeclarationError, UnknownNameError
+from penstock.tables import TableLike, query, quoted, text_literal, to_arrow
+
+
+def split_by_time(rows: TableLike, by: str, test_fraction: float) -> tuple[pa.Table, pa.Table]:
+    """Return (train, test): the newest `test_fraction` of the rows by the column `by` are the test, in the order given.
+
+    Rows of one time stay together, in train unless the test would then be empty. Rows whose time is NULL are train:
+    nothing says that they are new. Raises `DataError` if all rows are of one time.
+    """
+    table = _split_input(rows, [by], test_fraction)
+    times = table[by]
+    known = times.drop_null()
+    if len(known) < 2:
+        raise DataError(f"column '{by}' has {len(known)} known times; a split by time needs two", field=by)
+    ordered = known.take(pc.sort_indices(known))
+    last_of_train = max(1, len(ordered) - max(1, round(len(ordered) * test_fraction))) - 1
+    boundary = ordered[last_of_train]
+    newer = pc.greater(times, boundary)
+    if not pc.any(newer).as_py():
+        newer = pc.greater_equal(times, boundary)
+    newer = pc.fill_null(newer, False)
+    if pc.all(pc.or_(newer, pc.is_null(times))).as_py():
+        raise DataError(f"all rows have the same '{by}', {boundary}; split them with a hash instead", field=by)
+    return table.filter(pc.invert(newer)), table.filter(newer)
+
+
+def split_by_hash(
+    rows: TableLike, by: str | Sequence[str] | None, test_fraction: float, seed: int = 0
+) -> tuple[pa.Table, pa.Table]:
+    """Return (train, test) in the order given: about `test_fraction` of the values of `by` are the test.
+
+    Rows that are equal in `by` (one column or several) stay together, so a customer is never on both sides, and stay
+    where they are when rows are added. With `by` None each row goes by its position. The same seed gives the same
+    parts on any machine.
+    """
+    names = [by] if isinstance(by, str) else list(by or ())
+    table = _split_input(rows, names, test_fraction)
+    if names:
+        keys, cells = table.select(names), [f"coalesce('v' || CAST({quoted(name)} AS VARCHAR), 'n')" for name in names]
+    else:
+        keys, cells = pa.table({"position": pa.array(range(table.num_rows))}), ["CAST(position AS VARCHAR)"]
+    # The lengths keep ('ab', 'c') and ('a', 'bc') apart.
+    parts = [f"length({cell}) || ':' || {cell}" for cell in cells]
+    text = " || ".join([text_literal(f"{seed}/"), *parts])
+    limit = int(test_fraction * 2**64)
+    is_test = query(f"SELECT md5_number_lower({text}) < {limit}::UBIGINT AS is_test FROM keys", keys=keys)["is_test"]
+    return table.filter(pc.invert(is_test)), table.filter(is_test)
+
+
+def _split_input(rows: TableLike, names: Sequence[str], test_fraction: float) -> pa.Table:
+    if not 0 < test_fraction < 1:
+        raise DeclarationError(f"the test's fraction lies between 0 and 1; it is {test_fraction}")
+    table = to_arrow(rows)
+    for name in names:
+        if name not in table.column_names:
+            raise UnknownNameError("column", name, table.column_names)
+    return table

@@ -1,0 +1,75 @@
+"""Rows that the tests of models learn from: small, mixed, with NULLs, and the same each time."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import penstock.models as models
+from penstock.operations import col
+
+LEARNED = ("linear_reg", "logistic_reg", "boosted_tree_regressor", "boosted_tree_classifier")
+CLASSES = {"logistic_reg": ("late", 2), "boosted_tree_classifier": ("band", 3)}
+
+
+def make_flights(rows: int = 400, seed: int = 3) -> pa.Table:
+    random = np.random.default_rng(seed)
+    carrier = random.choice(["AA", "B6", "UA", "é\"x"], rows)
+    distance = random.integers(100, 3000, rows)
+    air = random.normal(200, 60, rows).round(2)
+    start = datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC)
+    times = [start + datetime.timedelta(minutes=int(minute)) for minute in random.integers(0, 500_000, rows)]
+    delay = (distance / 100 + (carrier == "UA") * 15 + np.array([time.hour for time in times]) - air / 20).round(3)
+    delay += random.normal(0, 2, rows).round(3)
+    missing = random.random(rows) < 0.1
+    return pa.table(
+        {
+            "carrier": pa.array(carrier, mask=random.random(rows) < 0.05),
+            "distance": pa.array(distance),
+            "air_time": pa.array(air, mask=missing),
+            "scheduled": pa.array(times, pa.timestamp("us", "UTC")),
+            "weekend": pa.array([time.weekday() >= 5 for time in times]),
+            "tail": pa.array([f"N{number}" for number in range(rows)]),
+            "delay": pa.array(delay),
+            "late": pa.array(np.where(delay > 15, "yes", "no")),
+            "band": pa.array(np.digitize(delay, [10, 20]).astype(np.int64)),
+        }
+    )
+
+
+FEATURES = {
+    "carrier": col("carrier"),
+    "distance": col("distance"),
+    "log_distance": col("distance").ln(),
+    "air_time": col("air_time"),
+    "scheduled": col("scheduled"),
+    "hour": "EXTRACT(HOUR FROM scheduled)",
+    "weekend": col("weekend"),
+    "speed": col("distance") / (col("air_time") + 1000),
+}
+
+
+def declare(type: str, **changes: object) -> models.ModelGraph:
+    label = CLASSES[type][0] if type in CLASSES else "delay"
+    small = {"max_iterations": 8} if "tree" in type else {"l2_reg": 1.0}
+    given = {"name": "flights", "type": type, "label": label, "features": FEATURES, "options": small, **changes}
+    return models.model(given.pop("name"), **given)
+
+
+@pytest.fixture(scope="session")
+def flights():
+    return make_flights()
+
+
+@pytest.fixture(scope="session")
+def graphs(flights):
+    """One graph for each learner, learned once."""
+    return {type: models.fit(declare(type), flights) for type in LEARNED}
+
+
+@pytest.fixture(params=LEARNED)
+def graph(request, graphs):
+    return graphs[request.param]

@@ -1,0 +1,88 @@
+"""A project without pipelines or learners behind it, and the client that calls its server in process."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from penstock.core.graph import ModelGraph, Signature
+from penstock.core.mapping import FrozenMap
+from penstock.core.run import AliasChange, ModelVersion
+from penstock.core.schema import Schema
+from penstock.errors import CorruptArtifactError, DataError, RequestError, UnknownNameError
+from penstock.stores import SqlMetadata
+
+with warnings.catch_warnings():  # it asks for httpx2 instead of httpx
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+__all__ = ["FakeProject", "Multiply", "TestClient"]
+
+
+class Multiply:
+    """A row predictor: y = km times the version."""
+
+    def __init__(self, graph: ModelGraph) -> None:
+        self.factor = graph.facts["factor"]
+
+    def decode(self, body: bytes) -> list[dict]:
+        try:
+            return msgspec.json.decode(body)["instances"]
+        except (msgspec.DecodeError, KeyError) as error:
+            raise RequestError("give {'instances': [...]}") from error
+
+    def predict_decoded(self, row: dict) -> dict:
+        if row.get("km") == "bug":
+            raise ZeroDivisionError("a secret")
+        if not isinstance(row.get("km"), float | int):
+            raise DataError("km is not a number", field="km")
+        return {"y": row["km"] * self.factor}
+
+
+class FakeModel:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def load(self, version: int) -> ModelGraph:
+        if version >= 90:
+            raise CorruptArtifactError("a byte has changed", digest="d1")
+        signature = Signature(Schema.of(km="float64"), Schema.of(y="float64"))
+        facts = FrozenMap({"factor": version})
+        return ModelGraph(name=self.name, label="y", signature=signature, nodes=(), blobs=FrozenMap(), facts=facts)
+
+
+class FakeModels(dict):
+    def __missing__(self, name: str) -> FakeModel:
+        raise UnknownNameError("model", name, self)
+
+
+def rides(source: str = "x", depth: int = 6) -> None:
+    """Ride."""
+
+
+class FakeProject:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.metadata = SqlMetadata(f"sqlite:///{root}/metadata.db")
+        self.pipelines = {"rides": rides}
+        self.models = FakeModels()
+
+    def push(self, model: str, version: int, alias: str = "") -> None:
+        self.models[model] = FakeModel(model)
+        self.metadata.write(ModelVersion(model=model, version=version, digest=f"d{version}", created=float(version)))
+        if alias:
+            self.alias(model, version, alias)
+
+    def alias(self, model: str, version: int, alias: str) -> None:
+        sequence = len(self.metadata.find(AliasChange, model=model))
+        self.metadata.write(
+            AliasChange(model=model, alias=alias, sequence=sequence, version=version, created=100.0 + sequence)
+        )
+
+    def sql(self, text: str) -> pa.Table:
+        if "missing" in text:
+            raise UnknownNameError("table", "missing", ["rides"])
+        return pa.table({"a": [1, 2, 3]})

@@ -1,0 +1,113 @@
+"""The processes that drive runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from penstock.core.run import Run
+from penstock.serving import drivers
+
+PYTHON = sys.executable
+
+
+@pytest.fixture
+def driver(monkeypatch, tmp_path):
+    """Let a text of Python stand for `penstock run`."""
+
+    def stand_in(code: str) -> None:
+        script = tmp_path / "driver"
+        script.write_text(f"#!{PYTHON}\nimport sys, json, time, pathlib\n{code}\n")
+        script.chmod(0o755)
+        monkeypatch.setattr(drivers.sys, "executable", str(script))
+
+    return stand_in
+
+
+def post(client, **form):
+    return client.post("/v1/pipelines/rides/runs", json=form)
+
+
+def test_a_run_is_answered_once_it_is_recorded(client, driver):
+    driver("print(json.dumps({'event': 'run_started', 'id': 'r7'}))")
+    answer = post(client)
+    assert (answer.status_code, answer.json(), answer.headers["location"]) == (201, {"id": "r7"}, "/v1/runs/r7")
+
+
+def test_the_driver_gets_what_was_asked_for(client, driver, project):
+    driver("print(json.dumps({'id': 'r7', 'argv': sys.argv[1:], 'params': json.load(sys.stdin)}))")
+    params = {"depth": 8, "source": "8", "columns": ["a"], "text": "-x=1"}
+    assert post(client, params=params, experiment="e", mode="infer").status_code == 201
+    (said,) = (project.root / ".penstock/drivers").glob("*.jsonl")
+    first = json.loads(said.read_text())
+    assert first["params"] == params
+    assert first["argv"][:4] == ["-m", "penstock", "--project", str(project.root)]
+    assert first["argv"][-2:] == ["--", "rides"]
+    given = " ".join(first["argv"])
+    for part in ("--experiment e", "--mode infer", "--json", '--cause {"kind":"rest"}'):
+        assert part in given
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"code": "unknown_name", "kind": "pipeline", "name": "rides", "message": "no"}, 404),
+        ({"code": "unknown_name", "kind": "parameter", "name": "dept", "message": "no"}, 422),
+        ({"code": "declaration", "message": "no"}, 422),
+        ({"code": "storage", "message": "no"}, 507),
+    ],
+)
+def test_what_the_driver_refuses_is_answered_with_its_status(client, driver, error, status):
+    driver(f"print({json.dumps(json.dumps({'error': error}))}); sys.exit(2)")
+    answer = post(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, error["code"])
+
+
+def test_a_driver_that_dies_before_its_run_begins_is_a_failure(client, driver):
+    driver("sys.exit(9)")
+    answer = post(client)
+    assert answer.status_code == 500
+    assert "ended with code 9" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("form", [{"param": {}}, {"mode": "test"}, {"params": []}])
+def test_a_form_that_is_none_starts_nothing(client, driver, project, form):
+    driver("print(json.dumps({'id': 'r7'}))")
+    assert post(client, **form).status_code == 400
+    assert not (project.root / ".penstock").exists()
+
+
+def test_a_run_goes_on_without_its_server(client, driver, tmp_path):
+    driver("print(json.dumps({'id': 'r7'}), flush=True)\ntime.sleep(0.3)\nprint('more')\npathlib.Path('done').touch()")
+    assert post(client).status_code == 201
+    client.close()
+    deadline = time.monotonic() + 5
+    while not (tmp_path / "done").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_cancelling_interrupts_the_process_of_the_run(client, project):
+    waiting = subprocess.Popen([PYTHON, "-c", "print('up', flush=True); import time; time.sleep(60)"], stdout=-1)
+    with waiting:
+        waiting.stdout.readline()
+        project.metadata.write(Run(id="r3", pipeline="rides", state="running", created=time.time(), pid=waiting.pid))
+        assert client.post("/v1/runs/r3:cancel").status_code == 202
+        assert waiting.wait(timeout=5) in (-signal.SIGINT, 1)
+
+
+def test_drivers_are_not_left_as_zombies(client, driver, project):
+    driver("import os; print(json.dumps({'id': 'r7', 'pid': os.getpid()}))")
+    post(client)
+    (said,) = (project.root / ".penstock/drivers").glob("*.jsonl")
+    process = Path("/proc", str(json.loads(said.read_text())["pid"]))
+    deadline = time.monotonic() + 5
+    while process.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

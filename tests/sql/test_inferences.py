@@ -1,0 +1,152 @@
+"""ML.PREDICT and ML.EVALUATE inside ordinary queries."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from penstock.errors import PenstockError, SqlError, UnknownNameError
+from penstock.models import evaluate, predict
+from penstock.sql import MemoryCatalog, run
+
+HIRES = "`bigquery-public-data.london_bicycles.cycle_hire`"
+
+
+@pytest.fixture(scope="module")
+def trained(hires: pa.Table) -> MemoryCatalog:
+    """A regression and a binary classification of the hires."""
+    catalog = MemoryCatalog({HIRES.strip("`"): hires})
+    query = f"AS SELECT duration, start_station_name, duration > 1000 AS is_long FROM {HIRES}"
+    run(
+        "CREATE MODEL d.minutes OPTIONS(model_type='linear_reg', input_label_cols=['duration'])"
+        f" TRANSFORM(duration, UPPER(start_station_name) AS station) {query};"
+        "CREATE MODEL d.long OPTIONS(model_type='logistic_reg', input_label_cols=['is_long'])"
+        f" TRANSFORM(is_long, start_station_name) {query}",
+        catalog,
+    )
+    return catalog
+
+
+def test_predict_gives_the_prediction_and_then_every_input_column(trained: MemoryCatalog) -> None:
+    table = run(
+        f"SELECT * FROM ML.PREDICT(MODEL d.minutes, (SELECT bike_id, start_station_name FROM {HIRES} LIMIT 5))", trained
+    )
+    assert table.column_names == ["predicted_duration", "bike_id", "start_station_name"]
+    assert table.num_rows == 5
+
+
+def test_a_class_comes_with_the_probability_of_each(trained: MemoryCatalog) -> None:
+    table = run(
+        "SELECT *, (SELECT prob FROM UNNEST(predicted_is_long_probs) WHERE label) AS p"
+        " FROM ML.PREDICT(MODEL d.long, (SELECT 'Soho Square' AS start_station_name))",
+        trained,
+    )
+    [row] = table.to_pylist()
+    assert table.column_names == ["predicted_is_long", "predicted_is_long_probs", "start_station_name", "p"]
+    assert row["predicted_is_long"] == (row["p"] > 0.5)
+    assert sum(entry["prob"] for entry in row["predicted_is_long_probs"]) == pytest.approx(1.0)
+
+
+def test_sql_predicts_what_python_predicts(trained: MemoryCatalog) -> None:
+    rows = run(f"SELECT * FROM {HIRES}", trained)
+    assert run(f"SELECT * FROM ML.PREDICT(MODEL d.minutes, TABLE {HIRES})", trained) == predict(
+        trained.model("d.minutes"), rows
+    )
+
+
+def test_a_prediction_is_a_table_like_any_other(trained: MemoryCatalog) -> None:
+    text = f"""
+    WITH few AS (SELECT start_station_name, duration FROM {HIRES} LIMIT 50),
+         told AS (SELECT predicted_duration AS told, duration FROM ML.PREDICT(MODEL d.minutes, (SELECT * FROM few)))
+    SELECT COUNT(*) AS n, AVG(ABS(told - duration)) AS wrong, (SELECT COUNT(*) FROM told WHERE told > 0) AS m
+    FROM told CROSS JOIN ML.EVALUATE(MODEL d.minutes) AS e WHERE e.mean_absolute_error > 0
+    """
+    [row] = run(text, trained).to_pylist()
+    assert (row["n"], row["m"]) == (50, 50)
+    assert row["wrong"] > 0
+
+
+def test_predictions_are_joined_by_union_and_fed_to_another_model(trained: MemoryCatalog) -> None:
+    inner = f"SELECT start_station_name FROM ML.PREDICT(MODEL d.long, TABLE {HIRES}) WHERE predicted_is_long"
+    other = f"SELECT start_station_name FROM ML.PREDICT(MODEL d.long, TABLE {HIRES}) WHERE NOT predicted_is_long"
+    told = [f"SELECT * FROM ML.PREDICT(MODEL d.minutes, ({query}))" for query in (inner, other)]
+    text = f"SELECT COUNT(*) AS n FROM ({' UNION ALL '.join(told)})"
+    assert run(text, trained).to_pylist() == [{"n": 600}]
+
+
+def test_a_model_is_trained_on_predictions_of_another(trained: MemoryCatalog) -> None:
+    [made] = run(
+        "CREATE OR REPLACE MODEL d.second OPTIONS(model_type='linear_reg', input_label_cols=['duration']) AS"
+        f" SELECT predicted_is_long, duration FROM ML.PREDICT(MODEL d.long, (SELECT * FROM {HIRES}))",
+        trained,
+    ).to_pylist()
+    assert made["rows"] == 600
+
+
+def test_evaluate_gives_one_row_with_a_column_for_each_metric(trained: MemoryCatalog) -> None:
+    stored = run("SELECT * FROM ML.EVALUATE(MODEL d.minutes)", trained)
+    assert stored.column_names == [
+        "mean_absolute_error",
+        "mean_squared_error",
+        "mean_squared_log_error",
+        "median_absolute_error",
+        "r2_score",
+        "explained_variance",
+    ]
+    assert stored.to_pylist() == [dict(trained.model("d.minutes").facts["evaluation"])]
+
+
+def test_evaluate_over_a_query_judges_its_rows(trained: MemoryCatalog) -> None:
+    query = f"SELECT * FROM {HIRES} WHERE duration > 900"
+    graph = trained.model("d.long")
+    rows = run(f"SELECT *, duration > 1000 AS is_long FROM ({query})", trained)
+    judged = run(
+        f"SELECT * FROM ML.EVALUATE(MODEL d.long, (SELECT *, duration > 1000 AS is_long FROM ({query})))", trained
+    )
+    assert judged.column_names == ["precision", "recall", "accuracy", "f1_score", "log_loss", "roc_auc"]
+    assert judged.to_pylist() == [evaluate(graph, rows)]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        ("ML.PREDICT(MODEL d.minute, (SELECT 1 AS a))", UnknownNameError, "no model named 'd.minute'; there are:"),
+        ("ML.PREDICT(MODEL d.minutes)", SqlError, "ML.PREDICT at 1:18 needs rows"),
+        ("ML.PREDICT((SELECT 1 AS a))", SqlError, "ML.PREDICT at 1:18 needs a model"),
+        ("ML.PREDICT(MODEL d.minutes, (SELECT 1 AS a))", PenstockError, "start_station_name"),
+        ("ML.PREDICT(MODEL d.long, TABLE t, STRUCT(0.7 AS threshold))", SqlError, "leave STRUCT(0.7 AS threshold)"),
+        (
+            "ML.WEIGHTS(MODEL d.long)",
+            SqlError,
+            "ML.WEIGHTS at 1:18 is not in penstock yet; there are: ML.PREDICT, ML.EVALUATE",
+        ),
+        ("ML.PREDIKT(MODEL d.long)", UnknownNameError, "no table function named 'ML.PREDIKT'; there are: ML.PREDICT"),
+    ],
+)
+def test_a_call_that_cannot_be_says_why(call: str, error: type[Exception], said: str, trained: MemoryCatalog) -> None:
+    with pytest.raises(error) as caught:
+        run(f"SELECT * FROM {call}", trained)
+    assert said in str(caught.value)
+
+
+def test_a_wrong_outer_query_is_found_before_anything_is_predicted(trained: MemoryCatalog) -> None:
+    with pytest.raises(UnknownNameError, match="no column named 'nothing'"):
+        run(
+            "SELECT nothing FROM ML.PREDICT(MODEL d.minutes, (SELECT CAST('x' AS INT64) AS start_station_name))",
+            trained,
+        )
+
+
+def test_the_rows_of_a_function_do_not_see_the_query_around_it(trained: MemoryCatalog) -> None:
+    with pytest.raises(UnknownNameError, match=r"no column named 'h\.duration'"):
+        run(
+            f"SELECT * FROM {HIRES} AS h, ML.PREDICT(MODEL d.minutes, (SELECT h.duration AS start_station_name))",
+            trained,
+        )
+
+
+def test_predict_over_no_rows_gives_no_rows_with_the_same_columns(trained: MemoryCatalog) -> None:
+    table = run(
+        f"SELECT * FROM ML.PREDICT(MODEL d.minutes, (SELECT start_station_name FROM {HIRES} WHERE FALSE))", trained
+    )
+    assert table.schema.equals(pa.schema([("predicted_duration", pa.float64()), ("start_station_name", pa.string())]))

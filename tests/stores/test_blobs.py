@@ -1,0 +1,121 @@
+"""Blobs in a local folder: the contract, and what only a folder can suffer."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from penstock.core.ports import ArtifactStore
+from penstock.errors import DataError, DeclarationError, StorageError
+from penstock.stores import LocalArtifactStore, open_artifacts
+from penstock.testing import ArtifactStoreContract
+from penstock.testing.processes import in_processes, killed_while
+
+LIMIT_BYTES = 1 << 20
+
+
+class TestLocalArtifactStore(ArtifactStoreContract):
+    @pytest.fixture
+    def opener(self, tmp_path: Path) -> partial[LocalArtifactStore]:
+        return partial(LocalArtifactStore, tmp_path / "artifacts")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalArtifactStore:
+    return LocalArtifactStore(tmp_path / "artifacts")
+
+
+def files(store: LocalArtifactStore) -> list[str]:
+    return sorted(str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file())
+
+
+def test_a_blob_lies_under_its_digest_and_its_size_beside_it(store: LocalArtifactStore):
+    digest = store.put(b"12345")
+    assert files(store) == [f"cas/{digest[:2]}/{digest[2:]}", f"sizes/{digest[:2]}/{digest[2:]}"]
+    assert (store.root / f"sizes/{digest[:2]}/{digest[2:]}").read_text() == "5"
+
+
+def test_a_blob_that_arrived_without_its_size_does_not_count(store: LocalArtifactStore):
+    digest = store.put(b"12345")
+    (store.root / f"sizes/{digest[:2]}/{digest[2:]}").unlink()
+    assert not store.has(digest)
+    store.put(b"12345")
+    assert store.has(digest)
+
+
+def kill_before_the_blob_is_named(store: LocalArtifactStore) -> None:
+    real = os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if "cas" in target.parts:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(source, target)
+
+    os.replace = replace  # type: ignore[assignment]  # only in this forked process
+    store.put(b"almost")
+
+
+def test_a_kill_just_before_the_rename_leaves_no_blob(store: LocalArtifactStore):
+    killed_while(kill_before_the_blob_is_named, store)
+    digest = store.put(b"other")
+    assert [name for name in files(store) if name.startswith("cas/")] == [f"cas/{digest[:2]}/{digest[2:]}"]
+
+
+def put_on_a_full_disk(store: LocalArtifactStore, source: Path | None) -> str:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
+    try:
+        store.put(source or b"x" * (4 * LIMIT_BYTES))
+    except StorageError as error:
+        return str(error)
+    return "stored"
+
+
+@pytest.mark.parametrize("from_a_file", [False, True])
+def test_a_full_disk_is_explained_and_nothing_is_left(store: LocalArtifactStore, tmp_path: Path, from_a_file: bool):
+    source = tmp_path / "large"
+    source.write_bytes(b"x" * (4 * LIMIT_BYTES))
+    (message,) = in_processes(put_on_a_full_disk, [(store, source if from_a_file else None)])
+    assert "Free some space" in message
+    assert str(store.root) in message
+    assert files(store) == []
+
+
+def put_where_it_is_forbidden(store: LocalArtifactStore) -> str:
+    os.setuid(65534)
+    try:
+        store.put(b"x")
+    except StorageError as error:
+        return str(error)
+    return "stored"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another user can only be played by root")
+def test_a_forbidden_folder_is_explained(store: LocalArtifactStore):
+    (message,) = in_processes(put_where_it_is_forbidden, [(store,)])
+    assert "give that user permission" in message.lower()
+    assert str(store.root) in message
+    assert files(store) == []
+
+
+def test_a_folder_in_place_of_a_file_is_refused(store: LocalArtifactStore, tmp_path: Path):
+    with pytest.raises(DataError, match="no file at"):
+        store.put(tmp_path / "missing")
+    with pytest.raises(DataError, match="no file at"):
+        store.put(tmp_path)
+
+
+def test_an_address_is_a_path_or_a_file_address(tmp_path: Path):
+    stores: list[ArtifactStore] = [open_artifacts(str(tmp_path)), open_artifacts((tmp_path).as_uri())]
+    digest = stores[0].put(b"x")
+    assert stores[1].has(digest)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/prefix", "file://server/share", ""])
+def test_other_addresses_are_refused_with_what_there_is(address: str):
+    with pytest.raises(DeclarationError, match="today a folder can"):
+        open_artifacts(address)

@@ -1,0 +1,93 @@
+"""What a table should look like, and where another does not."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import pytest
+
+from penstock.transforms import anomalies, infer_schema, profile
+
+GOOD = [
+    {"carrier": "UA", "delay": 5, "at": datetime.datetime(2013, 1, 1), "gate": None},
+    {"carrier": "AA", "delay": -2, "at": datetime.datetime(2013, 1, 2), "gate": "B"},
+    {"carrier": "UA", "delay": 9, "at": datetime.datetime(2013, 1, 3), "gate": "A"},
+    {"carrier": "AA", "delay": 0, "at": datetime.datetime(2013, 1, 4), "gate": "C"},
+]
+SCHEMA = infer_schema(profile(GOOD))
+
+
+def changed(**values):
+    return [{**GOOD[0], **values}, *GOOD[1:]]
+
+
+def found(rows):
+    """Anomalies of the rows and of their profile: they must be the same, but for counts that a profile cannot know."""
+    from_rows, from_profile = anomalies(SCHEMA, rows), anomalies(SCHEMA, profile(rows))
+    assert [(each["column"], each["kind"]) for each in from_rows] == [
+        (each["column"], each["kind"]) for each in from_profile
+    ]
+    assert json.loads(json.dumps(from_rows)) == from_rows
+    return [(each["column"], each["kind"], each["severity"], each["count"]) for each in from_rows]
+
+
+def test_a_schema_is_types_nulls_categories_and_ranges():
+    assert SCHEMA["columns"] == [
+        {"name": "carrier", "type": "string", "nullable": False, "domain": ["AA", "UA"], "min": None, "max": None},
+        {"name": "delay", "type": "int64", "nullable": False, "domain": None, "min": -2, "max": 9},
+        {
+            "name": "at",
+            "type": "datetime",
+            "nullable": False,
+            "domain": None,
+            "min": "2013-01-01T00:00:00",
+            "max": "2013-01-04T00:00:00",
+        },
+        {"name": "gate", "type": "string", "nullable": True, "domain": None, "min": None, "max": None},
+    ]
+
+
+def test_the_rows_themselves_have_no_anomaly():
+    assert found(GOOD) == []
+    assert found(GOOD[:1]) == []
+
+
+def test_a_null_where_none_was():
+    assert found(changed(delay=None)) == [("delay", "unexpected_null", "error", 1)]
+
+
+def test_a_value_outside_the_domain():
+    assert found(changed(carrier="ZZ")) == [("carrier", "out_of_domain", "error", 1)]
+    assert "'ZZ'" in anomalies(SCHEMA, changed(carrier="ZZ"))[0]["message"]
+
+
+def test_rows_outside_the_domain_are_counted_where_values_are_many():
+    many = GOOD * 30 + [{**GOOD[0], "carrier": f"{at:03}"} for at in range(100)]
+    assert found(many) == [("carrier", "out_of_domain", "error", 100)]
+    assert anomalies(SCHEMA, profile(many))[0]["count"] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "column"), [({"delay": 10}, "delay"), ({"at": datetime.datetime(2012, 12, 31, 23, 59)}, "at")]
+)
+def test_a_value_outside_the_range_is_a_warning(values, column):
+    assert found(changed(**values)) == [(column, "out_of_range", "warning", 1)]
+
+
+def test_a_column_of_another_type():
+    assert found([{**row, "delay": str(row["delay"])} for row in GOOD]) == [("delay", "type_changed", "error", 4)]
+
+
+def test_missing_and_extra_columns():
+    rows = [{"carrier": "UA", "at": GOOD[0]["at"], "gate": None, "dely": 5}]
+    assert found(rows) == [("delay", "missing_column", "error", 1), ("dely", "extra_column", "warning", 1)]
+
+
+def test_a_nullable_column_may_be_all_null():
+    assert found([{**row, "gate": None} for row in GOOD]) == []
+
+
+def test_quotes_in_a_domain_are_only_text():
+    rows = [{"x": "O'Neil"}] * 4
+    assert anomalies(infer_schema(profile(rows)), rows) == []
