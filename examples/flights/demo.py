@@ -14,7 +14,8 @@ from pathlib import Path
 from rich.console import Console
 
 import penstock as ps
-from penstock.cli.display import RunDisplay, print_table
+from penstock.cli.display import RunDisplay
+from penstock.cli.output import print_rows, print_table
 
 HERE = Path(__file__).parent
 CONSOLE = Console(highlight=False)
@@ -62,7 +63,7 @@ def show_sql(project: ps.Project, text: str) -> None:
     """Run one SQL text and print what it gives."""
     CONSOLE.print(f"[dim]{text.strip()}[/dim]")
     started = time.perf_counter()
-    print_table(project.sql(text))
+    print_rows(project.sql(text), limit=10)
     CONSOLE.print(f"{time.perf_counter() - started:.2f} s\n")
 
 
@@ -107,7 +108,7 @@ def main() -> None:
     chapter("1  A pipeline: read, test the data, split by time, fit, evaluate, push")
     show_run(project, "")
     report = project.runs(pipeline="flights")[0].artifact("evaluate").load()
-    print_table([report])
+    print_table(list(report), [list(report.values())])
     champion = project.models["flights"].alias("champion")
     CONSOLE.print(f"champion: flights version {champion.version}, graph {champion.digest[:12]}\n")
 

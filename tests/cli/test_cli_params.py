@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 
@@ -13,7 +14,8 @@ import pyarrow.parquet
 import pytest
 
 from penstock.cli.params import parse_value, read_params
-from penstock.cli.rows import inline_rows, write_rows
+from penstock.cli.rows import inline_rows, typed_rows, write_rows
+from penstock.core.schema import Schema
 from penstock.errors import DataError, DeclarationError, RequestError, StorageError
 from penstock.pipelines import pipeline
 
@@ -73,6 +75,18 @@ def test_rows_are_inline_json_or_a_name():
 def test_inline_rows_that_are_none_are_bad_data(text):
     with pytest.raises(DataError):
         inline_rows(text)
+
+
+def test_texts_become_the_types_that_a_model_takes():
+    inputs = Schema.of(at="timestamp", day="date", raw="bytes", name="string")
+    rows = typed_rows([{"at": "2026-01-02T03:04:05Z", "day": "2026-01-02", "raw": "AAE=", "name": "x", "n": 1}], inputs)
+    at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    assert rows == [{"at": at, "day": datetime.date(2026, 1, 2), "raw": b"\0\1", "name": "x", "n": 1}]
+
+
+def test_a_text_that_is_no_date_names_its_field():
+    with pytest.raises(DataError, match="'day' is 'soon'"):
+        typed_rows([{"day": "soon"}], Schema.of(day="date"))
 
 
 READERS = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,11 @@ PATIENCE_SECONDS = 60
 def engine() -> Iterator[LocalEngine]:
     with LocalEngine(slots=2, grace_seconds=0.3) as engine:
         yield engine
+
+
+def open_descriptors() -> int:
+    gc.collect()  # connections that earlier tests dropped would close at any moment
+    return len(os.listdir("/proc/self/fd"))
 
 
 def make_task(folder: Path, call: Any, *, id: str = "t1", paths: tuple[str, ...] = (), **arguments: Any) -> Task:
@@ -89,7 +97,7 @@ def test_a_module_that_was_edited_is_seen_by_the_next_task(engine: LocalEngine, 
 
 def test_a_hundred_tasks_leave_no_descriptor_and_no_zombie(engine: LocalEngine, tmp_path: Path):
     before = value(run(engine, make_task(tmp_path, look_at_the_template)))
-    ours = len(os.listdir("/proc/self/fd"))
+    ours = open_descriptors()
     for number in range(100):
         engine.submit(make_task(tmp_path, len, obj="abc", id=f"t{number}"))
     left = 100
@@ -98,16 +106,16 @@ def test_a_hundred_tasks_leave_no_descriptor_and_no_zombie(engine: LocalEngine, 
     after = value(run(engine, make_task(tmp_path, look_at_the_template)))
     assert (after["children"], after["descriptors"]) == (before["children"], before["descriptors"])
     assert after["mine"] == before["mine"]
-    assert len(os.listdir("/proc/self/fd")) == ours
+    assert open_descriptors() == ours
     assert engine.wait(0) == []
 
 
 def test_closing_leaves_no_process_and_no_descriptor(tmp_path: Path):
-    before = len(os.listdir("/proc/self/fd")), children_of(os.getpid())
+    before = open_descriptors(), children_of(os.getpid())
     with LocalEngine(slots=2) as engine:
         template = value(run(engine, make_task(tmp_path, os.getppid)))
     assert not Path(f"/proc/{template}").exists()
-    assert (len(os.listdir("/proc/self/fd")), children_of(os.getpid())) == before
+    assert (open_descriptors(), children_of(os.getpid())) == before
 
 
 def draw_numbers() -> tuple[float, float]:
@@ -120,8 +128,9 @@ def test_two_workers_do_not_draw_the_same_random_numbers(engine: LocalEngine, tm
     assert first[1] != second[1]
 
 
-def where_am_i() -> tuple[str, str | None, bool]:
-    return os.getcwd(), os.environ.get("PENSTOCK_TEST"), "PENSTOCK_GONE" in os.environ
+def where_am_i() -> tuple[str, str | None, bool, str, str]:
+    gone = "PENSTOCK_GONE" in os.environ
+    return os.getcwd(), os.environ.get("PENSTOCK_TEST"), gone, tempfile.gettempdir(), time.tzname[0]
 
 
 def test_a_worker_has_the_folder_and_the_environment_of_the_moment(
@@ -131,8 +140,16 @@ def test_a_worker_has_the_folder_and_the_environment_of_the_moment(
     run(engine, make_task(tmp_path, where_am_i))
     monkeypatch.delenv("PENSTOCK_GONE")
     monkeypatch.setenv("PENSTOCK_TEST", "now")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TZ", "XYZ+3")
     monkeypatch.chdir(tmp_path)
-    assert value(run(engine, make_task(tmp_path, where_am_i))) == (str(tmp_path), "now", False)
+    assert value(run(engine, make_task(tmp_path, where_am_i))) == (
+        str(tmp_path),
+        "now",
+        False,
+        str(tmp_path),
+        "XYZ",
+    )
 
 
 def fit_in_parallel() -> float:
@@ -187,7 +204,6 @@ def test_the_log_can_be_followed_while_the_task_runs(engine: LocalEngine, tmp_pa
 
 def speak_and_wait(go: Path) -> None:
     import ctypes
-    import time
 
     print("from print")
     ctypes.CDLL(None).puts(b"from C")
@@ -197,6 +213,8 @@ def speak_and_wait(go: Path) -> None:
 
 SCRIPT = """
 import sys
+import tempfile
+import time
 from pathlib import Path
 from penstock.engines import LocalEngine
 sys.path.insert(0, {tests!r})

@@ -17,7 +17,7 @@ CLASSES = {"logistic_reg": ("late", 2), "boosted_tree_classifier": ("band", 3)}
 
 def make_flights(rows: int = 400, seed: int = 3) -> pa.Table:
     random = np.random.default_rng(seed)
-    carrier = random.choice(["AA", "B6", "UA", "é\"x"], rows)
+    carrier = random.choice(["AA", "B6", "UA", 'é"x'], rows)
     distance = random.integers(100, 3000, rows)
     air = random.normal(200, 60, rows).round(2)
     start = datetime.datetime(2013, 1, 1, tzinfo=datetime.UTC)

@@ -67,7 +67,10 @@ def test_single_rows_from_many_threads_are_not_mixed_up(trained):
 
 def test_no_rows_give_no_predictions(trained):
     reference, outputs = trained
-    assert Booster(reference.model_to_string().encode(), outputs=outputs).predict(np.empty((0, 4))).shape == (0, outputs)
+    assert Booster(reference.model_to_string().encode(), outputs=outputs).predict(np.empty((0, 4))).shape == (
+        0,
+        outputs,
+    )
 
 
 def test_a_text_that_is_no_model_is_an_error():
@@ -87,7 +90,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for _ in range(300): use()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
-    text = TRAINED["regression"][0].model_to_string().encode() 
+    text = TRAINED["regression"][0].model_to_string().encode()
     gc.collect()
     grown = subprocess.run([sys.executable, "-c", script], input=text, capture_output=True, check=True)
     assert int(grown.stdout) < 4000  # kibibytes; kept, 300 models would take ten times as much

@@ -17,9 +17,7 @@ ROWS = 600
 NUMBER = RANDOM.normal(size=ROWS)
 TWIN = NUMBER * 2 + RANDOM.normal(size=ROWS) * 1e-3  # nearly collinear
 CATEGORY = RANDOM.integers(2, 9, ROWS)  # 0 and 1 (unseen, NULL) are not there
-BLOCK = Sparse(
-    np.arange(ROWS, dtype=np.int64), RANDOM.integers(0, 4, ROWS), RANDOM.random(ROWS)
-)
+BLOCK = Sparse(np.arange(ROWS, dtype=np.int64), RANDOM.integers(0, 4, ROWS), RANDOM.random(ROWS))
 FEATURES = Features(ROWS, (NUMBER, TWIN, CATEGORY, BLOCK))
 WIDTHS = (1, 1, 9, 4)
 TARGET = 3 * NUMBER - TWIN + np.sin(CATEGORY) + 10 + RANDOM.normal(size=ROWS)
@@ -99,10 +97,12 @@ def test_logistic_regression_equals_scikit_learn(classes, l2):
 
 
 def test_class_weights_reach_the_learner():
-    target = (TARGET > np.quantile(TARGET, 0.9)).astype(np.int64)
+    target = (np.quantile(TARGET, 0.9) < TARGET).astype(np.int64)
     plain, _ = fitted({"l2_reg": 1.0}, target, "logistic_reg")
     heavy, _ = fitted({"l2_reg": 1.0}, target, "logistic_reg", weights=np.where(target == 1, 9.0, 1.0))
-    assert probabilities(scores(heavy, FEATURES))[:, 1].mean() > probabilities(scores(plain, FEATURES))[:, 1].mean() + 0.1
+    assert (
+        probabilities(scores(heavy, FEATURES))[:, 1].mean() > probabilities(scores(plain, FEATURES))[:, 1].mean() + 0.1
+    )
 
 
 def test_a_fit_that_did_not_converge_says_so():

@@ -11,9 +11,7 @@ from sklearn import metrics as reference
 
 from penstock.models import metrics
 
-positive = st.lists(
-    st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=2, max_size=40
-)
+positive = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=2, max_size=40)
 
 
 @settings(max_examples=50, deadline=None)

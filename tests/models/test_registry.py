@@ -20,8 +20,9 @@ from penstock.stores import SqlMetadata
 
 @pytest.fixture
 def metadata():
-    with SqlMetadata("sqlite://") as store:
-        yield store
+    store = SqlMetadata("sqlite://")
+    yield store
+    store.close()
 
 
 def artifact(letter: str) -> Artifact:
@@ -109,7 +110,7 @@ def test_the_history_of_an_alias_keeps_every_change(metadata):
 def test_an_alias_moved_by_another_process_meanwhile_is_moved_after_it(metadata):
     for letter in "ab":
         register(metadata, "bicycle", artifact(letter))
-    made = set_alias(OtherProcess(metadata, 2), "bicycle", "champion", 2)
+    made = set_alias(OtherProcess(metadata, 1), "bicycle", "champion", 2)
     assert (made.sequence, aliases(metadata, "bicycle")) == (2, {"champion": 2})
 
 

@@ -101,6 +101,15 @@ def test_the_index_shows_names_as_text(client, project):
     assert "<li>&lt;b&gt;</li>" in client.get("/").text
 
 
+def test_the_index_says_what_is_wrong_with_the_users_modules(client, project):
+    class Broken(type(project)):
+        pipelines = property(lambda self: 1 / 0)
+
+    project.__dict__.pop("pipelines")
+    project.__class__ = Broken
+    assert "ZeroDivisionError" in client.get("/").text
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/v1/runs", 405)])
 def test_a_path_or_method_that_is_none_has_a_json_body(client, method, path, status):
     answer = client.request(method, path)

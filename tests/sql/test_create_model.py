@@ -101,7 +101,7 @@ def test_the_query_may_be_anything_that_can_be_queried(catalog: MemoryCatalog) -
             SqlError,
             "would not be at prediction what it was in training",
         ),
-        ("TRANSFORM(duration, RAND() AS b)", SqlError, "RAND() at 1:"),
+        ("TRANSFORM(duration, RAND() AS b)", SqlError, "TRANSFORM has RAND(), which"),
         ("TRANSFORM(* EXCEPT(nothing))", UnknownNameError, "no column named 'nothing'"),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_transform_that_cannot_be_says_why(
     ("options", "error", "said"),
     [
         ("input_label_cols=['duration']", SqlError, "needs the option model_type"),
-        ("model_type='linear_regg'", UnknownNameError, "Did you mean 'linear_reg'?"),
+        ("model_type='linear_regg', input_label_cols=['duration']", UnknownNameError, "Did you mean 'linear_reg'?"),
         ("model_type='linear_reg'", SqlError, "has no column 'label'; add input_label_cols"),
         ("model_type='linear_reg', input_label_cols=['dur']", UnknownNameError, "no column named 'dur'"),
         ("model_type='linear_reg', input_label_cols=['duration', 'bike_id']", SqlError, "takes one name in a list"),

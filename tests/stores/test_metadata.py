@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import resource
 import sqlite3
 import threading
 from functools import partial
@@ -19,6 +20,7 @@ from penstock.stores.migrations import MIGRATIONS
 from penstock.stores.records import RECORDS
 from penstock.testing import MetadataStoreContract
 from penstock.testing.metadata_store import EVERY_KIND, RUN
+from penstock.testing.processes import in_processes
 
 
 class TestSqlMetadata(MetadataStoreContract):
@@ -98,6 +100,24 @@ def test_a_store_in_memory_serves_all_threads():
 def test_a_value_that_json_cannot_keep_names_its_field():
     with pytest.raises(DataError, match=r"Run\.params"):
         SqlMetadata("sqlite://").write(dataclasses.replace(RUN, params={"x": object()}))
+
+
+def write_on_a_full_disk(store: SqlMetadata) -> str:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    try:
+        store.write(*(dataclasses.replace(RUN, id=f"full{number}") for number in range(5000)))
+    except StorageError as error:
+        return str(error)
+    return "written"
+
+
+def test_a_full_disk_is_explained_and_loses_nothing_that_was_recorded(tmp_path: Path):
+    store = SqlMetadata(f"sqlite:///{tmp_path}/m.db")
+    store.write(RUN)
+    (message,) = in_processes(write_on_a_full_disk, [(store,)])
+    assert "on its disk" in message or "its disk, and" in message
+    assert store.find(Run) == [RUN]
+    store.write(dataclasses.replace(RUN, id="r2"))
 
 
 def test_a_file_that_is_no_database_is_explained(tmp_path: Path):

@@ -74,3 +74,10 @@ def test_errors_of_the_text_and_of_the_data_are_told_apart(text, error, says):
 def test_an_error_says_what_was_being_done():
     with pytest.raises(DataError, match=r"^cannot read 'hire\.csv': "), clear_errors("cannot read 'hire.csv'"):
         connection().sql("SELECT error('x')").fetchall()
+
+
+def test_ctrl_c_in_a_statement_is_what_it_is_elsewhere():
+    with pytest.raises(KeyboardInterrupt), clear_errors():
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="something else"), clear_errors():
+        raise RuntimeError("something else")

@@ -7,7 +7,7 @@ import decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
@@ -26,6 +26,7 @@ types = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(types)
 def test_a_type_survives_the_way_to_arrow_and_back(type):
     assert schema_of(pa.schema([("x", arrow_type(type))])) == Schema((Field("x", type),))

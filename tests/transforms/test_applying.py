@@ -7,13 +7,13 @@ import datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from penstock.core.schema import Schema
 from penstock.errors import ExpressionError
 from penstock.operations import col, compile_row, lit
 from penstock.tables import arrow_schema, resolve
-from penstock.transforms import apply, apply_batches, same_bits, select_sql
+from penstock.transforms import apply, apply_batches, freeze, same_bits, select_sql
 
 UTC = datetime.UTC
 SCHEMA = Schema.of(n="int64", km="float64", station="string", at="timestamp", late="bool")
@@ -38,6 +38,7 @@ row = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(row, max_size=10))
 def test_many_rows_give_what_each_row_gives(rows):
     one = compile_row(EXPRS, SCHEMA)
@@ -51,6 +52,18 @@ def test_a_row_comes_out_for_each_that_goes_in_in_order():
     table = pa.table({"n": range(500_000)})
     made = apply({"m": col("n") + 1}, table)
     assert made["m"].combine_chunks().equals(pa.array(range(1, 500_001)))
+
+
+def test_a_long_vocabulary_keeps_the_order_too(tmp_path):
+    words = [f"word {at:04}" for at in range(500)]
+    table = pa.table({"n": range(400_000), "word": [words[at * 7919 % 500] for at in range(400_000)]})
+    exprs = freeze({"place": col("word").label_encoder(1000, 1)}, table)
+    expected = [at * 7919 % 500 + 1 for at in range(400_000)]
+    assert apply(exprs, table, keep=["n"]).to_pydict() == {"n": list(range(400_000)), "place": expected}
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=50_000)
+    for rows in (table, resolve("rows.parquet", root=tmp_path)):
+        made = pa.Table.from_batches(apply_batches(exprs, rows, batch_rows=150_000))
+        assert made["place"].to_pylist() == expected
 
 
 def test_kept_columns_pass_through_in_front():
@@ -96,6 +109,13 @@ def test_a_value_outside_the_domain_names_the_expression():
     rows = [{"a": 1, "b": 0}]
     with pytest.raises(ExpressionError, match=r"'ratio', which reads a, b, has no value in some row: "):
         apply({"fine": col("a") + 1, "ratio": col("a") / col("b")}, rows)
+
+
+def test_a_constant_has_a_value_for_each_row_of_a_source(tmp_path):
+    pq.write_table(pa.table({"n": [1, 2, 3]}), tmp_path / "rows.parquet")
+    source = resolve("rows.parquet", root=tmp_path)
+    assert apply({"x": lit(7)}, source).to_pylist() == [{"x": 7}] * 3
+    assert sum(batch.num_rows for batch in apply_batches({"x": lit(7)}, source)) == 3
 
 
 def test_no_rows_give_no_rows():

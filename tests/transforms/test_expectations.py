@@ -91,3 +91,15 @@ def test_a_nullable_column_may_be_all_null():
 def test_quotes_in_a_domain_are_only_text():
     rows = [{"x": "O'Neil"}] * 4
     assert anomalies(infer_schema(profile(rows)), rows) == []
+
+
+def test_what_a_person_knows_better_is_held_to():
+    rows = [{"n": at % 60} for at in range(120)]
+    schema = infer_schema(profile(rows))
+    schema["columns"][0] |= {"min": None, "max": 58, "domain": list(range(60))}
+    assert [(each["kind"], each["count"]) for each in anomalies(schema, rows)] == [("out_of_range", 2)]
+    assert [each["kind"] for each in anomalies(schema, profile(rows))] == ["out_of_range"]
+    schema["columns"][0] |= {"max": None, "domain": list(range(1, 60))}
+    assert [(each["kind"], each["count"]) for each in anomalies(schema, rows)] == [("out_of_domain", 2)]
+    schema["columns"][0] |= {"min": 1, "domain": None}
+    assert [(each["kind"], each["count"]) for each in anomalies(schema, rows)] == [("out_of_range", 2)]

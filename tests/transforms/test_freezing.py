@@ -9,13 +9,13 @@ import random
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
-from penstock.core.expression import walk
+from penstock.core.expression import Expr, literal, type_of_value, walk
 from penstock.errors import DataError, ExpressionError, UnknownNameError
 from penstock.operations import LEARNED, col
-from penstock.tables import resolve
-from penstock.transforms import apply, freeze
+from penstock.tables import arrow_type, resolve, schema_of
+from penstock.transforms import apply, check_forms, freeze, same_bits
 
 UTC = datetime.UTC
 EXPRS = {
@@ -41,6 +41,7 @@ rows_of = st.lists(
 FULL = {"km": 1.5, "station": "a", "at": datetime.datetime(2024, 5, 5, 18, tzinfo=UTC)}
 
 
+@settings(deadline=None, max_examples=50)
 @given(rows_of, st.randoms())
 def test_the_order_of_the_rows_does_not_matter(rows, random):
     rows = [FULL, *rows]
@@ -114,7 +115,27 @@ def test_a_wrong_type_is_named_before_any_scan():
         freeze({"x": col("km").standard_scaler()}, pa.table({"km": ["far"]}))
 
 
+def test_a_value_outside_the_domain_names_the_expression():
+    exprs = {"fine": col("km").standard_scaler(), "x": (col("km") / col("n")).standard_scaler()}
+    with pytest.raises(ExpressionError, match=r"'divide\(km, n\)', which reads km, n, has no value in some row"):
+        freeze(exprs, pa.table({"km": [1.0, 2.0], "n": [1, 0]}))
+
+
 def test_a_deviation_of_one_row_is_no_crash():
     made = apply(freeze({"x": col("km").standard_scaler()}, pa.table({"km": [2.0]})), pa.table({"km": [2.0]}))
     (value,) = made["x"].to_pylist()
     assert value is None or math.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "example"), [(name, example) for name, operation in LEARNED.items() for example in operation.examples]
+)
+def test_every_learned_operation_gives_its_golden_examples(name, example):
+    values, constants, expected = example
+    types = {type_of_value(value) for value in values} - {"null"}
+    table = pa.table({"x": pa.array(values, arrow_type(min(types, default="float64")))})
+    frozen = freeze({"y": Expr(name, (col("x"), *map(literal, constants)))}, table)
+    made = apply(frozen, table)["y"].to_pylist()
+    assert len(made) == len(expected)
+    assert all(map(same_bits, made, expected)), (made, expected)
+    assert check_forms(frozen, schema_of(table.schema), table).cases == ()

@@ -8,7 +8,7 @@ import math
 import random
 
 import pyarrow as pa
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from penstock.transforms import profile
 
@@ -64,6 +64,7 @@ def test_a_table_without_rows_or_columns_has_a_profile():
     assert profile([]) == {"rows": 0, "columns": []}
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -6,7 +6,7 @@ import datetime
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.transforms import split_by_hash, split_by_time
@@ -18,6 +18,7 @@ def times_of(table):
     return table["t"].to_pylist()
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 10) | st.none(), min_size=2, max_size=40), fractions)
 def test_no_test_row_is_older_than_a_training_row(times, fraction):
     rows = pa.table({"t": pa.array(times, pa.int64()), "id": range(len(times))})
@@ -44,6 +45,7 @@ def test_rows_of_one_time_stay_together():
     assert (times_of(train), times_of(test)) == ([1], [2, 2, 2])
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=60), fractions, st.integers(0, 5))
 def test_equal_keys_are_on_one_side_wherever_they_stand(keys, fraction, seed):
     train, test = split_by_hash(pa.table({"k": keys}), "k", fraction, seed)

@@ -14,10 +14,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from penstock.cli.output import STATE_STYLES, duration, shown
+from penstock.cli.output import STATE_STYLES, duration, print_table, shown, took
 from penstock.core.artifact import Artifact
-from penstock.core.run import DONE, Run, State
+from penstock.core.run import Run, State, StepRun
 from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepStarted
+
+__all__ = ["RunDisplay", "print_table", "size", "summary"]
 
 _MARKS = {
     "succeeded": "✓",
@@ -29,13 +31,14 @@ _MARKS = {
     "waiting": "·",
 }
 _SHOWN_VALUES = 4
+_LONGEST = 32  # characters of a value that is worth a place in a line: no digests
 
 
 @dataclass(slots=True)
 class _Row:
     state: State = "waiting"
     started: float | None = None
-    seconds: float | None = None
+    took: str = ""
     note: str = ""
 
 
@@ -47,8 +50,8 @@ class RunDisplay:
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
-        self._file = file if file is not None else os.fdopen(os.dup(2), "w")
-        self._console = Console(file=self._file, highlight=False, soft_wrap=True)
+        self._given = file
+        self._console = Console(quiet=True)
         self._rows: dict[str, _Row] = {}
         self._title = Text()
         self._live: Live | None = None
@@ -61,17 +64,15 @@ class RunDisplay:
             case StepStarted(step=record):
                 self._rows[record.step] = _Row("running", time.monotonic())
             case StepEnded(step=record, artifacts=artifacts):
-                ran = record.started is not None and record.ended is not None and record.state != "up_to_date"
-                seconds = record.ended - record.started if ran else None
-                note = _note(record.state, record.reason, record.error, artifacts)
-                self._rows[record.step] = _Row(record.state, seconds=seconds, note=note)
+                self._rows[record.step] = _Row(record.state, took=took(record), note=_note(record, artifacts))
                 if self._live is None:
-                    self._console.print(_line(record.step, self._rows[record.step], self._width))
+                    self._console.print(_line(record.step, self._rows[record.step], self._width), soft_wrap=True)
             case RunEnded(run=run):
-                self.close()
-                took = duration(run.ended - run.created) if run.ended is not None else ""
+                self._stop_drawing()
+                whole = duration(run.ended - run.created) if run.ended is not None else ""
                 state = Text(run.state, STATE_STYLES.get(run.state, ""))
-                self._console.print(Text.assemble(f"run {run.id} ", state, f" in {took}"))
+                self._console.print(Text.assemble(f"run {run.id} ", state, f" in {whole}"))
+                self.close()
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +83,13 @@ class RunDisplay:
         self.close()
 
     def close(self) -> None:
-        """Leave the table as it is and stop drawing."""
+        """Leave what is drawn as it is, and end."""
+        self._stop_drawing()
+        if self._given is None and not self._console.quiet:
+            self._console.file.close()
+        self._console = Console(quiet=True)
+
+    def _stop_drawing(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -92,6 +99,8 @@ class RunDisplay:
         return max((len(name) for name in self._rows), default=0)
 
     def _start(self, run: Run, steps: Sequence[str]) -> None:
+        file = self._given if self._given is not None else os.fdopen(os.dup(2), "w")
+        self._console = Console(file=file, highlight=False)
         self._rows = {name: _Row() for name in steps}
         experiment = f", experiment {run.experiment}" if run.experiment else ""
         self._title = Text.assemble((run.pipeline, "bold"), f"  run {run.id}{experiment}")
@@ -109,7 +118,7 @@ class RunDisplay:
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column()
+        table.add_column(no_wrap=True, overflow="ellipsis")
         table.add_row(self._title)
         for name, row in self._rows.items():
             table.add_row(_line(name, row, self._width))
@@ -117,19 +126,17 @@ class RunDisplay:
 
 
 def _line(name: str, row: _Row, width: int) -> Text:
-    seconds = time.monotonic() - row.started if row.started is not None and row.state not in DONE else row.seconds
+    so_far = duration(time.monotonic() - row.started) if row.started is not None else row.took
     style = STATE_STYLES.get(row.state, "")
-    return Text.assemble(
-        (f"{_MARKS[row.state]} {name:<{width}}  {row.state:<10}", style), f"  {duration(seconds):>8}  ", row.note
-    )
+    return Text.assemble((f"{_MARKS[row.state]} {name:<{width}}  {row.state:<10}", style), f"  {so_far:>8}  ", row.note)
 
 
-def _note(state: State, reason: str, error: str, artifacts: Mapping[str, Artifact]) -> str:
-    if state in ("failed", "cancelled"):
-        return error.strip().rpartition("\n")[2]
-    if state == "succeeded" and artifacts:
+def _note(step: StepRun, artifacts: Mapping[str, Artifact]) -> str:
+    if step.state in ("failed", "cancelled"):
+        return step.error.strip().rpartition("\n")[2]
+    if step.state == "succeeded" and artifacts:
         return ", ".join(filter(None, map(summary, artifacts.values())))
-    return reason
+    return step.reason
 
 
 def summary(artifact: Artifact) -> str:
@@ -139,8 +146,8 @@ def summary(artifact: Artifact) -> str:
         return f"{facts['rows']:,} rows"
     preview = facts.get("preview")
     if isinstance(preview, dict):
-        values = [f"{name} {shown(value)}" for name, value in preview.items() if isinstance(value, float | int | str)]
-        return ", ".join(values[:_SHOWN_VALUES])
+        values = {name: shown(value) for name, value in preview.items() if isinstance(value, float | int | str)}
+        return ", ".join([f"{name} {text}" for name, text in values.items() if len(text) <= _LONGEST][:_SHOWN_VALUES])
     return size(facts["size_bytes"]) if "size_bytes" in facts else ""
 
 

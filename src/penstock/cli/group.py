@@ -31,6 +31,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Find and run the command; an interrupt while it is imported ends like any other."""
+        with reported(as_json=False):
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order in which they are met."""
         return list(COMMANDS)

@@ -44,9 +44,7 @@ def init(directory: Path) -> None:
     click.echo(f"made {', '.join(contents)} in {directory}; next:\n")
     if directory != Path():
         click.echo(f"  cd {directory}")
-    click.echo(
-        '  penstock run rides\n  penstock predict duration \'{"km": 3.2, "station": "Museum"}\'\n  penstock serve'
-    )
+    click.echo(_NEXT)
 
 
 def rides() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -11,9 +11,11 @@ import msgspec
 import penstock
 from penstock.cli.exits import FAILED
 from penstock.cli.group import Command
-from penstock.cli.output import moment, print_json, print_rows, print_table
-from penstock.cli.rows import inline_rows, write_rows
-from penstock.project import Verification
+from penstock.cli.output import moment, print_json, print_table
+from penstock.cli.rows import inline_rows, typed_rows, write_rows
+
+if TYPE_CHECKING:  # the project loads every library: not for --help
+    from penstock.project import Verification
 
 _SHOWN_DIFFERENCES = 10
 
@@ -38,7 +40,7 @@ def models(root: Path, model: str | None, as_json: bool) -> None:
     elif not things:
         click.echo("no models yet; a pipeline with ps.push, or CREATE MODEL, makes one")
     else:
-        print_table([*things[0]], [[*_shortened(thing).values()] for thing in things])
+        print_table([_shortened(thing) for thing in things], limit=len(things))
 
 
 def _pointing(aliases: dict[str, int], version: int) -> list[str]:
@@ -67,14 +69,21 @@ def predict(root: Path, model: str, rows: str, out: Path | None, limit: int, as_
 
     MODEL is a name, name@alias or name/3; ROWS a file, a declared table, or inline JSON: '{"km": 3}'.
     """
-    predictions = penstock.open(root).predict(model, inline_rows(rows))
+    from penstock.models import resolve_version  # here: it loads libraries that --help does not need
+
+    project = penstock.open(root)
+    given = inline_rows(rows)
+    if isinstance(given, list):
+        version = resolve_version(project.metadata, model)
+        given = typed_rows(given, project.models[version.model].load(version.version).signature.inputs)
+    predictions = project.predict(model, given)
     if out is not None:
         write_rows(predictions, out)
         click.echo(f"{predictions.num_rows:,} predictions written to {out}", err=True)
     elif as_json:
         print_json(predictions.to_pylist())
     else:
-        print_rows(predictions, limit)
+        print_table(predictions, limit=limit)
 
 
 @click.command(cls=Command)
@@ -96,7 +105,7 @@ def verify(root: Path, model: str, url: str | None, rows: str | None, as_json: b
 
 def _show(found: Verification) -> None:
     verdict = "all equal" if found.equal else f"{len(found.differing):,} differ"
-    click.echo(f"{found.rows:,} rows of '{found.model}' through {found.endpoint} against batch: ", nl=False)
+    click.echo(f"{found.rows:,} rows of '{found.model}', {found.endpoint} against batch: ", nl=False)
     click.secho(verdict, fg="green" if found.equal else "red", nl=False)
     click.echo(f" (largest relative difference {found.largest:.3g})")
     for row in found.differing[:_SHOWN_DIFFERENCES]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from penstock.core.run import StepRun
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,13 +38,13 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table to standard output; into a pipe or file it is never cut to a width."""
+def print_cells(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print cells under their headings to standard output; into a pipe or file they are never cut to a width."""
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
-    console.print(make_table(columns, rows))
+    console.print(_cells(columns, rows))
 
 
-def make_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+def _cells(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """Return a table whose numbers stand at the right and whose states have their colours."""
     cells = [list(row) for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -55,11 +56,13 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     return table
 
 
-def print_rows(table: pa.Table, limit: int) -> None:
-    """Print the first rows of a table, and how many there are where those are not all."""
-    print_table(table.column_names, ([*row.values()] for row in table.slice(0, limit).to_pylist()))
-    if table.num_rows > limit:
-        click.echo(f"... {table.num_rows:,} rows; --limit shows more, --json all")
+def print_table(rows: pa.Table | Sequence[Mapping[str, Any]], *, limit: int = 20) -> None:
+    """Print the first rows of a table, or of dicts that have the keys of the first, and how many there are if more."""
+    first = list(rows[:limit]) if isinstance(rows, Sequence) else rows.slice(0, limit).to_pylist()
+    columns = list(first[0]) if isinstance(rows, Sequence) and first else getattr(rows, "column_names", [])
+    print_cells(columns, [[row.get(name) for name in columns] for row in first])
+    if len(rows) > limit:
+        click.echo(f"... {len(rows):,} rows")
 
 
 def shown(value: Any) -> str:
@@ -89,6 +92,13 @@ def moment(seconds: float | None) -> str:
     return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
 
 
+def took(step: StepRun) -> str:
+    """Return how long a step ran; nothing for one that did not."""
+    if step.started is None or step.ended is None or step.state == "up_to_date":
+        return ""
+    return duration(step.ended - step.started)
+
+
 def duration(seconds: float | None) -> str:
     """Return a duration in the unit that fits it."""
     if seconds is None:
@@ -99,8 +109,3 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
-
-
-def terminal_width() -> int:
-    """Return how many columns there are to write in."""
-    return shutil.get_terminal_size().columns

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -15,10 +15,14 @@ import penstock
 from penstock.cli.display import RunDisplay
 from penstock.cli.exits import FAILED
 from penstock.cli.group import Command
-from penstock.cli.output import print_json, print_table
+from penstock.cli.output import print_cells, print_json
 from penstock.cli.params import read_params
 from penstock.core.run import StepRun
-from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.errors import UnknownNameError
+from penstock.pipelines import Event, PipelineFunction, RunEnded, RunStarted, StepEnded, StepStarted
+
+if TYPE_CHECKING:  # the project loads every library: not for --help
+    from penstock.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,6 +53,7 @@ def _selecting(command: F) -> F:
 @click.pass_obj
 def run(
     root: Path,
+    /,
     pipeline: str,
     texts: tuple[str, ...],
     file: IO[bytes] | None,
@@ -58,7 +63,7 @@ def run(
 ) -> None:
     """Run PIPELINE and show how it goes. Exit code 1 if it fails."""
     project = penstock.open(root)
-    params = read_params(project.pipelines[pipeline], texts, file)
+    params = read_params(_declared(project, pipeline), texts, file)
     with _interruptible(), RunDisplay() as display:
         show = _print_event if as_json else display
         ended = project.run(pipeline, **_given(how), cause=msgspec.json.decode(cause), on_event=show, **params)
@@ -74,15 +79,23 @@ def run(
 @_selecting
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def plan(root: Path, pipeline: str, texts: tuple[str, ...], file: IO[bytes] | None, as_json: bool, **how: Any) -> None:
+def plan(
+    root: Path, /, pipeline: str, texts: tuple[str, ...], file: IO[bytes] | None, as_json: bool, **how: Any
+) -> None:
     """Say which steps of PIPELINE a run would run now, and why; nothing is run."""
     project = penstock.open(root)
-    params = read_params(project.pipelines[pipeline], texts, file)
+    params = read_params(_declared(project, pipeline), texts, file)
     planned = project.plan(pipeline, **_given(how), **params)
     if as_json:
         print_json(msgspec.to_builtins(planned))
     else:
-        print_table(("step", "state", "reason"), [(step.name, step.state, step.reason) for step in planned.steps])
+        print_cells(("step", "state", "reason"), [(step.name, step.state, step.reason) for step in planned.steps])
+
+
+def _declared(project: Project, name: str) -> PipelineFunction:
+    if name not in project.pipelines:
+        raise UnknownNameError("pipeline", name, project.pipelines)
+    return project.pipelines[name]
 
 
 def _given(how: dict[str, Any]) -> dict[str, Any]:

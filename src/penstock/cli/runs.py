@@ -13,7 +13,7 @@ import msgspec
 import penstock
 from penstock.cli.group import Command
 from penstock.cli.lookup import find_run
-from penstock.cli.output import duration, moment, print_json, print_table
+from penstock.cli.output import duration, moment, print_cells, print_json, took
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
 from penstock.errors import UnknownNameError
@@ -38,12 +38,12 @@ def runs(root: Path, pipeline: str | None, experiment: str | None, limit: int, a
         print_json([_plain(run) for run in found])
     else:
         columns = ("run", "pipeline", "state", "started", "took", "experiment", "mode", "params")
-        print_table(columns, [_row(run) for run in found])
+        print_cells(columns, [_row(run) for run in found])
 
 
 def _row(run: Run) -> list[Any]:
-    took = duration(run.ended - run.created) if run.ended is not None else ""
-    return [run.id, run.pipeline, run.state, moment(run.created), took, run.experiment, run.mode, run.params]
+    ended = duration(run.ended - run.created) if run.ended is not None else ""
+    return [run.id, run.pipeline, run.state, moment(run.created), ended, run.experiment, run.mode, run.params]
 
 
 @click.command(cls=Command)
@@ -71,17 +71,13 @@ def show(root: Path, run: str, as_json: bool) -> None:
         if value:
             click.echo(f"{name:<10}{value}")
     click.echo()
-    print_table(
-        ("step", "state", "took", "reason"), [[step.step, step.state, _took(step), step.reason] for step in steps]
+    print_cells(
+        ("step", "state", "took", "reason"), [[step.step, step.state, took(step), step.reason] for step in steps]
     )
     for step in steps:
         if step.error:
             click.secho(f"\n{step.step}:", fg="red")
             click.echo(step.error)
-
-
-def _took(step: StepRun) -> str:
-    return duration(step.ended - step.started) if step.started is not None and step.ended is not None else ""
 
 
 @click.command(cls=Command)

@@ -9,7 +9,7 @@ import click
 
 import penstock
 from penstock.cli.group import Command
-from penstock.cli.output import print_json, print_rows
+from penstock.cli.output import print_json, print_table
 
 
 @click.command(cls=Command)
@@ -26,4 +26,4 @@ def sql(root: Path, text: str | None, file: IO[str] | None, limit: int, as_json:
     if as_json:
         print_json(result.to_pylist())
     else:
-        print_rows(result, limit)
+        print_table(result, limit=limit)

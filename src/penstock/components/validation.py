@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from penstock import transforms
-from penstock.errors import DataError
+from penstock.errors import DataError, UnknownNameError
 from penstock.pipelines import step
 from penstock.tables import Table
 
@@ -19,18 +19,32 @@ def statistics(rows: Table) -> dict[str, Any]:
 
 
 @step
-def schema(statistics: dict[str, Any]) -> dict[str, Any]:
-    """Infer what rows of this kind look like: types, which columns may be NULL, domains of small categories."""
-    return transforms.infer_schema(statistics)
+def schema(statistics: dict[str, Any], reviewed: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Infer what rows of this kind look like: types, which columns may be NULL, domains of small categories, ranges.
+
+    `reviewed` is what a person knows better: column -> `type`, `nullable`, `domain`, `min` or `max`.
+    """
+    inferred = transforms.infer_schema(statistics)
+    columns = {column["name"]: column for column in inferred["columns"]}
+    for name, known in (reviewed or {}).items():
+        if name not in columns:
+            raise UnknownNameError("column", name, columns, within="the statistics")
+        for key in known:
+            if key not in columns[name]:
+                raise UnknownNameError("property", key, columns[name], within=f"the schema of column '{name}'")
+        columns[name] |= known
+    return {**inferred, "columns": list(columns.values())}
 
 
 @step
 def validate(rows: Table, schema: dict[str, Any], on_anomaly: Literal["stop", "warn"] = "stop") -> dict[str, Any]:
-    """Hold rows against a schema; anomalies stop the run, or with `on_anomaly="warn"` are only reported."""
+    """Hold rows against a schema. What cannot be right (a missing column, a changed type, NULL or a category where there
+    was none) stops the run, unless `on_anomaly="warn"`; what may be (an extra column, a wider range) is reported."""
     found = transforms.anomalies(schema, rows)
     for anomaly in found:
-        print(f"anomaly in '{anomaly['column']}': {anomaly['message']}")
-    if found and on_anomaly == "stop":
-        shown = "; ".join(f"'{anomaly['column']}' {anomaly['message']}" for anomaly in found[:_SHOWN])
-        raise DataError(f"{len(found)} anomalies in {rows.num_rows:,} rows: {shown}", field=str(found[0]["column"]))
+        print(f"{anomaly['severity']}: {anomaly['message']}")
+    errors = [anomaly for anomaly in found if anomaly["severity"] == "error"]
+    if errors and on_anomaly == "stop":
+        shown = "; ".join(anomaly["message"] for anomaly in errors[:_SHOWN])
+        raise DataError(f"{len(errors)} anomalies in {rows.num_rows:,} rows: {shown}", field=errors[0]["column"])
     return {"rows": rows.num_rows, "columns": rows.num_columns, "anomalies": found}

@@ -24,7 +24,7 @@ import types
 import typing
 import uuid
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,13 @@ _BY_REPR = (
     fractions.Fraction, uuid.UUID, types.GenericAlias, types.UnionType, typing.TypeVar, type(typing.Any),
     type(list[int] | None), type(typing.Optional[int]), type(typing.List[int]),  # noqa: UP006, UP045
 )  # fmt: skip
-_NOT_WRITTEN = frozenset({"__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__annotations__"})
+# In a class, but not written by its author; `__slotnames__` and `_abc_impl` are caches that come and go.
+_NOT_WRITTEN = frozenset(
+    {
+        *("__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__annotations__"),
+        *("__slotnames__", "_abc_impl", "__firstlineno__", "__static_attributes__"),
+    }
+)
 _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
@@ -155,7 +161,7 @@ class _Walk:
                 pairs = (self.token(item, f"{where}[{key!r}]") for key, one in value.items() for item in (key, one))
                 return _pack(tag, (self.token(extra, where), *pairs))
             case re.Pattern():
-                return _pack(tag, (repr(value.pattern).encode(), str(value.flags).encode()))
+                return _pack(tag, (self.token(value.pattern, where), str(value.flags).encode()))
             case logging.Logger():
                 return b"logger"  # what is logged is no result
             case types.BuiltinFunctionType() if isinstance(value.__self__, types.ModuleType | None):
@@ -169,25 +175,29 @@ class _Walk:
 
     def _object(self, value: Any, tag: bytes, where: str) -> bytes:
         cls = type(value)
-        whose = origin(cls.__module__)
         if cls.__module__ == "numpy" and hasattr(value, "dtype") and not value.dtype.hasobject:
             return _pack(tag, (value.dtype.str.encode(), repr(value.shape).encode(), value.tobytes()))
-        if whose == "" and not {"__reduce__", "__reduce_ex__"} & set().union(*map(vars, cls.__mro__[:-1])):
-            slots = {name for base in cls.__mro__ for name in getattr(base, "__slots__", ()) if hasattr(value, name)}
-            state = {**getattr(value, "__dict__", {}), **{name: getattr(value, name) for name in sorted(slots)}}
-            return _pack(tag, (self.token(item, f"{where}.{key}") for key, one in state.items() for item in (key, one)))
-        if (
-            callable(value)
-            and isinstance(name := getattr(value, "__name__", None), str)
-            and whose not in ("", "python")
-        ):
-            return _pack(tag, (name.encode(),))  # a function of a library that is no Python function: numpy.log1p
+        name, module = getattr(value, "__name__", None), getattr(value, "__module__", None)
+        if callable(value) and name and isinstance(module, str) and (whose := self._library(module)):
+            return _pack(
+                b"library", (whose.encode(), module.encode(), name.encode())
+            )  # no Python function: numpy.log1p
+        if origin(cls.__module__) in ("", "python"):
+            try:  # what pickle would keep is what the object is; locks, files and generators refuse
+                rebuilt = value.__reduce_ex__(4)
+            except TypeError:
+                pass
+            else:
+                whole = [rebuilt] if isinstance(rebuilt, str) else rebuilt
+                words = (list(item) if isinstance(item, Iterator) else item for item in whole)
+                return _pack(tag, [self.token(word, where) for word in words])
         if self.tolerant:
             return tag
+        name = where.partition("[")[0].rpartition(".")[2]
         raise FingerprintError(
             f"{where} is a {cls.__module__}.{cls.__qualname__}, which has no fingerprint, so a change of it would go "
             f"unseen. Pass it to the step as an input, or make it inside the function; or, if it does not change the "
-            f"result, write ignore=['{where}'], and depends_on=[...] or version='1' for what it is made of"
+            f"result, write ignore=['{name}'], and depends_on=[...] or version='1' for what it is made of"
         )
 
     def _library(self, module: str) -> str:

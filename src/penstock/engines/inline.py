@@ -17,7 +17,7 @@ from penstock.engines.logs import captured
 class InlineEngine:
     """Runs each task inside `submit`, in this process and thread.
 
-    For debugging, tests and many tiny steps: no isolation, so a crash ends the whole process, `timeout_seconds` is not
+    For tests, notebooks and many tiny steps: no isolation, so a crash ends the whole process, `timeout_seconds` is not
     enforced, and there is nothing left to cancel once `submit` has returned. Ctrl-C goes through to the caller.
     """
 

@@ -168,7 +168,9 @@ class LocalEngine:
     def _end(self, template: _Template) -> str:
         """End the template and its workers; return what it wrote to standard error."""
         self._template = None
-        template.control.close()  # the template takes this as the order to stop everything
+        with suppress(OSError):  # it is gone already
+            template.control.shutdown(socket.SHUT_RDWR)  # to the template this is the order to stop everything
+        template.control.close()
         try:
             template.process.wait(self._grace_seconds + 2)
         except subprocess.TimeoutExpired:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import pickle
 import selectors
 import signal
 import socket
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import BinaryIO
 
+from penstock.engines.calling import failed
 from penstock.engines.messages import Cancel, Cause, Ended, Inbox, Message, Start, Started, packed
 from penstock.engines.worker import run_and_exit
 
@@ -102,9 +104,13 @@ class Template:
 
     def _fork(self, start: Start) -> None:
         _load(start.entry)
-        outcome = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the worker has been buried
-        template = os.getpid()
-        pid = os.fork()
+        template, now = os.getpid(), time.time()
+        try:
+            outcome = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the worker has been buried
+            pid = os.fork()
+        except OSError as error:
+            reason = f"no worker process could be started: {error}; run fewer steps at once, or free some memory"
+            return self._say(_unborn(start.task, pickle.dumps(failed(start.task, reason, started=now))))
         if pid == 0:
             for descriptor in (*self._descriptors, *(worker.outcome.fileno() for worker in self._workers.values())):
                 os.close(descriptor)
@@ -112,7 +118,7 @@ class Template:
         with suppress(PermissionError, ProcessLookupError):  # the worker does the same: whoever comes first
             os.setpgid(pid, pid)
         deadline = math.inf if start.timeout_seconds is None else time.monotonic() + start.timeout_seconds
-        self._workers[pid] = _Worker(task=start.task, pid=pid, outcome=outcome, started=time.time(), deadline=deadline)
+        self._workers[pid] = _Worker(task=start.task, pid=pid, outcome=outcome, started=now, deadline=deadline)
         self._say(Started(task=start.task, pid=pid))
 
     def _bury(self) -> None:
@@ -120,11 +126,11 @@ class Template:
         with suppress(BlockingIOError):
             self._children.recv(_RECEIVE_BYTES)
         for worker in list(self._workers.values()):
-            if os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            pid, status, usage = os.wait4(worker.pid, os.WNOHANG)
+            if pid == 0:
                 continue
-            _signal_group(worker.pid, signal.SIGKILL)  # before the pid is free for another process
-            _, status, usage = os.wait4(worker.pid, 0)
-            del self._workers[worker.pid]
+            _signal_group(pid, signal.SIGKILL)
+            del self._workers[pid]
             self._say(
                 Ended(
                     task=worker.task,
@@ -139,8 +145,7 @@ class Template:
     def _cancel(self, task: str) -> None:
         for start in [start for start in self._queue if start.task == task]:
             self._queue.remove(start)
-            now = time.time()
-            self._say(Ended(task=task, outcome=b"", exit_code=0, cause="cancelled", started=now, peak_memory_bytes=0))
+            self._say(_unborn(task, b"", cause="cancelled"))
         for worker in self._workers.values():
             if worker.task == task:
                 self._stop(worker, "cancelled")
@@ -217,6 +222,11 @@ def _load(entry: str) -> None:
     if module.startswith("penstock.") and module not in sys.modules:
         with suppress(Exception):  # the worker meets the same error, and reports it
             import_module(module)
+
+
+def _unborn(task: str, outcome: bytes, *, cause: Cause = "") -> Ended:
+    """Return the end of a task that never had a worker."""
+    return Ended(task=task, outcome=outcome, exit_code=0, cause=cause, started=time.time(), peak_memory_bytes=0)
 
 
 def _content(file: BinaryIO) -> bytes:

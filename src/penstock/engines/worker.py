@@ -10,6 +10,7 @@ import pickle
 import random
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from contextlib import suppress
@@ -68,6 +69,8 @@ def _run(start: Start) -> bytes:
         os.chdir(start.directory)
         os.environ.clear()
         os.environ.update(start.environment)
+        time.tzset()
+        tempfile.tempdir = None  # where that is, the environment says
         sys.path[:] = start.import_path
         task: Task = pickle.loads(start.payload)  # noqa: S301  # the engine's own process wrote it
         return pickle.dumps(call(task))

@@ -23,10 +23,9 @@ def disagreements(graph: ModelGraph, rows: pa.Table) -> list[str]:
     Features must be equal bit for bit, on real rows and on edge rows (NULL, unseen, extreme); predictions within 1e-12.
     An empty list is what there should be: anything else is a fault of penstock.
     """
-    inputs = graph.signature.inputs
     step = max(1, rows.num_rows // _SAMPLE_ROWS)
-    sample = rows.select(list(inputs.names)).take(pa.array(range(0, rows.num_rows, step)))
-    found = check_forms(nodes.entering(graph), inputs, sample)
+    sample = rows.select(list(graph.signature.inputs.names)).take(pa.array(range(0, rows.num_rows, step)))
+    found = check_forms(nodes.entering(graph), nodes.inputs(graph), sample)
     return [*found.features, *_predictions_apart(graph, sample)]
 
 

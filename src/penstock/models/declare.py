@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from penstock import operations
 from penstock.core.expression import Expr
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
 from penstock.models.learners import LEARNERS
 from penstock.models.options import check_options
-from penstock.operations import col, parse
+from penstock.operations import col
 
 Feature = Expr | str
 """An expression, or its text in BigQuery's dialect."""
@@ -75,7 +76,7 @@ def _expression(value: Any, where: str) -> Expr:
             return value
         case str():
             try:
-                return parse(value)
+                return operations.parse(value)  # loads sqlglot: only where a text is written
             except (ExpressionError, SqlError) as error:
                 raise type(error)(f"{where}: {error}") from error
         case bool():

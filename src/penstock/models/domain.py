@@ -8,7 +8,7 @@ from typing import Any
 from penstock.core.expression import columns_of
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, PenstockError
-from penstock.models.nodes import expressions
+from penstock.models.nodes import expressions, inputs
 from penstock.operations import compile_row, text
 
 FAILURES = (PenstockError, ArithmeticError, ValueError)
@@ -17,7 +17,7 @@ FAILURES = (PenstockError, ArithmeticError, ValueError)
 
 def domain_error(graph: ModelGraph, rows: Iterable[Mapping[str, Any]]) -> DataError | None:
     """Return an error naming the first feature that has no value in some row, and the inputs it read there."""
-    schema = graph.signature.inputs
+    schema = inputs(graph)
     features = {name: expr for name, expr in expressions(graph).items() if expr.op != "column"}
     functions = {name: compile_row({name: expr}, schema) for name, expr in features.items()}
     for row in rows:

@@ -37,5 +37,5 @@ def judge(
 ) -> dict[str, float]:
     """Return the metrics of an estimator's numbers against labels that are all there."""
     if not classes:
-        return metrics.regression(labels.values(column), estimates[:, 0])
+        return metrics.regression(labels.values(model, label, column), estimates[:, 0])
     return metrics.classification(labels.class_numbers(model, label, classes, column), estimates)

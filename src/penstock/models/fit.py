@@ -146,7 +146,7 @@ def _examples(model: Model, classes: tuple[Any, ...], part: tuple[Part, Features
     rows, features = part
     if classes:
         return Examples(features, labels.class_numbers(model.name, model.label, classes, rows.labels))
-    return Examples(features, labels.values(rows.labels))
+    return Examples(features, labels.values(model.name, model.label, rows.labels))
 
 
 def _declaration(model: Model, declared: Mapping[str, Expr], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,9 +56,15 @@ def classes_in(model: str, label: str, labels: pa.ChunkedArray) -> tuple[Any, ..
     return found
 
 
-def values(labels: pa.ChunkedArray) -> Floats:
-    """Return the labels of a regression as floats."""
-    return np.asarray(labels.to_numpy(), dtype=np.float64)
+def values(model: str, label: str, labels: pa.ChunkedArray) -> Floats:
+    """Return the labels of a regression as floats; raises `DataError` for NaN and infinity."""
+    found = np.asarray(labels.to_numpy(), dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise DataError(
+            f"model '{model}': label '{label}' is NaN or infinite in some row; leave such rows out, or make it NULL",
+            field=label,
+        )
+    return found
 
 
 def class_numbers(model: str, label: str, classes: Sequence[Any], labels: pa.ChunkedArray) -> Integers:

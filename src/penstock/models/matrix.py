@@ -16,6 +16,9 @@ Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 
+_BLOCK_ROWS = 4096  # columns are written into the rows of a matrix block by block: a block stays in the cache
+
+
 @dataclass(frozen=True, slots=True)
 class Sparse:
     """A column of lists of (index, value), flattened: entry k belongs to row `rows[k]`."""
@@ -59,19 +62,27 @@ def widths_of(features: Features) -> tuple[int, ...]:
 
 def dense(features: Features, widths: Sequence[int]) -> Floats:
     """Return one row-major matrix: categories by their index, sparse blocks spread out."""
-    spread = [
-        width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)
+    places = np.cumsum([0, *spread(features, widths)])
+    matrix = np.zeros((features.rows, places[-1]))
+    plain = [
+        (place, column)
+        for place, column in zip(places, features.columns, strict=False)
+        if not isinstance(column, Sparse)
     ]
-    matrix = np.zeros((features.rows, sum(spread)))
-    position = 0
-    for column, width in zip(features.columns, spread, strict=True):
+    for start in range(0, features.rows, _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        for place, numbers in plain:
+            matrix[block, place] = numbers[block]
+    for place, column, width in zip(places, features.columns, widths, strict=False):
         if isinstance(column, Sparse):
             known = column.indices < width
-            np.add.at(matrix, (column.rows[known], position + column.indices[known]), column.values[known])
-        else:
-            matrix[:, position] = column
-        position += width
+            np.add.at(matrix, (column.rows[known], place + column.indices[known]), column.values[known])
     return matrix
+
+
+def spread(features: Features, widths: Sequence[int]) -> list[int]:
+    """Return how many columns of the dense matrix each feature takes."""
+    return [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
 
 
 def _column(column: pa.ChunkedArray, kind: str) -> Column:

@@ -9,6 +9,11 @@ from penstock.models.matrix import Flags, Floats, Integers
 
 def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
     """Judge predicted values. The squared log error of values not above -1 has no meaning: it is NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the square of 1e200 is inf, and that is the answer
+        return _regression(actual, predicted)
+
+
+def _regression(actual: Floats, predicted: Floats) -> dict[str, float]:
     error = actual - predicted
     squares = float(error @ error)
     deviation = actual - actual.mean()

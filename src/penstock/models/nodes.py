@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.core.expression import Expr, transform
 from penstock.core.graph import ModelGraph, Node
+from penstock.core.schema import Field, Schema
 from penstock.models.learners import LEARNERS
 from penstock.operations import col
 
@@ -28,6 +29,11 @@ def classes(graph: ModelGraph) -> tuple[Any, ...]:
 def form(graph: ModelGraph) -> str:
     """Return how features enter the estimator: `linear` or `trees`."""
     return LEARNERS[estimator(graph).params["learner"]].form
+
+
+def inputs(graph: ModelGraph) -> Schema:
+    """Return the raw columns as a row or batch may bring them: any of them NULL, whatever training saw."""
+    return Schema(tuple(Field(field.name, field.type) for field in graph.signature.inputs))
 
 
 def entering(graph: ModelGraph) -> dict[str, Expr]:

@@ -44,7 +44,7 @@ def predict_batches(graph: ModelGraph, rows: TableLike, *, batch_rows: int = _BA
 def entering_features(graph: ModelGraph, inputs: pa.Table) -> Features:
     """Return what enters the estimator for rows of the graph's inputs."""
     try:
-        table = apply(nodes.entering(graph), inputs, graph.signature.inputs)
+        table = apply(nodes.entering(graph), inputs, nodes.inputs(graph))
     except ExpressionError as error:
         raise domain_error(graph, inputs.to_pylist()) or error from error
     return features_of(table, nodes.concat(graph).params["kinds"])

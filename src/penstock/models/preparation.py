@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from penstock.core.expression import Expr, columns_of
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError
-from penstock.models.matrix import Features, features_of, widths_of
+from penstock.models.matrix import Features, Sparse, features_of, widths_of
 from penstock.models.preprocess import Form, Kind, entries, with_null
 from penstock.operations import col, type_of
 from penstock.tables import schema_of
 from penstock.transforms import apply, freeze
+
+_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,12 @@ def declared_features(model: Model, rows: pa.Table, split_column: str | None) ->
             f"model '{model.name}' has no features: the rows have only {', '.join(rows.column_names)}"
         )
     needed = columns_of(*features.values())
+    odd = [name for name in needed if _UNNAMEABLE.search(name)]
+    if odd:
+        raise DeclarationError(
+            f"model '{model.name}' reads a column named {odd[0]!r}; quotes, backslashes and control characters cannot "
+            "stand in the name of an input: rename it"
+        )
     lacking = [name for name in needed if name not in rows.column_names]
     if lacking:
         raise DataError(
@@ -67,9 +77,13 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
     found = entries(types, form, model=model.name)
     entering = freeze({_free(entry.name, entry.expr, features): entry.expr for entry in found}, values)
     kinds = tuple(entry.kind for entry in found)
-    indices = {name: with_null(entering[name]) for name, kind in zip(entering, kinds, strict=True) if kind == "category"}
+    indices = {
+        name: with_null(entering[name]) for name, kind in zip(entering, kinds, strict=True) if kind == "category"
+    }
     entering |= {name: expr for name, (expr, _) in indices.items()}
     matrix = features_of(apply(entering, values), kinds)
+    if form == "linear":
+        _check_finite(model.name, entering, matrix)
     spread = widths_of(matrix)
     prepared = Prepared(
         inputs=_inputs(features, train),
@@ -77,7 +91,9 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
         types=types,
         entering=entering,
         kinds=kinds,
-        widths=tuple(indices[name][1] if name in indices else width for name, width in zip(entering, spread, strict=True)),
+        widths=tuple(
+            indices[name][1] if name in indices else width for name, width in zip(entering, spread, strict=True)
+        ),
     )
     return prepared, matrix
 
@@ -85,6 +101,17 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
 def enter(prepared: Prepared, rows: pa.Table) -> Features:
     """Return what enters the estimator for other rows."""
     return features_of(apply(prepared.entering, apply(prepared.features, rows)), prepared.kinds)
+
+
+def _check_finite(model: str, entering: Mapping[str, Expr], matrix: Features) -> None:
+    """Raise `DataError` for NaN or infinity, which no weight can be learned for; NULL is the mean by now."""
+    for name, column in zip(entering, matrix.columns, strict=True):
+        if not np.isfinite(column.values if isinstance(column, Sparse) else column).all():
+            raise DataError(
+                f"model '{model}': feature '{name}' is NaN or infinite in some training row; a linear model cannot "
+                "learn from that: leave such rows out, or make the value NULL",
+                field=name,
+            )
 
 
 def _node_names(declared: Mapping[str, Expr]) -> dict[str, str]:

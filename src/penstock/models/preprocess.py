@@ -61,7 +61,7 @@ def _entries(name: str, value: Expression, type: str, form: Form, model: str) ->
 def _number(name: str, value: Expression, form: Form) -> Entry:
     """Trees take numbers as they are, NULL included. Linear learners get them scaled, NULL as the mean (0)."""
     if form == "trees":
-        return Entry(name=name if value == col(name) else f"{name}__number", expr=value, kind="number")
+        return Entry(name=name, expr=value, kind="number")
     return Entry(name=f"{name}__scaled", expr=value.standard_scaler().coalesce(0.0), kind="number")
 
 

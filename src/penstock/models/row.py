@@ -75,7 +75,7 @@ def row_predictor(graph: ModelGraph) -> RowPredictor:
 
 def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
     """Return the source of `predict(row)` and the globals that it needs."""
-    inputs = graph.signature.inputs
+    inputs = nodes.inputs(graph)
     variables = {name: f"a{position}" for position, name in enumerate(inputs.names)}
     features = row_source(nodes.entering(graph), inputs, variables)
     names: dict[str, Any] = {**features.names, "_utc": datetime.UTC, "_nan": math.nan}

@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.errors import MissingExtraError
 from penstock.models.boosters import MODEL_FILE
-from penstock.models.matrix import Examples, Floats, Sparse, dense
+from penstock.models.matrix import Examples, Floats, dense, spread
 from penstock.models.preparation import Prepared
 
 _DEFAULT_LEAVES = 1024
@@ -30,16 +30,13 @@ def fit_trees(
     """
     lightgbm = _lightgbm()
     parameters = lightgbm_parameters(options, classes=classes)
-    spread = [
-        width if isinstance(column, Sparse) else 1
-        for column, width in zip(train.features.columns, prepared.widths, strict=True)
-    ]
+    columns = spread(train.features, prepared.widths)
     data = lightgbm.Dataset(
         dense(train.features, prepared.widths),
         train.target,
         weight=weights,
-        feature_name=_column_names(tuple(prepared.entering), spread),
-        categorical_feature=[sum(spread[:at]) for at, kind in enumerate(prepared.kinds) if kind == "category"],
+        feature_name=_column_names(tuple(prepared.entering), columns),
+        categorical_feature=[sum(columns[:at]) for at, kind in enumerate(prepared.kinds) if kind == "category"],
         params=parameters,
     )
     valid, callbacks = [], []
@@ -94,14 +91,14 @@ def _stop(lightgbm: Any, progress: float) -> Any:
     return callback
 
 
-def _column_names(names: Sequence[str], spread: Sequence[int]) -> list[str]:
+def _column_names(names: Sequence[str], counts: Sequence[int]) -> list[str]:
     """Return a name for each column of the matrix, in LightGBM's letters; by position where two would be equal."""
-    columns = [
+    parts = [
         f"{name}__{index}" if count > 1 else name
-        for name, count in zip(names, spread, strict=True)
+        for name, count in zip(names, counts, strict=True)
         for index in range(count)
     ]
-    plain = [re.sub(r"[^A-Za-z0-9_]", "_", column) for column in columns]
+    plain = [re.sub(r"[^A-Za-z0-9_]", "_", part) for part in parts]
     return plain if len(set(plain)) == len(plain) else [f"feature_{position}" for position in range(len(plain))]
 
 

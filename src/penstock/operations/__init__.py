@@ -1,1 +1,52 @@
-"""operations."""
+"""The closed table of operations, their forms (DuckDB SQL, Python for one row, BigQuery text), fluent expressions."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from penstock.core.expression import Expr, walk
+from penstock.operations.fluent import Expression, col, lit, struct
+from penstock.operations.literals import quoted, sql_literal
+from penstock.operations.rowform import RowSource, compile_row, row_source
+from penstock.operations.signatures import type_of
+from penstock.operations.sqlform import call_sql, sql
+from penstock.operations.table import LEARNED, OPERATIONS
+from penstock.operations.text import text
+
+if TYPE_CHECKING:
+    from penstock.operations.parsing import NamedFunctions, from_ast, parse
+
+__all__ = [
+    "LEARNED",
+    "OPERATIONS",
+    "Expression",
+    "NamedFunctions",
+    "RowSource",
+    "call_sql",
+    "col",
+    "compile_row",
+    "from_ast",
+    "is_learned",
+    "lit",
+    "parse",
+    "quoted",
+    "row_source",
+    "sql",
+    "sql_literal",
+    "struct",
+    "text",
+    "type_of",
+]
+
+
+def is_learned(expr: Expr) -> bool:
+    """Tell whether an expression has constants that are still to be found in training rows."""
+    return any(node.op in LEARNED for node in walk(expr))
+
+
+def __getattr__(name: str) -> Any:
+    """Load the parser, and sqlglot with it, when it is first used."""
+    if name in ("NamedFunctions", "from_ast", "parse"):
+        return getattr(importlib.import_module("penstock.operations.parsing"), name)
+    raise AttributeError(f"module 'penstock.operations' has no attribute '{name}'")

@@ -52,6 +52,11 @@ def _in_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     return f"({x} IN ({', '.join(written)}))" if written else f"({x} IS NULL AND NULL)"
 
 
+def _set(values: tuple[Any, ...]) -> frozenset[Any]:
+    """Return the values to search; Python would find NaN by identity."""
+    return frozenset(value for value in values if value == value)
+
+
 _NAN = math.nan
 _FLOATS = "float64; float64"
 
@@ -89,7 +94,7 @@ OPERATIONS = (
         meaning="Whether x is one of the values. NaN is in no list.",
         parameters=(
             Parameter(name="x", types=("scalar",), alike=True),
-            Parameter(name="values", types=("array",), constant=True, alike=True, prepare=frozenset),
+            Parameter(name="values", types=("array",), constant=True, alike=True, prepare=_set),
         ),
         result="bool",
         sql=_in_sql,

@@ -27,12 +27,16 @@ def local_sql(x: str, type: str, zone: str = "UTC") -> str:
     """Return DuckDB text of the wall clock at that zone. Counting microseconds is exact, and ten times AT TIME ZONE."""
     if type != "timestamp":
         return x
-    return f"make_timestamp(epoch_us({x}))" if zone == "UTC" else f"({x} AT TIME ZONE {sql_literal(zone, 'string')})"
+    if zone == "UTC":
+        return f"make_timestamp(epoch_us({x}))"
+    inside = f"epoch_us({x}) BETWEEN {calendar.FIRST_ZONED} AND {calendar.LAST_ZONED}"
+    refused = fails("at a time zone: within a day of the calendar's ends")
+    return f"CASE WHEN NOT {inside} THEN {refused} ELSE {x} AT TIME ZONE {sql_literal(zone, 'string')} END"
 
 
 def local_row(x: str, type: str, zone: str = "UTC") -> str:
     """Return Python source of the wall clock at that zone (its name in the globals, unless it is UTC)."""
-    return x if type != "timestamp" or zone == "UTC" else f"{x}.astimezone({zone})"
+    return x if type != "timestamp" or zone == "UTC" else f"at_zone({x}, {zone})"
 
 
 def _part(
@@ -46,6 +50,7 @@ def _part(
         result=result,
         sql=lambda a, t: sql.format(local_sql(a[0], t[0], a[1])),
         row=lambda a, t: row.format(local_row(a[0], t[0], a[1])),
+        names={"at_zone": calendar.at_zone},
         examples=examples,
     )
 
@@ -94,7 +99,7 @@ PARTS = (
         (None, "UTC", None), types=_T), _CLOCK, "date"),
     _part("hour", "The hour, 0 to 23.", "hour({0})", "{0}.hour", (
         *golden((_LATE, "UTC", 18), (_LATE, _NEW_YORK, 14), (_LATE, _KOLKATA, 23), (_at(2024, 1, 5, 18), _NEW_YORK, 13),
-                (_OLD, "UTC", 23), (None, "UTC", None), types=_T),
+                (_OLD, "UTC", 23), (None, "UTC", None), (_at(9999, 12, 31, 23), _KOLKATA, Raises), types=_T),
         *golden((datetime.datetime(2024, 5, 5, 7), 7), types="datetime"), *golden((datetime.time(3, 4), 3), types="time")), _TIMED),
     _part("minute", "The minute, 0 to 59.", "minute({0})", "{0}.minute", golden(
         (_at(2024, 5, 5, 18, 30), "UTC", 30), (_LATE, _KOLKATA, 30), (_OLD, "UTC", 59), (None, "UTC", None), types=_T), _TIMED),

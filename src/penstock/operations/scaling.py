@@ -62,7 +62,7 @@ def _min_max_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
 def _min_max_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     x, low, high = arguments
     scaled = f"({x} - {sql_literal(low, 'float64')}) / {sql_literal(high - low or 1.0, 'float64')}"
-    return f"least(1e0, greatest(0e0, {scaled}))"
+    return f"CASE WHEN {x} IS NOT NULL THEN least(1e0, greatest(0e0, {scaled})) END"  # they leave NULL out
 
 
 def _checked_points(points: tuple[float, ...]) -> None:

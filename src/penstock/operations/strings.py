@@ -16,6 +16,7 @@ _OTHER = Parameter(name="other", types=("string",))
 _LENGTH = Parameter(name="length", types=("int64",))
 _SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 _LONGEST = 2**20
+_SMALL = re.compile(r"CAST\([1-9][0-9]{0,8} AS BIGINT\)")  # the text of a literal that needs no care
 
 
 def substring(x: str, position: int, length: int | None = None) -> str:
@@ -120,18 +121,23 @@ def _pad(name: str, side: str, function: Callable[[str, int, str], str], example
     )
 
 
+def _capped(number: str) -> str:
+    """Return a length or a position held to what DuckDB takes, which is beyond every text; NULL stays NULL."""
+    return number if _SMALL.fullmatch(number) else f"CASE WHEN {number} > {2**31} THEN {2**31} ELSE {number} END"
+
+
 def _substr_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     x, position = arguments[:2]
-    length = arguments[2] if len(arguments) == 3 else None
-    start = f"CASE WHEN {position} > 0 THEN {position} WHEN {position} = 0 THEN 1 ELSE greatest(length({x}) + {position} + 1, 1) END"
-    start = position if re.fullmatch(r"CAST\([1-9][0-9]{0,8} AS BIGINT\)", position) else start
-    # Positions beyond what DuckDB's substring takes are beyond every text.
-    start = f"least({start}, {2**31})" if start is not position else start
-    if length is None:
+    start = position
+    if not _SMALL.fullmatch(position):
+        start = f"CASE WHEN {position} > 0 THEN {_capped(position)} WHEN {position} < -length({x}) THEN 1 ELSE "
+        start += f"CASE {position} WHEN 0 THEN 1 ELSE length({x}) + {position} + 1 END END"
+    if len(arguments) == 2:
         return f"substring({x}, {start})"
+    length = arguments[2]
     wrong = f"{length} < 0 AND {x} IS NOT NULL AND {position} IS NOT NULL"
-    taken = f"substring({x}, {start}, least({length}, {2**31}))"
-    return f"CASE WHEN {wrong} THEN {fails('substr: the length cannot be negative')} WHEN {position} IS NOT NULL THEN {taken} END"
+    taken = f"substring({x}, {start}, {_capped(length)})"
+    return f"CASE WHEN {wrong} THEN {fails('substr: the length cannot be negative')} ELSE {taken} END"
 
 
 def _substr_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
@@ -212,12 +218,12 @@ OPERATIONS = (
         *golden(("abc", 8, "def", "abcdefde"), ("abc", 5, "", Raises), types="string; int64; string"))),
     _simple("left", "The first `length` characters; a negative length raises.",
             f"CASE WHEN {{1}} < 0 AND {{0}} IS NOT NULL THEN {fails('left: the length cannot be negative')} "
-            f"ELSE substring({{0}}, 1, least({{1}}, {2**31})) END", "substring({0}, 1, {1})",
+            f"ELSE substring({{0}}, 1, {_capped('{1}')}) END", "substring({0}, 1, {1})",
             golden(("apple", 3, "app"), ("apple", 9, "apple"), ("", 1, ""), ("a", -1, Raises), (None, -1, None), ("a", None, None),
                    types="string; int64"), _S, _LENGTH, names={"substring": substring}),
     _simple("right", "The last `length` characters; a negative length raises.",
             f"CASE WHEN {{1}} < 0 AND {{0}} IS NOT NULL THEN {fails('right: the length cannot be negative')} "
-            "ELSE substring({0}, greatest(length({0}) - {1}, 0) + CASE WHEN {1} IS NULL THEN NULL ELSE 1 END) END",
+            "WHEN {1} >= length({0}) THEN {0} ELSE substring({0}, length({0}) - {1} + 1) END",
             "substring({0}, -{1} if {1} > 0 else len({0}) + 1 if {1} == 0 else 1, {1} if {1} < 0 else None)",
             golden(("apple", 3, "ple"), ("apple", 9, "apple"), ("apple", 0, ""), ("", 1, ""), ("a", -1, Raises), (None, -1, None),
                    ("a", None, None), types="string; int64"), _S, _LENGTH, names={"substring": substring}),
@@ -225,8 +231,9 @@ OPERATIONS = (
             "array_to_string(list_reverse(string_split({0}, '')), '')", "{0}[::-1]",
             golden(("foo", "oof"), ("абв", "вба"), ("ae\u0301", "\u0301ea"), ("", ""), (None, None), types="string")),
     _simple("repeat", "x so many times; a negative number raises, and a text of above a million characters.",
-            f"CASE WHEN ({{1}} < 0 OR length({{0}}) * least({{1}}, {_LONGEST} + 1) > {_LONGEST}) AND {{0}} IS NOT NULL "
-            f"THEN {fails(f'repeat: the text must be of 0 to {_LONGEST} characters')} ELSE repeat({{0}}, least({{1}}, {_LONGEST} + 1)) END",
+            f"CASE WHEN ({{1}} < 0 OR length({{0}}) * {_capped('{1}')} > {_LONGEST}) AND {{0}} IS NOT NULL "
+            f"THEN {fails(f'repeat: the text must be of 0 to {_LONGEST} characters')} WHEN {{0}} <> '' THEN repeat({{0}}, {{1}}) "
+            "WHEN {1} IS NOT NULL THEN {0} END",
             "({0} * (sized({1} if {1} < 0 else len({0}) * {1}) and {1}))",
             golden(("abc", 3, "abcabcabc"), ("abc", 0, ""), ("", 5, ""), ("a", -1, Raises), ("ab", 2**40, Raises), (None, 2, None),
                    ("a", None, None), types="string; int64"),

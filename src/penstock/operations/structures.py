@@ -68,7 +68,7 @@ def _cross_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     crosses = _crosses(types[0], arguments[1])
     joined = (" || '_' || ".join(text(*member) for member in cross) for cross in crosses)
     values = (f"{quoted(_cross_name(cross))} := {value}" for cross, value in zip(crosses, joined, strict=True))
-    return f"struct_pack({', '.join(values)})"
+    return f"CASE WHEN {arguments[0]} IS NOT NULL THEN struct_pack({', '.join(values)}) END"
 
 
 def _cross_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
@@ -99,6 +99,7 @@ OPERATIONS = (
         examples=golden(
             (("a", "b"), 1, "x", {"a": 1, "b": "x"}),
             (("a", "b"), None, "", {"a": None, "b": ""}),
+            (("a", "b"), -1, None, {"a": -1, "b": None}),
             types="array<string>; int64; string",
         ),
     ),
@@ -124,7 +125,7 @@ OPERATIONS = (
         names={},
         bigquery="ML.FEATURE_CROSS",
         examples=golden(
-            ({"a": "x", "b": "y"}, 2, {"a_b": "x_y"}), ({"a": None, "b": "y"}, 2, {"a_b": None}), ({"a": "", "b": ""}, 2, {"a_b": "_"}),
+            ({"a": "x", "b": "y"}, 2, {"a_b": "x_y"}), ({"a": None, "b": "y"}, 2, {"a_b": None}), (None, 2, None), ({"a": "", "b": ""}, 2, {"a_b": "_"}),
             types=f"{_PAIR}; int64",
         ),
     ),
@@ -144,14 +145,14 @@ OPERATIONS = (
         parameters=(_ARRAY, _PLACE),
         result=lambda types: element_type(types[0]),
         sql=lambda a, t: (
-            f"CASE WHEN NOT {a[1]} BETWEEN 0 AND len({a[0]}) - 1 THEN {fails('no item at that offset')} "
+            f"CASE WHEN NOT {a[1]} BETWEEN 0 AND len({a[0]}) - 1 AND {a[0]} IS NOT NULL THEN {fails('no item at that offset')} "
             f"ELSE list_extract({a[0]}, {a[1]} + 1) END"
         ),
         row=lambda a, t: f"item_at({a[0]}, {a[1]})",
         names={"item_at": item_at},
         nulls="makes",
         examples=golden(
-            ([7, None], 0, 7), ([7, None], 1, None), ([7], 1, Raises), ([7], -1, Raises), ([], 0, Raises), (None, 0, None), ([7], None, None),
+            ([7, None], 0, 7), ([7, None], 1, None), ([7], 1, Raises), ([7], -1, Raises), ([], 0, Raises), (None, 0, None), ([7], None, None), (None, -1, None),
             types="array<int64>; int64",
         ),
     ),

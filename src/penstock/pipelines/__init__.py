@@ -7,12 +7,13 @@ from penstock.pipelines.explaining import drives, reap, why
 from penstock.pipelines.observed import note, observe_file
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
-from penstock.pipelines.selection import select
+from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import Services
 from penstock.pipelines.working import run_task
 
 __all__ = [
     "Event",
+    "Names",
     "OnEvent",
     "PipelineFunction",
     "PipelineParameter",

@@ -19,7 +19,7 @@ from penstock.pipelines.arguments import decide
 from penstock.pipelines.events import OnEvent
 from penstock.pipelines.planning import Planner, borrowed, new_judge
 from penstock.pipelines.record import Recorder
-from penstock.pipelines.selection import Names, select
+from penstock.pipelines.selection import Names, lenders, select
 from penstock.pipelines.services import Services
 from penstock.pipelines.validation import checked
 from penstock.pipelines.verdicts import Judge, Verdict
@@ -87,7 +87,7 @@ class _Execution:
         on_event: OnEvent,
     ) -> None:
         self.judge, self.services, self.engine = judge, services, engine
-        self.left_out = left_out
+        self.left_out, self.lenders = left_out, lenders(pipeline, left_out)
         self.steps = {step.name: step for step in pipeline.steps}
         self.record = Recorder(run, pipeline, services, on_event)
         self.outputs: dict[str, Mapping[str, Artifact]] = {}
@@ -124,7 +124,7 @@ class _Execution:
 
     def _settle_one(self, step: Step) -> None:
         if reason := self.left_out[step.name]:
-            taken = borrowed(step, reason, self.outputs, self.judge)
+            taken = borrowed(step, reason, self.outputs, self.judge) if step.name in self.lenders else None
             found, reason = taken or ({}, reason)
             return self._end(step, "skipped", reason=reason, outputs=found)
         if gone := [name for name in step.upstream() if name not in self.outputs]:
@@ -177,6 +177,7 @@ class _Execution:
                 self.record.flush()
                 self.services.sleep(max(0.0, min(item[0] for item in self.again) - self.services.clock()))
             return
+        self.record.flush()  # the wait may be long
         timeout = max(0.0, min(item[0] for item in self.again) - self.services.clock()) if self.again else None
         for outcome in self.engine.wait(timeout):
             name, verdict = self.under_way.pop(outcome.task)

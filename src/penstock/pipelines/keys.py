@@ -114,9 +114,7 @@ class Keys:
             digest = digest_of(_identity(value))
             given = declared if isinstance(declared, Ref) else None
             seen = (
-                shown(value)
-                if given is not None and given.path
-                else ", ".join(dict.fromkeys(ref.step for ref in refs))
+                shown(value) if given is not None and given.path else ", ".join(dict.fromkeys(ref.step for ref in refs))
             )
             parts[f"{'parameter' if given is not None and given.path else 'input'} {name}"] = f"{digest[:16]} {seen}"
         else:

@@ -53,7 +53,7 @@ def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
         yield found
     finally:
         _recording.remove(recording)
-    own = tuple(str(Path(path).resolve()) for path in ignored)
+    own = (*map(os.path.realpath, ignored), _temporary()) if recording.read else ()
     for path in recording.read:
         real = os.path.realpath(path)
         if real not in recording.written and not real.startswith((*_SYSTEM, *own)) and os.path.isfile(real):
@@ -85,6 +85,11 @@ def _digest(kind: str, path: str, *_unchanged: int) -> str:
         return ""
 
 
+def _temporary() -> str:
+    """Return how the names begin that `tempfile` makes: what lies there is not the same from run to run anyway."""
+    return os.path.join(os.path.realpath(tempfile.gettempdir()), tempfile.gettempprefix())
+
+
 def _hook() -> None:
     """Audit hooks cannot be taken out again, so there is one, and it does nothing while nothing is recorded."""
     global _hooked
@@ -100,7 +105,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if not isinstance(path, str | bytes) or not path:
         return
     name = os.fsdecode(path)
-    if name.endswith(_CODE) or name.startswith(tempfile.gettempdir() + "/tmp"):  # noqa: S108  # tempfile's own names
+    if name.endswith(_CODE):
         return
     writes = (
         any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))

@@ -14,7 +14,7 @@ from penstock.pipelines.arguments import decide
 from penstock.pipelines.changes import change
 from penstock.pipelines.keys import Keys
 from penstock.pipelines.recall import Recall
-from penstock.pipelines.selection import Names, select
+from penstock.pipelines.selection import Names, lenders, select
 from penstock.pipelines.services import Services
 from penstock.pipelines.validation import checked
 from penstock.pipelines.verdicts import Judge
@@ -76,6 +76,7 @@ class Planner:
         self._pipeline, self._left_out, self._judge = pipeline, left_out, judge
         self._outputs: dict[str, Mapping[str, Artifact]] = {}
         self._skipped: set[str] = set()
+        self._lenders = lenders(pipeline, left_out)
 
     def plan(self) -> Plan:
         """Return the plan."""
@@ -113,6 +114,8 @@ class Planner:
 
     def _left(self, step: Step) -> PlannedStep:
         reason = self._left_out[step.name]
+        if step.name not in self._lenders:
+            return PlannedStep(name=step.name, state="skipped", reason=reason)
         taken = borrowed(step, reason, self._outputs, self._judge)
         if taken is not None:
             self._outputs[step.name], reason = taken

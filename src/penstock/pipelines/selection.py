@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from penstock.core.pipeline import Pipeline
@@ -33,18 +33,32 @@ def select(
         raise DeclarationError(
             f"no step of pipeline '{pipeline.name}' is in only={only!r}, since={since!r} and until={until!r} at once"
         )
-    of_mode = {step.name: mode in step.modes for step in pipeline.steps}
+    wrong_mode = {step.name for step in pipeline.steps if mode not in step.modes}
+    # What uses something learned is what inference is for, even if only a training step judges it afterwards.
+    kept = _closure(wrong_mode, down)
     reasons: dict[str, str] = {}
     for step in reversed(pipeline.steps):
-        if not of_mode[step.name]:
+        if step.name in wrong_mode:
             reasons[step.name] = f"runs only in mode {' and '.join(sorted(step.modes))}"
-        elif down[step.name] and all(
-            reasons[name].startswith(("runs only", "only needed")) for name in down[step.name]
-        ):
+        elif step.name not in kept and down[step.name] and all(_of_mode(reasons[name]) for name in down[step.name]):
             reasons[step.name] = f"only needed by steps that are not for mode {mode}"
         else:
             reasons[step.name] = "" if step.name in chosen else "not selected"
     return {step.name: reasons[step.name] for step in pipeline.steps}
+
+
+def lenders(pipeline: Pipeline, left_out: Mapping[str, str]) -> frozenset[str]:
+    """Return the steps left out whose outputs are wanted: by steps that run, or for the key of another such step."""
+    wanted: set[str] = set()
+    for step in reversed(pipeline.steps):
+        reason = left_out[step.name]
+        if not reason or (step.name in wanted and not reason.startswith("runs only")):
+            wanted.update(step.upstream())
+    return frozenset(name for name in wanted if left_out[name])
+
+
+def _of_mode(reason: str) -> bool:
+    return reason.startswith(("runs only", "only needed"))
 
 
 def _matching(pipeline: Pipeline, names: Names) -> set[str]:
@@ -66,9 +80,7 @@ def _downstream(pipeline: Pipeline) -> dict[str, list[str]]:
     return down
 
 
-def _closure(
-    names: Iterable[str], reach: dict[str, Sequence[str]] | dict[str, list[str]] | dict[str, tuple[str, ...]]
-) -> set[str]:
+def _closure(names: Iterable[str], reach: Mapping[str, Sequence[str]]) -> set[str]:
     found: set[str] = set()
     todo = list(names)
     while todo:

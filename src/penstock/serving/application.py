@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from time import perf_counter
 from urllib.parse import urlsplit
@@ -49,6 +50,7 @@ def application(project: Service, make_predictor: MakePredictor, *, limits: Limi
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await predictors.load()
+        gc.freeze()  # what is loaded now stays: no collection need look at it while requests wait
         watching = asyncio.create_task(predictors.watch())
         try:
             yield

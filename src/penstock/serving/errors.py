@@ -93,4 +93,4 @@ def plain_failure(status: int, name: str, message: str) -> Failure:
 
 
 def _encoded(described: dict[str, Any]) -> bytes:
-    return msgspec.json.encode({"error": {"field": None, **described}})
+    return msgspec.json.encode({"error": {**described, "field": described.get("field")}})

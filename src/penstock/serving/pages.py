@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 import penstock
 from penstock.serving.openapi import openapi
+from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
 
 _POLICY = {
@@ -27,19 +28,26 @@ def _page(name: str) -> Template:
     return Template((files("penstock.serving") / name).read_text(encoding="utf-8"))
 
 
-async def index(request: Request) -> Response:
+def index(request: Request) -> Response:
     """GET /: what this server has."""
     served = serving(request)
     models = [
         f'<li><a href="/v1/models/{quote(each.model)}">{escape(each.model)}</a> version {each.version}</li>'
         for each in served.predictors.served
     ]
-    pipelines = [f"<li>{escape(name)}</li>" for name in served.project.pipelines]
+    pipelines = _pipelines(served.project)
     none = "<li>none yet</li>"
     page = _page("index.html").substitute(
         version=penstock.__version__, models="\n".join(models) or none, pipelines="\n".join(pipelines) or none
     )
     return HTMLResponse(page, headers=_POLICY)
+
+
+def _pipelines(project: Service) -> list[str]:
+    try:
+        return [f"<li>{escape(name)}</li>" for name in project.pipelines]
+    except Exception as error:  # the user's own modules are imported here: what is wrong in them is theirs to see
+        return [f"<li>cannot be loaded: {escape(repr(error))}</li>"]
 
 
 async def docs(request: Request) -> Response:

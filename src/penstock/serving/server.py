@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import socket
@@ -13,6 +14,7 @@ from penstock.errors import ConflictError, DeclarationError, MissingExtraError
 from penstock.serving.service import Service
 
 _GRACE_SECONDS = 5
+_BACKLOG = 2048  # connections that wait, also while models are loaded
 
 
 def serve(
@@ -54,20 +56,13 @@ def serve(
 
 def _listening(host: str, port: int) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise DeclarationError(f"cannot listen at host '{host}', port {port}: {error}") from error
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(2048)  # connections wait here while models are loaded
-    except OSError as error:
-        listener.close()
-        raise ConflictError(
-            f"cannot listen at {_url(host, port)}: {error.strerror}; choose another port, or 0 for any that is free"
-        ) from error
-    return listener
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} of {host} is taken; choose another, or 0 for any that is free"
+            raise ConflictError(message) from error
+        raise DeclarationError(f"cannot listen at host '{host}', port {port}: {error.strerror or error}") from error
 
 
 def _url(host: str, port: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from sqlglot import exp
 
@@ -106,7 +107,7 @@ def _expression(node: exp.Expr, columns: Schema) -> Expr:
                 written = ".".join(piece.name for piece in part.parts)
                 raise UnknownNameError("column", written, columns.names, within=f"the query of TRANSFORM{place(part)}")
             part.this.set("this", known[name])
-    return from_ast(tree)
+    return from_ast(cast(exp.Expression, tree))  # every node is one; sqlglot's own types say less
 
 
 def _refuse(node: exp.Expr) -> None:

@@ -19,6 +19,8 @@ _ACCEPTED = (
     "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL [IF NOT EXISTS], DROP MODEL [IF EXISTS]"
 )
 
+_KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10")  # sqlglot would make other operators and functions of them
+
 
 class MachineLearningTable(exp.Expression):
     """`ML.<name>(MODEL model, rows, settings)` in a FROM clause. `this` is the name in capitals; `rows` is a query."""
@@ -32,6 +34,9 @@ class Dialect(BigQuery):
     class Parser(BigQueryParser):
         """Adds TRANSFORM with a leading SELECT, and every table function of ML."""
 
+        FUNCTIONS: ClassVar = {
+            name: build for name, build in BigQueryParser.FUNCTIONS.items() if name not in _KEPT_AS_WRITTEN
+        }
         PROPERTY_PARSERS: ClassVar = {
             **BigQueryParser.PROPERTY_PARSERS,
             "TRANSFORM": lambda self: self.parse_transform(),

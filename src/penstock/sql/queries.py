@@ -12,7 +12,7 @@ from penstock.operations import quoted
 from penstock.sql.binding import Binding
 from penstock.sql.dialect import place
 from penstock.sql.relations import bind_from, refuse_others
-from penstock.sql.scalars import bind_condition, bind_scalar, direction
+from penstock.sql.scalars import bind_condition, bind_scalar, order_key
 from penstock.sql.scope import Bound, Column, Relation, Scalar, Scope, relation
 
 _MODIFIERS = {"order", "limit", "offset"}
@@ -67,19 +67,18 @@ def _select(node: exp.Select, scope: Scope, binding: Binding) -> Bound:
     aliases = {name: value for name, value in items if name.lower() in named}
     where = _condition(node, "where", scope, binding)
     scope = dataclasses.replace(scope, aliases=aliases)
-    names = [name.lower() for name, _ in items]
     clauses = [
         source,
         where,
-        _group(node.args.get("group"), names, scope, binding),
+        _group(node.args.get("group"), items, scope, binding),
         _condition(node, "having", scope, binding),
         _condition(node, "qualify", scope, binding),
-        _order(node.args.get("order"), names, scope, binding),
-        _limits(node),
     ]
-    distinct = "DISTINCT " if _distinct(node) else ""
     select = ", ".join(f"{value.text} AS {quoted(name)}" for name, value in items)
-    return Bound(f"SELECT {distinct}{select}{''.join(clauses)}", columns)
+    if _distinct(node):
+        return _ordered(Bound(f"SELECT DISTINCT {select}{''.join(clauses)}", columns), node, scope, binding)
+    order = _order(node.args.get("order"), items, scope, binding)
+    return Bound(f"SELECT {select}{''.join(clauses)}{order}{_limits(node)}", columns)
 
 
 def _distinct(node: exp.Select) -> bool:
@@ -147,37 +146,43 @@ def _condition(node: exp.Select, clause: str, scope: Scope, binding: Binding) ->
     return f" {clause.upper()} {bind_condition(part.this, scope, binding, clause=clause.upper())}"
 
 
-def _group(group: exp.Group | None, names: Sequence[str], scope: Scope, binding: Binding) -> str:
+def _group(group: exp.Group | None, items: Sequence[tuple[str, Scalar]], scope: Scope, binding: Binding) -> str:
     if group is None:
         return ""
     if group.args.get("all"):
         return " GROUP BY ALL"
     refuse_others(group, {"expressions"})
+    keys = []
     for item in group.expressions:
         if isinstance(item, exp.Rollup | exp.Cube | exp.GroupingSets):
             raise SqlError(f"{item.key.upper()}{place(item)} is not in penstock's SQL")
-    return " GROUP BY " + ", ".join(_key(item, names, scope, binding) for item in group.expressions)
+        position = _position(item, items, scope)
+        keys.append(bind_scalar(item, scope, binding).text if position is None else str(position + 1))
+    return f" GROUP BY {', '.join(keys)}"
 
 
-def _order(order: exp.Order | None, names: Sequence[str], scope: Scope, binding: Binding) -> str:
+def _order(order: exp.Order | None, items: Sequence[tuple[str, Scalar]], scope: Scope, binding: Binding) -> str:
     if order is None:
         return ""
-    return " ORDER BY " + ", ".join(
-        _key(item.this, names, scope, binding) + direction(item) for item in order.expressions
-    )
+    keys = []
+    for item in order.expressions:
+        position = _position(item.this, items, scope)
+        value = bind_scalar(item.this, scope, binding) if position is None else items[position][1]
+        keys.append(order_key(item, value))
+    return f" ORDER BY {', '.join(keys)}"
 
 
-def _key(node: exp.Expr, names: Sequence[str], scope: Scope, binding: Binding) -> str:
-    """Return a key of GROUP BY or ORDER BY: a position in the select list, an alias of it, or an expression."""
+def _position(node: exp.Expr, items: Sequence[tuple[str, Scalar]], scope: Scope) -> int | None:
+    """Return which item of the select list a key of GROUP BY or ORDER BY is: by its number, or by its alias."""
     if isinstance(node, exp.Literal) and node.is_int:
-        if not 1 <= int(node.name) <= len(names):
+        if not 1 <= int(node.name) <= len(items):
             raise SqlError(
-                f"position {node.name}{place(node)} is outside the select list, which has {len(names)} columns"
+                f"position {node.name}{place(node)} is outside the select list, which has {len(items)} columns"
             )
-        return node.name
+        return int(node.name) - 1
     if isinstance(node, exp.Column) and not node.table and node.name.lower() in map(str.lower, scope.aliases):
-        return str(names.index(node.name.lower()) + 1)
-    return bind_scalar(node, scope, binding).text
+        return [name.lower() for name, _ in items].index(node.name.lower())
+    return None
 
 
 def _limits(node: exp.Query) -> str:
@@ -220,8 +225,8 @@ def _ordered(bound: Bound, node: exp.Query, scope: Scope, binding: Binding) -> B
     if not any(node.args.get(name) for name in _MODIFIERS):
         return bound
     fresh = quoted(binding.fresh("rows"))
-    columns = tuple(Column(name, Scalar(f"{fresh}.{quoted(name)}", type)) for name, type in bound.columns)
+    items = [(name, Scalar(f"{fresh}.{quoted(name)}", type)) for name, type in bound.columns]
+    columns = tuple(Column(name, value) for name, value in items)
     inside = Scope(relations=(Relation(alias="", columns=columns),), columns=columns, common=scope.common)
-    names = [name.lower() for name, _ in bound.columns]
-    order = _order(node.args.get("order"), names, inside, binding)
+    order = _order(node.args.get("order"), items, inside, binding)
     return Bound(f"SELECT * FROM ({bound.text}) AS {fresh}{order}{_limits(node)}", bound.columns)  # noqa: S608  # our own text

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from penstock.core.schema import element_type, struct_fields
 from penstock.errors import SqlError, UnknownNameError
-from penstock.operations import quoted
+from penstock.operations import call_sql, quoted
 from penstock.sql.binding import Binding
 from penstock.sql.dialect import MachineLearningTable, place
 from penstock.sql.inferences import bind_inference
@@ -104,7 +104,7 @@ def _merge(
             raise SqlError(
                 f"USING ({name}) compares {one.value.type} with {other.value.type}; join ON a CAST of one of them"
             )
-        conditions.append(f"{one.value.text} = {other.value.text}")
+        conditions.append(call_sql("eq", [one.value.text, other.value.text], [one.value.type, other.value.type]))
         text = {"RIGHT": other.value.text, "FULL": f"coalesce({one.value.text}, {other.value.text})"}.get(side)
         merged.append(Column(one.name, Scalar(text or one.value.text, one.value.type)))
     lowered = {name.lower() for name in names}

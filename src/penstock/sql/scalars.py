@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from sqlglot import exp
 
-from penstock.core.expression import Expr
+from penstock.core.expression import Expr, walk
 from penstock.core.schema import Field, Schema, element_type
 from penstock.errors import ExpressionError, SqlError, UnknownNameError
-from penstock.operations import LEARNED, call_sql, from_ast, quoted, sql_literal, type_of
+from penstock.operations import LEARNED, from_ast, quoted, sql, sql_literal, type_of
 from penstock.sql.aggregates import Aggregate, Call, aggregate_of, apply
 from penstock.sql.binding import Binding
 from penstock.sql.dialect import is_machine_learning, place
@@ -29,19 +31,46 @@ def bind_scalar(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
     leaves: dict[str, Scalar] = {}
 
     def replace(part: exp.Expr) -> exp.Expr:
+        if isinstance(part, exp.Bracket) and part.args.get("offset") == 1:
+            return _from_zero(part)
         leaf = _leaf(part, scope, binding)
         if leaf is None:
             return part
-        name = f"leaf{len(leaves)}"
+        name = f"leaf {len(leaves)}"
         leaves[name] = leaf
         return exp.column(exp.to_identifier(name, quoted=True))
 
     tree = node.transform(replace)
     if isinstance(tree, exp.Column):
         return leaves[tree.name]
-    expression = from_ast(tree)
+    expression = from_ast(cast(exp.Expression, tree))  # every node is one; sqlglot's own types say less
+    _refuse_learned(expression)
     with _said_of(node):
-        return _fold(expression, leaves, Schema(tuple(Field(name, leaf.type) for name, leaf in leaves.items())))
+        schema = Schema(tuple(Field(name, leaf.type) for name, leaf in leaves.items()))
+        return Scalar(_put_in(sql(expression, schema), leaves), type_of(expression, schema))
+
+
+def _refuse_learned(expression: Expr) -> None:
+    for part in walk(expression):
+        if part.op in LEARNED:
+            name = LEARNED[part.op].bigquery
+            raise SqlError(f"{name} learns from the rows of a training; write it in the TRANSFORM of CREATE MODEL")
+
+
+def _put_in(text: str, leaves: Mapping[str, Scalar]) -> str:
+    """Put the texts of leaves in the places of their names. What stands inside quotes is no place."""
+    texts = {quoted(name): leaf.text for name, leaf in leaves.items()}
+    return re.sub(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""", lambda found: texts.get(found[0], found[0]), text)
+
+
+def _from_zero(node: exp.Bracket) -> exp.Bracket:
+    """Read `array[ORDINAL(n)]` as `array[OFFSET(n - 1)]`."""
+    node.set("offset", 0)
+    node.set(
+        "expressions",
+        [exp.Sub(this=exp.Paren(this=item), expression=exp.Literal.number(1)) for item in node.expressions],
+    )
+    return node
 
 
 @contextmanager
@@ -63,28 +92,16 @@ def bind_condition(node: exp.Expr, scope: Scope, binding: Binding, *, clause: st
 
 def bind_order(items: Sequence[exp.Ordered], scope: Scope, binding: Binding) -> str:
     """Return the keys of an ORDER BY; NULLs come first when ascending and last when descending, as in BigQuery."""
-    return ", ".join(bind_scalar(item.this, scope, binding).text + direction(item) for item in items)
+    return ", ".join(order_key(item, bind_scalar(item.this, scope, binding)) for item in items)
 
 
-def direction(item: exp.Ordered) -> str:
-    """Return what follows the key of an ORDER BY."""
+def order_key(item: exp.Ordered, value: Scalar) -> str:
+    """Return one key of an ORDER BY. NaN is less than every number in BigQuery's order, greater in DuckDB's."""
+    text = value.text
+    if value.type == "float64":
+        text = f"CASE WHEN isnan({text}) THEN CAST('-inf' AS DOUBLE) ELSE {text} END"
     order = "DESC" if item.args.get("desc") else "ASC"
-    return f" {order} NULLS {'FIRST' if item.args.get('nulls_first') else 'LAST'}"
-
-
-def _fold(expression: Expr, leaves: Mapping[str, Scalar], schema: Schema) -> Scalar:
-    """Write an expression over leaves out as text, operation by operation."""
-    if expression.op == "column":
-        return leaves[expression.args[0]]
-    type = type_of(expression, schema)
-    if expression.op == "literal":
-        return Scalar(sql_literal(*expression.args), type)
-    if expression.op in LEARNED:
-        raise SqlError(
-            f"ML.{expression.op.upper()} learns from the rows of a training; write it in the TRANSFORM of CREATE MODEL"
-        )
-    arguments = [_fold(argument, leaves, schema) for argument in expression.args]
-    return Scalar(call_sql(expression.op, [item.text for item in arguments], [item.type for item in arguments]), type)
+    return f"{text} {order} NULLS {'FIRST' if item.args.get('nulls_first') else 'LAST'}"
 
 
 def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
@@ -98,8 +115,6 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
             return resolve(node, scope)
         case exp.Dot(expression=exp.Identifier()) if not is_machine_learning(node):
             return field_of(bind_scalar(node.this, scope, binding), node.expression.name)
-        case exp.Bracket():
-            return _element(node, scope, binding)
         case exp.Subquery() | exp.Exists() | exp.Select():
             return _subquery(node, scope, binding)
         case exp.In() if node.args.get("query") or node.args.get("unnest"):
@@ -127,26 +142,6 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
             raise SqlError(f"{aggregate.name}{place(node)} needs a window; write {aggregate.name}(...) OVER (...)")
         return _aggregate(node, aggregate, "", scope, binding)
     return None
-
-
-def _element(node: exp.Bracket, scope: Scope, binding: Binding) -> Scalar | None:
-    """`array[OFFSET(i)]`, `[SAFE_OFFSET(i)]`, `[ORDINAL(i)]`, `[SAFE_ORDINAL(i)]`."""
-    array = bind_scalar(node.this, scope, binding)
-    if not array.type.startswith("array<"):
-        raise SqlError(
-            f"[...]{place(node)} reads an element of an array, but {node.this.sql('bigquery')} is {array.type}"
-        )
-    index = bind_scalar(node.expressions[0], scope, binding)
-    if index.type != "int64":
-        raise SqlError(f"an array{place(node)} is read by an int64 position, not by {index.type}")
-    position = f"({index.text}) + {1 - int(node.args.get('offset') or 0)}"
-    inside = f"{position} BETWEEN 1 AND len({array.text})"
-    outside = "NULL" if node.args.get("safe") else f"error('array position ' || ({index.text}) || ' is out of bounds')"
-    text = (
-        f"CASE WHEN ({array.text}) IS NULL OR ({index.text}) IS NULL THEN NULL "
-        f"WHEN {inside} THEN list_extract({array.text}, {position}) ELSE {outside} END"
-    )
-    return Scalar(text, element_type(array.type))
 
 
 def _subquery(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
@@ -255,7 +250,8 @@ def _unwrap(argument: exp.Expr | None) -> tuple[exp.Expr | None, bool, exp.Order
     if isinstance(argument, exp.Limit):
         argument, limit = argument.this, str(int(argument.expression.name))
     if isinstance(argument, exp.Order):
-        argument, order = argument.this, argument
+        order = argument
+        argument = order.this
     if isinstance(argument, exp.Distinct):
         if len(argument.expressions) != 1:
             raise SqlError(f"DISTINCT{place(argument)} takes one expression inside an aggregate")

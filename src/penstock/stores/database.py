@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from penstock.errors import DeclarationError, StorageError
 
-_BUSY_MILLISECONDS = 30_000
+_BUSY_SECONDS = 30
 
 _engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 _of_the_parent: list[object] = []
@@ -78,9 +79,24 @@ def _configured(engine: sa.Engine) -> sa.Engine:
 
 
 def _configure(connection: sqlite3.Connection, _: Any) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-    connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a power cut loses the last commits, never the file
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Choose the journal in which readers do not wait for the writer. Of processes that open an empty file at once one
+    does it, and SQLite does not let the others wait, so they try again."""
+    limit = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "is locked" not in str(error) or time.monotonic() > limit:
+                raise
+            time.sleep(0.002)
+        else:
+            return
 
 
 def _leave_connections_to_the_parent() -> None:

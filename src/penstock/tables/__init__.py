@@ -9,7 +9,7 @@ from penstock.tables.query import bound, query
 from penstock.tables.rows import ArrowStream, TableLike, to_arrow
 from penstock.tables.scan import read, scan_sql, source_schema
 from penstock.tables.sources import FORMATS, FileState, resolve
-from penstock.tables.types import arrow_schema, arrow_type, normalize, quoted, schema_of, sql_type, text_literal
+from penstock.tables.types import arrow_schema, arrow_type, normalize, schema_of, sql_type
 
 __all__ = [
     "FORMATS",
@@ -25,13 +25,11 @@ __all__ = [
     "connection",
     "normalize",
     "query",
-    "quoted",
     "read",
     "resolve",
     "scan_sql",
     "schema_of",
     "source_schema",
     "sql_type",
-    "text_literal",
     "to_arrow",
 ]

@@ -57,9 +57,14 @@ def clear_errors(doing: str = "") -> Iterator[None]:
     """Raise DuckDB's errors as ours, with `doing` ("cannot read 'a.csv'") in front of the message.
 
     `DataError` where the rows are wrong, `SqlError` where the text is, `StorageError` where memory or the disk is full.
+    Ctrl-C in a statement is a `KeyboardInterrupt`, as anywhere else.
     """
     try:
         yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # what DuckDB makes of a KeyboardInterrupt
+            raise KeyboardInterrupt from error
+        raise
     except duckdb.Error as error:
         raise _translate(error, doing) from error
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 from collections.abc import Sequence
 
 import duckdb
 
 from penstock.errors import DataError
+from penstock.operations import quoted, sql_literal
 from penstock.tables.connection import clear_errors, connection
-from penstock.tables.types import file_literal, quoted, sql_type, text_literal
+from penstock.tables.types import file_literal, sql_type
 
 MISSING = ("", "NA", "N/A", "NULL", "null")
 """Cells that are NULL in every column (R writes NA)."""
@@ -23,7 +25,7 @@ MISSING = ("", "NA", "N/A", "NULL", "null")
 _DATE, _CLOCK = r"\d{4}-\d\d-\d\d", r"\d\d:\d\d(:\d\d(\.\d+)?)?"
 _FORMS: dict[str, str] = {
     "bool": "(?i:true|false)",
-    "int64": r"-?[1-9]\d*|0",  # 007 is a code, not a number
+    "int64": r"-?[1-9]\d*|0",  # not 007, which is a code
     "float64": r"[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?|[+-]?(?i:nan|inf|infinity)",
     "date": _DATE,
     "time": _CLOCK,
@@ -61,16 +63,13 @@ def _header(path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _scan(headers: dict[str, tuple[str, tuple[str, ...]]], types: dict[str, str]) -> str:
-    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for path, header in headers.items():
-        groups.setdefault(header, []).append(path)
-    missing = ", ".join(map(text_literal, MISSING))
+    missing = ", ".join(map(_text, MISSING))
     scans = []
-    for (delimiter, names), paths in groups.items():
-        columns = ", ".join(f"{text_literal(name)}: {text_literal(sql_type(types[name]))}" for name in names)
+    for (delimiter, names), paths in itertools.groupby(headers, key=headers.__getitem__):
+        columns = ", ".join(f"{_text(name)}: {_text(sql_type(types[name]))}" for name in names)
         files = ", ".join(map(file_literal, paths))
         scans.append(
-            f"read_csv([{files}], auto_detect = false, header = true, delim = {text_literal(delimiter)}, quote = '\"', "
+            f"read_csv([{files}], auto_detect = false, header = true, delim = {_text(delimiter)}, quote = '\"', "
             f"escape = '\"', nullstr = [{missing}], columns = {{{columns}}})"
         )
     if len(scans) == 1:
@@ -114,12 +113,16 @@ def _fits(name: str, type: str) -> str:
     cell, cast = quoted(name), f"TRY_CAST({quoted(name)} AS {sql_type(type)})"
     match type:
         case "int64":
-            return f"CAST({cast} AS VARCHAR) = {cell}"  # the same as its form and its range, and faster
+            return f"CAST({cast} AS VARCHAR) = {cell}"  # says the same as its form, faster
         case "float64":
-            whole = f"regexp_full_match({cell}, {text_literal(_WHOLE)}) AND TRY_CAST({cell} AS BIGINT) IS NULL"
-            return f"{cast} IS NOT NULL AND regexp_full_match({cell}, {text_literal(_FORMS[type])}) AND NOT ({whole})"
+            whole = f"regexp_full_match({cell}, {_text(_WHOLE)}) AND TRY_CAST({cell} AS BIGINT) IS NULL"
+            return f"{cast} IS NOT NULL AND regexp_full_match({cell}, {_text(_FORMS[type])}) AND NOT ({whole})"
         case _:
-            return f"{cast} IS NOT NULL AND regexp_full_match({cell}, {text_literal(_FORMS[type])})"
+            return f"{cast} IS NOT NULL AND regexp_full_match({cell}, {_text(_FORMS[type])})"
+
+
+def _text(text: str) -> str:
+    return sql_literal(text, "string")
 
 
 def _named(paths: Sequence[str]) -> str:

@@ -9,10 +9,11 @@ import duckdb
 import pyarrow as pa
 
 from penstock.core.artifact import Source
+from penstock.operations import quoted
 from penstock.tables.connection import clear_errors, connection
 from penstock.tables.rows import TableLike, to_arrow
 from penstock.tables.scan import scan_sql
-from penstock.tables.types import normalize, quoted
+from penstock.tables.types import normalize
 
 
 def query(sql: str, /, **tables: TableLike) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import hashlib
 import importlib.util
 import stat
 import time
@@ -61,7 +62,7 @@ def resolve(
     memo = _digests if digests is None else digests
     contents = [_digest(path, memo) for path in paths]
     uris = [
-        unzipped(path, content, cache or cache_folder()) if path.suffix == ".zip" else path
+        unzipped(path, content, cache or cache_folder()) if path.suffix.lower() == ".zip" else path
         for path, content in zip(paths, contents, strict=True)
     ]
     kind = formats[paths[0]]
@@ -83,7 +84,7 @@ def _declaration(name: str, value: str | Mapping[str, Any]) -> tuple[str, str | 
 
 
 def _matching(pattern: str, root: Path) -> list[Path]:
-    whole = root / Path(pattern).expanduser()
+    whole = root.absolute() / Path(pattern).expanduser()
     if whole.is_dir():
         raise DataError(f"'{pattern}' is a folder; write a pattern of the files in it, such as '{pattern}/*.parquet'")
     if whole.exists():
@@ -134,7 +135,8 @@ def _digest(path: Path, memo: MutableMapping[FileState, str]) -> str:
             return memo[state]
         if not stat.S_ISREG(status.st_mode):
             raise DataError(f"'{path}' is not a plain file")
-        digest = blake3.blake3().update_mmap(path).hexdigest()
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, blake3.blake3).hexdigest()  # type: ignore[arg-type]  # it has what hashlib's have
     except OSError as error:
         raise DataError(f"cannot read '{path}': {error.strerror or error}") from error
     if time.time_ns() - status.st_mtime_ns > _SETTLED_SECONDS * 10**9:

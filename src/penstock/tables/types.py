@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from penstock.core.schema import Field, Schema, check_type, element_type, struct_fields
 from penstock.errors import DataError
+from penstock.operations import quoted, sql_literal
 
 _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -55,19 +56,9 @@ def sql_type(type: str) -> str:
     return _SQL[type]
 
 
-def quoted(name: str) -> str:
-    """Return a name as SQL writes it: no name is a keyword, whatever characters it holds."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text_literal(text: str) -> str:
-    """Return a text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def file_literal(path: str) -> str:
     """Return a file's path as DuckDB's readers take it: the file of that name, even where it looks like a pattern."""
-    return text_literal(glob.escape(path))
+    return sql_literal(glob.escape(path), "string")
 
 
 def arrow_schema(schema: Schema) -> pa.Schema:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from penstock.core.expression import Expr, columns_of
 from penstock.core.mapping import FrozenMap
 from penstock.core.schema import Schema
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, SqlError
 from penstock.operations import compile_row
 from penstock.tables import arrow_schema, bound, clear_errors
 from penstock.transforms.applying import apply, select_sql
@@ -162,8 +162,8 @@ def _halving(feature: str, expr: Expr, table: pa.Table, schema: Schema, at: Sequ
             made = cursor.sql(select_sql({feature: expr}, schema, "rows")).to_arrow_table()
         return list(made[feature].to_pylist())
     except PenstockError as error:
-        if len(at) == 1:
-            return [Raised(str(error))]
+        if len(at) == 1 or isinstance(error, SqlError):  # a text that is wrong is wrong for every row
+            return [Raised(str(error))] * len(at)
         middle = len(at) // 2
         halves = at[:middle], at[middle:]
         return [value for half in halves for value in _halving(feature, expr, table, schema, half)]

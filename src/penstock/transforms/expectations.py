@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from penstock.tables import TableLike, query, quoted, sql_type, text_literal, to_arrow
+from penstock.operations import quoted, sql_literal
+from penstock.tables import TableLike, query, sql_type, to_arrow
 from penstock.transforms.profiles import TOP, Profile, profile
 
 ExpectedSchema: TypeAlias = dict[str, Any]
@@ -79,34 +80,45 @@ def _compared(expected: dict[str, Any], column: dict[str, Any], count: _Count) -
         return [*found, _anomaly(name, "type_changed", text, expected["type"], column["type"], column["rows"])]
     if expected["domain"] is not None:
         found += _outside_domain(expected, column, count)
-    if expected["min"] is not None:
+    if expected["min"] is not None or expected["max"] is not None:
         found += _outside_range(expected, column, count)
     return found
 
 
 def _outside_domain(expected: dict[str, Any], column: dict[str, Any], count: _Count) -> list[dict[str, Any]]:
-    domain, name = set(expected["domain"]), expected["name"]
+    domain, name = expected["domain"], expected["name"]
     outside = [entry for entry in column["top"] if entry["value"] not in domain]
-    complete = column["distinct"] <= len(column["top"])
-    if complete and not outside:
+    if column["distinct"] <= len(column["top"]):
+        rows: int | None = sum(entry["count"] for entry in outside)
+    else:
+        entries = ", ".join(_constant(value, expected["type"]) for value in domain)
+        rows = count(name, f"{quoted(name)} NOT IN ({entries})")
+    if rows == 0 or (rows is None and not outside and column["distinct"] <= len(domain)):
         return []
     values = [entry["value"] for entry in outside[:_EXAMPLES]]
-    entries = ", ".join(map(text_literal, expected["domain"]))
-    rows = sum(entry["count"] for entry in outside) if complete else count(name, f"{quoted(name)} NOT IN ({entries})")
-    examples = ", ".join(map(repr, values)) or "rare ones"
-    return [
-        _anomaly(name, "out_of_domain", f"has values never seen before: {examples}", expected["domain"], values, rows)
-    ]
+    text = f"has values never seen before: {', '.join(map(repr, values)) or 'rare ones'}"
+    return [_anomaly(name, "out_of_domain", text, domain, values, rows)]
 
 
 def _outside_range(expected: dict[str, Any], column: dict[str, Any], count: _Count) -> list[dict[str, Any]]:
-    name, low, high = expected["name"], expected["min"], expected["max"]
-    if column["min"] is None or (low <= column["min"] and column["max"] <= high):
+    name, type, low, high = expected["name"], expected["type"], expected["min"], expected["max"]
+    if column["min"] is None:  # no number among the values
         return []
-    bounds = [f"CAST({text_literal(str(bound))} AS {sql_type(expected['type'])})" for bound in (low, high)]
-    rows = count(name, f"{quoted(name)} NOT BETWEEN {bounds[0]} AND {bounds[1]}")
+    conditions = []
+    if low is not None and column["min"] < low:
+        conditions.append(f"{quoted(name)} < {_constant(low, type)}")
+    if high is not None and column["max"] > high:
+        conditions.append(f"{quoted(name)} > {_constant(high, type)}")
+    if not conditions:
+        return []
     text = f"goes from {column['min']} to {column['max']}, expected {low} to {high}"
+    rows = count(name, " OR ".join(conditions))
     return [_anomaly(name, "out_of_range", text, [low, high], [column["min"], column["max"]], rows)]
+
+
+def _constant(value: Any, type: str) -> str:
+    """Return a value of a profile as SQL: times are ISO texts there."""
+    return f"CAST({sql_literal(str(value), 'string')} AS {sql_type(type)})"
 
 
 def _counted(table: Any, column: str, condition: str) -> int:

@@ -16,6 +16,7 @@ from penstock.core.schema import Schema
 from penstock.errors import DataError
 from penstock.operations import LEARNED, sql, type_of
 from penstock.tables import bound, clear_errors, normalize, schema_of, source_schema
+from penstock.transforms.applying import blamed
 
 Fact: TypeAlias = tuple[Expr, str, tuple[int, int] | None]
 """What is found: of which expression, by which aggregate, or its vocabulary. Two operations may ask for one fact."""
@@ -29,6 +30,8 @@ def freeze(exprs: Mapping[str, Expr], rows: pa.Table | Source) -> dict[str, Expr
     rows to learn from.
     """
     schema = source_schema(rows) if isinstance(rows, Source) else schema_of(rows.schema)
+    for expr in exprs.values():
+        type_of(expr, schema)  # names a wrong type or a missing column, before anything is read
     frozen = dict(exprs)
     while uses := _innermost(frozen.values()):
         asked = {use: LEARNED[use.op].statistics(use.args) for use in uses}
@@ -59,21 +62,26 @@ def _find(facts: Iterable[Fact], rows: pa.Table | Source, schema: Schema) -> dic
     """Find all facts: one scan computes what they are of, one single-threaded statement computes them."""
     wanted = list(dict.fromkeys(facts))
     columns = {expr: f"c{position}" for position, expr in enumerate(dict.fromkeys(of for of, _, _ in wanted))}
-    for expr in columns:
-        type_of(expr, schema)
-    texts = [f"{sql(expr, schema)} AS {name}" for expr, name in columns.items()]
-    with bound({"rows": rows}) as cursor, clear_errors("cannot learn from the rows"):
-        values = normalize(cursor.sql(f"SELECT {', '.join(texts)} FROM rows").to_arrow_table())
+    values = _values(columns, rows, schema)
     if values.num_rows == 0:
         raise DataError("there are no rows to learn from; check the query or the pattern that gave them")
     aggregated = {columns[of] for of, aggregate, _ in wanted if aggregate}
-    values = pa.table(
-        {name: _sorted(values[name]) if name in aggregated else values[name] for name in values.column_names}
-    )
+    values = pa.table({name: _ordered(values[name], name in aggregated) for name in values.column_names})
     selected = ", ".join(f"{_sql_of(fact, columns[fact[0]])} AS f{position}" for position, fact in enumerate(wanted))
     with bound({"found": values}, threads=1) as cursor, clear_errors("cannot learn from the rows"):
         answer = normalize(cursor.sql(f"SELECT {selected}").to_arrow_table()).to_pylist()[0]
     return dict(zip(wanted, answer.values(), strict=True))
+
+
+def _values(columns: Mapping[Expr, str], rows: pa.Table | Source, schema: Schema) -> pa.Table:
+    """Compute expressions as columns of these names."""
+    texts = [f"{sql(expr, schema)} AS {name}" for expr, name in columns.items()]
+    with bound({"rows": rows}) as cursor:
+        try:
+            with clear_errors("cannot learn from the rows"):
+                return normalize(cursor.sql(f"SELECT {', '.join(texts)} FROM rows").to_arrow_table())
+        except DataError as error:
+            raise blamed({repr(expr): expr for expr in columns}, rows, schema) or error from error
 
 
 def _sql_of(fact: Fact, column: str) -> str:
@@ -88,13 +96,13 @@ def _sql_of(fact: Fact, column: str) -> str:
     return f"(SELECT coalesce(list(entry ORDER BY frequency DESC, entry), []) FROM ({counted}))"
 
 
-def _sorted(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _ordered(column: pa.ChunkedArray, aggregated: bool) -> pa.ChunkedArray:
     """Sort a column, NULL last: a sum over floats depends on their order, the mode on which of several comes first.
 
     Each column on its own, as no aggregate looks at two. Adding 0.0 makes -0.0 and 0.0, which sort as equal, one value.
     """
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        return column.take(pc.sort_indices(column))
+        return column.take(pc.sort_indices(column)) if aggregated else column
     present = column.drop_null().to_numpy()
     ordered = np.sort(present + 0.0 if pa.types.is_floating(column.type) else present)
     return pa.chunked_array([pa.array(ordered, column.type), pa.nulls(column.null_count, column.type)])

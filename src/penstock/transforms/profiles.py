@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import duckdb
 
 from penstock.core.schema import Field
-from penstock.tables import TableLike, bound, clear_errors, normalize, quoted, schema_of, to_arrow
+from penstock.operations import quoted
+from penstock.tables import TableLike, bound, clear_errors, normalize, schema_of, to_arrow
 
 Profile: TypeAlias = dict[str, Any]
 """Plain JSON: {"rows": 3, "columns": [{"name": "km", "type": "float64", "rows": 3, "nulls": 0, ...}]}."""

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.errors import DataError, DeclarationError, UnknownNameError
-from penstock.tables import TableLike, query, quoted, text_literal, to_arrow
+from penstock.operations import quoted, sql_literal
+from penstock.tables import TableLike, query, to_arrow
 
 
 def split_by_time(rows: TableLike, by: str, test_fraction: float) -> tuple[pa.Table, pa.Table]:
@@ -51,7 +52,7 @@ def split_by_hash(
         keys, cells = pa.table({"position": pa.array(range(table.num_rows))}), ["CAST(position AS VARCHAR)"]
     # The lengths keep ('ab', 'c') and ('a', 'bc') apart.
     parts = [f"length({cell}) || ':' || {cell}" for cell in cells]
-    text = " || ".join([text_literal(f"{seed}/"), *parts])
+    text = " || ".join([sql_literal(f"{seed}/", "string"), *parts])
     limit = int(test_fraction * 2**64)
     is_test = query(f"SELECT md5_number_lower({text}) < {limit}::UBIGINT AS is_test FROM keys", keys=keys)["is_test"]
     return table.filter(pc.invert(is_test)), table.filter(is_test)

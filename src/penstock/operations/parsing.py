@@ -1,0 +1,438 @@
+"""The SQL front of expressions: BigQuery's dialect, parsed by sqlglot, every node mapped by hand or refused by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.bigquery import BigQuery
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.bigquery import BigQueryParser
+
+from penstock.core.expression import literal
+from penstock.core.schema import SCALAR_TYPES
+from penstock.errors import DeclarationError, ExpressionError, SqlError
+from penstock.operations import readings
+from penstock.operations.construct import call
+from penstock.operations.fluent import Expression, lit
+from penstock.operations.table import LEARNED, OPERATIONS
+from penstock.operations.text import EXTRACTED, OUR_NAMESPACE
+
+
+class NamedFunctions(BigQuery):
+    """BigQuery's dialect in which sqlglot leaves each function call as it is written: name and arguments."""
+
+    class Parser(BigQueryParser):
+        """The parser, without sqlglot's own reading of functions."""
+
+        FUNCTIONS = {}  # noqa: RUF012  # sqlglot's way to configure a dialect
+
+
+def parse(text: str) -> Expression:
+    """Return the expression that a text in BigQuery's dialect stands for. Raises `SqlError`."""
+    node = _tree(text)
+    try:
+        return from_ast(node)
+    except SqlError as error:
+        raise SqlError(f"in {text!r}: {error}") from error
+
+
+def _tree(text: str) -> exp.Expression:
+    """Parse one expression. It is read in parentheses: at the start of a text some words are commands to sqlglot."""
+    try:
+        node = sqlglot.parse_one(f"({text}\n)", dialect=NamedFunctions)
+    except (ParseError, TokenError) as error:
+        raise SqlError(f"cannot read {text!r}: {_place(error)}") from error
+    if not isinstance(node, exp.Paren | exp.Subquery):
+        raise SqlError(f"cannot read {text!r}: it is not one expression")
+    return node
+
+
+def from_ast(node: exp.Expression) -> Expression:
+    """Return the expression that a node of sqlglot's tree stands for, in whichever way sqlglot read its functions.
+
+    Raises `SqlError` that names the function or the syntax that we do not have.
+    """
+    builder = _NODES.get(type(node))
+    try:
+        if builder is not None:
+            return builder(node)
+        reason = next((reason for kinds, reason in _REFUSED.items() if isinstance(node, kinds)), "")
+        if isinstance(node, exp.Func) and not reason:
+            return _reread(node)
+    except (DeclarationError, ExpressionError) as error:
+        raise SqlError(f"{node.sql('bigquery')}: {error}") from error
+    raise SqlError(f"{node.sql('bigquery')}: {reason or 'this is not an expression over one row'}")
+
+
+def _place(error: Exception) -> str:
+    """Return what sqlglot has against a text, and where (the parenthesis that we put before it does not count)."""
+    details = getattr(error, "errors", None)
+    if not details:
+        return str(error).splitlines()[0]
+    line, column = details[0]["line"], details[0]["col"]
+    return f"{details[0]['description'].split(' for <class')[0]} (line {line}, column {column - (line == 1)})"
+
+
+def _reread(node: exp.Expression) -> Expression:
+    """Read a function that sqlglot gave a class of its own once more, by its name in BigQuery."""
+    kept = node.transform(lambda part: exp.Anonymous(this=_AT_ZONE, expressions=[part.this, part.args["zone"]]) if isinstance(part, exp.AtTimeZone) else part)
+    again = _tree(kept.sql("bigquery")).this
+    if type(again) is type(node):
+        raise SqlError(f"{node.sql('bigquery')}: there is no such operation in penstock")
+    return from_ast(again)
+
+
+_AT_ZONE = "PENSTOCK_AT_ZONE"
+
+
+def _call(name: str, *arguments: Any) -> Expression:
+    return call(Expression, name, *arguments)
+
+
+def _read(nodes: Sequence[exp.Expression]) -> list[Expression]:
+    return [from_ast(node) for node in nodes]
+
+
+def _binary(name: str) -> Callable[[Any], Expression]:
+    return lambda node: _call(name, from_ast(node.this), from_ast(node.expression))
+
+
+def _column(node: exp.Column) -> Expression:
+    """Read `a`, or `a.b.c` as fields of the struct `a`."""
+    first, *fields = [part.name for part in node.parts]
+    expr = Expression("column", (first,))
+    for name in fields:
+        expr = _call("field", expr, name)
+    return expr
+
+
+def _number(text: str) -> Expression:
+    return lit(int(text)) if text.isdigit() else lit(float(text))
+
+
+def _literal(node: exp.Literal) -> Expression:
+    return lit(node.this) if node.is_string else _number(node.this)
+
+
+def _negated(node: exp.Neg) -> Expression:
+    if isinstance(node.this, exp.Literal) and not node.this.is_string:
+        return _number(f"-{node.this.this}") if not node.this.this.isdigit() else lit(-int(node.this.this))
+    return _call("negate", from_ast(node.this))
+
+
+def _not(node: exp.Not) -> Expression:
+    if isinstance(node.this, exp.Is) and isinstance(node.this.expression, exp.Null):
+        return _call("is_not_null", from_ast(node.this.this))
+    return _call("not", from_ast(node.this))
+
+
+def _is(node: exp.Is) -> Expression:
+    match node.expression:
+        case exp.Null():
+            return _call("is_null", from_ast(node.this))
+        case exp.Boolean(this=value):
+            return _call("is_true" if value else "is_false", from_ast(node.this))
+    raise SqlError(f"{node.sql('bigquery')}: IS takes NULL, TRUE or FALSE")
+
+
+def _in(node: exp.In) -> Expression:
+    """Read IN over a list: constants at once, others one by one; `IN (..., NULL)` is NULL where nothing is found."""
+    x = from_ast(node.this)
+    if node.args.get("query") is not None:
+        _refuse_subquery(node)
+    if node.args.get("unnest") is not None:
+        listed = [from_ast(item) for item in node.args["unnest"].expressions]
+        if len(listed) != 1 or listed[0].op != "literal":
+            raise SqlError(f"{node.sql('bigquery')}: IN UNNEST takes an array of constants")
+        return _call("in", x, listed[0])
+    items = _read(node.expressions)
+    constants = [item for item in items if item.op == "literal" and item.args[0] is not None]
+    found = [_call("in", x, literal(tuple(item.args[0] for item in constants), cls=Expression))] if constants else []
+    found += [x.eq(item) for item in items if item.op != "literal"]
+    found += [literal(None, as_type="bool", cls=Expression)] * any(item.op == "literal" and item.args[0] is None for item in items)
+    result = found[0]
+    for other in found[1:]:
+        result = result | other
+    return result
+
+
+def _between(node: exp.Between) -> Expression:
+    return from_ast(node.this).between(from_ast(node.args["low"]), from_ast(node.args["high"]))
+
+
+def _if(node: exp.If) -> Expression:
+    otherwise = node.args.get("false")
+    return _call("if_else", from_ast(node.this), from_ast(node.args["true"]), lit(None) if otherwise is None else from_ast(otherwise))
+
+
+def _case(node: exp.Case) -> Expression:
+    subject = None if node.this is None else from_ast(node.this)
+    default = node.args.get("default")
+    result = lit(None) if default is None else from_ast(default)
+    for branch in reversed(node.args["ifs"]):
+        condition = from_ast(branch.this)
+        condition = condition if subject is None else subject.eq(condition)
+        result = _call("if_else", condition, from_ast(branch.args["true"]), result)
+    return result
+
+
+def _type(node: exp.Expression) -> str:
+    name = node.sql("bigquery").lower()
+    if name not in SCALAR_TYPES and not name.startswith("array<"):
+        raise SqlError(f"the type {name.upper()} is not one of {', '.join(SCALAR_TYPES).upper()}")
+    return name
+
+
+def _cast(node: exp.Cast) -> Expression:
+    """Read CAST; of NULL, of a date's text and of 'inf' it is a literal, as is an array of a stated type."""
+    target, inner = _type(node.to), node.this
+    if isinstance(inner, exp.Null):
+        return literal(None, as_type=target, cls=Expression)
+    if isinstance(inner, exp.Array):
+        return literal(_array(inner).args[0], as_type=target, cls=Expression)
+    if isinstance(inner, exp.Literal) and inner.is_string:
+        reader = _LITERALS.get(target)
+        value = reader(inner.this) if reader else None
+        if value is not None:
+            return literal(value, cls=Expression)
+        if target == "float64" and inner.this in ("inf", "-inf", "nan"):
+            return lit(float(inner.this))
+    return _call("cast", from_ast(inner), target)
+
+
+_LITERALS: dict[str, Callable[[str], Any]] = {
+    "date": readings.read_date,
+    "time": readings.read_time,
+    "datetime": readings.read_datetime,
+    "timestamp": readings.read_timestamp,
+}
+
+
+def _array(node: exp.Array) -> Expression:
+    items = _read(node.expressions)
+    if any(item.op != "literal" for item in items):
+        raise SqlError(f"{node.sql('bigquery')}: the items of an array must be constants")
+    return lit(tuple(item.args[0] for item in items))
+
+
+def _extract(node: exp.Extract) -> Expression:
+    part, x = node.this.sql("bigquery").upper(), node.expression
+    if part not in _PARTS:
+        raise SqlError(f"EXTRACT has no part {part}{_near(part, _PARTS)}")
+    if isinstance(x, exp.AtTimeZone):
+        return _call(_PARTS[part], from_ast(x.this), from_ast(x.args["zone"]))
+    if isinstance(x, exp.Anonymous) and x.this == _AT_ZONE:
+        return _call(_PARTS[part], *_read(x.expressions))
+    return _call(_PARTS[part], from_ast(x))
+
+
+def _bracket(node: exp.Bracket) -> Expression:
+    if node.args.get("offset") != 0 or len(node.expressions) != 1:
+        raise SqlError(f"{node.sql('bigquery')}: write [OFFSET(n)] or [SAFE_OFFSET(n)]")
+    return _call("safe_offset" if node.args.get("safe") else "offset", from_ast(node.this), from_ast(node.expressions[0]))
+
+
+def _dot(node: exp.Dot) -> Expression:
+    """Read `ML.F(...)`, our own `PENSTOCK.F(...)`, or a field of a struct."""
+    inner = node.expression
+    if isinstance(inner, exp.Identifier):
+        return _call("field", from_ast(node.this), inner.name)
+    if not isinstance(inner, exp.Anonymous):
+        inner = _tree(inner.sql("bigquery")).this
+    space, name = node.this.name.upper(), inner.name.upper()
+    if space == OUR_NAMESPACE and name.lower() in OPERATIONS:
+        return _call(name.lower(), *_read(inner.expressions))
+    full = f"{space}.{name}"
+    if full in _LEARNED_FUNCTIONS:
+        raise SqlError(f"{full} learns from the training rows; write {node.sql('bigquery')} OVER ()")
+    return _function(full, inner.expressions)
+
+
+def _window(node: exp.Window) -> Expression:
+    inner = node.this
+    if isinstance(inner, exp.Dot) and not any(node.args.get(name) for name in ("partition_by", "order", "spec", "alias")):
+        function = inner.expression
+        if not isinstance(function, exp.Anonymous):
+            function = _tree(function.sql("bigquery")).this
+        full = f"{inner.this.name}.{function.name}".upper()
+        if full in _LEARNED_FUNCTIONS:
+            return _call(_LEARNED_FUNCTIONS[full], *_read(function.expressions))
+        raise SqlError(f"{full} takes no OVER (){_near(full, _LEARNED_FUNCTIONS)}")
+    raise SqlError(f"{node.sql('bigquery')}: a window reads other rows; only ML.* functions with an empty OVER () can")
+
+
+def _anonymous(node: exp.Anonymous) -> Expression:
+    return _function(node.name.upper(), node.expressions)
+
+
+def _function(name: str, arguments: Sequence[exp.Expression]) -> Expression:
+    if name in _SPECIAL:
+        return _SPECIAL[name](arguments)
+    if name in _FUNCTIONS:
+        operation = OPERATIONS[_FUNCTIONS[name]]
+        parts = {place for place, parameter in enumerate(operation.parameters) if parameter.name == "part"}
+        return _call(operation.name, *(_date_part(item) if place in parts else from_ast(item) for place, item in enumerate(arguments)))
+    if name in _VOLATILE:
+        raise SqlError(f"{name} changes from call to call, so training and serving would differ; pass its value in as a column")
+    if name in _AGGREGATES:
+        raise SqlError(f"{name} is an aggregate over rows; an expression sees one row. Learned statistics are ML.* functions with OVER ()")
+    known = [*_FUNCTIONS, *_SPECIAL, *_LEARNED_FUNCTIONS]
+    raise SqlError(f"there is no function {name}{_near(name, known)}")
+
+
+def _near(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f". Did you mean {near[0]}?" if near else ""
+
+
+def _date_part(node: exp.Expression) -> Expression:
+    """Read DAY, ISOWEEK, WEEK(MONDAY) as a word."""
+    word = node.sql("bigquery").lower()
+    return lit({"week(monday)": "isoweek", "week(sunday)": "week"}.get(word, word))
+
+
+def _interval(function: str, *, sign: int) -> Callable[[Sequence[exp.Expression]], Expression]:
+    """Return the reader of DATE_ADD(x, INTERVAL n PART) and its like."""
+
+    def read(arguments: Sequence[exp.Expression]) -> Expression:
+        if len(arguments) != 2 or not isinstance(arguments[1], exp.Interval) or arguments[1].args.get("unit") is None:
+            raise SqlError(f"{function.upper()} takes a date and INTERVAL n PART")
+        amount = arguments[1].this
+        # sqlglot keeps the number of an interval as a string.
+        number = lit(int(amount.this)) if isinstance(amount, exp.Literal) else from_ast(amount)
+        number = number if sign > 0 else lit(-number.args[0]) if number.op == "literal" else -number
+        return _call(function, from_ast(arguments[0]), number, _date_part(arguments[1].args["unit"]))
+
+    return read
+
+
+def _struct(arguments: Sequence[exp.Expression]) -> Expression:
+    names = [item.alias_or_name or f"_{place}" for place, item in enumerate(arguments)]
+    if len(set(names)) < len(names):
+        raise SqlError(f"STRUCT has two fields of one name: {', '.join(names)}; name them with AS")
+    return _call("struct", tuple(names), *(from_ast(item.unalias()) for item in arguments))
+
+
+def _cast_to(target: str) -> Callable[[Sequence[exp.Expression]], Expression]:
+    """Return the reader of STRING(x), DATETIME(x), TIMESTAMP(x): casts under another name."""
+
+    def read(arguments: Sequence[exp.Expression]) -> Expression:
+        if len(arguments) != 1:
+            raise SqlError(f"{target.upper()} takes one argument here; use CAST or EXTRACT(... AT TIME ZONE ...)")
+        return _call("cast", from_ast(arguments[0]), target)
+
+    return read
+
+
+def _from_hex(arguments: Sequence[exp.Expression]) -> Expression:
+    value = from_ast(arguments[0])
+    if value.op != "literal":
+        raise SqlError("FROM_HEX takes a constant")
+    try:
+        return lit(bytes.fromhex(value.args[0]))
+    except (TypeError, ValueError) as error:
+        raise SqlError(f"FROM_HEX: {error}") from error
+
+
+def _log(arguments: Sequence[exp.Expression]) -> Expression:
+    return _call("ln" if len(arguments) == 1 else "log", *_read(arguments))
+
+
+def _refuse_subquery(node: exp.Expression) -> NoReturn:
+    raise SqlError(f"{node.sql('bigquery')}: {_REFUSED[exp.Subquery, exp.Select, exp.Exists]}")
+
+
+_FUNCTIONS: dict[str, str] = {operation.bigquery: name for name, operation in OPERATIONS.items() if operation.bigquery} | {
+    "IFNULL": "coalesce",
+    "CHAR_LENGTH": "length",
+    "CHARACTER_LENGTH": "length",
+    "SUBSTRING": "substr",
+    "INSTR": "strpos",
+    "POWER": "pow",
+    "CEILING": "ceil",
+    "DATETIME_DIFF": "timestamp_diff",
+    "DATETIME_TRUNC": "timestamp_trunc",
+    "DATE": "date",
+}
+"""BigQuery's name -> our operation."""
+
+_LEARNED_FUNCTIONS: dict[str, str] = {operation.bigquery: name for name, operation in LEARNED.items()}
+
+_SPECIAL: dict[str, Callable[[Sequence[exp.Expression]], Expression]] = {
+    "STRUCT": _struct,
+    "DATE_ADD": _interval("date_add", sign=1),
+    "DATE_SUB": _interval("date_add", sign=-1),
+    "TIMESTAMP_ADD": _interval("timestamp_add", sign=1),
+    "TIMESTAMP_SUB": _interval("timestamp_add", sign=-1),
+    "DATETIME_ADD": _interval("timestamp_add", sign=1),
+    "DATETIME_SUB": _interval("timestamp_add", sign=-1),
+    "STRING": _cast_to("string"),
+    "DATETIME": _cast_to("datetime"),
+    "TIMESTAMP": _cast_to("timestamp"),
+    "FROM_HEX": _from_hex,
+    "LOG": _log,
+}
+
+_PARTS = {part: name for name, part in EXTRACTED.items()}
+
+_VOLATILE = frozenset(["RAND", "GENERATE_UUID", "CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME", "CURRENT_TIMESTAMP", "SESSION_USER"])
+_AGGREGATES = frozenset(
+    ["ANY_VALUE", "APPROX_COUNT_DISTINCT", "APPROX_QUANTILES", "APPROX_TOP_COUNT", "ARRAY_AGG", "ARRAY_CONCAT_AGG", "AVG", "CORR", "COUNT", "COUNTIF", "LOGICAL_AND", "LOGICAL_OR", "MAX", "MIN", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "STRING_AGG", "SUM", "VARIANCE", "VAR_POP", "VAR_SAMP"]
+)
+
+_NODES: dict[type[Any], Callable[[Any], Expression]] = {
+    exp.Column: _column,
+    exp.Identifier: lambda node: Expression("column", (node.name,)),
+    exp.Literal: _literal,
+    exp.RawString: lambda node: lit(node.this),
+    exp.Boolean: lambda node: lit(bool(node.this)),
+    exp.Null: lambda node: lit(None),
+    exp.Array: _array,
+    exp.Paren: lambda node: from_ast(node.this),
+    exp.Neg: _negated,
+    exp.Not: _not,
+    exp.Is: _is,
+    exp.In: _in,
+    exp.Between: _between,
+    exp.If: _if,
+    exp.Case: _case,
+    exp.Cast: _cast,
+    exp.TryCast: lambda node: _call("safe_cast", from_ast(node.this), _type(node.to)),
+    exp.Extract: _extract,
+    exp.Bracket: _bracket,
+    exp.Dot: _dot,
+    exp.Window: _window,
+    exp.Anonymous: _anonymous,
+    exp.Floor: lambda node: _call("floor", from_ast(node.this)),
+    exp.Ceil: lambda node: _call("ceil", from_ast(node.this)),
+    exp.DPipe: _binary("concat"),
+    exp.Add: _binary("add"),
+    exp.Sub: _binary("subtract"),
+    exp.Mul: _binary("multiply"),
+    exp.Div: _binary("divide"),
+    exp.EQ: _binary("eq"),
+    exp.NEQ: _binary("ne"),
+    exp.LT: _binary("lt"),
+    exp.LTE: _binary("le"),
+    exp.GT: _binary("gt"),
+    exp.GTE: _binary("ge"),
+    exp.And: _binary("and"),
+    exp.Or: _binary("or"),
+    exp.Like: _binary("like"),
+}
+"""Node class -> its reader. A class that is not here has no meaning in an expression."""
+
+_REFUSED: dict[tuple[type[Any], ...], str] = {
+    (exp.Subquery, exp.Select, exp.Exists): "a subquery reads other rows; an expression sees one row. Join in the query instead",
+    (exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime, exp.CurrentTimestamp): "it changes from call to call, so training and "
+    "serving would differ; pass its value in as a column",
+    (exp.SafeFunc,): "the SAFE. prefix is not there yet; SAFE_DIVIDE and SAFE_CAST are",
+    (exp.Alias,): "an expression has no alias; the feature's name is its key",
+    (exp.Star,): "a star is not an expression; name the columns",
+    (exp.ByteString,): "write bytes as FROM_HEX('...')",
+}
+"""Syntax that we know and refuse, and why."""

@@ -1,0 +1,171 @@
+"""The text form: an expression written in BigQuery's dialect. `parse(text(e)) == e`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from penstock.core.expression import Expr
+from penstock.core.schema import element_type
+from penstock.operations.dates import PARTS
+from penstock.operations.reserved import RESERVED
+from penstock.operations.table import LEARNED, OPERATIONS
+
+INFIX = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "eq": "=",
+    "ne": "<>",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "and": "AND",
+    "or": "OR",
+    "like": "LIKE",
+}
+"""Operation -> the operator between its two arguments."""
+
+SUFFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"}
+"""Operation -> what stands after its argument."""
+
+EXTRACTED = {part.name: {"day_of_week": "DAYOFWEEK", "day_of_year": "DAYOFYEAR"}.get(part.name, part.name.upper()) for part in PARTS}
+"""Operation -> the part in EXTRACT(part FROM x)."""
+
+OUR_NAMESPACE = "PENSTOCK"
+"""Operations that BigQuery has no name for are written as functions of this namespace."""
+
+
+def text(expr: Expr) -> str:
+    """Write an expression in BigQuery's dialect; what BigQuery has no name for is written `PENSTOCK.NAME(...)`."""
+    written = _text(expr)
+    return written[1:-1] if _enclosed(expr) else written
+
+
+def type_text(type: str) -> str:
+    """Write one of our types in BigQuery's dialect."""
+    return type.upper()
+
+
+def _enclosed(expr: Expr) -> bool:
+    return expr.op in INFIX or expr.op in SUFFIX or expr.op in ("not", "negate", "in")
+
+
+def _text(expr: Expr) -> str:
+    match expr.op, expr.args:
+        case "column", (name,):
+            return name_text(name)
+        case "literal", (value, type):
+            return literal_text(value, type)
+        case op, (x, y) if op in INFIX:
+            return f"({_operand(x)} {INFIX[op]} {_operand(y)})"
+        case op, (x,) if op in SUFFIX:
+            return f"({_operand(x)} {SUFFIX[op]})"
+        case op, (x, *zone) if op in EXTRACTED:
+            at = f" AT TIME ZONE {_text(zone[0])}" if zone else ""
+            return f"EXTRACT({EXTRACTED[op]} FROM {_operand(x)}{at})"
+    if expr.op in _SPECIAL:
+        return _SPECIAL[expr.op](*expr.args)
+    operation = OPERATIONS.get(expr.op) or LEARNED[expr.op]
+    over = " OVER ()" if expr.op in LEARNED else ""
+    arguments = ", ".join(
+        _keyword(argument) if parameter == "part" else _text(argument)
+        for argument, parameter in zip(expr.args, _names(expr), strict=True)
+    )
+    return f"{operation.bigquery or f'{OUR_NAMESPACE}.{expr.op.upper()}'}({arguments}){over}"
+
+
+def _names(expr: Expr) -> list[str]:
+    parameters = (OPERATIONS.get(expr.op) or LEARNED[expr.op]).parameters
+    return [parameters[min(place, len(parameters) - 1)].name for place in range(len(expr.args))]
+
+
+def _operand(expr: Expr) -> str:
+    """Write an operand; a negative number is enclosed, for its sign binds less than some operators."""
+    written = _text(expr)
+    return f"({written})" if expr.op == "literal" and written.startswith("-") else written
+
+
+def _keyword(expr: Expr) -> str:
+    """Write a part of a date (DAY, ISOWEEK): a word, not a string."""
+    return str(expr.args[0]).upper()
+
+
+def _cast(x: Expr, target: Expr) -> str:
+    # A literal stands in parentheses: without them CAST('2024-05-05' AS DATE) is the literal of that date.
+    inner = f"({_text(x)})" if x.op == "literal" else _text(x)
+    return f"CAST({inner} AS {type_text(target.args[0])})"
+
+
+def _in(x: Expr, values: Expr) -> str:
+    items = values.args[0]
+    listed = ", ".join(literal_text(item, element_type(values.args[1])) for item in items)
+    return f"({_operand(x)} IN ({listed}))" if items else f"({_operand(x)} IN UNNEST({_text(values)}))"
+
+
+def _struct(names: Expr, *values: Expr) -> str:
+    return f"STRUCT({', '.join(f'{_text(value)} AS {name_text(name)}' for name, value in zip(names.args[0], values, strict=True))})"
+
+
+def _field(x: Expr, name: Expr) -> str:
+    return f"{_text(x) if x.op in ('column', 'field') else f'({_text(x)})'}.{name_text(name.args[0])}"
+
+
+def _indexed(word: str) -> Callable[..., str]:
+    return lambda x, place: f"{_text(x) if x.op == 'column' else f'({_text(x)})'}[{word}({_text(place)})]"
+
+
+def _moved(function: str) -> Callable[..., str]:
+    return lambda x, number, part: f"{function}({_text(x)}, INTERVAL {_operand(number) if number.op == 'literal' else f'({_text(number)})'} {_keyword(part)})"
+
+
+_SPECIAL: dict[str, Callable[..., str]] = {
+    "negate": lambda x: f"(-({_text(x)}))",
+    "not": lambda x: f"(NOT {_operand(x)})" if _enclosed(x) else f"(NOT ({_text(x)}))",
+    "cast": _cast,
+    "safe_cast": lambda x, target: f"SAFE_CAST({_text(x)} AS {type_text(target.args[0])})",
+    "in": _in,
+    "struct": _struct,
+    "field": _field,
+    "offset": _indexed("OFFSET"),
+    "safe_offset": _indexed("SAFE_OFFSET"),
+    "date_add": _moved("DATE_ADD"),
+    "timestamp_add": _moved("TIMESTAMP_ADD"),
+}
+
+
+def name_text(name: str) -> str:
+    """Write a column's name, in back quotes unless it is a plain word that is not reserved."""
+    plain = name.isascii() and name.isidentifier() and name.upper() not in RESERVED
+    return name if plain else "`" + name.replace("\\", "\\\\").replace("`", "\\`").replace("\n", "\\n") + "`"
+
+
+def literal_text(value: Any, type: str) -> str:
+    """Write a literal in BigQuery's dialect."""
+    if value is None:
+        return "NULL" if type == "null" else f"CAST(NULL AS {type_text(type)})"
+    match type:
+        case "bool":
+            return "TRUE" if value else "FALSE"
+        case "int64":
+            return str(value)
+        case "float64":
+            return repr(value) if math.isfinite(value) else f"CAST('{value}' AS FLOAT64)"
+        case "string":
+            return "'" + value.translate(_ESCAPES) + "'"
+        case "bytes":
+            return f"FROM_HEX('{value.hex()}')"
+        case "date" | "time":
+            return f"{type.upper()} '{value.isoformat()}'"
+        case "datetime" | "timestamp":
+            return f"{type.upper()} '{value.isoformat(' ')}'"
+    member = element_type(type)
+    if not value:
+        return "[]" if member == "null" else f"ARRAY<{type_text(member)}>[]"
+    return f"[{', '.join(literal_text(item, 'null' if item is None else member) for item in value)}]"
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r"})

@@ -1,0 +1,144 @@
+"""The live display of a run, and how values are shown."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pytest
+
+from penstock.cli.display import RunDisplay, size, summary
+from penstock.cli.output import duration, print_cells, print_table, shown
+from penstock.core.artifact import Artifact
+from penstock.core.run import Run, StepRun
+from penstock.pipelines import RunEnded, RunStarted, StepEnded, StepStarted
+
+RUN = Run(id="r1", pipeline="rides", state="running", created=1.0, experiment="depth")
+TABLE = Artifact(digest="d", kind="table", uri="", facts={"rows": 336776})
+
+
+def events():
+    def step(name, state, **fields):
+        return StepRun(run="r1", step=name, state=state, **fields)
+
+    yield RunStarted(RUN, tuple(step(name, "waiting") for name in ("read", "fit", "evaluate", "push")))
+    yield StepStarted(step("read", "running", started=1.0))
+    yield StepEnded(step("read", "succeeded", started=1.0, ended=3.5, reason="never ran"), {"result": TABLE})
+    yield StepEnded(step("fit", "up_to_date", reason="up to date: made by run r0"), {"result": TABLE})
+    yield StepStarted(step("evaluate", "running", started=3.5))
+    yield StepEnded(step("evaluate", "failed", started=3.5, ended=3.6, error="Traceback\n\nValueError: no"))
+    yield StepEnded(step("push", "skipped", reason="needs evaluate, which failed"))
+    yield RunEnded(Run(id="r1", pipeline="rides", state="failed", created=1.0, ended=5.0))
+
+
+def test_away_from_a_terminal_each_ended_step_is_a_line():
+    file = io.StringIO()
+    with RunDisplay(file) as display:
+        for event in events():
+            display(event)
+    assert [line.rstrip() for line in file.getvalue().splitlines()] == [
+        "rides  run r1, experiment depth",
+        "✓ read      succeeded      2.5 s  336,776 rows",
+        "= fit       up_to_date            up to date: made by run r0",
+        "✗ evaluate  failed        100 ms  ValueError: no",
+        "- push      skipped               needs evaluate, which failed",
+        "run r1 failed in 4.0 s",
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_the_table_ends_with_every_step_once():
+    file = Terminal()
+    with RunDisplay(file) as display:
+        for event in events():
+            display(event)
+    final = file.getvalue().rpartition("\x1b[2K")[2]
+    for text in ("read", "336,776 rows", "made by run r0", "ValueError: no", "needs evaluate"):
+        assert final.count(text) >= 1
+    assert "\x1b[?25h" in final  # the cursor is shown again
+
+
+def test_an_interrupted_run_leaves_the_terminal_as_it_was():
+    file, started = Terminal(), next(events())
+
+    def interrupted():
+        with RunDisplay(file) as display:
+            display(started)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert file.getvalue().rstrip("\n").endswith("\x1b[?25h")
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({"rows": 1000, "size_bytes": 5}, "1,000 rows"),
+        (
+            {"preview": {"mean_absolute_error": 12.3456789, "r2_score": 0.5}},
+            "mean_absolute_error 12.3457, r2_score 0.5",
+        ),
+        ({"preview": {str(name): name for name in range(9)}}, "0 0, 1 1, 2 2, 3 3"),
+        ({"preview": {"version": 1, "digest": "d" * 64}}, "version 1"),
+        ({"size_bytes": 2_500_000}, "2.4 MiB"),
+        ({}, ""),
+    ],
+)
+def test_an_artifact_is_told_in_a_few_words(facts, text):
+    assert summary(Artifact(digest="d", kind="json", uri="", facts=facts)) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 2**30, "5.0 GiB"), (2**41, "2048.0 GiB")],
+)
+def test_a_size_has_the_unit_that_fits(size_bytes, text):
+    assert size(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (0.0, "0 ms"), (0.25, "250 ms"), (59.94, "59.9 s"), (61, "1 min 01 s"), (3600, "60 min 00 s")],
+)
+def test_a_duration_has_the_unit_that_fits(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, ""), (True, "true"), (3, "3"), (0.1 + 0.2, "0.3"), ({"a": [1]}, '{"a":[1]}'), ("x", "x")]
+)
+def test_a_cell_shows_a_value_shortly(value, text):
+    assert shown(value) == text
+
+
+def test_cells_into_a_pipe_are_not_cut(capsys):
+    print_cells(("name", "number"), [("x" * 300, 1), ("[bold]", 22)])
+    out = capsys.readouterr().out.splitlines()
+    assert "x" * 300 in out[1]
+    assert out[2].startswith("[bold]")
+    assert out[1].rstrip().endswith(" 1")
+
+
+ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": None}, {"a": 3, "b": "z"}]
+
+
+@pytest.mark.parametrize("rows", [ROWS, pa.Table.from_pylist(ROWS)])
+def test_a_table_shows_its_first_rows_and_how_many_there_are(capsys, rows):
+    print_table(rows, limit=2)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["a", "b"],
+        ["1", "x"],
+        ["2"],
+        ["...", "3", "rows"],
+    ]
+
+
+def test_a_table_without_rows_shows_its_columns(capsys):
+    print_table(pa.table({"a": pa.array([], pa.int64())}))
+    assert capsys.readouterr().out.split() == ["a"]
+    print_table([])

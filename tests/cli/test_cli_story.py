@@ -1,0 +1,232 @@
+"""A newcomer's first hour: init, run, plan, show, predict, verify, serve, a run over REST."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from penstock.cli import main
+
+RIDE = {"started": "2026-04-01T08:00:00Z", "station": "Museum", "km": 3.2}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new project whose pipeline has run once."""
+    root = tmp_path_factory.mktemp("rides")
+    assert CliRunner().invoke(main, ["init", str(root)]).exit_code == 0
+    with (root / "penstock.toml").open("a") as file:
+        file.write('[engine]\ndefault = "inline"\n')  # the quickest
+    ran = penstock(root, "run", "rides", "--experiment", "first", "--json")
+    assert ran.exit_code == 0, ran.output
+    return root
+
+
+def penstock(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["-C", str(root), *arguments])
+
+
+def spawn(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "penstock", "-C", str(root), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_second_run_finds_everything_up_to_date(root):
+    events = [json.loads(line) for line in penstock(root, "run", "rides", "--json").stdout.splitlines()]
+    assert events[0]["event"] == "run_started"
+    assert events[-1] == {"event": "run_ended", "id": events[0]["id"], "state": "succeeded", "error": ""}
+    assert {event["state"] for event in events if event["event"] == "step_ended"} == {"up_to_date"}
+
+
+def test_a_plan_says_what_a_parameter_changes(root):
+    steps = json.loads(penstock(root, "plan", "rides", "-p", "max_minutes=20", "--json").stdout)["steps"]
+    states = {step["name"]: step["state"] for step in steps}
+    assert states["read"] == "up_to_date"
+    assert states["clean"] == "stale"
+    assert "max_minutes" in next(step["reason"] for step in steps if step["name"] == "clean")
+    assert "clean" in penstock(root, "plan", "rides").stdout
+
+
+def test_runs_logs_and_reasons_are_there(root):
+    run = json.loads(penstock(root, "runs", "--experiment", "first", "--json").stdout)[0]["id"]
+    assert "succeeded" in penstock(root, "show", run).stdout
+    assert penstock(root, "logs", run, "clean").stdout.startswith("kept ")
+    assert "never ran" in penstock(root, "why", run, "clean").stdout
+
+
+def test_models_are_listed_and_shown(root):
+    assert json.loads(penstock(root, "models", "--json").stdout) == [
+        {"model": "duration", "versions": 1, "aliases": {"champion": 1}}
+    ]
+    assert "champion" in penstock(root, "models", "duration").stdout
+    assert "Did you mean 'duration'?" in penstock(root, "models", "duraton").stderr
+
+
+def test_predictions_are_shown_printed_and_written(root, tmp_path):
+    assert "predicted_minutes" in penstock(root, "predict", "duration", json.dumps(RIDE)).stdout
+    (row,) = json.loads(penstock(root, "predict", "duration", json.dumps(RIDE), "--json").stdout)
+    assert 5 < row["predicted_minutes"] < 40
+    written = penstock(root, "predict", "duration", "rides", "--out", str(tmp_path / "out.csv"))
+    assert written.exit_code == 0, written.output
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 401
+
+
+def test_sql_reads_declared_tables(root, tmp_path):
+    query = "SELECT COUNT(*) AS n FROM rides"
+    assert json.loads(penstock(root, "sql", query, "--json").stdout) == [{"n": 400}]
+    (tmp_path / "query.sql").write_text(query)
+    assert "400" in penstock(root, "sql", "-f", str(tmp_path / "query.sql")).stdout
+
+
+def test_a_model_verifies_without_a_server(root):
+    result = penstock(root, "verify", "duration", "--rows", "rides")
+    assert result.exit_code == 0, result.output
+    assert "400 rows" in result.stdout
+    assert "all equal" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["run", "rids"], 2, "Did you mean 'rides'?"),
+        (["run", "rides", "-p", "max_minute=3"], 2, "Did you mean 'max_minutes'?"),
+        (["run", "rides", "--only", "fitt"], 2, "Did you mean 'fit'?"),
+        (["run", "rides", "--engine", "lokal"], 2, "Did you mean 'local'?"),
+        (["predict", "duration", '{"km": 1}'], 3, "station"),
+        (["predict", "duration", "nothing.csv"], 3, "nothing.csv"),
+        (["sql", "SELECT * FROM rids"], 2, "rids"),
+        (["sql", "SELEC 1"], 2, "SELEC"),
+    ],
+)
+def test_wrong_use_is_named_and_has_its_exit_code(root, arguments, code, text):
+    result = penstock(root, *arguments)
+    assert (result.exit_code, text in result.stderr) == (code, True), result.output
+    assert result.stderr.startswith("error: ")
+
+
+FAILING = """
+import time
+import penstock as ps
+
+@ps.step
+def fail(depth: int) -> int:
+    print("before", flush=True)
+    raise ValueError("the reason")
+
+@ps.step
+def wait(depth: int) -> int:
+    print("waiting", flush=True)
+    time.sleep(60)
+    return depth
+
+@ps.pipeline
+def failing(depth: int = 1):
+    fail(depth)
+
+@ps.pipeline
+def waiting(depth: int = 1):
+    wait(depth)
+"""
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Path:
+    (tmp_path / "pipelines.py").write_text(FAILING)
+    return tmp_path
+
+
+def test_a_failed_run_shows_the_error_and_where_the_log_is(failing):
+    ended = spawn(failing, "run", "failing").communicate(timeout=30)[1]
+    assert "✗ fail" in ended
+    assert "ValueError: the reason" in ended
+    assert "penstock logs" in ended
+    assert penstock(failing, "run", "failing", "--json").exit_code == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_recorded_as_cancelled(failing, number):
+    with spawn(failing, "run", "waiting", "--json") as run:
+        id = json.loads(run.stdout.readline())["id"]
+        until(lambda: "waiting" in penstock(failing, "logs", id, "wait").stdout)
+        run.send_signal(number)
+        assert run.wait(timeout=20) == 130
+    shown = json.loads(penstock(failing, "show", id, "--json").stdout)
+    assert (shown["state"], shown["steps"][0]["state"]) == ("cancelled", "cancelled")
+
+
+class Served:
+    """A server of a project, and requests to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.process = spawn(root, "serve", "--port", "0")
+        self.url = self.process.stdout.readline().split()[1]
+        self.connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=60)
+
+    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, str]:
+        self.connection.request(method, path, json.dumps(body))
+        answer = self.connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def close(self) -> int:
+        self.connection.close()
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=20)
+        return self.process.returncode
+
+
+def test_a_served_project_predicts_verifies_and_runs(root):
+    served = Served(root)
+    try:
+        status, answer = served("POST", "/v1/models/duration:predict", {"instances": [RIDE]})
+        assert status == 200, answer
+        batch = json.loads(penstock(root, "predict", "duration", json.dumps(RIDE), "--json").stdout)
+        assert json.loads(answer)["predictions"][0]["predicted_minutes"] == pytest.approx(
+            batch[0]["predicted_minutes"], rel=1e-12
+        )
+        verified = spawn(root, "verify", "duration", "--url", served.url, "--rows", "rides").communicate()[0]
+        assert "400 rows" in verified
+        assert "all equal" in verified
+        assert served("POST", "/v1/models/duration:predict", {"instances": [{**RIDE, "km": "far"}]})[0] == 422
+
+        status, answer = served("POST", "/v1/pipelines/rides/runs", {"params": {"max_minutes": 30}})
+        assert status == 201, answer
+        id = json.loads(answer)["id"]
+        until(lambda: json.loads(served("GET", f"/v1/runs/{id}")[1])["state"] == "succeeded", seconds=30)
+        assert json.loads(served("GET", f"/v1/runs/{id}")[1])["cause"] == {"kind": "rest"}
+        assert "event: end" in served("GET", f"/v1/runs/{id}/steps/clean/log?follow=1")[1]
+
+        assert served("POST", "/v1/pipelines/rids/runs", {})[0] == 404
+        assert served("POST", "/v1/pipelines/rides/runs", {"params": {"max": 1}})[0] == 422
+        assert json.loads(served("POST", "/v1/sql", {"query": "SELECT COUNT(*) AS n FROM rides"})[1])["rows"] == [
+            {"n": 400}
+        ]
+        assert served("GET", "/openapi.json")[0] == 200
+    finally:
+        assert served.close() == 0
+
+
+def test_a_run_is_cancelled_over_rest(failing):
+    served = Served(failing)
+    try:
+        id = json.loads(served("POST", "/v1/pipelines/waiting/runs", {})[1])["id"]
+        until(lambda: "waiting" in served("GET", f"/v1/runs/{id}/steps/wait/log")[1])
+        assert served("POST", f"/v1/runs/{id}:cancel")[0] == 202
+        until(lambda: json.loads(served("GET", f"/v1/runs/{id}")[1])["state"] == "cancelled")
+        assert served("POST", f"/v1/runs/{id}:cancel")[0] == 409
+    finally:
+        assert served.close() == 0
+
+
+def until(condition, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.1)

@@ -1,0 +1,61 @@
+"""Run the pipeline of a project's `steps.py` in a process that has never loaded it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from penstock.core.artifact import Source
+from penstock.core.ports import Context, Outcome, Task
+from penstock.core.run import StepRun
+from penstock.engines import InlineEngine
+from penstock.pipelines import Services, execute, observe_file, run_task, trace
+from penstock.stores import CODECS, LocalArtifactStore, SqlMetadata
+
+_FRESH = multiprocessing.get_context("forkserver")
+_FRESH.set_forkserver_preload(["penstock.stores", "penstock.engines", "penstock.pipelines"])
+
+
+def run_project(folder: Path) -> dict[str, StepRun]:
+    """Return the steps of one run, by name."""
+    ours, theirs = _FRESH.Pipe()
+    process = _FRESH.Process(target=_main, args=(folder, theirs))
+    process.start()
+    theirs.close()
+    try:
+        steps: list[StepRun] = ours.recv()
+    finally:
+        process.join()
+        ours.close()
+    return {step.step: step for step in steps}
+
+
+def work(task: Task) -> Outcome:
+    return run_task(task, LocalArtifactStore(Path(task.context.artifacts)), CODECS)
+
+
+def _main(folder: Path, answer: Connection) -> None:
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    metadata = SqlMetadata(f"sqlite:///{folder}/.penstock/m.db")
+    services = Services(
+        metadata=metadata,
+        artifacts=LocalArtifactStore(folder / ".penstock/artifacts"),
+        codecs=CODECS,
+        sources=_source,
+        entry="project_runs:work",
+        context=Context(root=str(folder), metadata="", artifacts=str(folder / ".penstock/artifacts")),
+        logs=folder / ".penstock/logs",
+    )
+    run = execute(trace(import_module("steps").all_steps), services, engine=InlineEngine())
+    answer.send(metadata.find(StepRun, run=run.id))
+
+
+def _source(text: str) -> Source:
+    path = Path(text).resolve()
+    return Source(name=text, uris=(str(path),), format="csv", digest=observe_file(f"file:{path}"))

@@ -1,0 +1,124 @@
+"""The worker's body: what a step gets, and what is said of a step that goes wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from worlds import World, work
+
+import penstock as ps
+from penstock.core.artifact import Artifact
+from penstock.core.mapping import FrozenMap
+from penstock.core.pipeline import Step
+from penstock.core.ports import Context, Outcome, Task
+from penstock.errors import DataError
+from penstock.pipelines import StepFunction, note, step
+from penstock.stores import CODECS
+
+
+def run(world: World, function: StepFunction, **arguments: Any) -> Outcome:
+    form = function.form
+    task = Task(
+        id="t",
+        entry="worlds:work",
+        run="r",
+        step=Step(name="s", call=function, inputs=FrozenMap(), outputs=form.outputs, kinds=form.kinds),
+        arguments=arguments,
+        context=Context(root=str(world.root), metadata="", artifacts=str(world.root / "artifacts")),
+        log=world.root / "logs" / "s.log",
+    )
+    return work(task)
+
+
+def stored(world: World, value: Any) -> Artifact:
+    return next(codec for codec in CODECS if codec.accepts(value)).save(value, world.store)
+
+
+def load(world: World, outcome: Outcome, name: str = "result") -> Any:
+    artifact = outcome.outputs[name]
+    return next(codec for codec in CODECS if codec.kind == artifact.kind).load(artifact, world.store)
+
+
+def test_an_argument_is_what_the_annotation_asks_for(world: World) -> None:
+    @step
+    def takes(rows: ps.Table, path: Path, artifact: ps.Artifact, many: dict[str, Any]) -> list[Any]:
+        return [rows.num_rows, path.read_bytes().decode(), artifact.kind, [table.num_rows for table in many["tables"]]]
+
+    table = stored(world, pa.table({"x": [1, 2]}))
+    outcome = run(world, takes, rows=table, path=stored(world, b"abc"), artifact=table, many={"tables": [table, table]})
+    assert outcome.error == ""
+    assert load(world, outcome) == [2, "abc", "table", [2, 2]]
+
+
+@pytest.mark.parametrize(("value", "kind"), [("text", "text"), (b"bytes", "bytes"), (1.5, "json"), (None, "json")])
+def test_an_output_without_annotation_is_kept_by_its_own_type(value: Any, kind: str, world: World) -> None:
+    outcome = run(world, step(lambda: value))
+    assert outcome.outputs["result"].kind == kind
+    assert load(world, outcome) == value
+
+
+def test_a_path_that_a_step_gives_is_kept(world: World, tmp_path: Path) -> None:
+    @step
+    def writes() -> Path:
+        (tmp_path / "made.txt").write_text("made")
+        return tmp_path / "made.txt"
+
+    outcome = run(world, writes)
+    assert outcome.outputs["result"].kind == "file"
+    assert outcome.observed == {}
+
+
+def breaks(x: int) -> float:
+    return 1 / x
+
+
+def test_an_error_is_its_last_line_first_and_only_the_user_s_frames(world: World) -> None:
+    outcome = run(world, step(lambda: breaks(0)))
+    lines = outcome.error.splitlines()
+    assert outcome.state == "failed"
+    assert lines[0] == "ZeroDivisionError: division by zero"
+    assert "return 1 / x" in outcome.error
+    assert "penstock/pipelines" not in outcome.error
+
+
+def test_the_cause_of_an_error_is_told_too(world: World) -> None:
+    def fails() -> None:
+        try:
+            breaks(0)
+        except ZeroDivisionError as error:
+            raise DataError("no rows") from error
+
+    outcome = run(world, step(fails))
+    assert outcome.error.startswith("penstock.errors.DataError: no rows")
+    assert "ZeroDivisionError" in outcome.error
+
+
+def test_files_that_a_step_reads_are_observed_but_not_those_it_wrote_or_the_store_s(world: World) -> None:
+    (world.root / "given.txt").write_text("1")
+
+    @step
+    def looks() -> int:
+        (world.root / "made.txt").write_text("2")
+        note("alias:m@champion", "3")
+        texts = [(world.root / name).read_text() for name in ("given.txt", "made.txt")]
+        return len(texts) + len(world.store.path(table.digest).read_bytes())
+
+    table = stored(world, pa.table({"x": [1]}))
+    outcome = run(world, looks)
+    assert outcome.error == ""
+    assert set(outcome.observed) == {f"file:{world.root}/given.txt", "alias:m@champion"}
+
+
+def test_a_file_that_is_gone_in_the_end_is_not_observed(world: World) -> None:
+    (world.root / "given.txt").write_text("1")
+
+    @step
+    def removes() -> str:
+        text = (world.root / "given.txt").read_text()
+        (world.root / "given.txt").unlink()
+        return text
+
+    assert run(world, removes).observed == {}
