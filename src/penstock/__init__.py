@@ -20,12 +20,13 @@ if TYPE_CHECKING:
         statistics as statistics,
         validate as validate,
     )
+    from penstock.core.artifact import Source as Source
     from penstock.core.ports import Context as Context
     from penstock.models import ModelGraph as ModelGraph, load_model as load_model, model as model
     from penstock.operations import col as col, lit as lit
     from penstock.pipelines import pipeline as pipeline, step as step
-    from penstock.project import Project as Project, open as open
-    from penstock.tables import Source as Source, Table as Table
+    from penstock.project import Project as Project, Run as Run, open as open
+    from penstock.tables import Table as Table
 
 __version__ = "0.1.0"
 

@@ -1,4 +1,4 @@
-"""Rows that the tests of models learn from: small, mixed, with NULLs, and the same each time."""
+"""What the tests of models share: rows (small, mixed, with NULLs, the same each time) and a graph for each learner."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 import penstock.models as models
+from penstock.core.model import Model
 from penstock.operations import col
 
-LEARNED = ("linear_reg", "logistic_reg", "boosted_tree_regressor", "boosted_tree_classifier")
-CLASSES = {"logistic_reg": ("late", 2), "boosted_tree_classifier": ("band", 3)}
+LABELS = {"logistic_reg": "late", "boosted_tree_classifier": "band"}
 
 
 def make_flights(rows: int = 400, seed: int = 3) -> pa.Table:
@@ -52,11 +52,17 @@ FEATURES = {
 }
 
 
-def declare(type: str, **changes: object) -> models.ModelGraph:
-    label = CLASSES[type][0] if type in CLASSES else "delay"
+def declared(type: str, **changes: object) -> Model:
+    label = LABELS.get(type, "delay")
     small = {"max_iterations": 8} if "tree" in type else {"l2_reg": 1.0}
     given = {"name": "flights", "type": type, "label": label, "features": FEATURES, "options": small, **changes}
     return models.model(given.pop("name"), **given)
+
+
+@pytest.fixture(scope="session")
+def declare():
+    """Declare a model of a type over the flights, with changes."""
+    return declared
 
 
 @pytest.fixture(scope="session")
@@ -67,9 +73,9 @@ def flights():
 @pytest.fixture(scope="session")
 def graphs(flights):
     """One graph for each learner, learned once."""
-    return {type: models.fit(declare(type), flights) for type in LEARNED}
+    return {type: models.fit(declared(type), flights) for type in models.LEARNERS}
 
 
-@pytest.fixture(params=LEARNED)
+@pytest.fixture(params=models.LEARNERS)
 def graph(request, graphs):
     return graphs[request.param]

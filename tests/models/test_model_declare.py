@@ -28,7 +28,7 @@ def test_options_are_brought_to_their_names_and_types():
 
 
 def test_an_unknown_type_is_named_with_the_nearest():
-    with pytest.raises(UnknownNameError, match="no model type named 'linear_regr'.*Did you mean 'linear_reg'"):
+    with pytest.raises(UnknownNameError, match=r"no model type named 'linear_regr'.*Did you mean 'linear_reg'"):
         declare(type="linear_regr")
 
 
@@ -87,6 +87,11 @@ def test_a_text_that_is_no_expression_names_the_feature():
 def test_a_feature_with_the_label_s_name_is_an_error():
     with pytest.raises(DeclarationError, match="feature 'duration' has the label's name"):
         declare(features={"duration": col("duration")})
+
+
+def test_features_that_differ_in_case_alone_are_an_error():
+    with pytest.raises(DeclarationError, match="features 'km' and 'KM' have one name in SQL"):
+        declare(features={"km": col("km"), "KM": col("miles")})
 
 
 def test_no_features_is_not_every_feature():

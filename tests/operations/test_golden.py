@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from two_forms import RAISED, Run, exact
 
 from penstock.core.expression import Expr, literal, type_of_value
 from penstock.core.operation import Example, Operation
@@ -38,11 +38,11 @@ def _expression(operation: Operation, example: Example) -> tuple[Expr, Schema, d
 
 
 @pytest.mark.parametrize(("operation", "example"), list(_cases()))
-def test_both_forms_give_the_golden_value(operation: Operation, example: Example, run_sql: Run, run_row: Run) -> None:
+def test_both_forms_give_the_golden_value(operation: Operation, example: Example, forms: Any) -> None:
     expr, schema, row = _expression(operation, example)
-    expected = RAISED if example.raises else exact(example.value)
-    assert run_row(expr, schema, [row]) == [expected]
-    assert run_sql(expr, schema, [row]) == [expected]
+    expected = forms.raised if example.raises else forms.exact(example.value)
+    assert forms.row(expr, schema, [row]) == [expected]
+    assert forms.sql(expr, schema, [row]) == [expected]
 
 
 @pytest.mark.parametrize("operation", list(OPERATIONS.values()), ids=list(OPERATIONS))

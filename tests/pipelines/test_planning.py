@@ -63,12 +63,7 @@ def test_what_is_downstream_of_a_change_is_unknown_until_that_has_run(world: Wor
     assert found["parity"] == ("unknown", "unknown until load has run")
     assert found["push"] == ("unknown", "unknown until learn has run")
     run = world.run(chain, {"x": 3})  # 1 and 3 are both odd: an early end
-    assert world.states(run) == {
-        "load": "succeeded",
-        "parity": "succeeded",
-        "learn": "up_to_date",
-        "push": "up_to_date",
-    }
+    assert list(world.states(run).values()) == ["succeeded", "succeeded", "up_to_date", "up_to_date"]
 
 
 def test_a_changed_parameter_behind_a_stale_step_is_stale_already(world: World) -> None:
@@ -98,12 +93,11 @@ def test_selection_and_what_it_lacks(world: World) -> None:
 
 
 def test_a_captured_value_that_cannot_be_hashed_is_said_before_anything_runs(world: World) -> None:
-    engine = world.engine
+    numbers = iter(one for one in [1])
 
     @step
     def captures() -> int:
-        return 1 if engine else 2
+        return next(numbers)
 
-    object.__setattr__(engine, "handle", (one for one in [1]))
-    with pytest.raises(FingerprintError, match=r"step 'captures': .*captures\.engine.* is a builtins\.generator"):
+    with pytest.raises(FingerprintError, match=r"step 'captures': .*captures\.numbers is a builtins\.generator"):
         world.plan(pipeline(name="p")(lambda: captures()))

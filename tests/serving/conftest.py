@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving_fakes import FakeProject, Multiply, TestClient
 
 from penstock.serving.application import application
 from penstock.serving.state import Limits
+
+sys.path.insert(0, str(Path(__file__).parent))  # the fakes, which the tests import too
+from serving_fakes import FakeProject, Multiply, TestClient
 
 
 @pytest.fixture

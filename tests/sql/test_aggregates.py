@@ -61,7 +61,7 @@ def test_a_sum_that_does_not_fit_int64_is_an_error(catalog: MemoryCatalog) -> No
         ("SUM(k) OVER (ORDER BY k ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)", [6, 5, 3]),
         ("MIN(k + 0.5) OVER (PARTITION BY k > 1)", [1.5, 2.5, 2.5]), ("SUM(k) OVER w", [1, 5, 5]),
         ("PERCENTILE_CONT(k, 0.5) OVER ()", [2.0, 2.0, 2.0]), ("NTH_VALUE(name, 2) OVER ()", ["two", "two", "two"]),
-        ("SUM(SUM(k)) OVER ()", [6, 6, 6]),
+        ("SUM(SUM(k)) OVER ()", [6, 6, 6]), ("SUM(k) OVER (w ROWS BETWEEN CURRENT ROW AND CURRENT ROW)", [1, 2, 3]),
     ],
 )  # fmt: skip
 def test_window_gives(call: str, expected: list[Any], catalog: MemoryCatalog) -> None:
@@ -80,6 +80,7 @@ def test_window_gives(call: str, expected: list[Any], catalog: MemoryCatalog) ->
         ("RANK()", SqlError, "RANK at 1:8 needs a window"),
         ("UPPER(name) OVER ()", SqlError, "no window function"),
         ("SUM(k) OVER nowhere", Exception, "no window named 'nowhere'"),
+        ("ARRAY_AGG(k LIMIT k)", SqlError, "at 1:"),
         ("ANY_VALUE(k HAVING MAX name)", SqlError, "write MAX_BY"),
     ],
 )

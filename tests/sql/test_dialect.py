@@ -10,7 +10,8 @@ from penstock.sql.dialect import MachineLearningTable, parse_statements, place
 
 
 def machine_learning(text: str) -> MachineLearningTable:
-    return parse_statements(text)[0].find(MachineLearningTable)
+    [node] = parse_statements(text)[0].find_all(MachineLearningTable)
+    return node
 
 
 def test_a_bare_select_list_is_one_row_of_constants() -> None:
@@ -56,7 +57,8 @@ def test_transform_is_read_with_and_without_select_before_and_after_options(
     options = "OPTIONS(model_type='linear_reg')"
     clauses = f"{transform} {options}" if transform_first else f"{options} {transform}"
     [tree] = parse_statements(f"CREATE MODEL m {clauses} AS SELECT 1 AS a")
-    assert [item.alias_or_name for item in tree.find(exp.TransformModelProperty).expressions] == ["*", "y"]
+    [found] = tree.find_all(exp.TransformModelProperty)
+    assert [item.alias_or_name for item in found.expressions] == ["*", "y"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import DataError, ExpressionError, PenstockError, SqlError, UnknownNameError
+from penstock.errors import DataError, ExpressionError, SqlError, UnknownNameError
 from penstock.sql import MemoryCatalog, run
 
 NAN = float("nan")
@@ -36,6 +36,7 @@ def rows(text: str, catalog: MemoryCatalog) -> list[tuple[Any, ...]]:
         ("SELECT a.k FROM names a, names b WHERE a.k = b.k + 1 ORDER BY 1", [(2,), (3,)]),
         ("SELECT COUNT(*) FROM names CROSS JOIN p.d.odd", [(12,)]),
         ("SELECT DISTINCT k FROM p.d.odd ORDER BY k DESC", [(2,), (1,), (None,)]),
+        ("SELECT k > 2 OR k < 2 AS odd, COUNT(*) FROM names GROUP BY odd HAVING odd AND FALSE OR NOT odd", [(False, 1)]),
         ("SELECT 1 AS a, 2.5 AS b, 'x', TRUE, NULL", [(1, 2.5, "x", True, None)]),
         ("SELECT k FROM p.d.odd ORDER BY k, s DESC LIMIT 2 OFFSET 1", [(1,), (2,)]),
         ("SELECT * FROM (SELECT k FROM names ORDER BY k DESC LIMIT 1)", [(3,)]),
@@ -84,6 +85,12 @@ def test_an_alias_comes_before_a_column_of_its_name_but_not_in_where(
 
 def test_columns_without_a_name_are_numbered_as_in_bigquery(catalog: MemoryCatalog) -> None:
     assert run("SELECT 1 + 1, k, 'x', names.name AS n FROM names", catalog).column_names == ["f0_", "k", "f1_", "n"]
+
+
+def test_nan_is_less_than_every_number_in_an_order(catalog: MemoryCatalog) -> None:
+    assert rows("SELECT x FROM p.d.odd ORDER BY x", catalog) == [(None,), ("NaN",), (1.0,), (2.0,)]
+    assert rows("SELECT DISTINCT x FROM p.d.odd ORDER BY 1 DESC", catalog) == [(2.0,), (1.0,), ("NaN",), (None,)]
+    assert rows("SELECT k, x AS y FROM p.d.odd ORDER BY y DESC, k LIMIT 1", catalog) == [(2, 2.0)]
 
 
 def test_nulls_come_first_when_ascending_and_last_when_descending(catalog: MemoryCatalog) -> None:
@@ -142,7 +149,9 @@ def test_one_instant_holds_for_a_whole_text(catalog: MemoryCatalog) -> None:
         ("SELECT * FROM names JOIN p.d.odd ON TRUE", SqlError, "column 'k' is in the select list twice"),
         ("SELECT * EXCEPT (z) FROM names", UnknownNameError, "no column named 'z'"),
         ("SELECT k FROM names WHERE name", SqlError, "WHERE takes a bool, but name at 1:27 is string"),
-        ("SELECT FROBNICATE(k) FROM names", PenstockError, "FROBNICATE"),
+        ("SELECT 1 + FROBNICATE(k, 2) FROM names", SqlError, "FROBNICATE(k, 2) at 1:"),
+        ("SELECT CURRENT_DATE('Nowhere')", SqlError, "takes the name of a time zone"),
+        ("SELECT name IN (SELECT k FROM names) FROM names", ExpressionError, "at 1:8"),
         ("SELECT name + 1 FROM names", ExpressionError, "name + 1"),
         ("SELECT name UNION ALL SELECT 1", UnknownNameError, "no column named 'name'"),
         ("SELECT 'a' AS c UNION ALL SELECT 1", SqlError, "column 'c' is string on one side and int64 on the other"),

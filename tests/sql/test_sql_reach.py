@@ -39,6 +39,14 @@ def test_declared_files_are_read_where_they_lie(files: MemoryCatalog) -> None:
     assert run(text, files).to_pylist() == [{"n": 18}]
 
 
+def test_a_file_is_read_whatever_its_name_holds(tmp_path: Path) -> None:
+    path = tmp_path / 'it\'s [a] "folder", *' / "é ?.parquet"
+    path.parent.mkdir()
+    pyarrow.parquet.write_table(pa.table({"a": [1]}), path)
+    catalog = MemoryCatalog({"t": Source(name="t", uris=(str(path),), format="parquet")})
+    assert run("SELECT a FROM t", catalog).to_pylist() == [{"a": 1}]
+
+
 @pytest.mark.parametrize(
     "item",
     [

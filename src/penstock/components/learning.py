@@ -24,7 +24,7 @@ def fit(model: Model, rows: Table, options: dict[str, Any] | None = None) -> Mod
 
 
 @step(modes={"train"})
-def evaluate(graph: ModelGraph, rows: Table) -> dict[str, float]:
+def evaluate(graph: ModelGraph, rows: Table) -> dict[str, float | None]:
     """Judge a model graph on rows with labels; metrics by BigQuery ML's names."""
     return models.evaluate(graph, rows)
 
@@ -35,7 +35,7 @@ def push(
     *,
     name: str,
     alias: str | None = "champion",
-    report: dict[str, float] | None = None,
+    report: dict[str, float | None] | None = None,
     context: Context,
 ) -> dict[str, Any]:
     """Register a model graph as a version of `name` and point `alias` at it; the server follows within a second.

@@ -55,12 +55,11 @@ def _own_version() -> str:
 
     That is a digest of some hundred small files, 4 ms, once in a process that runs a component from a checkout.
     """
-    from penstock import __version__
-
+    version: str = sys.modules["penstock"].__version__  # the core imports nothing above it
     package = Path(__file__).resolve().parent.parent
     if {"site-packages", "dist-packages"} & set(package.parts):
-        return __version__
+        return version
     content = blake3()
     for path in sorted(package.rglob("*.py")):
         content.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return f"{__version__}+{content.hexdigest()[:12]}"
+    return f"{version}+{content.hexdigest()[:12]}"

@@ -11,6 +11,7 @@ from penstock.models.loading import ModelCodec, from_files, load_model
 from penstock.models.package import save, to_files
 from penstock.models.predict import predict, predict_batches
 from penstock.models.registry import (
+    CHAMPION,
     alias_history,
     aliases,
     model_names,
@@ -22,6 +23,7 @@ from penstock.models.registry import (
 from penstock.models.row import RowPredictor, row_predictor
 
 __all__ = [
+    "CHAMPION",
     "LEARNERS",
     "Learner",
     "ModelCodec",

@@ -65,6 +65,13 @@ def _features(features: Mapping[str, Feature], name: str, label: str) -> FrozenM
         raise DeclarationError(
             f"model '{name}': feature '{label}' has the label's name; the label is not a feature of itself"
         )
+    seen: dict[str, str] = {}
+    for feature in features:
+        other = seen.setdefault(feature.lower(), feature)
+        if other != feature:
+            raise DeclarationError(
+                f"model '{name}': features '{other}' and '{feature}' have one name in SQL; rename one"
+            )
     return FrozenMap(
         (feature, _expression(value, f"model '{name}': feature '{feature}'")) for feature, value in features.items()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.graph import ModelGraph
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def evaluate(graph: ModelGraph, rows: TableLike) -> dict[str, float]:
-    """Return metrics by BigQuery ML's names; rows whose label is NULL do not count.
+def evaluate(graph: ModelGraph, rows: TableLike) -> dict[str, float | None]:
+    """Return metrics by BigQuery ML's names; rows whose label is NULL do not count. A metric without a value is None.
 
     Raises `DataError` where the rows lack the label or an input, or hold a label that the model does not know.
     """
@@ -34,8 +35,10 @@ def evaluate(graph: ModelGraph, rows: TableLike) -> dict[str, float]:
 
 def judge(
     model: str, label: str, classes: tuple[Any, ...], column: pa.ChunkedArray, estimates: Floats
-) -> dict[str, float]:
-    """Return the metrics of an estimator's numbers against labels that are all there."""
+) -> dict[str, float | None]:
+    """Return the metrics of an estimator's numbers against labels that are all there; None where one has no value."""
     if not classes:
-        return metrics.regression(labels.values(model, label, column), estimates[:, 0])
-    return metrics.classification(labels.class_numbers(model, label, classes, column), estimates)
+        found = metrics.regression(labels.values(model, label, column), estimates[:, 0])
+    else:
+        found = metrics.classification(labels.class_numbers(model, label, classes, column), estimates)
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}

@@ -32,6 +32,8 @@ from penstock.operations import text
 from penstock.tables import TableLike, to_arrow
 from penstock.transforms import apply
 
+_LIBRARIES = {"linear_reg": "scipy", "logistic_reg": "scikit-learn"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -80,7 +82,7 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
             {
                 **facts,
                 "evaluated_on": "train" if test is None else "held_out",
-                "evaluation": {name: None if value != value else value for name, value in metrics.items()},
+                "evaluation": metrics,
                 "disagreements": disagreements(graph, train.rows),
             }
         ),
@@ -156,5 +158,5 @@ def _declaration(model: Model, declared: Mapping[str, Expr], settings: Mapping[s
         "target": expression_to_json(model.target),
         "features": {name: text(expr) for name, expr in declared.items()},
         "options": {name: value for name, value in settings.items() if value is not None},
-        "versions": {name: version(name) for name in ("penstock", "duckdb", "scikit-learn", "lightgbm")},
+        "versions": {name: version(name) for name in ("penstock", "duckdb", _LIBRARIES.get(model.type, "lightgbm"))},
     }

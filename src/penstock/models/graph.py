@@ -31,7 +31,7 @@ class ModelGraph(core.ModelGraph):
         """Return the predicted columns of one row; for many calls keep `row_predictor(graph)`."""
         return row_predictor(self).predict(row)
 
-    def evaluate(self, rows: TableLike) -> dict[str, float]:
+    def evaluate(self, rows: TableLike) -> dict[str, float | None]:
         """Return metrics on rows with labels, by BigQuery ML's names."""
         return evaluate(self, rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from penstock.tables import TableLike, arrow_type, bound, to_arrow
 from penstock.transforms import apply
 
 _BATCH_ROWS = 1 << 20
+_ROWS_AT_ONCE = 1 << 13
 
 
 def predict(graph: ModelGraph, rows: TableLike) -> pa.Table:
@@ -46,7 +48,10 @@ def entering_features(graph: ModelGraph, inputs: pa.Table) -> Features:
     try:
         table = apply(nodes.entering(graph), inputs, nodes.inputs(graph))
     except ExpressionError as error:
-        raise domain_error(graph, inputs.to_pylist()) or error from error
+        found = domain_error(graph, _rows(inputs))
+        if found is None:
+            raise
+        raise found from error
     return features_of(table, nodes.concat(graph).params["kinds"])
 
 
@@ -63,6 +68,11 @@ def output_columns(graph: ModelGraph, estimates: Floats) -> list[pa.Array]:
     )
     offsets = pa.array(np.arange(len(estimates) + 1, dtype=np.int32) * np.int32(len(known)))
     return [labels.take(pa.array(ranked[:, 0])), pa.ListArray.from_arrays(offsets, probabilities)]
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for start in range(0, table.num_rows, _ROWS_AT_ONCE):
+        yield from table.slice(start, _ROWS_AT_ONCE).to_pylist()
 
 
 def _batches(rows: TableLike, batch_rows: int) -> Iterator[pa.Table]:

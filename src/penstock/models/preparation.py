@@ -19,7 +19,7 @@ from penstock.operations import col, type_of
 from penstock.tables import schema_of
 from penstock.transforms import apply, freeze
 
-_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
+_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')  # what msgspec cannot rename a field to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

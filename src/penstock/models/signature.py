@@ -27,7 +27,7 @@ def inputs_of(graph: ModelGraph, rows: pa.Table) -> pa.Table:
         )
     table = normalize(rows.select(list(needed.names)))
     _check_types(graph.name, needed, schema_of(table.schema))
-    return table.cast(_arrow_schema(needed))
+    return table.cast(_arrow_schema(needed), safe=False)  # a whole number beyond 2^53 becomes the nearest float64
 
 
 def check_free(graph: ModelGraph, rows: pa.Table) -> None:

@@ -28,7 +28,19 @@ CLOCK_PARTS = {
 }
 """Part of an instant -> microseconds."""
 
-TRUNCATIONS = ("microsecond", "millisecond", "second", "minute", "hour", "day", "week", "isoweek", "month", "quarter", "year")
+TRUNCATIONS = (
+    "microsecond",
+    "millisecond",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "isoweek",
+    "month",
+    "quarter",
+    "year",
+)
 
 DIFFERENCES = {
     "day": ("({0} - {1})", "({0} - {1}).days"),

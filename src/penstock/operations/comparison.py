@@ -19,9 +19,14 @@ _ANY = (Parameter(name="x", types=("any",)),)
 def compare_sql(symbol: str) -> Callable[[Sequence[Any], Sequence[Any]], str]:
     """Return the SQL form of a comparison. DuckDB has NaN equal to itself and above all, so floats ask for it first."""
     # `suspect`: the one argument that, being NaN, makes DuckDB wrong; `instead`: the answer, NULL if the other is NULL.
-    suspect, instead = {"=": (0, "<>"), "<>": (0, "="), "<": (1, "<>"), "<=": (1, "<>"), ">": (0, "<>"), ">=": (0, "<>")}[
-        symbol
-    ]
+    suspect, instead = {
+        "=": (0, "<>"),
+        "<>": (0, "="),
+        "<": (1, "<>"),
+        "<=": (1, "<>"),
+        ">": (0, "<>"),
+        ">=": (0, "<>"),
+    }[symbol]
 
     def sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
         plain = f"({arguments[0]} {symbol} {arguments[1]})"

@@ -92,7 +92,9 @@ CONVERSIONS: dict[tuple[str, str], Conversion] = {
     ("bytes", "string"): _function("TRY(decode({0}))", decoded, can_fail=True),
     ("date", "string"): Conversion("strftime({0}, '%Y-%m-%d')", "{0}.isoformat()"),
     ("date", "datetime"): Conversion(
-        "CAST({0} AS TIMESTAMP)", "combine({0}, midnight)", {"combine": datetime.datetime.combine, "midnight": _MIDNIGHT}
+        "CAST({0} AS TIMESTAMP)",
+        "combine({0}, midnight)",
+        {"combine": datetime.datetime.combine, "midnight": _MIDNIGHT},
     ),
     ("date", "timestamp"): Conversion(
         "make_timestamptz(epoch_us({0}))",
@@ -152,8 +154,8 @@ _PARAMETERS = (
 )
 
 
-def _at(year: int, month: int, day: int, *clock: int) -> datetime.datetime:
-    return datetime.datetime(year, month, day, *clock, tzinfo=_UTC)
+def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, part: int = 0) -> datetime.datetime:
+    return datetime.datetime(year, month, day, hour, minute, second, part, tzinfo=_UTC)
 
 
 _SUNDAY = datetime.date(2024, 5, 5)
@@ -228,4 +230,3 @@ OPERATIONS = (
         ),
     ),
 )  # fmt: skip
-

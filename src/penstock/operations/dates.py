@@ -40,7 +40,13 @@ def local_row(x: str, type: str, zone: str = "UTC") -> str:
 
 
 def _part(
-    name: str, meaning: str, sql: str, row: str, examples: tuple[Example, ...], types: tuple[str, ...] = _DAYS, result: str = "int64"
+    name: str,
+    meaning: str,
+    sql: str,
+    row: str,
+    examples: tuple[Example, ...],
+    types: tuple[str, ...] = _DAYS,
+    result: str = "int64",
 ) -> Operation:
     """Return an operation that reads one part of the wall clock, `{0}` in both templates."""
     return Operation(
@@ -59,8 +65,8 @@ def _date(year: int, month: int, day: int) -> datetime.date:
     return datetime.date(year, month, day)
 
 
-def _at(year: int, month: int, day: int, *clock: int) -> datetime.datetime:
-    return datetime.datetime(year, month, day, *clock, tzinfo=_UTC)
+def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, part: int = 0) -> datetime.datetime:
+    return datetime.datetime(year, month, day, hour, minute, second, part, tzinfo=_UTC)
 
 
 _SUNDAY = _date(2024, 5, 5)
@@ -112,16 +118,16 @@ PARTS = (
 )  # fmt: skip
 
 
-def _within_sql(text: str, kind: str) -> str:
-    """Raise for a date outside the years 1 to 9999, which other systems cannot hold."""
-    return f"CASE WHEN NOT {text} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN {fails(f'{kind}: outside the years 1 to 9999')} ELSE {text} END"
-
-
 def _date_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    """Add days or months; raise outside the years 1 to 9999, which other systems cannot hold."""
     x, number, part = arguments
     size, months = calendar.DATE_PARTS[part]
     count = f"CAST({number} * {size} AS INTEGER)"
-    return _within_sql(f"CAST({x} + to_months({count}) AS DATE)" if months else f"({x} + {count})", "date_add")
+    moved = f"CAST({x} + to_months({count}) AS DATE)" if months else f"({x} + {count})"
+    return (
+        f"CASE WHEN {x} IS NULL THEN NULL WHEN NOT {moved} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' "
+        f"THEN {fails('date_add: outside the years 1 to 9999')} ELSE {moved} END"
+    )
 
 
 def _part_parameter(choices: Sequence[str]) -> Parameter:
@@ -139,7 +145,9 @@ def _unix(name: str, unit: int, examples: tuple[Example, ...]) -> Operation:
         meaning=f"How many whole {name.removeprefix('unix_')} since 1970-01-01 00:00 UTC, rounded down.",
         parameters=(Parameter(name="x", types=("timestamp",)),),
         result="int64",
-        sql=lambda a, t: f"((epoch_us({a[0]}) + {shift * unit}) // {unit} - {shift})" if unit > 1 else f"epoch_us({a[0]})",
+        sql=lambda a, t: (
+            f"((epoch_us({a[0]}) + {shift * unit}) // {unit} - {shift})" if unit > 1 else f"epoch_us({a[0]})"
+        ),
         row=lambda a, t: f"(({a[0]} - epoch) // microseconds{unit})",
         names={"epoch": calendar.EPOCH, f"microseconds{unit}": datetime.timedelta(microseconds=unit)},
         bigquery=name.upper(),
@@ -170,7 +178,8 @@ def _timestamp_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     moved = f"(epoch_us({x}) + {number} * {calendar.CLOCK_PARTS[part]})"
     make = "make_timestamptz" if types[0] == "timestamp" else "make_timestamp"
     return (
-        f"CASE WHEN NOT {moved} BETWEEN {calendar.FIRST_MICROSECOND} AND {calendar.LAST_MICROSECOND} "
+        f"CASE WHEN {x} IS NULL THEN NULL "
+        f"WHEN NOT {moved} BETWEEN {calendar.FIRST_MICROSECOND} AND {calendar.LAST_MICROSECOND} "
         f"THEN {fails('timestamp_add: outside the years 1 to 9999')} ELSE {make}({moved}) END"
     )
 
@@ -198,7 +207,7 @@ ARITHMETIC = (
         examples=golden((_SUNDAY, 5, "day", _date(2024, 5, 10)), (_date(2024, 1, 31), 1, "month", _date(2024, 2, 29)),
                         (_date(2024, 2, 29), -1, "year", _date(2023, 2, 28)), (_SUNDAY, -1, "week", _date(2024, 4, 28)),
                         (_date(2024, 11, 30), 1, "quarter", _date(2025, 2, 28)), (_LAST, 1, "day", Raises), (_FIRST, -1, "month", Raises),
-                        (_SUNDAY, 2**40, "day", Raises), (None, 1, "day", None), (_SUNDAY, None, "month", None), types="date; int64; string"),
+                        (_SUNDAY, 2**40, "day", Raises), (None, 1, "day", None), (_SUNDAY, None, "month", None), (None, 2**62, "month", None), types="date; int64; string"),
     ),
     Operation(
         name="date_diff",
@@ -239,7 +248,7 @@ ARITHMETIC = (
         names={f"one_{part}": datetime.timedelta(microseconds=size) for part, size in calendar.CLOCK_PARTS.items()},
         examples=golden((_LATE, 10, "minute", _at(2024, 5, 5, 18, 10)), (_LATE, -1, "day", _at(2024, 5, 4, 18)),
                         (_OLD, 1, "microsecond", _at(1970, 1, 1)), (_at(9999, 12, 31), 1, "day", Raises), (_LATE, 2**62, "hour", Raises),
-                        (None, 1, "day", None), (_LATE, None, "day", None), types="timestamp; int64; string"),
+                        (None, 1, "day", None), (_LATE, None, "day", None), (None, 2**62, "day", None), types="timestamp; int64; string"),
     ),
     Operation(
         name="timestamp_diff",

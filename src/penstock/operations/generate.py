@@ -53,19 +53,28 @@ _OPERATORS = ("add", "subtract", "multiply", "divide", "and", "or", "not", "nega
 _NAMES = {"in": "is_in", "field": "field"}
 _SHORTHANDS = {
     "fill_null(self, value: Any)": ("x, or the value where x is NULL.", 'self._call("coalesce", value)'),
-    "between(self, low: Any, high: Any)": ("Whether x is at least `low` and at most `high`.", "(self >= low) & (self <= high)"),
-    "clip(self, low: Any, high: Any)": ("x held between `low` and `high`.", 'self._call("least", high)._call("greatest", low)'),
+    "between(self, low: Any, high: Any)": (
+        "Whether x is at least `low` and at most `high`.",
+        "(self >= low) & (self <= high)",
+    ),
+    "clip(self, low: Any, high: Any)": (
+        "x held between `low` and `high`.",
+        'self._call("least", high)._call("greatest", low)',
+    ),
     "contains(self, other: Any)": ("Whether the other stands anywhere in x.", "self.strpos(other) > 0"),
     "date_sub(self, number: int, part: str)": ("The date so many parts earlier.", "self.date_add(-number, part)"),
-    "timestamp_sub(self, number: int, part: str)": ("The instant so many parts earlier.", "self.timestamp_add(-number, part)"),
+    "timestamp_sub(self, number: int, part: str)": (
+        "The instant so many parts earlier.",
+        "self.timestamp_add(-number, part)",
+    ),
 }
 """Methods that are short for an expression of other operations: signature -> (meaning, expression)."""
 
 
 def generate() -> str:
     """Return the text of `fluent.py`."""
-    operations = [operation for operation in (*OPERATIONS.values(), *LEARNED.values()) if operation.name not in _OPERATORS]
-    methods = [_method(operation) for operation in operations]
+    every: list[Operation | LearnedOperation] = [*OPERATIONS.values(), *LEARNED.values()]
+    methods = [_method(operation) for operation in every if operation.name not in _OPERATORS]
     methods += [_written(signature, meaning, body) for signature, (meaning, body) in _SHORTHANDS.items()]
     return _HEAD + "".join(methods) + _TAIL
 
@@ -89,12 +98,20 @@ def _parameter(parameter: Parameter) -> str:
     if parameter.repeated:
         return "*others: Any"
     kinds = {"string": "str", "int64": "int", "bool": "bool", "float64": "float"}
-    kind = kinds.get(parameter.types[0], "Sequence[Any]" if parameter.types[0].startswith("array") else "Any") if parameter.constant else "Any"
+    kind = (
+        kinds.get(parameter.types[0], "Sequence[Any]" if parameter.types[0].startswith("array") else "Any")
+        if parameter.constant
+        else "Any"
+    )
     return f"{_name(parameter)}: {kind}" + ("" if parameter.default is ... else f" = {_python(parameter.default)}")
 
 
 def _python(value: object) -> str:
-    return '"' + value.replace('"', '\\"').encode("unicode_escape").decode() + '"' if isinstance(value, str) else repr(value)
+    return (
+        '"' + value.replace('"', '\\"').encode("unicode_escape").decode() + '"'
+        if isinstance(value, str)
+        else repr(value)
+    )
 
 
 def _written(signature: str, meaning: str, body: str) -> str:

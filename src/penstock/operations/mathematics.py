@@ -40,7 +40,9 @@ def _function(
 ) -> Operation:
     """Return an operation of one float64; `sql` is text over {0}; `fails_where` says where DuckDB would not raise."""
     body = sql or f"{name}({{0}})"
-    guarded = f"CASE WHEN {fails_where} THEN {fails(f'{name}: outside its domain')} ELSE {body} END" if fails_where else body
+    guarded = (
+        f"CASE WHEN {fails_where} THEN {fails(f'{name}: outside its domain')} ELSE {body} END" if fails_where else body
+    )
     return Operation(
         name=name,
         meaning=meaning,

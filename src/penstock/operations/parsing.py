@@ -79,7 +79,13 @@ def _place(error: Exception) -> str:
 
 def _reread(node: exp.Expression) -> Expression:
     """Read a function that sqlglot gave a class of its own once more, by its name in BigQuery."""
-    kept = node.transform(lambda part: exp.Anonymous(this=_AT_ZONE, expressions=[part.this, part.args["zone"]]) if isinstance(part, exp.AtTimeZone) else part)
+    kept = node.transform(
+        lambda part: (
+            exp.Anonymous(this=_AT_ZONE, expressions=[part.this, part.args["zone"]])
+            if isinstance(part, exp.AtTimeZone)
+            else part
+        )
+    )
     again = _tree(kept.sql("bigquery")).this
     if type(again) is type(node):
         raise SqlError(f"{node.sql('bigquery')}: there is no such operation in penstock")
@@ -153,7 +159,9 @@ def _in(node: exp.In) -> Expression:
     constants = [item for item in items if item.op == "literal" and item.args[0] is not None]
     found = [_call("in", x, literal(tuple(item.args[0] for item in constants), cls=Expression))] if constants else []
     found += [x.eq(item) for item in items if item.op != "literal"]
-    found += [literal(None, as_type="bool", cls=Expression)] * any(item.op == "literal" and item.args[0] is None for item in items)
+    found += [literal(None, as_type="bool", cls=Expression)] * any(
+        item.op == "literal" and item.args[0] is None for item in items
+    )
     result = found[0]
     for other in found[1:]:
         result = result | other
@@ -166,7 +174,12 @@ def _between(node: exp.Between) -> Expression:
 
 def _if(node: exp.If) -> Expression:
     otherwise = node.args.get("false")
-    return _call("if_else", from_ast(node.this), from_ast(node.args["true"]), lit(None) if otherwise is None else from_ast(otherwise))
+    return _call(
+        "if_else",
+        from_ast(node.this),
+        from_ast(node.args["true"]),
+        lit(None) if otherwise is None else from_ast(otherwise),
+    )
 
 
 def _case(node: exp.Case) -> Expression:
@@ -233,7 +246,9 @@ def _extract(node: exp.Extract) -> Expression:
 def _bracket(node: exp.Bracket) -> Expression:
     if node.args.get("offset") != 0 or len(node.expressions) != 1:
         raise SqlError(f"{node.sql('bigquery')}: write [OFFSET(n)] or [SAFE_OFFSET(n)]")
-    return _call("safe_offset" if node.args.get("safe") else "offset", from_ast(node.this), from_ast(node.expressions[0]))
+    return _call(
+        "safe_offset" if node.args.get("safe") else "offset", from_ast(node.this), from_ast(node.expressions[0])
+    )
 
 
 def _dot(node: exp.Dot) -> Expression:
@@ -254,7 +269,9 @@ def _dot(node: exp.Dot) -> Expression:
 
 def _window(node: exp.Window) -> Expression:
     inner = node.this
-    if isinstance(inner, exp.Dot) and not any(node.args.get(name) for name in ("partition_by", "order", "spec", "alias")):
+    if isinstance(inner, exp.Dot) and not any(
+        node.args.get(name) for name in ("partition_by", "order", "spec", "alias")
+    ):
         function = inner.expression
         if not isinstance(function, exp.Anonymous):
             function = _tree(function.sql("bigquery")).this
@@ -275,11 +292,18 @@ def _function(name: str, arguments: Sequence[exp.Expression]) -> Expression:
     if name in _FUNCTIONS:
         operation = OPERATIONS[_FUNCTIONS[name]]
         parts = {place for place, parameter in enumerate(operation.parameters) if parameter.name == "part"}
-        return _call(operation.name, *(_date_part(item) if place in parts else from_ast(item) for place, item in enumerate(arguments)))
+        return _call(
+            operation.name,
+            *(_date_part(item) if place in parts else from_ast(item) for place, item in enumerate(arguments)),
+        )
     if name in _VOLATILE:
-        raise SqlError(f"{name} changes from call to call, so training and serving would differ; pass its value in as a column")
+        raise SqlError(
+            f"{name} changes from call to call, so training and serving would differ; pass its value in as a column"
+        )
     if name in _AGGREGATES:
-        raise SqlError(f"{name} is an aggregate over rows; an expression sees one row. Learned statistics are ML.* functions with OVER ()")
+        raise SqlError(
+            f"{name} is an aggregate over rows; an expression sees one row. Learned statistics are ML.* functions with OVER ()"
+        )
     known = [*_FUNCTIONS, *_SPECIAL, *_LEARNED_FUNCTIONS]
     raise SqlError(f"there is no function {name}{_near(name, known)}")
 
@@ -346,7 +370,9 @@ def _refuse_subquery(node: exp.Expression) -> NoReturn:
     raise SqlError(f"{node.sql('bigquery')}: {_REFUSED[exp.Subquery, exp.Select, exp.Exists]}")
 
 
-_FUNCTIONS: dict[str, str] = {operation.bigquery: name for name, operation in OPERATIONS.items() if operation.bigquery} | {
+_FUNCTIONS: dict[str, str] = {
+    operation.bigquery: name for name, operation in OPERATIONS.items() if operation.bigquery
+} | {
     "IFNULL": "coalesce",
     "CHAR_LENGTH": "length",
     "CHARACTER_LENGTH": "length",
@@ -379,9 +405,34 @@ _SPECIAL: dict[str, Callable[[Sequence[exp.Expression]], Expression]] = {
 
 _PARTS = {part: name for name, part in EXTRACTED.items()}
 
-_VOLATILE = frozenset(["RAND", "GENERATE_UUID", "CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME", "CURRENT_TIMESTAMP", "SESSION_USER"])
+_VOLATILE = frozenset(
+    ["RAND", "GENERATE_UUID", "CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME", "CURRENT_TIMESTAMP", "SESSION_USER"]
+)
 _AGGREGATES = frozenset(
-    ["ANY_VALUE", "APPROX_COUNT_DISTINCT", "APPROX_QUANTILES", "APPROX_TOP_COUNT", "ARRAY_AGG", "ARRAY_CONCAT_AGG", "AVG", "CORR", "COUNT", "COUNTIF", "LOGICAL_AND", "LOGICAL_OR", "MAX", "MIN", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "STRING_AGG", "SUM", "VARIANCE", "VAR_POP", "VAR_SAMP"]
+    [
+        "ANY_VALUE",
+        "APPROX_COUNT_DISTINCT",
+        "APPROX_QUANTILES",
+        "APPROX_TOP_COUNT",
+        "ARRAY_AGG",
+        "ARRAY_CONCAT_AGG",
+        "AVG",
+        "CORR",
+        "COUNT",
+        "COUNTIF",
+        "LOGICAL_AND",
+        "LOGICAL_OR",
+        "MAX",
+        "MIN",
+        "STDDEV",
+        "STDDEV_POP",
+        "STDDEV_SAMP",
+        "STRING_AGG",
+        "SUM",
+        "VARIANCE",
+        "VAR_POP",
+        "VAR_SAMP",
+    ]
 )
 
 _NODES: dict[type[Any], Callable[[Any], Expression]] = {
@@ -427,9 +478,17 @@ _NODES: dict[type[Any], Callable[[Any], Expression]] = {
 """Node class -> its reader. A class that is not here has no meaning in an expression."""
 
 _REFUSED: dict[tuple[type[Any], ...], str] = {
-    (exp.Subquery, exp.Select, exp.Exists): "a subquery reads other rows; an expression sees one row. Join in the query instead",
-    (exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime, exp.CurrentTimestamp): "it changes from call to call, so training and "
-    "serving would differ; pass its value in as a column",
+    (
+        exp.Subquery,
+        exp.Select,
+        exp.Exists,
+    ): "a subquery reads other rows; an expression sees one row. Join in the query instead",
+    (
+        exp.CurrentDate,
+        exp.CurrentDatetime,
+        exp.CurrentTime,
+        exp.CurrentTimestamp,
+    ): "it changes from call to call, so training and serving would differ; pass its value in as a column",
     (exp.SafeFunc,): "the SAFE. prefix is not there yet; SAFE_DIVIDE and SAFE_CAST are",
     (exp.Alias,): "an expression has no alias; the feature's name is its key",
     (exp.Star,): "a star is not an expression; name the columns",

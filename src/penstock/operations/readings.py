@@ -7,9 +7,10 @@ import re
 
 from penstock.operations.literals import duckdb_type
 
-_DATE = r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
-_CLOCK = r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\.([0-9]{1,6}))?"
-_OFFSET = r"(?: ?(?:[Zz]|([+-])([0-9]{1,2})(?::([0-9]{2}))?))?"
+# Both regular expression engines, Python's and RE2, take these; SQL leaves out the names of groups.
+_DATE = r"(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})"
+_CLOCK = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{1,2}):(?P<second>[0-9]{1,2})(?:\.(?P<fraction>[0-9]{1,6}))?"
+_OFFSET = r"(?: ?(?:[Zz]|(?P<sign>[+-])(?P<hours>[0-9]{1,2})(?::(?P<minutes>[0-9]{2}))?))?"
 _FORMS = {
     "int64": r"[+-]?[0-9]+",
     "float64": r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?i:inf|infinity)|(?i:nan)",
@@ -23,12 +24,9 @@ _PATTERNS = {type: re.compile(form) for type, form in _FORMS.items()}
 
 def sql(type: str) -> str:
     """Return DuckDB text that reads `{0}`, giving NULL where it is not of the form, or there is no such day."""
-    form = _FORMS[type].replace("{", "{{").replace("}", "}}")
+    form = re.sub(r"\?P<[a-z]+>", "?:", _FORMS[type]).replace("{", "{{").replace("}", "}}")
     year_zero = "AND NOT starts_with({0}, '0000') " if type in ("date", "datetime", "timestamp") else ""
-    return (
-        f"CASE WHEN regexp_full_match({{0}}, '{form}') {year_zero}"
-        f"THEN TRY_CAST({{0}} AS {duckdb_type(type)}) END"
-    )
+    return f"CASE WHEN regexp_full_match({{0}}, '{form}') {year_zero}THEN TRY_CAST({{0}} AS {duckdb_type(type)}) END"
 
 
 def read_int64(x: str) -> int | None:
@@ -47,45 +45,52 @@ def read_float64(x: str) -> float | None:
 def read_date(x: str) -> datetime.date | None:
     """Read `YYYY-[M]M-[D]D`."""
     match = _PATTERNS["date"].fullmatch(x)
-    try:
-        return datetime.date(*map(int, match.groups())) if match else None
-    except ValueError:
-        return None
+    return _date(match) if match else None
 
 
 def read_time(x: str) -> datetime.time | None:
     """Read `[H]H:[M]M:[S]S[.ffffff]`."""
     match = _PATTERNS["time"].fullmatch(x)
-    try:
-        return datetime.time(*_clock(match.groups())) if match else None
-    except ValueError:
-        return None
+    return _clock(match) if match else None
 
 
 def read_datetime(x: str) -> datetime.datetime | None:
     """Read a date and, after a space or T, a time."""
     match = _PATTERNS["datetime"].fullmatch(x)
-    try:
-        return datetime.datetime(*map(int, match.groups()[:3]), *_clock(match.groups()[3:])) if match else None
-    except ValueError:
-        return None
+    return _wall(match) if match else None
 
 
 def read_timestamp(x: str) -> datetime.datetime | None:
     """Read a date, a time and an offset from UTC (`Z`, `+02`, `-03:30`); without one it is UTC."""
     match = _PATTERNS["timestamp"].fullmatch(x)
-    if match is None:
+    wall = _wall(match) if match else None
+    if match is None or wall is None:
         return None
-    sign, hours, minutes = match.groups()[7:]
-    offset = datetime.timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    offset = datetime.timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
     try:
-        local = datetime.datetime(*map(int, match.groups()[:3]), *_clock(match.groups()[3:7]), tzinfo=datetime.UTC)
-        return local + offset if sign == "-" else local - offset
-    except (ValueError, OverflowError):
+        return wall.replace(tzinfo=datetime.UTC) + (offset if match["sign"] == "-" else -offset)
+    except OverflowError:
         return None
 
 
-def _clock(groups: tuple[str | None, ...]) -> tuple[int, int, int, int]:
-    """Return hour, minute, second and microsecond of the groups of `_CLOCK`, all zero if it was not there."""
-    hour, minute, second, fraction = groups
-    return int(hour or 0), int(minute or 0), int(second or 0), int((fraction or "0").ljust(6, "0"))
+def _date(match: re.Match[str]) -> datetime.date | None:
+    try:
+        return datetime.date(int(match["year"]), int(match["month"]), int(match["day"]))
+    except ValueError:
+        return None
+
+
+def _clock(match: re.Match[str]) -> datetime.time | None:
+    """Return the time of day of a match, midnight if it has none."""
+    if match["hour"] is None:
+        return datetime.time()
+    fraction = int((match["fraction"] or "").ljust(6, "0"))
+    try:
+        return datetime.time(int(match["hour"]), int(match["minute"]), int(match["second"]), fraction)
+    except ValueError:
+        return None
+
+
+def _wall(match: re.Match[str]) -> datetime.datetime | None:
+    date, clock = _date(match), _clock(match)
+    return None if date is None or clock is None else datetime.datetime.combine(date, clock)

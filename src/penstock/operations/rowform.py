@@ -116,7 +116,9 @@ class _Writer:
     def literal(self, value: Any) -> _Value:
         if value is None:
             return _NULL
-        return _Value(python_source(value) or self.constant(list(value) if isinstance(value, tuple) else value), (), True)
+        return _Value(
+            python_source(value) or self.constant(list(value) if isinstance(value, tuple) else value), (), True
+        )
 
     def value(self, expr: Expr) -> _Value:
         """Return the value of an expression, written before if it is used more than once."""
@@ -134,10 +136,16 @@ class _Writer:
         variable = self.assign(value.closed)
         return _Value(variable, (variable,) if value.guards else (), True)
 
+    def named(self, value: _Value) -> _Value:
+        """Return a value that may be asked whether it is None: a variable, or source that never gives None."""
+        if value.plain and not value.source.isidentifier():
+            return _Value(self.assign(value.source), (), True)  # Python warns of `5 is None`
+        return self.kept(value) if value.guards else value
+
     def argument(self, expr: Expr, target: str) -> _Value:
         """Return an argument's value, brought to the type that the operation takes."""
         if expr.op == "literal":
-            return self.literal(converted(*expr.args, target))
+            return self.literal(converted(expr.args[0], expr.args[1], target))
         value, type = self.value(expr), self.types.of(expr)
         if type in (target, "null") or value is _NULL:
             return value
@@ -162,7 +170,9 @@ class _Writer:
             self.prepared(parameter, target) if parameter.constant else self.argument(argument, target)
             for argument, target, parameter in zip(arguments, call.targets, call.parameters, strict=True)
         ]
-        return self.guarded(call, values) if call.operation.nulls in ("propagate", "makes") else self.handled(call, values)
+        return (
+            self.guarded(call, values) if call.operation.nulls in ("propagate", "makes") else self.handled(call, values)
+        )
 
     def prepared(self, parameter: Any, value: Any) -> Any:
         """Return the name of the object that is prepared of a constant, or the plain value (not a `_Value`)."""
@@ -191,10 +201,14 @@ class _Writer:
         """Apply an operation that sees None."""
         given = [value for value in values if isinstance(value, _Value)]
         guards = given[0].guards
-        if call.operation.name in ("and", "or") and all(value.guards == guards for value in given) and _NULL not in given:
+        if (
+            call.operation.name in ("and", "or")
+            and all(value.guards == guards for value in given)
+            and _NULL not in given
+        ):
             symbol = "&" if call.operation.name == "and" else "|"  # both sides are computed, as in SQL
             return _Value(f"({given[0].source} {symbol} {given[1].source})", guards)
-        ready = [self.kept(value) if isinstance(value, _Value) and value.guards else value for value in values]
+        ready = [self.named(value) if isinstance(value, _Value) else value for value in values]
         source = self.source(call, ready)
         if call.operation.nulls == "answers":  # type: ignore[union-attr]
             return _Value(source)

@@ -55,7 +55,14 @@ def completed(expr: Expr) -> tuple[Any, ...]:
     operation = operation_of(expr)
     parameters_of(operation, len(expr.args))
     rest = [parameter.default for parameter in operation.parameters[len(expr.args) :]]
-    return (*expr.args, *(Expr("literal", (value, _type_of_default(value))) for value in rest if value is not None and value is not ...))
+    return (
+        *expr.args,
+        *(
+            Expr("literal", (value, _type_of_default(value)))
+            for value in rest
+            if value is not None and value is not ...
+        ),
+    )
 
 
 def _type_of_default(value: Any) -> str:
@@ -91,7 +98,10 @@ def resolve(operation: Operation | LearnedOperation, types: Sequence[str], value
 
 
 def _common(
-    operation: Operation | LearnedOperation, parameters: Sequence[Parameter], types: Sequence[str], values: Sequence[Any]
+    operation: Operation | LearnedOperation,
+    parameters: Sequence[Parameter],
+    types: Sequence[str],
+    values: Sequence[Any],
 ) -> str:
     """Return the one type that the arguments of all parameters marked `alike` are brought to."""
     common, text = "null", False  # `text`: what is common so far is a literal string, which may stand for a date
@@ -104,7 +114,9 @@ def _common(
             text = is_text and (text or common == "null")
             common = met if met != "null" else common
         elif met != "null" and (met, common) not in _WIDER and not (is_text and common in _READERS):
-            raise ExpressionError(f"{operation.name} needs arguments of one type, but it was given {common} and {met}; cast one")
+            raise ExpressionError(
+                f"{operation.name} needs arguments of one type, but it was given {common} and {met}; cast one"
+            )
     return "int64" if common == "null" else common
 
 
@@ -135,9 +147,7 @@ def _hint(given: str, takes: Sequence[str]) -> str:
     return f"; cast it: .cast('{takes[0]}')" if given in SCALAR_TYPES and takes[0] in SCALAR_TYPES else ""
 
 
-def _constant(
-    operation: Operation | LearnedOperation, parameter: Parameter, type: str, value: Any, common: str
-) -> Any:
+def _constant(operation: Operation | LearnedOperation, parameter: Parameter, type: str, value: Any, common: str) -> Any:
     """Return a constant's plain value, of the parameter's type."""
     where = f"{operation.name}: {parameter.name}"
     if not isinstance(value, Expr) or value.op != "literal":

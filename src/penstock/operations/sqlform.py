@@ -31,7 +31,9 @@ def call_sql(name: str, argument_sqls: Sequence[Any], argument_types: Sequence[s
         sql_literal(converted(argument.args[0], type, target), target)
         if isinstance(argument, Expr) and not parameter.constant
         else _brought(argument, type, target)
-        for argument, type, target, parameter in zip(argument_sqls, argument_types, call.targets, call.parameters, strict=True)
+        for argument, type, target, parameter in zip(
+            argument_sqls, argument_types, call.targets, call.parameters, strict=True
+        )
     ]
     return _applied(call, texts)
 
@@ -45,7 +47,11 @@ def _text(expr: Expr, types: Types, known: dict[Expr, str]) -> str:
         call = types.call(expr)
         arguments = zip(completed(expr), call.targets, call.parameters, strict=True)
         known[expr] = _applied(
-            call, ["" if parameter.constant else _argument(item, target, types, known) for item, target, parameter in arguments]
+            call,
+            [
+                "" if parameter.constant else _argument(item, target, types, known)
+                for item, target, parameter in arguments
+            ],
         )
     return known[expr]
 
@@ -53,7 +59,7 @@ def _text(expr: Expr, types: Types, known: dict[Expr, str]) -> str:
 def _argument(expr: Expr, target: str, types: Types, known: dict[Expr, str]) -> str:
     """Return an argument's text, brought to the type that the operation takes."""
     if expr.op == "literal":
-        return sql_literal(converted(*expr.args, target), target)
+        return sql_literal(converted(expr.args[0], expr.args[1], target), target)
     return _brought(_text(expr, types, known), types.of(expr), target)
 
 

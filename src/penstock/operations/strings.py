@@ -14,7 +14,7 @@ from penstock.operations.literals import fails, sql_literal
 _S = Parameter(name="x", types=("string",))
 _OTHER = Parameter(name="other", types=("string",))
 _LENGTH = Parameter(name="length", types=("int64",))
-_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACES = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 _LONGEST = 2**20
 _SMALL = re.compile(r"CAST\([1-9][0-9]{0,8} AS BIGINT\)")  # the text of a literal that needs no care
 
@@ -76,7 +76,14 @@ def _sized_sql(length: str, *others: str) -> str:
 
 
 def _simple(
-    name: str, meaning: str, sql: str, row: str, examples: tuple[Example, ...], *parameters: Parameter, result: str = "string", **more: Any
+    name: str,
+    meaning: str,
+    sql: str,
+    row: str,
+    examples: tuple[Example, ...],
+    *parameters: Parameter,
+    result: str = "string",
+    **more: Any,
 ) -> Operation:
     """Return an operation whose two forms are templates over {0}, {1}, ..."""
     return Operation(
@@ -105,7 +112,7 @@ def _pad(name: str, side: str, function: Callable[[str, int, str], str], example
         return (
             f"CASE WHEN {wrong} THEN {fails(f'{name}: the length must be from 0 to {_LONGEST}')} "
             f"WHEN {a[2]} = '' AND {a[0]} IS NOT NULL AND {a[1]} IS NOT NULL THEN {fails(f'{name}: an empty pattern')} "
-            f"ELSE {name}({a[0]}, CAST({a[1]} AS INTEGER), {a[2]}) END"
+            f"WHEN {a[0]} IS NOT NULL AND {a[2]} IS NOT NULL THEN {name}({a[0]}, CAST({a[1]} AS INTEGER), {a[2]}) END"
         )
 
     return Operation(

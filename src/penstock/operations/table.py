@@ -30,7 +30,9 @@ _FAMILIES = (
     scaling,
 )
 
-OPERATIONS: dict[str, Operation] = {operation.name: operation for family in _FAMILIES for operation in family.OPERATIONS}
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation for family in _FAMILIES for operation in family.OPERATIONS
+}
 """Operations that have both forms. What is not here, or in LEARNED, has no meaning."""
 
 LEARNED: dict[str, LearnedOperation] = {operation.name: operation for operation in learned.OPERATIONS}

@@ -32,7 +32,10 @@ INFIX = {
 SUFFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"}
 """Operation -> what stands after its argument."""
 
-EXTRACTED = {part.name: {"day_of_week": "DAYOFWEEK", "day_of_year": "DAYOFYEAR"}.get(part.name, part.name.upper()) for part in PARTS}
+EXTRACTED = {
+    part.name: {"day_of_week": "DAYOFWEEK", "day_of_year": "DAYOFYEAR"}.get(part.name, part.name.upper())
+    for part in PARTS
+}
 """Operation -> the part in EXTRACT(part FROM x)."""
 
 OUR_NAMESPACE = "PENSTOCK"
@@ -119,7 +122,9 @@ def _indexed(word: str) -> Callable[..., str]:
 
 
 def _moved(function: str) -> Callable[..., str]:
-    return lambda x, number, part: f"{function}({_text(x)}, INTERVAL {_operand(number) if number.op == 'literal' else f'({_text(number)})'} {_keyword(part)})"
+    return lambda x, number, part: (
+        f"{function}({_text(x)}, INTERVAL {_operand(number) if number.op == 'literal' else f'({_text(number)})'} {_keyword(part)})"
+    )
 
 
 _SPECIAL: dict[str, Callable[..., str]] = {

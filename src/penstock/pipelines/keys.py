@@ -35,8 +35,7 @@ class Keys:
 
     def __init__(self, *, root: Path, sources: Callable[[str], Source]) -> None:
         self._root, self._sources = root, sources
-        self._codes: dict[tuple[int, tuple[str, ...], str], Fingerprint] = {}
-        self._settled: dict[str, Key] = {}
+        self._settled: dict[tuple[Any, ...], Key] = {}
 
     def source(self, text: str) -> Source:
         """Return the rows that a text stands for."""
@@ -44,9 +43,11 @@ class Keys:
 
     def settled(self, step: Step) -> Key:
         """Return what is known of a step's key before anything upstream has run: its code and what it declares."""
-        if step.name not in self._settled:
-            self._settled[step.name] = self._settle(step)
-        return self._settled[step.name]
+        # Calls of one function differ in their inputs only. (The function is kept alive by its step: ids stay its own.)
+        same = (id(step.call), step.outputs, step.kinds, step.ignore, step.version, tuple(map(id, step.depends_on)))
+        if same not in self._settled:
+            self._settled[same] = self._settle(step)
+        return self._settled[same]
 
     def parameters(self, step: Step) -> dict[str, str]:
         """Return the parts of plain parameters, which do not wait for anything."""
@@ -68,12 +69,7 @@ class Keys:
         return Key(digest_of((SCHEME, settled.digest, words)), parts)
 
     def _settle(self, step: Step) -> Key:
-        memo = (id(step.call), step.ignore, step.version)
-        if memo not in self._codes:
-            self._codes[memo] = _named_error(
-                step, lambda: fingerprint(step.call, ignore=step.ignore, version=step.version)
-            )
-        code = self._codes[memo]
+        code = _named_error(step, lambda: fingerprint(step.call, ignore=step.ignore, version=step.version))
         parts = dict(code.parts)
         outputs, kinds = tuple(step.outputs.items()), tuple(step.kinds.items())
         parts |= {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from penstock.core.artifact import Artifact
@@ -11,6 +11,7 @@ from penstock.core.run import CacheEntry, Run, StepRun
 from penstock.errors import UnknownNameError
 
 _RUNS_BACK = 50
+_COMPARED = 6  # runs among which the previous run of a step is looked for, to say what changed
 _OPENED = ("json", "text")  # small enough to keep while a run lasts
 
 
@@ -21,26 +22,37 @@ class Recall:
     def __init__(
         self, pipeline: str, *, metadata: MetadataStore, artifacts: ArtifactStore, codecs: Iterable[Codec]
     ) -> None:
-        self._pipeline, self._metadata, self._store = pipeline, metadata, artifacts
+        self._metadata, self._store = metadata, artifacts
         self._codecs = {codec.kind: codec for codec in codecs}
         self._opened: dict[str, Any] = {}
-        self._older: list[Run] | None = None
-        newest = metadata.find(Run, pipeline=pipeline, newest_first=True, limit=1)
-        steps = metadata.find(StepRun, run=newest[0].id) if newest else []
+        self._runs = metadata.find(Run, pipeline=pipeline, newest_first=True, limit=_RUNS_BACK)
+        steps = metadata.find(StepRun, run=self._runs[0].id) if self._runs else []
+        self._before: dict[str, StepRun] | None = None
         self._newest = {step.step: step for step in steps}
         keys = [step.key for step in steps if step.key]
         self._entries = {entry.key: entry for entry in metadata.find(CacheEntry, key=keys)} if keys else {}
+        self._missing: set[str] = set()
         self._artifacts: dict[str, Artifact] = {}
         self.artifacts(digest for entry in self._entries.values() for digest in entry.outputs.values())
 
     def entry(self, key: str) -> CacheEntry | None:
         """Return what a key gave, if it ever did."""
+        if key in self._missing:
+            self._missing.discard(key)  # once: a later question may find what this run has made since
+            return None
         if key not in self._entries:
             found = self._metadata.get(CacheEntry, key)
             if found is None:
                 return None
             self._entries[key] = found
         return self._entries[key]
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """Read the entries of keys that will be asked for, at once."""
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._entries]
+        found = self._metadata.find(CacheEntry, key=unknown) if unknown else []
+        self._entries |= {entry.key: entry for entry in found}
+        self._missing = set(unknown) - {entry.key for entry in found}
 
     def artifacts(self, digests: Iterable[str]) -> dict[str, Artifact]:
         """Return the records of those artifacts that have one."""
@@ -73,24 +85,21 @@ class Recall:
         return value
 
     def previous(self, step: str) -> StepRun | None:
-        """Return the newest run of a step that got as far as having a key."""
+        """Return the newest run of a step, of the last few runs, that got as far as having a key."""
         if step in self._newest and self._newest[step].parts:
             return self._newest[step]
-        return self._search(step, lambda run, found: bool(found.parts))
+        if self._before is None:
+            runs = [run.id for run in self._runs[1:_COMPARED]]
+            found = self._metadata.find(StepRun, run=runs) if runs else []
+            found.sort(key=lambda item: runs.index(item.run), reverse=True)
+            self._before = {item.step: item for item in found if item.parts}
+        return self._before.get(step)
 
     def given(self, step: str, *, modes: Iterable[str]) -> StepRun | None:
         """Return the step run of the newest successful run in these modes whose outputs are all there still."""
-        wanted = set(modes)
-
-        def usable(run: Run, found: StepRun) -> bool:
-            there = bool(found.artifacts) and all(self.has(digest) for digest in found.artifacts.values())
-            return run.state == "succeeded" and run.mode in wanted and there
-
-        return self._search(step, usable)
-
-    def _search(self, step: str, usable: Callable[[Run, StepRun], bool]) -> StepRun | None:
-        if self._older is None:
-            self._older = self._metadata.find(Run, pipeline=self._pipeline, newest_first=True, limit=_RUNS_BACK)
-        by_run = {run.id: run for run in self._older}
-        found = {item.run: item for item in self._metadata.find(StepRun, run=list(by_run), step=step)} if by_run else {}
-        return next((found[id] for id, run in by_run.items() if id in found and usable(run, found[id])), None)
+        runs = [run.id for run in self._runs if run.state == "succeeded" and run.mode in set(modes)]
+        found = {item.run: item for item in self._metadata.find(StepRun, run=runs, step=step)} if runs else {}
+        for run in runs:
+            if run in found and found[run].artifacts and all(map(self.has, found[run].artifacts.values())):
+                return found[run]
+        return None

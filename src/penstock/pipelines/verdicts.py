@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Step
 from penstock.core.run import CacheEntry, StepRun
+from penstock.errors import PenstockError
 from penstock.pipelines.arguments import Outputs, resolve
 from penstock.pipelines.changes import change
 from penstock.pipelines.keys import Key, Keys
@@ -32,6 +34,7 @@ class Judge:
 
     def __init__(self, services: Services, recall: Recall, keys: Keys) -> None:
         self._services, self.recall, self.keys = services, recall, keys
+        self._foreseen: dict[str, tuple[dict[str, Any], Key]] = {}
 
     def arguments(self, step: Step, outputs: Outputs) -> dict[str, Any]:
         """Return a step's arguments: references replaced by artifacts, texts that name rows by `Source`s."""
@@ -44,8 +47,8 @@ class Judge:
 
     def verdict(self, step: Step, outputs: Outputs) -> Verdict:
         """Judge a step whose upstream outputs are all known."""
-        arguments = self.arguments(step, outputs)
-        key = self.keys.key(step, arguments)
+        foreseen = self._foreseen.pop(step.name) if step.name in self._foreseen else None
+        arguments, key = foreseen or self._keyed(step, outputs)
         if step.cache is False:
             return Verdict(key=key, arguments=arguments, reason="cache=False: it always runs")
         entry = self.recall.entry(key.digest)
@@ -56,6 +59,17 @@ class Judge:
             return Verdict(key=key, arguments=arguments, reason=problem)
         reason = f"up to date: made by run {entry.run}"
         return Verdict(key=key, arguments=arguments, reason=reason, entry=entry, outputs=found)
+
+    def foresee(self, steps: Iterable[Step], outputs: Outputs) -> None:
+        """Make the keys of steps that are all about to be judged, and look their entries up in one query."""
+        for step in steps:
+            with suppress(PenstockError):  # its own verdict will say so
+                self._foreseen[step.name] = self._keyed(step, outputs)
+        self.recall.expect([key.digest for _, key in self._foreseen.values()])
+
+    def _keyed(self, step: Step, outputs: Outputs) -> tuple[dict[str, Any], Key]:
+        arguments = self.arguments(step, outputs)
+        return arguments, self.keys.key(step, arguments)
 
     def given(self, step: Step, artifacts: Mapping[str, str]) -> dict[str, Artifact]:
         """Return the artifacts of recorded outputs, each of the kind that the step declares."""

@@ -121,7 +121,7 @@ class Project:
         """Predict rows with a registered model: its name, `name@alias` or `name/3`."""
         return models.predict(self._graph(name), self._rows(rows))
 
-    def evaluate(self, name: str, rows: TableLike) -> dict[str, float]:
+    def evaluate(self, name: str, rows: TableLike) -> dict[str, float | None]:
         """Judge a registered model on rows with labels."""
         return models.evaluate(self._graph(name), self._rows(rows))
 

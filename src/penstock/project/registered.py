@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 from penstock import models
 from penstock.core.artifact import Artifact
@@ -79,10 +78,5 @@ def load_version(version: ModelVersion, metadata: MetadataStore, store: Artifact
             "fit and push it again",
             digest=version.digest,
         )
-    return _load(found.digest, found.kind, store)
-
-
-@lru_cache(maxsize=32)
-def _load(digest: str, kind: str, store: ArtifactStore) -> ModelGraph:
-    graph: ModelGraph = load_artifact(Artifact(digest=digest, kind=kind, uri=""), store)
+    graph: ModelGraph = load_artifact(found, store)
     return graph

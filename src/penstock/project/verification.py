@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from penstock import models
@@ -54,7 +56,8 @@ def learned_rows(version: ModelVersion, metadata: MetadataStore, store: Artifact
             "give rows to replay: verify(name, rows=...), or --rows FILE"
         )
     rows: pa.Table = load_artifact(artifact, store)
-    return rows.take(range(0, rows.num_rows, max(1, rows.num_rows // _REPLAYED_ROWS)))
+    spread = np.arange(0, rows.num_rows, max(1, rows.num_rows // _REPLAYED_ROWS))
+    return rows.take(pa.array(spread))
 
 
 def verify_graph(graph: ModelGraph, rows: pa.Table, *, name: str, url: str | None = None) -> Verification:
@@ -62,8 +65,11 @@ def verify_graph(graph: ModelGraph, rows: pa.Table, *, name: str, url: str | Non
     wanted = graph.signature.inputs.names
     raw = rows.select([name for name in wanted if name in rows.column_names])
     batch = models.predict(graph, raw).select(graph.signature.outputs.names).to_pylist()
-    answer = _endpoint(url, name) if url else models.row_predictor(graph).answer
-    served = _replay(raw.to_pylist(), answer)
+    if url:
+        with _endpoint(url, name) as answer:
+            served = _replay(raw.to_pylist(), answer)
+    else:
+        served = _replay(raw.to_pylist(), models.row_predictor(graph).answer)
     largest, differing = 0.0, []
     for row, expected, got in zip(raw.to_pylist(), batch, served, strict=True):
         # Through JSON and back, as any client would see it.
@@ -99,7 +105,9 @@ def _replay(rows: list[dict[str, Any]], answer: Callable[[bytes], bytes]) -> lis
     return served
 
 
-def _endpoint(url: str, model: str) -> Callable[[bytes], bytes]:
+@contextmanager
+def _endpoint(url: str, model: str) -> Iterator[Callable[[bytes], bytes]]:
+    """Give the function that posts a body to a model of the server at `url`, over one connection."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
         raise RequestError(f"'{url}' is not the address of a server; give http://host:port")
@@ -118,4 +126,7 @@ def _endpoint(url: str, model: str) -> Callable[[bytes], bytes]:
             raise RequestError(f"{url}{path} answered {response.status}: {content[:500].decode(errors='replace')}")
         return content
 
-    return post
+    try:
+        yield post
+    finally:
+        connection.close()

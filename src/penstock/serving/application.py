@@ -57,6 +57,7 @@ def application(project: Service, make_predictor: MakePredictor, *, limits: Limi
         finally:
             watching.cancel()
             predictors.close()
+            gc.unfreeze()
 
     rest = _answering(Router(routes=ROUTES, lifespan=lifespan), served)
     return predict_or(rest, predictors=predictors, metrics=metrics, body_limit_bytes=served.limits.body_bytes)

@@ -88,7 +88,7 @@ def _min(call: Call) -> str:
     """NaN is the least of all in BigQuery's MIN, and the greatest of all in DuckDB's order."""
     if call.types[0] != "float64":
         return _function("min")(call)
-    return f"(-max(-{call.arguments[0]}){call.after})"
+    return f"(-max(-({call.arguments[0]})){call.after})"
 
 
 def _quantiles(call: Call) -> str:

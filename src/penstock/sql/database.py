@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +12,7 @@ import pyarrow as pa
 
 from penstock.core.artifact import Source
 from penstock.operations import sql_literal
-from penstock.tables import clear_errors, normalize
+from penstock.tables import cache_folder, clear_errors, normalize
 
 
 @contextmanager
@@ -20,8 +22,10 @@ def locked_database(files: Iterable[Source]) -> Iterator[duckdb.DuckDBPyConnecti
     The text that runs is written by us, clause by clause, and holds no name of a file that a user has typed. This is
     the second lock on the same door.
     """
-    paths = ", ".join(sql_literal(uri, "string") for source in files for uri in source.uris)
-    with duckdb.connect(config={"python_enable_replacements": False}) as database:
+    uris = dict.fromkeys(path for source in files for uri in source.uris for path in (uri, glob.escape(uri)))
+    paths = ", ".join(sql_literal(path, "string") for path in uris)  # DuckDB looks at a name before and after globbing
+    spill = str(cache_folder() / f"spill-{uuid.uuid4().hex}")  # made only when memory runs out, removed at the end
+    with duckdb.connect(config={"python_enable_replacements": False, "temp_directory": spill}) as database:
         database.execute("SET TimeZone = 'UTC'")
         database.execute(f"SET allowed_paths = [{paths}]")
         database.execute("SET enable_external_access = false")

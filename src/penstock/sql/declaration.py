@@ -126,4 +126,4 @@ def _refuse(node: exp.Expr) -> None:
     elif type(node) in AGGREGATES and not isinstance(node.parent, exp.Window):
         what = f"the aggregate {AGGREGATES[type(node)].name}, but a transformation reads one row at a time"
     if what:
-        raise SqlError(f"TRANSFORM has {what}{place(node)}")
+        raise SqlError(f"TRANSFORM{place(node)} has {what}")

@@ -64,7 +64,7 @@ def _select(node: exp.Select, scope: Scope, binding: Binding) -> Bound:
     items = list(_projections(node, scope, binding))
     columns = _unique(items)
     named = {item.alias.lower() for item in node.expressions if isinstance(item, exp.Alias)}
-    aliases = {name: value for name, value in items if name.lower() in named}
+    aliases = {name: Scalar(f"({value.text})", value.type) for name, value in items if name.lower() in named}
     where = _condition(node, "where", scope, binding)
     scope = dataclasses.replace(scope, aliases=aliases)
     clauses = [
@@ -229,4 +229,4 @@ def _ordered(bound: Bound, node: exp.Query, scope: Scope, binding: Binding) -> B
     columns = tuple(Column(name, value) for name, value in items)
     inside = Scope(relations=(Relation(alias="", columns=columns),), columns=columns, common=scope.common)
     order = _order(node.args.get("order"), items, inside, binding)
-    return Bound(f"SELECT * FROM ({bound.text}) AS {fresh}{order}{_limits(node)}", bound.columns)  # noqa: S608  # our own text
+    return Bound(f"SELECT * FROM ({bound.text}) AS {fresh}{order}{_limits(node)}", bound.columns)  # our own text

@@ -104,7 +104,8 @@ def _merge(
             raise SqlError(
                 f"USING ({name}) compares {one.value.type} with {other.value.type}; join ON a CAST of one of them"
             )
-        conditions.append(call_sql("eq", [one.value.text, other.value.text], [one.value.type, other.value.type]))
+        equal = call_sql("eq", [one.value.text, other.value.text], [one.value.type, other.value.type])
+        conditions.append(f"({equal})")
         text = {"RIGHT": other.value.text, "FULL": f"coalesce({one.value.text}, {other.value.text})"}.get(side)
         merged.append(Column(one.name, Scalar(text or one.value.text, one.value.type)))
     lowered = {name.lower() for name in names}

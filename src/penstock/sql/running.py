@@ -95,8 +95,8 @@ def _infer(inference: Inference, database: duckdb.DuckDBPyConnection) -> pa.Tabl
 def _description(model: Model, graph: ModelGraph, rows: int) -> pa.Table:
     """One row for the person at the prompt: what was made, from how many rows, and how good it is."""
     made = {"model": model.name, "model_type": model.type, "label": model.label, "rows": rows}
-    version = {"version": graph.facts["version"]} if "version" in graph.facts else {}
-    return pa.Table.from_pylist([{**made, **version, **graph.facts.get("evaluation", {})}])
+    known = {name: graph.facts[name] for name in ("version", "evaluated_on") if name in graph.facts}
+    return pa.Table.from_pylist([{**made, **known, **graph.facts.get("evaluation", {})}])
 
 
 def _message(**columns: str) -> pa.Table:

@@ -29,6 +29,7 @@ _CURRENT = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentDatetime, exp.Curr
 def bind_scalar(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
     """Return a scalar expression as DuckDB text with its type; errors name what has no meaning, and where it is."""
     leaves: dict[str, Scalar] = {}
+    written: dict[str, str] = {}
 
     def replace(part: exp.Expr) -> exp.Expr:
         if isinstance(part, exp.Bracket) and part.args.get("offset") == 1:
@@ -37,15 +38,15 @@ def bind_scalar(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
         if leaf is None:
             return part
         name = f"leaf {len(leaves)}"
-        leaves[name] = leaf
+        leaves[name], written[f"`{name}`"] = leaf, part.sql("bigquery")
         return exp.column(exp.to_identifier(name, quoted=True))
 
     tree = node.transform(replace)
     if isinstance(tree, exp.Column):
         return leaves[tree.name]
-    expression = from_ast(cast(exp.Expression, tree))  # every node is one; sqlglot's own types say less
-    _refuse_learned(expression)
-    with _said_of(node):
+    with _said_of(node, written):
+        expression = from_ast(cast(exp.Expression, tree))  # every node is one; sqlglot's own types say less
+        _refuse_learned(expression)
         schema = Schema(tuple(Field(name, leaf.type) for name, leaf in leaves.items()))
         return Scalar(_put_in(sql(expression, schema), leaves), type_of(expression, schema))
 
@@ -74,12 +75,16 @@ def _from_zero(node: exp.Bracket) -> exp.Bracket:
 
 
 @contextmanager
-def _said_of(node: exp.Expr) -> Iterator[None]:
-    """Add to an error about types which part of the text it is about."""
+def _said_of(node: exp.Expr, written: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Add to an error which part of the text it is about; `written` is what the user wrote for the name of a leaf."""
     try:
         yield
-    except ExpressionError as error:
-        raise ExpressionError(f"{error}, in {node.sql('bigquery')}{place(node)}") from None
+    except (ExpressionError, SqlError) as error:
+        message = str(error)
+        for name, text in (written or {}).items():
+            message = message.replace(name, text)
+        about = node.sql("bigquery")
+        raise type(error)(f"{message}{'' if about in message else f', in {about}'}{place(node)}") from None
 
 
 def bind_condition(node: exp.Expr, scope: Scope, binding: Binding, *, clause: str) -> str:
@@ -115,7 +120,7 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
             return resolve(node, scope)
         case exp.Dot(expression=exp.Identifier()) if not is_machine_learning(node):
             return field_of(bind_scalar(node.this, scope, binding), node.expression.name)
-        case exp.Subquery() | exp.Exists() | exp.Select():
+        case exp.Subquery() | exp.Exists():
             return _subquery(node, scope, binding)
         case exp.In() if node.args.get("query") or node.args.get("unnest"):
             return _membership(node, scope, binding)
@@ -168,9 +173,8 @@ def _membership(node: exp.In, scope: Scope, binding: Binding) -> Scalar:
         array = bind_scalar(node.args["unnest"].expressions[0], scope, binding)
         members, member_type = f"SELECT unnest({array.text})", element_type(array.type)
     types = Schema((Field("value", value.type), Field("member", member_type)))
-    type_of(
-        Expr("eq", (Expr("column", ("value",)), Expr("column", ("member",)))), types
-    )  # refuses what cannot be compared
+    with _said_of(node):  # what cannot be compared is an error
+        type_of(Expr("eq", (Expr("column", ("value",)), Expr("column", ("member",)))), types)
     return Scalar(f"(({value.text}) IN ({members}))", "bool")
 
 
@@ -190,16 +194,19 @@ def _window(node: exp.Window, scope: Scope, binding: Binding) -> Scalar:
     aggregate = aggregate_of(function)
     if aggregate is None:
         raise SqlError(f"{function.sql('bigquery')}{place(node)} is no window function that penstock has")
-    definition = scope.windows.get(node.alias.lower()) if node.alias else node
-    if definition is None:
+    named = scope.windows.get(node.alias.lower()) if node.alias else node
+    if named is None:
         raise UnknownNameError("window", node.alias, scope.windows)
+    partition, order, frame = (
+        node.args.get(name) or named.args.get(name) for name in ("partition_by", "order", "spec")
+    )
     parts = []
-    if partition := definition.args.get("partition_by"):
+    if partition:
         parts.append("PARTITION BY " + ", ".join(bind_scalar(item, scope, binding).text for item in partition))
-    if order := definition.args.get("order"):
+    if order:
         parts.append("ORDER BY " + bind_order(order.expressions, scope, binding))
-    if spec := definition.args.get("spec"):
-        parts.append(_frame(spec))
+    if frame:
+        parts.append(_frame(frame))
     return _aggregate(node.this, aggregate, f" OVER ({' '.join(parts)})", scope, binding)
 
 
@@ -229,7 +236,7 @@ def _aggregate(node: exp.Expr, aggregate: Aggregate, over: str, scope: Scope, bi
     if ignore_nulls and aggregate.window_only:
         suffix += " IGNORE NULLS"
     elif ignore_nulls:
-        over = f" FILTER ({values[0].text} IS NOT NULL){over}"
+        over = f" FILTER (({values[0].text}) IS NOT NULL){over}"
     call = Call(
         arguments=[value.text for value in values],
         types=[value.type for value in values],
@@ -248,7 +255,10 @@ def _unwrap(argument: exp.Expr | None) -> tuple[exp.Expr | None, bool, exp.Order
     limit, distinct = "", False
     order: exp.Order | None = None
     if isinstance(argument, exp.Limit):
-        argument, limit = argument.this, str(int(argument.expression.name))
+        limit = argument.expression.name
+        if not limit.isdigit():
+            raise SqlError(f"LIMIT{place(argument)} inside an aggregate takes a whole number")
+        argument = argument.this
     if isinstance(argument, exp.Order):
         order = argument
         argument = order.this
@@ -263,9 +273,14 @@ def _unwrap(argument: exp.Expr | None) -> tuple[exp.Expr | None, bool, exp.Order
 
 def _now(node: exp.Expr, now: datetime.datetime) -> Scalar:
     """`CURRENT_TIMESTAMP()` and its kin: one instant for the whole statement."""
-    zone_node = node.this
-    zone = zoneinfo.ZoneInfo(zone_node.name) if isinstance(zone_node, exp.Literal) else datetime.UTC
-    local = now.astimezone(zone)
+    zone = "UTC"
+    if node.this is not None:
+        zone = node.this.name if isinstance(node.this, exp.Literal) else ""
+        if zone not in zoneinfo.available_timezones():
+            raise SqlError(
+                f"{node.sql('bigquery')}{place(node)} takes the name of a time zone, such as 'Europe/London'"
+            )
+    local = now.astimezone(zoneinfo.ZoneInfo(zone))
     match node:
         case exp.CurrentDate():
             return Scalar(sql_literal(local.date(), "date"), "date")

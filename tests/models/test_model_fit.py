@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+
 import lightgbm
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import FEATURES, LEARNED, declare, make_flights
 from sklearn.linear_model import LinearRegression
 
 import penstock.models as models
@@ -15,8 +17,8 @@ from penstock.models import nodes
 from penstock.operations import LEARNED as LEARNED_OPERATIONS, col
 
 
-@pytest.mark.parametrize("type", LEARNED)
-def test_the_same_rows_give_the_same_bytes(type, flights):
+@pytest.mark.parametrize("type", models.LEARNERS)
+def test_the_same_rows_give_the_same_bytes(type, flights, declare):
     one, other = (models.to_files(models.fit(declare(type), flights)) for _ in range(2))
     assert one == other
 
@@ -68,7 +70,7 @@ def test_without_features_every_column_but_the_label_is_one(flights):
     assert graph.signature.inputs.names == ("carrier", "distance")
 
 
-def test_a_feature_may_have_the_name_of_a_column_it_is_made_of(flights):
+def test_a_feature_may_have_the_name_of_a_column_it_is_made_of(flights, declare):
     graph = models.fit(
         declare("linear_reg", features={"distance": col("distance").ln(), "raw": col("distance")}), flights
     )
@@ -76,7 +78,7 @@ def test_a_feature_may_have_the_name_of_a_column_it_is_made_of(flights):
     assert graph.facts["disagreements"] == []
 
 
-def test_least_squares_through_the_graph_equals_scikit_learn(flights):
+def test_least_squares_through_the_graph_equals_scikit_learn(flights, declare):
     complete = flights.filter(flights["air_time"].is_valid()).filter(
         pa.compute.is_valid(flights["carrier"].filter(flights["air_time"].is_valid()))
     )
@@ -92,7 +94,7 @@ def test_least_squares_through_the_graph_equals_scikit_learn(flights):
     assert np.abs(found - expected).max() < 1e-8
 
 
-def test_trees_through_the_graph_equal_lightgbm_by_hand(flights):
+def test_trees_through_the_graph_equal_lightgbm_by_hand(flights, declare):
     features = {"distance": col("distance"), "air_time": col("air_time"), "hour": col("scheduled").hour()}
     options = {"max_iterations": 12, "learn_rate": 0.2, "max_tree_depth": 4, "l2_reg": 0.5, "subsample": 0.7, "seed": 5}
     graph = models.fit(declare("boosted_tree_regressor", features=features, options=options), flights)
@@ -108,20 +110,20 @@ def test_trees_through_the_graph_equal_lightgbm_by_hand(flights):
     assert (found == by_hand.predict(matrix)).all()
 
 
-def test_rows_without_a_label_are_left_out(flights):
+def test_rows_without_a_label_are_left_out(flights, declare):
     holes = pa.array([None if at % 4 == 0 else value for at, value in enumerate(flights["delay"].to_pylist())])
     graph = models.fit(declare("linear_reg"), flights.set_column(6, "delay", holes))
     assert graph.facts["rows"] == {"train": 300, "held_out": 0, "without_label": 100}
 
 
-def test_the_label_may_be_an_expression(flights):
+def test_the_label_may_be_an_expression(flights, declare):
     model = declare("logistic_reg", label="long", target=col("delay") > 15)
     graph = models.fit(model, flights)
     assert graph.predict(flights)["predicted_long"].type == pa.bool_()
     assert graph.evaluate(flights)["accuracy"] > 0.9
 
 
-def test_metrics_are_of_the_rows_held_out(flights):
+def test_metrics_are_of_the_rows_held_out(flights, declare):
     graph = models.fit(
         declare("linear_reg"), flights, options={"data_split_method": "SEQ", "data_split_col": "scheduled"}
     )
@@ -143,20 +145,20 @@ def test_constants_come_from_the_training_part_alone():
     assert graph.predict(pa.table({"x": [2.0]}))["predicted_y"].to_pylist() == pytest.approx([1.5])
 
 
-def test_options_of_the_fit_override_those_of_the_declaration(flights):
+def test_options_of_the_fit_override_those_of_the_declaration(flights, declare):
     graph = models.fit(
         declare("boosted_tree_regressor", options={"max_iterations": 3}), flights, options={"max_iterations": 5}
     )
     assert graph.facts["learner"]["iterations"] == 5
 
 
-def test_early_stop_ends_when_an_iteration_gains_little(flights):
+def test_early_stop_ends_when_an_iteration_gains_little(flights, declare):
     options = {"max_iterations": 200, "early_stop": True, "min_rel_progress": 0.05, "data_split_method": "RANDOM"}
     graph = models.fit(declare("boosted_tree_regressor", options=options), flights)
     assert 1 < graph.facts["learner"]["iterations"] < 100
 
 
-def test_class_weights_move_the_predictions(flights):
+def test_class_weights_move_the_predictions(flights, declare):
     plain = models.fit(declare("boosted_tree_classifier"), flights)
     heavy = models.fit(
         declare("boosted_tree_classifier", options={"max_iterations": 8, "class_weights": {2: 50.0}}), flights
@@ -168,57 +170,99 @@ def count(graph, rows):
     return graph.predict(rows)["predicted_band"].to_pylist().count(2)
 
 
-def test_class_weights_of_a_label_that_is_not_there_are_an_error(flights):
+def test_class_weights_of_a_label_that_is_not_there_are_an_error(flights, declare):
     with pytest.raises(DataError, match="class_weights names maybe; the labels are no, yes"):
         models.fit(declare("logistic_reg", options={"class_weights": {"maybe": 2.0}}), flights)
 
 
-def test_encoded_and_nested_features_enter_every_learner(flights):
+def test_encoded_and_nested_features_enter_every_learner(flights, declare):
     features = {
         "hot": col("carrier").one_hot_encoder("none", 10, 1),
         "pair": "STRUCT(carrier AS who, distance AS far)",
         "bucket": col("air_time").quantile_bucketize(4),
         "scaled": col("distance").standard_scaler(),
     }
-    for type in LEARNED:
+    for type in models.LEARNERS:
         graph = models.fit(declare(type, features=features), flights)
         assert graph.facts["disagreements"] == []
         names = nodes.concat(graph).inputs
         assert {"hot", "pair__who__index", "bucket__index"} <= set(names)
 
 
-def test_a_missing_column_is_named(flights):
-    with pytest.raises(DataError, match="model 'flights' needs .*air_time.*; the rows lack air_time") as caught:
+@pytest.mark.parametrize("type", models.LEARNERS)
+def test_every_type_of_column_enters_every_learner_in_both_forms(type):
+    start = datetime.datetime(2024, 1, 1, 7, 30)
+    rows = [
+        {
+            "whole": at % 7,
+            "flag": at % 3 == 0,
+            "name": "ab"[at % 2],
+            "raw": bytes([at % 4, 255]),
+            "day": (start + datetime.timedelta(days=at % 5)).date(),
+            "clock": (start + datetime.timedelta(hours=at % 6)).time(),
+            "local": start + datetime.timedelta(hours=at),
+            "instant": (start + datetime.timedelta(hours=at * 3)).replace(tzinfo=datetime.UTC),
+            "nested": {"number": at / 7, "word": "xyz"[at % 3]},
+            "y": float(at % 7),
+            "class": "low" if at % 7 < 3 else "high",
+        }
+        for at in range(60)
+    ]
+    rows += [dict.fromkeys(rows[0]) | {"y": 1.0, "class": "low"}]
+    label = "class" if models.LEARNERS[type].task == "classification" else "y"
+    features = [name for name in rows[0] if name not in ("y", "class")]
+    model = models.model("m", type=type, label=label, features={f"f_{name}": col(name) for name in features})
+    graph = models.fit(model, rows)
+    assert graph.facts["disagreements"] == []
+    assert graph.signature.inputs.names == tuple(features)
+    assert models.from_files(models.to_files(graph)) == graph
+    body = msgspec.json.encode({"instances": [{name: row[name] for name in features} for row in rows]})
+    answers = msgspec.json.decode(models.row_predictor(graph).answer(body))["predictions"]
+    batch = graph.predict(rows).column(0).to_pylist()
+    predicted = [answer[f"predicted_{label}"] for answer in answers]
+    assert predicted == (batch if label == "class" else pytest.approx(batch))
+
+
+def test_rows_may_be_split_by_a_feature_that_is_none(flights, declare):
+    features = {"distance": col("distance"), "back": col("distance") > 1500}
+    options = {"data_split_method": "CUSTOM", "data_split_col": "back"}
+    graph = models.fit(declare("linear_reg", features=features, options=options), flights)
+    assert graph.signature.inputs.names == ("distance",)
+    assert graph.facts["rows"]["held_out"] == pa.compute.sum(pa.compute.greater(flights["distance"], 1500)).as_py()
+
+
+def test_a_missing_column_is_named(flights, declare):
+    with pytest.raises(DataError, match=r"model 'flights' needs .*air_time.*; the rows lack air_time") as caught:
         models.fit(declare("linear_reg"), flights.drop_columns("air_time"))
     assert caught.value.field == "air_time"
 
 
-def test_a_missing_label_is_named(flights):
+def test_a_missing_label_is_named(flights, declare):
     with pytest.raises(DataError, match="learns 'delay' from delay, which the rows lack"):
         models.fit(declare("linear_reg"), flights.drop_columns("delay"))
 
 
-def test_a_text_is_no_label_of_a_regression(flights):
+def test_a_text_is_no_label_of_a_regression(flights, declare):
     with pytest.raises(DataError, match="label 'late' is string; a regression model predicts int64 or float64"):
         models.fit(declare("linear_reg", label="late"), flights)
 
 
-def test_a_float_is_no_label_of_a_classifier(flights):
+def test_a_float_is_no_label_of_a_classifier(flights, declare):
     with pytest.raises(DataError, match="label 'delay' is float64; a classification model"):
         models.fit(declare("logistic_reg", label="delay"), flights)
 
 
-def test_one_class_is_nothing_to_tell_apart(flights):
+def test_one_class_is_nothing_to_tell_apart(flights, declare):
     with pytest.raises(DataError, match="every row has the label late='yes'"):
         models.fit(declare("logistic_reg"), flights.filter(pa.compute.equal(flights["late"], "yes")))
 
 
-def test_rows_with_no_label_at_all_are_nothing_to_learn_from(flights):
+def test_rows_with_no_label_at_all_are_nothing_to_learn_from(flights, declare):
     with pytest.raises(DataError, match="no row has a label 'delay'"):
         models.fit(declare("linear_reg"), flights.slice(0, 0))
 
 
-def test_a_feature_of_a_type_no_learner_takes_is_named(flights):
+def test_a_feature_of_a_type_no_learner_takes_is_named(flights, declare):
     with pytest.raises(DeclarationError, match=r"feature 'parts' is of type array<string>, which no learner takes"):
         models.fit(declare("linear_reg", features={"parts": col("carrier").split(",")}), flights)
 
@@ -229,24 +273,24 @@ def test_a_column_that_a_request_could_not_name_is_an_error(flights):
         models.fit(models.model("odd", type="linear_reg", label="delay"), odd)
 
 
-def test_nan_is_nothing_a_linear_model_can_learn_from(flights):
+def test_nan_is_nothing_a_linear_model_can_learn_from(flights, declare):
     holes = flights.set_column(2, "air_time", pa.array([float("nan"), *[1.0] * 399]))
     with pytest.raises(DataError, match="feature 'air_time__scaled' is NaN or infinite"):
         models.fit(declare("linear_reg"), holes)
 
 
-def test_an_infinite_label_is_an_error(flights):
+def test_an_infinite_label_is_an_error(flights, declare):
     holes = flights.set_column(6, "delay", pa.array([float("inf"), *[1.0] * 399]))
     with pytest.raises(DataError, match="label 'delay' is NaN or infinite"):
         models.fit(declare("boosted_tree_regressor"), holes)
 
 
-def test_an_unknown_option_of_the_fit_is_named(flights):
+def test_an_unknown_option_of_the_fit_is_named(flights, declare):
     with pytest.raises(UnknownNameError, match="no option named 'depth'"):
         models.fit(declare("linear_reg"), flights, options={"depth": 3})
 
 
-def test_a_missing_library_names_its_extra(flights, monkeypatch):
+def test_a_missing_library_names_its_extra(flights, monkeypatch, declare):
     monkeypatch.setitem(__import__("sys").modules, "lightgbm", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'penstock\[learners\]'"):
         models.fit(declare("boosted_tree_regressor"), flights)
@@ -264,9 +308,3 @@ def test_describe_tells_what_the_graph_takes_does_and_gives(graph):
         "judged on train rows",
     ):
         assert part in text
-
-
-def test_the_fixture_has_what_the_tests_need(flights):
-    assert flights["carrier"].null_count and flights["air_time"].null_count
-    assert make_flights().equals(flights)
-    assert set(FEATURES) - set(flights.column_names)

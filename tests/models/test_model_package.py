@@ -11,7 +11,6 @@ import sys
 
 import msgspec
 import pytest
-from conftest import declare
 
 import penstock.models as models
 from penstock.core.expression import literal
@@ -36,7 +35,8 @@ def test_a_graph_comes_back_equal_and_predicts_the_same(graph, flights, tmp_path
         (0.1, "float64"), (-0.0, "float64"), (5e-324, "float64"), (math.inf, "float64"), (2**63 - 1, "int64"),
         (True, "bool"), ("é\"\\\n", "string"), (b"\x00\xff", "bytes"), (None, "string"),
         (datetime.date(2024, 2, 29), "date"), (datetime.time(1, 2, 3, 4), "time"),
-        (datetime.datetime(2024, 1, 1, 5), "datetime"), (datetime.datetime(2024, 1, 1, 5, tzinfo=datetime.UTC), "timestamp"),
+        (datetime.datetime(2024, 1, 1, 5), "datetime"),
+        (datetime.datetime(2024, 1, 1, 5, tzinfo=datetime.UTC), "timestamp"),
         ((1.5, None, -math.inf), "array<float64>"), ((datetime.date(1, 1, 1),), "array<date>"), ((), "array<string>"),
     ],
 )  # fmt: skip
@@ -150,6 +150,6 @@ print("lightgbm" in sys.modules)
     assert (done.stdout, done.stderr) == ("1\nFalse\n", "")
 
 
-def test_expressions_come_back_from_the_files_as_expressions(flights):
+def test_expressions_come_back_from_the_files_as_expressions(flights, declare):
     graph = models.fit(declare("linear_reg", features={"far": (col("distance") > 1000) & col("weekend")}), flights)
     assert from_files(to_files(graph)).node("far").params["expr"] == graph.node("far").params["expr"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import declare
 
 import penstock.models as models
 from penstock.core.artifact import Source
@@ -106,7 +105,7 @@ def test_a_column_that_has_the_name_of_a_prediction_is_an_error(graph, flights):
         graph.predict(graph.predict(flights))
 
 
-def test_a_value_that_a_feature_cannot_take_is_shown(flights):
+def test_a_value_that_a_feature_cannot_take_is_shown(flights, declare):
     graph = models.fit(declare("linear_reg", features={"log_distance": col("distance").ln()}), flights)
     rows = flights.set_column(1, "distance", pa.array([*range(1, 400), 0]))
     with pytest.raises(DataError, match=r"model 'flights': feature 'log_distance'.*distance=0") as caught:

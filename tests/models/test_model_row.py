@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
-from conftest import LEARNED, declare
 from hypothesis import given, settings, strategies as st
 
 import penstock.models as models
@@ -40,7 +39,7 @@ any_row = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.parametrize("type", LEARNED)
+@pytest.mark.parametrize("type", models.LEARNERS)
 def test_one_row_is_predicted_as_in_a_batch(type, graphs):
     graph = graphs[type]
     predictor, schema = row_predictor(graph), arrow_schema(graph.signature.inputs)
@@ -159,7 +158,7 @@ def test_a_value_that_a_feature_cannot_take_is_shown(graph):
     assert caught.value.field == "distance"
 
 
-def test_a_prediction_that_is_no_number_is_null_in_json(flights):
+def test_a_prediction_that_is_no_number_is_null_in_json(flights, declare):
     model = declare("linear_reg", features={"air_time": col("air_time")}, label="huge", target=col("delay") * 1e300)
     predictor = row_predictor(models.fit(model, flights))
     assert math.isinf(predictor.predict({"air_time": 1e308})["predicted_huge"])

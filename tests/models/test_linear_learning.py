@@ -83,12 +83,18 @@ def test_dummy_encoding_gives_the_most_frequent_category_weight_zero():
     assert np.abs(scores(weights, FEATURES)[:, 0] - predicted()).max() < 1e-8
 
 
+def test_l1_takes_weights_out_of_a_logistic_regression():
+    target = (TARGET > 10).astype(np.int64)
+    weights, facts = fitted({"l1_reg": 60.0}, target, "logistic_reg")
+    assert facts["solver"] == "saga"
+    assert sum(value == 0.0 for part in weights.weights[0] for value in part) > 4
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("l2", [0.0, 2.0])
 def test_logistic_regression_equals_scikit_learn(classes, l2):
     target = np.digitize(TARGET, np.quantile(TARGET, np.arange(1, classes) / classes))
     weights, facts = fitted({"l2_reg": l2, "max_iterations": 1000}, target, "logistic_reg")
-    learner = LogisticRegression(C=1 / l2 if l2 else np.inf, max_iter=1000).fit(by_hand()[:, 4:], target)
     used = np.column_stack([NUMBER, TWIN, by_hand()[:, 4:]])  # without the two empty columns
     learner = LogisticRegression(C=1 / l2 if l2 else np.inf, max_iter=1000).fit(used, target)
     assert facts["converged"]
