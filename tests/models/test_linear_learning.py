@@ -47,6 +47,15 @@ def test_least_squares_equals_scikit_learn():
     assert np.abs(predicted() - expected).max() < 1e-8
 
 
+def test_many_columns_are_solved_as_exactly(monkeypatch):
+    few = predicted()
+    monkeypatch.setattr("penstock.models.linear._EIGEN_COLUMNS", 1)
+    assert np.abs(predicted() - few).max() < 1e-8
+    monkeypatch.setattr("penstock.models.linear._EXACT_COLUMNS", 1)
+    assert fitted({"l2_reg": 1.0})[1] == {"solver": "conjugate gradients"}
+    assert np.abs(predicted() - few).max() < 1e-2
+
+
 def test_collinear_columns_get_the_smallest_weights_as_in_scikit_learn():
     learner = LinearRegression().fit(by_hand(), TARGET)
     weights = np.concatenate(fitted()[0].weights[0])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+from starlette.testclient import TestClient
 
 from penstock.core.graph import ModelGraph, Signature
 from penstock.core.mapping import FrozenMap
@@ -14,10 +14,6 @@ from penstock.core.run import AliasChange, ModelVersion
 from penstock.core.schema import Schema
 from penstock.errors import CorruptArtifactError, DataError, RequestError, UnknownNameError
 from penstock.stores import SqlMetadata
-
-with warnings.catch_warnings():  # it asks for httpx2 instead of httpx
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
 
 __all__ = ["FakeProject", "Multiply", "TestClient"]
 

@@ -36,7 +36,7 @@ def rows(text: str, catalog: MemoryCatalog) -> list[tuple[Any, ...]]:
         ("SELECT a.k FROM names a, names b WHERE a.k = b.k + 1 ORDER BY 1", [(2,), (3,)]),
         ("SELECT COUNT(*) FROM names CROSS JOIN p.d.odd", [(12,)]),
         ("SELECT DISTINCT k FROM p.d.odd ORDER BY k DESC", [(2,), (1,), (None,)]),
-        ("SELECT k > 2 OR k < 2 AS odd, COUNT(*) FROM names GROUP BY odd HAVING odd AND FALSE OR NOT odd", [(False, 1)]),
+        ("SELECT k > 2 OR k < 2 AS o, COUNT(*) FROM names GROUP BY o HAVING o AND FALSE OR NOT o", [(False, 1)]),
         ("SELECT 1 AS a, 2.5 AS b, 'x', TRUE, NULL", [(1, 2.5, "x", True, None)]),
         ("SELECT k FROM p.d.odd ORDER BY k, s DESC LIMIT 2 OFFSET 1", [(1,), (2,)]),
         ("SELECT * FROM (SELECT k FROM names ORDER BY k DESC LIMIT 1)", [(3,)]),

@@ -105,8 +105,10 @@ OPERATIONS = (
         sql=_in_sql,
         row=lambda a, t: f"({a[0]} in {a[1]})",
         examples=(
-            *golden(("b", ("a", "b"), True), ("", ("a", "b"), False), (None, ("a",), None), types="string; array<string>"),
-            *golden((3, (1, 3), True), (-3, (1, 3), False), (3, (), False), (None, (), None), types="int64; array<int64>"),
+            *golden(("b", ("a", "b"), True), ("", ("a", "b"), False), (None, ("a",), None),
+                types="string; array<string>"),
+            *golden((3, (1, 3), True), (-3, (1, 3), False), (3, (), False), (None, (), None),
+                types="int64; array<int64>"),
             *golden((-0.0, (0.0,), True), (_NAN, (_NAN, 1.0), False), types="float64; array<float64>"),
         ),
     ),

@@ -46,7 +46,7 @@ _FLOATS = "float64; float64"
 OPERATIONS = (
     Operation(
         name="if_else",
-        meaning="`then` where the condition is TRUE, else `otherwise` (for FALSE and NULL). Only the one needed is computed.",
+        meaning="`then` where the condition is TRUE, else (FALSE, NULL) `otherwise`. Only the one needed is computed.",
         parameters=(
             Parameter(name="condition", types=("bool",)),
             Parameter(name="then", types=("any",), alike=True),
@@ -58,7 +58,8 @@ OPERATIONS = (
         nulls="handles",
         bigquery="IF",
         examples=(
-            *golden((True, 1, 2, 1), (False, 1, 2, 2), (None, 1, 2, 2), (True, None, 2, None), types="bool; int64; int64"),
+            *golden((True, 1, 2, 1), (False, 1, 2, 2), (None, 1, 2, 2), (True, None, 2, None),
+                types="bool; int64; int64"),
             *golden((False, "", "-", "-"), (True, "", "-", ""), types="bool; string; string"),
             *golden((True, 1, 2.5, 1.0), types="bool; int64; float64"),
         ),
@@ -91,7 +92,8 @@ OPERATIONS = (
         nulls="handles",
         bigquery="NULLIF",
         examples=(
-            *golden((0, 0, None), (10, 0, 10), (None, 0, None), (10, None, 10), (None, None, None), types="int64; int64"),
+            *golden((0, 0, None), (10, 0, 10), (None, 0, None), (10, None, 10), (None, None, None),
+                types="int64; int64"),
             *golden((math.nan, math.nan, math.nan), (-0.0, 0.0, None), types=_FLOATS),
             *golden(("", "", None), types="string; string"),
         ),
@@ -107,7 +109,8 @@ OPERATIONS = (
         bigquery="GREATEST",
         examples=(
             *golden((3, 5, 1, 5), (3, None, 1, None), (-3, -5, -4, -3), types="int64; int64; int64"),
-            *golden((1.0, math.nan, math.nan), (math.nan, 1.0, math.nan), (0.0, -0.0, 0.0), (-0.0, 0.0, -0.0), types=_FLOATS),
+            *golden((1.0, math.nan, math.nan), (math.nan, 1.0, math.nan), (0.0, -0.0, 0.0), (-0.0, 0.0, -0.0),
+                types=_FLOATS),
             *golden(("a", "B", "a"), ("", "B", "B"), types="string; string"),
         ),
     ),
@@ -122,7 +125,8 @@ OPERATIONS = (
         bigquery="LEAST",
         examples=(
             *golden((3, 5, 1, 1), (3, None, 1, None), (-3, -5, -4, -5), types="int64; int64; int64"),
-            *golden((1.0, math.nan, math.nan), (math.nan, 1.0, math.nan), (0.0, -0.0, 0.0), (-0.0, 0.0, -0.0), types=_FLOATS),
+            *golden((1.0, math.nan, math.nan), (math.nan, 1.0, math.nan), (0.0, -0.0, 0.0), (-0.0, 0.0, -0.0),
+                types=_FLOATS),
         ),
     ),
 )  # fmt: skip

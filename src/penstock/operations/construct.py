@@ -17,7 +17,8 @@ E = TypeVar("E", bound=Expr)
 def call(cls: type[E], name: str, *arguments: Any) -> E:
     """Return the expression that applies an operation; both fronts make equal ones of equal calls.
 
-    Raises `UnknownNameError` for an operation that is not in the table, `ExpressionError` for a wrong number of arguments.
+    Raises `UnknownNameError` for an operation that is not in the table, `ExpressionError` for a wrong number of
+    arguments.
     """
     operation = named(name)
     if operation is None:

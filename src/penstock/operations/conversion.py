@@ -154,7 +154,9 @@ _PARAMETERS = (
 )
 
 
-def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, part: int = 0) -> datetime.datetime:
+def _at(
+    year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, part: int = 0
+) -> datetime.datetime:
     return datetime.datetime(year, month, day, hour, minute, second, part, tzinfo=_UTC)
 
 
@@ -183,7 +185,8 @@ OPERATIONS = (
                     (2**53 + 1, "float64", 2.0**53), (7, "int64", 7), types="int64; string"),
             *golden(("5", "int64", 5), ("-0", "int64", 0), ("+5", "int64", 5), ("5.5", "int64", Raises),
                     ("", "int64", Raises), ("9223372036854775808", "int64", Raises), ("1_000", "int64", Raises),
-                    ("1.5", "float64", 1.5), ("1e3", "float64", 1000.0), (".5", "float64", 0.5), ("-inf", "float64", -math.inf),
+                    ("1.5", "float64", 1.5), ("1e3", "float64", 1000.0), (".5", "float64", 0.5),
+                    ("-inf", "float64", -math.inf),
                     ("NaN", "float64", math.nan), ("x", "float64", Raises), ("", "float64", Raises),
                     ("TRUE", "bool", True), ("false", "bool", False), ("1", "bool", Raises),
                     ("é", "bytes", "é".encode()), (None, "date", None),
@@ -193,11 +196,13 @@ OPERATIONS = (
                     ("2024-05-05 12:30:00+02", "timestamp", _at(2024, 5, 5, 10, 30)),
                     ("2024-05-05T12:30:00Z", "timestamp", _at(2024, 5, 5, 12, 30)),
                     ("2024-05-05", "timestamp", _at(2024, 5, 5)), types="string; string"),
-            *golden((b"\xc3\xa9", "string", "é"), (b"\xff", "string", Raises), (b"", "string", ""), types="bytes; string"),
+            *golden((b"\xc3\xa9", "string", "é"), (b"\xff", "string", Raises), (b"", "string", ""),
+                types="bytes; string"),
             *golden((_SUNDAY, "string", "2024-05-05"), (datetime.date(1, 1, 1), "string", "0001-01-01"),
                     (_SUNDAY, "datetime", datetime.datetime(2024, 5, 5)), (_SUNDAY, "timestamp", _at(2024, 5, 5)),
                     types="date; string"),
-            *golden((datetime.time(1, 2, 3), "string", "01:02:03"), (datetime.time(1, 2, 3, 4000), "string", "01:02:03.004"),
+            *golden((datetime.time(1, 2, 3), "string", "01:02:03"), (datetime.time(1, 2, 3, 4000), "string",
+                "01:02:03.004"),
                     types="time; string"),
             *golden((datetime.datetime(2024, 5, 5, 1), "string", "2024-05-05 01:00:00"),
                     (datetime.datetime(2024, 5, 5, 1, 0, 0, 1), "string", "2024-05-05 01:00:00.000001"),

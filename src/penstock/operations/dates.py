@@ -1,4 +1,4 @@
-"""Parts of dates and times, and arithmetic on them, as BigQuery has them. A timestamp is read in UTC or a given zone."""
+"""Parts of dates and times and arithmetic on them, as in BigQuery. A timestamp is read in UTC or in a given zone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def _date(year: int, month: int, day: int) -> datetime.date:
     return datetime.date(year, month, day)
 
 
-def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, part: int = 0) -> datetime.datetime:
+def _at(
+    year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, part: int = 0
+) -> datetime.datetime:
     return datetime.datetime(year, month, day, hour, minute, second, part, tzinfo=_UTC)
 
 
@@ -87,7 +89,8 @@ PARTS = (
     _part("week", "The week of the year, 0 to 53: weeks begin on Sunday, days before the first Sunday are week 0.",
           "((dayofyear({0}) + 6 - dayofweek({0})) // 7)",
           "(({0}.timetuple().tm_yday + 6 - {0}.isoweekday() % 7) // 7)", golden(
-        (_SUNDAY, 18), (_date(2024, 1, 1), 0), (_date(2024, 1, 7), 1), (_date(2023, 1, 1), 1), (_FIRST, 0), (_LAST, 52), (None, None), types=_D)),
+        (_SUNDAY, 18), (_date(2024, 1, 1), 0), (_date(2024, 1, 7), 1), (_date(2023, 1, 1), 1), (_FIRST, 0),
+        (_LAST, 52), (None, None), types=_D)),
     _part("isoweek", "The ISO 8601 week, 1 to 53: weeks begin on Monday.", "week({0})", "{0}.isocalendar()[1]", golden(
         (_SUNDAY, 18), (_date(2021, 1, 1), 53), (_date(2024, 12, 30), 1), (None, None), types=_D)),
     _part("isoyear", "The year of the ISO 8601 week.", "isoyear({0})", "{0}.isocalendar()[0]", golden(
@@ -95,8 +98,10 @@ PARTS = (
     _part("day", "The day of the month, 1 to 31.", "day({0})", "{0}.day", (
         *golden((_SUNDAY, 5), (_LAST, 31), (None, None), types=_D),
         *golden((_at(2024, 5, 5, 20), _KOLKATA, 6), types=_T))),
-    _part("day_of_week", "The day of the week: 1 Sunday to 7 Saturday.", "(dayofweek({0}) + 1)", "({0}.isoweekday() % 7 + 1)", (
-        *golden((_SUNDAY, 1), (_date(2024, 5, 4), 7), (_date(2024, 5, 6), 2), (_FIRST, 2), (_LAST, 6), (None, None), types=_D),
+    _part("day_of_week", "The day of the week: 1 Sunday to 7 Saturday.", "(dayofweek({0}) + 1)",
+        "({0}.isoweekday() % 7 + 1)", (
+        *golden((_SUNDAY, 1), (_date(2024, 5, 4), 7), (_date(2024, 5, 6), 2), (_FIRST, 2), (_LAST, 6), (None, None),
+            types=_D),
         *golden((_LATE, "UTC", 1), (_at(2024, 5, 5, 20), _KOLKATA, 2), (_OLD, "UTC", 4), types=_T))),
     _part("day_of_year", "The day of the year, 1 to 366.", "dayofyear({0})", "{0}.timetuple().tm_yday", golden(
         (_SUNDAY, 126), (_date(2024, 12, 31), 366), (_FIRST, 1), (None, None), types=_D)),
@@ -106,14 +111,18 @@ PARTS = (
     _part("hour", "The hour, 0 to 23.", "hour({0})", "{0}.hour", (
         *golden((_LATE, "UTC", 18), (_LATE, _NEW_YORK, 14), (_LATE, _KOLKATA, 23), (_at(2024, 1, 5, 18), _NEW_YORK, 13),
                 (_OLD, "UTC", 23), (None, "UTC", None), (_at(9999, 12, 31, 23), _KOLKATA, Raises), types=_T),
-        *golden((datetime.datetime(2024, 5, 5, 7), 7), types="datetime"), *golden((datetime.time(3, 4), 3), types="time")), _TIMED),
+        *golden((datetime.datetime(2024, 5, 5, 7), 7), types="datetime"),
+            *golden((datetime.time(3, 4), 3), types="time")), _TIMED),
     _part("minute", "The minute, 0 to 59.", "minute({0})", "{0}.minute", golden(
-        (_at(2024, 5, 5, 18, 30), "UTC", 30), (_LATE, _KOLKATA, 30), (_OLD, "UTC", 59), (None, "UTC", None), types=_T), _TIMED),
+        (_at(2024, 5, 5, 18, 30), "UTC", 30), (_LATE, _KOLKATA, 30), (_OLD, "UTC", 59), (None, "UTC", None), types=_T),
+        _TIMED),
     _part("second", "The whole second, 0 to 59.", "second({0})", "{0}.second", golden(
         (_OLD, "UTC", 59), (_LATE, "UTC", 0), (None, "UTC", None), types=_T), _TIMED),
     _part("millisecond", "The thousandths of the second, 0 to 999.", "(microsecond({0}) % 1000000 // 1000)",
-          "({0}.microsecond // 1000)", golden((_OLD, "UTC", 999), (_LATE, "UTC", 0), (None, "UTC", None), types=_T), _TIMED),
-    _part("microsecond", "The millionths of the second, 0 to 999999.", "(microsecond({0}) % 1000000)", "{0}.microsecond", golden(
+          "({0}.microsecond // 1000)", golden((_OLD, "UTC", 999), (_LATE, "UTC", 0), (None, "UTC", None), types=_T),
+              _TIMED),
+    _part("microsecond", "The millionths of the second, 0 to 999999.", "(microsecond({0}) % 1000000)",
+        "{0}.microsecond", golden(
         (_OLD, "UTC", 999_999), (_LATE, "UTC", 0), (None, "UTC", None), types=_T), _TIMED),
 )  # fmt: skip
 
@@ -197,7 +206,7 @@ def _timestamp_trunc_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
 ARITHMETIC = (
     Operation(
         name="date_add",
-        meaning="The date so many parts later; the day is cut to the length of its month. Outside the years 1 to 9999 raises.",
+        meaning="The date so many parts later, its day cut to the length of the month; raises outside the years 1 to 9999.",
         parameters=(Parameter(name="x", types=("date",)), Parameter(name="number", types=("int64",)),
                     _part_parameter(tuple(calendar.DATE_PARTS))),
         result="date",
@@ -206,26 +215,33 @@ ARITHMETIC = (
         names={"date_add": calendar.date_add},
         examples=golden((_SUNDAY, 5, "day", _date(2024, 5, 10)), (_date(2024, 1, 31), 1, "month", _date(2024, 2, 29)),
                         (_date(2024, 2, 29), -1, "year", _date(2023, 2, 28)), (_SUNDAY, -1, "week", _date(2024, 4, 28)),
-                        (_date(2024, 11, 30), 1, "quarter", _date(2025, 2, 28)), (_LAST, 1, "day", Raises), (_FIRST, -1, "month", Raises),
-                        (_SUNDAY, 2**40, "day", Raises), (None, 1, "day", None), (_SUNDAY, None, "month", None), (None, 2**62, "month", None), types="date; int64; string"),
+                        (_date(2024, 11, 30), 1, "quarter", _date(2025, 2, 28)), (_LAST, 1, "day", Raises),
+                        (_FIRST, -1, "month", Raises),
+                        (_SUNDAY, 2**40, "day", Raises), (None, 1, "day", None), (_SUNDAY, None, "month", None),
+                        (None, 2**62, "month", None), types="date; int64; string"),
     ),
     Operation(
         name="date_diff",
         meaning="How many part boundaries lie from y to x: weeks begin on Sunday, isoweeks on Monday.",
-        parameters=(Parameter(name="x", types=("date",)), Parameter(name="y", types=("date",)), _part_parameter(tuple(calendar.DIFFERENCES))),
+        parameters=(Parameter(name="x", types=("date",)), Parameter(name="y", types=("date",)),
+            _part_parameter(tuple(calendar.DIFFERENCES))),
         result="int64",
         sql=lambda a, t: calendar.DIFFERENCES[a[2]][0].format(*a),
         row=lambda a, t: calendar.DIFFERENCES[a[2]][1].format(*a),
         bigquery="DATE_DIFF",
-        examples=golden((_date(2010, 7, 7), _date(2008, 12, 25), "day", 559), (_date(2017, 10, 15), _date(2017, 10, 14), "week", 1),
-                        (_date(2017, 10, 15), _date(2017, 10, 14), "isoweek", 0), (_date(2017, 12, 30), _date(2014, 12, 30), "year", 3),
-                        (_date(2024, 1, 1), _date(2023, 12, 31), "month", 1), (_date(2023, 12, 31), _date(2024, 1, 1), "quarter", -1),
+        examples=golden((_date(2010, 7, 7), _date(2008, 12, 25), "day", 559),
+            (_date(2017, 10, 15), _date(2017, 10, 14), "week", 1),
+                        (_date(2017, 10, 15), _date(2017, 10, 14), "isoweek", 0),
+                        (_date(2017, 12, 30), _date(2014, 12, 30), "year", 3),
+                        (_date(2024, 1, 1), _date(2023, 12, 31), "month", 1),
+                        (_date(2023, 12, 31), _date(2024, 1, 1), "quarter", -1),
                         (_LAST, _FIRST, "week", 521722), (None, _SUNDAY, "day", None), types="date; date; string"),
     ),
     Operation(
         name="date_trunc",
         meaning="The first day of the part: weeks begin on Sunday, isoweeks on Monday.",
-        parameters=(Parameter(name="x", types=("date",)), _part_parameter(("day", "week", "isoweek", "month", "quarter", "year"))),
+        parameters=(Parameter(name="x",
+            types=("date",)), _part_parameter(("day", "week", "isoweek", "month", "quarter", "year"))),
         result="date",
         sql=lambda a, t: (
             f"({a[0]} - CAST(dayofweek({a[0]}) AS INTEGER))" if a[1] == "week"
@@ -234,8 +250,10 @@ ARITHMETIC = (
         row=lambda a, t: f"date_trunc({a[0]}, {a[1]!r})",
         names={"date_trunc": calendar.date_trunc},
         bigquery="DATE_TRUNC",
-        examples=golden((_date(2008, 12, 25), "month", _date(2008, 12, 1)), (_SUNDAY, "week", _SUNDAY), (_SUNDAY, "isoweek", _date(2024, 4, 29)),
-                        (_SUNDAY, "quarter", _date(2024, 4, 1)), (_LAST, "year", _date(9999, 1, 1)), (_SUNDAY, "day", _SUNDAY),
+        examples=golden((_date(2008, 12, 25), "month", _date(2008, 12, 1)), (_SUNDAY, "week", _SUNDAY),
+            (_SUNDAY, "isoweek", _date(2024, 4, 29)),
+                        (_SUNDAY, "quarter", _date(2024, 4, 1)), (_LAST, "year", _date(9999, 1, 1)),
+                        (_SUNDAY, "day", _SUNDAY),
                         (None, "day", None), types="date; string"),
     ),
     Operation(
@@ -247,8 +265,10 @@ ARITHMETIC = (
         row=lambda a, t: f"({a[0]} + {a[1]} * one_{a[2]})",
         names={f"one_{part}": datetime.timedelta(microseconds=size) for part, size in calendar.CLOCK_PARTS.items()},
         examples=golden((_LATE, 10, "minute", _at(2024, 5, 5, 18, 10)), (_LATE, -1, "day", _at(2024, 5, 4, 18)),
-                        (_OLD, 1, "microsecond", _at(1970, 1, 1)), (_at(9999, 12, 31), 1, "day", Raises), (_LATE, 2**62, "hour", Raises),
-                        (None, 1, "day", None), (_LATE, None, "day", None), (None, 2**62, "day", None), types="timestamp; int64; string"),
+                        (_OLD, 1, "microsecond", _at(1970, 1, 1)), (_at(9999, 12, 31), 1, "day", Raises),
+                        (_LATE, 2**62, "hour", Raises),
+                        (None, 1, "day", None), (_LATE, None, "day", None), (None, 2**62, "day", None),
+                        types="timestamp; int64; string"),
     ),
     Operation(
         name="timestamp_diff",
@@ -257,11 +277,14 @@ ARITHMETIC = (
                     _part_parameter(tuple(calendar.CLOCK_PARTS))),
         result="int64",
         sql=lambda a, t: f"((epoch_us({a[0]}) - epoch_us({a[1]})) // {calendar.CLOCK_PARTS[a[2]]})",
-        row=lambda a, t: f"(({a[0]} - {a[1]}) // one_{a[2]} if {a[0]} >= {a[1]} else -(({a[1]} - {a[0]}) // one_{a[2]}))",
+        row=lambda a,
+            t: f"(({a[0]} - {a[1]}) // one_{a[2]} if {a[0]} >= {a[1]} else -(({a[1]} - {a[0]}) // one_{a[2]}))",
         names={f"one_{part}": datetime.timedelta(microseconds=size) for part, size in calendar.CLOCK_PARTS.items()},
         bigquery="TIMESTAMP_DIFF",
-        examples=golden((_at(2010, 7, 7, 10, 20), _at(2008, 12, 25, 15, 30), "hour", 13410), (_at(2018, 8, 14), _at(2018, 10, 14), "day", -61),
-                        (_at(2001, 2, 1, 1), _at(2001, 2, 1, 0, 0, 1), "hour", 0), (_at(1, 1, 1), _at(9999, 12, 31), "microsecond", -315537811200000000),
+        examples=golden((_at(2010, 7, 7, 10, 20), _at(2008, 12, 25, 15, 30), "hour", 13410),
+            (_at(2018, 8, 14), _at(2018, 10, 14), "day", -61),
+                        (_at(2001, 2, 1, 1), _at(2001, 2, 1, 0, 0, 1), "hour", 0),
+                        (_at(1, 1, 1), _at(9999, 12, 31), "microsecond", -315537811200000000),
                         (_LATE, None, "day", None), types="timestamp; timestamp; string"),
     ),
     Operation(
@@ -273,17 +296,26 @@ ARITHMETIC = (
         row=lambda a, t: f"timestamp_trunc({a[0]}, {a[1]!r})",
         names={"timestamp_trunc": calendar.timestamp_trunc},
         bigquery="TIMESTAMP_TRUNC",
-        examples=golden((_at(2008, 12, 25, 15, 30), "day", _at(2008, 12, 25)), (_LATE, "week", _at(2024, 5, 5)), (_LATE, "isoweek", _at(2024, 4, 29)),
-                        (_OLD, "hour", _at(1969, 12, 31, 23)), (_OLD, "millisecond", _at(1969, 12, 31, 23, 59, 59, 999000)),
-                        (_at(2024, 5, 5, 1, 2, 3, 4), "second", _at(2024, 5, 5, 1, 2, 3)), (_LATE, "year", _at(2024, 1, 1)), (None, "day", None),
+        examples=golden((_at(2008, 12, 25, 15, 30), "day", _at(2008, 12, 25)), (_LATE, "week", _at(2024, 5, 5)),
+            (_LATE, "isoweek", _at(2024, 4, 29)),
+                        (_OLD, "hour", _at(1969, 12, 31, 23)), (_OLD, "millisecond",
+                        _at(1969, 12, 31, 23, 59, 59, 999000)),
+                        (_at(2024, 5, 5, 1, 2, 3, 4), "second", _at(2024, 5, 5, 1, 2, 3)),
+                        (_LATE, "year", _at(2024, 1, 1)), (None, "day", None),
                         types="timestamp; string"),
     ),
-    _unix("unix_seconds", 1_000_000, golden((_at(2008, 12, 25, 15, 30), 1230219000), (_OLD, -1), (_at(1, 1, 1), -62135596800), (None, None), types="timestamp")),
-    _unix("unix_millis", 1_000, golden((_at(2008, 12, 25, 15, 30), 1230219000000), (_OLD, -1), (None, None), types="timestamp")),
-    _unix("unix_micros", 1, golden((_at(2008, 12, 25, 15, 30), 1230219000000000), (_OLD, -1), (None, None), types="timestamp")),
-    _from_unix("timestamp_seconds", 1_000_000, golden((1230219000, _at(2008, 12, 25, 15, 30)), (-1, _at(1969, 12, 31, 23, 59, 59)), (2**40, Raises), (None, None), types="int64")),
-    _from_unix("timestamp_millis", 1_000, golden((1230219000000, _at(2008, 12, 25, 15, 30)), (2**62, Raises), (None, None), types="int64")),
-    _from_unix("timestamp_micros", 1, golden((1230219000000000, _at(2008, 12, 25, 15, 30)), (-1, _OLD), (-(2**63), Raises), (None, None), types="int64")),
+    _unix("unix_seconds", 1_000_000, golden((_at(2008, 12, 25, 15, 30), 1230219000), (_OLD, -1),
+        (_at(1, 1, 1), -62135596800), (None, None), types="timestamp")),
+    _unix("unix_millis", 1_000, golden((_at(2008, 12, 25, 15, 30), 1230219000000), (_OLD, -1), (None, None),
+        types="timestamp")),
+    _unix("unix_micros", 1, golden((_at(2008, 12, 25, 15, 30), 1230219000000000), (_OLD, -1), (None, None),
+        types="timestamp")),
+    _from_unix("timestamp_seconds", 1_000_000, golden((1230219000, _at(2008, 12, 25, 15, 30)),
+        (-1, _at(1969, 12, 31, 23, 59, 59)), (2**40, Raises), (None, None), types="int64")),
+    _from_unix("timestamp_millis", 1_000, golden((1230219000000, _at(2008, 12, 25, 15, 30)), (2**62, Raises),
+        (None, None), types="int64")),
+    _from_unix("timestamp_micros", 1, golden((1230219000000000, _at(2008, 12, 25, 15, 30)), (-1, _OLD),
+        (-(2**63), Raises), (None, None), types="int64")),
 )  # fmt: skip
 
 OPERATIONS = (*PARTS, *ARITHMETIC)

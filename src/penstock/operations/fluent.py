@@ -89,9 +89,7 @@ class Expression(Expr):
         return self._call("is_false")
 
     def if_else(self, then: Any, otherwise: Any) -> Expression:
-        """`then` where the condition is TRUE, else `otherwise` (for FALSE and NULL). Only the one needed is
-        computed.
-        """
+        """`then` where the condition is TRUE, else (FALSE, NULL) `otherwise`. Only the one needed is computed."""
         return self._call("if_else", then, otherwise)
 
     def coalesce(self, *others: Any) -> Expression:
@@ -232,15 +230,24 @@ class Expression(Expr):
         """Every letter in upper case; each stays one character."""
         return self._call("upper")
 
-    def trim(self, characters: str = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000") -> Expression:
+    def trim(
+        self,
+        characters: str = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000",
+    ) -> Expression:
         """x without those characters (white space, unless given) at both ends."""
         return self._call("trim", characters)
 
-    def ltrim(self, characters: str = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000") -> Expression:
+    def ltrim(
+        self,
+        characters: str = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000",
+    ) -> Expression:
         """x without those characters (white space, unless given) at the start."""
         return self._call("ltrim", characters)
 
-    def rtrim(self, characters: str = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000") -> Expression:
+    def rtrim(
+        self,
+        characters: str = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000",
+    ) -> Expression:
         """x without those characters (white space, unless given) at the end."""
         return self._call("rtrim", characters)
 
@@ -363,8 +370,8 @@ class Expression(Expr):
         return self._call("microsecond", zone)
 
     def date_add(self, number: Any, part: str) -> Expression:
-        """The date so many parts later; the day is cut to the length of its month. Outside the years 1 to 9999
-        raises.
+        """The date so many parts later, its day cut to the length of the month; raises outside the years 1 to
+        9999.
         """
         return self._call("date_add", number, part)
 

@@ -93,7 +93,8 @@ OPERATIONS = (
         freeze=lambda a, found: _scale(a[0], found["mean"], found["deviation"]),
         bigquery="ML.STANDARD_SCALER",
         examples=(
-            ((1.0, 2.0, 3.0, 4.0, 5.0), (), (-1.2649110640673518, -0.6324555320336759, 0.0, 0.6324555320336759, 1.2649110640673518)),
+            ((1.0, 2.0, 3.0, 4.0, 5.0), (), (-1.2649110640673518, -0.6324555320336759, 0.0, 0.6324555320336759,
+            1.2649110640673518)),
             ((7.0, 7.0, None), (), (0.0, 0.0, None)),
             ((-7.0,), (), (0.0,)),
             ((None,), (), (None,)),
@@ -105,7 +106,8 @@ OPERATIONS = (
         parameters=(_X,),
         result="float64",
         statistics=lambda a: _aggregates(a[0], least="min({x})", greatest="max({x})"),
-        freeze=lambda a, found: _call("scale_min_max", a[0], _float(found["least"]), _float(found["greatest"]), type="float64"),
+        freeze=lambda a, found: _call("scale_min_max", a[0], _float(found["least"]), _float(found["greatest"]),
+            type="float64"),
         bigquery="ML.MIN_MAX_SCALER",
         examples=(
             ((1.0, 2.0, None, 5.0), (), (0.0, 0.25, None, 1.0)),
@@ -121,7 +123,8 @@ OPERATIONS = (
         statistics=lambda a: _aggregates(a[0], greatest="max(abs({x}))"),
         freeze=lambda a, found: _scale(a[0], None if found["greatest"] is None else 0.0, found["greatest"]),
         bigquery="ML.MAX_ABS_SCALER",
-        examples=(((-4.0, 2.0, None, 1.0), (), (-1.0, 0.5, None, 0.25)), ((0.0, 0.0), (), (0.0, 0.0)), ((None,), (), (None,))),
+        examples=(((-4.0, 2.0, None, 1.0), (), (-1.0, 0.5, None, 0.25)), ((0.0, 0.0), (), (0.0, 0.0)),
+            ((None,), (), (None,))),
     ),
     LearnedOperation(
         name="robust_scaler",
@@ -131,7 +134,8 @@ OPERATIONS = (
         statistics=lambda a: _aggregates(a[0], quartiles="quantile_disc({x}, [0.25, 0.5, 0.75])"),
         freeze=lambda a, found: _scale(
             a[0],
-            *(found["quartiles"][1], found["quartiles"][2] - found["quartiles"][0]) if found["quartiles"] else (None, None),
+            *(found["quartiles"][1], found["quartiles"][2] - found["quartiles"][0]) if found["quartiles"] else (None,
+                None),
         ),
         bigquery="ML.ROBUST_SCALER",
         examples=(
@@ -186,14 +190,17 @@ OPERATIONS = (
     LearnedOperation(
         name="one_hot_encoder",
         meaning="As label_encoder, but as one (index, value) pair of an array; with drop='most_frequent' that entry's value is 0.",
-        parameters=(_CATEGORY, Parameter(name="drop", types=("string",), default="none", constant=True, choices=_DROPS), _TOP_K, _THRESHOLD),
+        parameters=(_CATEGORY, Parameter(name="drop", types=("string",), default="none", constant=True,
+            choices=_DROPS), _TOP_K, _THRESHOLD),
         result=_HOT,
         statistics=lambda a: _vocabulary(a, 2),
         freeze=_one_hot,
         bigquery="ML.ONE_HOT_ENCODER",
         examples=(
-            (("a", "b", "b", None, "z"), ("none", 2, 1), tuple([{"index": index, "value": 1.0}] for index in (1, 2, 2, 0, 0))),
-            (("a", "b", "b", None), ("most_frequent", 9, 1), tuple([{"index": index, "value": value}] for index, value in ((1, 1.0), (2, 0.0), (2, 0.0), (0, 1.0)))),
+            (("a", "b", "b", None, "z"), ("none", 2,
+            1), tuple([{"index": index, "value": 1.0}] for index in (1, 2, 2, 0, 0))),
+            (("a", "b", "b", None), ("most_frequent", 9, 1), tuple([{"index": index, "value": value}] for index,
+            value in ((1, 1.0), (2, 0.0), (2, 0.0), (0, 1.0)))),
         ),
     ),
 )  # fmt: skip

@@ -92,7 +92,8 @@ OPERATIONS = (
     _function("log10", "The logarithm to base 10; raises for x <= 0.", math.log10, golden(
         (100.0, 2.0), (0.0, Raises), (-1.0, Raises), (None, None), (_INF, _INF), types=_ONE), fails_where="{0} <= 0"),
     _function("log1p", "ln(1 + x), computed so; raises for x <= -1.", log1p, golden(
-        (0.0, 0.0), (_E - 1, 1.0), (-1.0, Raises), (-2.0, Raises), (None, None), (_INF, _INF), (1e-20, 0.0), types=_ONE),
+        (0.0, 0.0), (_E - 1, 1.0), (-1.0, Raises), (-2.0, Raises), (None, None), (_INF, _INF), (1e-20, 0.0),
+        types=_ONE),
         sql="ln(1e0 + {0})", fails_where="1e0 + {0} <= 0", bigquery=""),
     _function("exp", "e to the power x; raises where that is too large.", math.exp, golden(
         (0.0, 1.0), (1.0, _E), (-_INF, 0.0), (_INF, _INF), (710.0, Raises), (-800.0, 0.0), (None, None), types=_ONE),
@@ -103,13 +104,15 @@ OPERATIONS = (
     _function("cbrt", "The cube root.", math.cbrt, golden(
         (8.0, 2.0), (-1.0, -1.0), (0.0, 0.0), (-_INF, -_INF), (None, None), types=_ONE)),
     _function("sin", "The sine of radians; raises for infinity.", math.sin, golden(
-        (0.0, 0.0), (-0.0, -0.0), (1.0, math.sin(1.0)), (_INF, Raises), (None, None), types=_ONE), fails_where=_INFINITE),
+        (0.0, 0.0), (-0.0, -0.0), (1.0, math.sin(1.0)), (_INF, Raises), (None, None), types=_ONE),
+        fails_where=_INFINITE),
     _function("cos", "The cosine of radians; raises for infinity.", math.cos, golden(
         (0.0, 1.0), (math.pi, -1.0), (-_INF, Raises), (None, None), types=_ONE), fails_where=_INFINITE),
     _function("tan", "The tangent of radians; raises for infinity.", math.tan, golden(
         (0.0, 0.0), (1.0, math.tan(1.0)), (_INF, Raises), (None, None), types=_ONE), fails_where=_INFINITE),
     _function("asin", "The arc sine in radians; raises outside [-1, 1].", math.asin, golden(
-        (0.0, 0.0), (1.0, math.pi / 2), (1.5, Raises), (-_INF, Raises), (None, None), types=_ONE), fails_where=_BEYOND_ONE),
+        (0.0, 0.0), (1.0, math.pi / 2), (1.5, Raises), (-_INF, Raises), (None, None), types=_ONE),
+        fails_where=_BEYOND_ONE),
     _function("acos", "The arc cosine in radians; raises outside [-1, 1].", math.acos, golden(
         (1.0, 0.0), (-1.0, math.pi), (-1.5, Raises), (_NAN, _NAN), (None, None), types=_ONE), fails_where=_BEYOND_ONE),
     _function("atan", "The arc tangent in radians.", math.atan, golden(
@@ -134,7 +137,8 @@ OPERATIONS = (
         row=lambda a, t: f"(ln({a[0]}) / ln({a[1]}))",
         names={"ln": math.log},
         bigquery="LOG",
-        examples=golden((8.0, 2.0, 3.0), (100.0, 10.0, 2.0), (0.0, 2.0, Raises), (2.0, 1.0, Raises), (2.0, -1.0, Raises),
+        examples=golden((8.0, 2.0, 3.0), (100.0, 10.0, 2.0), (0.0, 2.0, Raises), (2.0, 1.0, Raises),
+            (2.0, -1.0, Raises),
                         (None, 0.0, None), (0.0, None, None), types="float64; float64"),
     ),
     Operation(
@@ -147,7 +151,8 @@ OPERATIONS = (
         names={"pow": math.pow},
         bigquery="POW",
         examples=golden((2.0, 3.0, 8.0), (-2.0, 3.0, -8.0), (1.0, _NAN, 1.0), (_NAN, 0.0, 1.0), (-1.0, _INF, 1.0),
-                        (-8.0, 0.5, Raises), (0.0, -1.0, Raises), (10.0, 400.0, Raises), (None, 2.0, None), (2.0, None, None),
+                        (-8.0, 0.5, Raises), (0.0, -1.0, Raises), (10.0, 400.0, Raises), (None, 2.0, None),
+                        (2.0, None, None),
                         types="float64; float64"),
     ),
     Operation(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -18,7 +17,8 @@ from penstock.errors import DeclarationError, ExpressionError, SqlError
 from penstock.operations import readings
 from penstock.operations.construct import call
 from penstock.operations.fluent import Expression, lit
-from penstock.operations.table import LEARNED, OPERATIONS
+from penstock.operations.functions import LEARNED_FUNCTIONS, function, near
+from penstock.operations.table import OPERATIONS
 from penstock.operations.text import EXTRACTED, OUR_NAMESPACE
 
 
@@ -235,7 +235,7 @@ def _array(node: exp.Array) -> Expression:
 def _extract(node: exp.Extract) -> Expression:
     part, x = node.this.sql("bigquery").upper(), node.expression
     if part not in _PARTS:
-        raise SqlError(f"EXTRACT has no part {part}{_near(part, _PARTS)}")
+        raise SqlError(f"EXTRACT has no part {part}{near(part, _PARTS)}")
     if isinstance(x, exp.AtTimeZone):
         return _call(_PARTS[part], from_ast(x.this), from_ast(x.args["zone"]))
     if isinstance(x, exp.Anonymous) and x.this == _AT_ZONE:
@@ -262,9 +262,9 @@ def _dot(node: exp.Dot) -> Expression:
     if space == OUR_NAMESPACE and name.lower() in OPERATIONS:
         return _call(name.lower(), *_read(inner.expressions))
     full = f"{space}.{name}"
-    if full in _LEARNED_FUNCTIONS:
+    if full in LEARNED_FUNCTIONS:
         raise SqlError(f"{full} learns from the training rows; write {node.sql('bigquery')} OVER ()")
-    return _function(full, inner.expressions)
+    return function(full, inner.expressions, from_ast)
 
 
 def _window(node: exp.Window) -> Expression:
@@ -276,164 +276,17 @@ def _window(node: exp.Window) -> Expression:
         if not isinstance(function, exp.Anonymous):
             function = _tree(function.sql("bigquery")).this
         full = f"{inner.this.name}.{function.name}".upper()
-        if full in _LEARNED_FUNCTIONS:
-            return _call(_LEARNED_FUNCTIONS[full], *_read(function.expressions))
-        raise SqlError(f"{full} takes no OVER (){_near(full, _LEARNED_FUNCTIONS)}")
+        if full in LEARNED_FUNCTIONS:
+            return _call(LEARNED_FUNCTIONS[full], *_read(function.expressions))
+        raise SqlError(f"{full} takes no OVER (){near(full, LEARNED_FUNCTIONS)}")
     raise SqlError(f"{node.sql('bigquery')}: a window reads other rows; only ML.* functions with an empty OVER () can")
-
-
-def _anonymous(node: exp.Anonymous) -> Expression:
-    return _function(node.name.upper(), node.expressions)
-
-
-def _function(name: str, arguments: Sequence[exp.Expression]) -> Expression:
-    if name in _SPECIAL:
-        return _SPECIAL[name](arguments)
-    if name in _FUNCTIONS:
-        operation = OPERATIONS[_FUNCTIONS[name]]
-        parts = {place for place, parameter in enumerate(operation.parameters) if parameter.name == "part"}
-        return _call(
-            operation.name,
-            *(_date_part(item) if place in parts else from_ast(item) for place, item in enumerate(arguments)),
-        )
-    if name in _VOLATILE:
-        raise SqlError(
-            f"{name} changes from call to call, so training and serving would differ; pass its value in as a column"
-        )
-    if name in _AGGREGATES:
-        raise SqlError(
-            f"{name} is an aggregate over rows; an expression sees one row. Learned statistics are ML.* functions with OVER ()"
-        )
-    known = [*_FUNCTIONS, *_SPECIAL, *_LEARNED_FUNCTIONS]
-    raise SqlError(f"there is no function {name}{_near(name, known)}")
-
-
-def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f". Did you mean {near[0]}?" if near else ""
-
-
-def _date_part(node: exp.Expression) -> Expression:
-    """Read DAY, ISOWEEK, WEEK(MONDAY) as a word."""
-    word = node.sql("bigquery").lower()
-    return lit({"week(monday)": "isoweek", "week(sunday)": "week"}.get(word, word))
-
-
-def _interval(function: str, *, sign: int) -> Callable[[Sequence[exp.Expression]], Expression]:
-    """Return the reader of DATE_ADD(x, INTERVAL n PART) and its like."""
-
-    def read(arguments: Sequence[exp.Expression]) -> Expression:
-        if len(arguments) != 2 or not isinstance(arguments[1], exp.Interval) or arguments[1].args.get("unit") is None:
-            raise SqlError(f"{function.upper()} takes a date and INTERVAL n PART")
-        amount = arguments[1].this
-        # sqlglot keeps the number of an interval as a string.
-        number = lit(int(amount.this)) if isinstance(amount, exp.Literal) else from_ast(amount)
-        number = number if sign > 0 else lit(-number.args[0]) if number.op == "literal" else -number
-        return _call(function, from_ast(arguments[0]), number, _date_part(arguments[1].args["unit"]))
-
-    return read
-
-
-def _struct(arguments: Sequence[exp.Expression]) -> Expression:
-    names = [item.alias_or_name or f"_{place}" for place, item in enumerate(arguments)]
-    if len(set(names)) < len(names):
-        raise SqlError(f"STRUCT has two fields of one name: {', '.join(names)}; name them with AS")
-    return _call("struct", tuple(names), *(from_ast(item.unalias()) for item in arguments))
-
-
-def _cast_to(target: str) -> Callable[[Sequence[exp.Expression]], Expression]:
-    """Return the reader of STRING(x), DATETIME(x), TIMESTAMP(x): casts under another name."""
-
-    def read(arguments: Sequence[exp.Expression]) -> Expression:
-        if len(arguments) != 1:
-            raise SqlError(f"{target.upper()} takes one argument here; use CAST or EXTRACT(... AT TIME ZONE ...)")
-        return _call("cast", from_ast(arguments[0]), target)
-
-    return read
-
-
-def _from_hex(arguments: Sequence[exp.Expression]) -> Expression:
-    value = from_ast(arguments[0])
-    if value.op != "literal":
-        raise SqlError("FROM_HEX takes a constant")
-    try:
-        return lit(bytes.fromhex(value.args[0]))
-    except (TypeError, ValueError) as error:
-        raise SqlError(f"FROM_HEX: {error}") from error
-
-
-def _log(arguments: Sequence[exp.Expression]) -> Expression:
-    return _call("ln" if len(arguments) == 1 else "log", *_read(arguments))
 
 
 def _refuse_subquery(node: exp.Expression) -> NoReturn:
     raise SqlError(f"{node.sql('bigquery')}: {_REFUSED[exp.Subquery, exp.Select, exp.Exists]}")
 
 
-_FUNCTIONS: dict[str, str] = {
-    operation.bigquery: name for name, operation in OPERATIONS.items() if operation.bigquery
-} | {
-    "IFNULL": "coalesce",
-    "CHAR_LENGTH": "length",
-    "CHARACTER_LENGTH": "length",
-    "SUBSTRING": "substr",
-    "INSTR": "strpos",
-    "POWER": "pow",
-    "CEILING": "ceil",
-    "DATETIME_DIFF": "timestamp_diff",
-    "DATETIME_TRUNC": "timestamp_trunc",
-    "DATE": "date",
-}
-"""BigQuery's name -> our operation."""
-
-_LEARNED_FUNCTIONS: dict[str, str] = {operation.bigquery: name for name, operation in LEARNED.items()}
-
-_SPECIAL: dict[str, Callable[[Sequence[exp.Expression]], Expression]] = {
-    "STRUCT": _struct,
-    "DATE_ADD": _interval("date_add", sign=1),
-    "DATE_SUB": _interval("date_add", sign=-1),
-    "TIMESTAMP_ADD": _interval("timestamp_add", sign=1),
-    "TIMESTAMP_SUB": _interval("timestamp_add", sign=-1),
-    "DATETIME_ADD": _interval("timestamp_add", sign=1),
-    "DATETIME_SUB": _interval("timestamp_add", sign=-1),
-    "STRING": _cast_to("string"),
-    "DATETIME": _cast_to("datetime"),
-    "TIMESTAMP": _cast_to("timestamp"),
-    "FROM_HEX": _from_hex,
-    "LOG": _log,
-}
-
 _PARTS = {part: name for name, part in EXTRACTED.items()}
-
-_VOLATILE = frozenset(
-    ["RAND", "GENERATE_UUID", "CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME", "CURRENT_TIMESTAMP", "SESSION_USER"]
-)
-_AGGREGATES = frozenset(
-    [
-        "ANY_VALUE",
-        "APPROX_COUNT_DISTINCT",
-        "APPROX_QUANTILES",
-        "APPROX_TOP_COUNT",
-        "ARRAY_AGG",
-        "ARRAY_CONCAT_AGG",
-        "AVG",
-        "CORR",
-        "COUNT",
-        "COUNTIF",
-        "LOGICAL_AND",
-        "LOGICAL_OR",
-        "MAX",
-        "MIN",
-        "STDDEV",
-        "STDDEV_POP",
-        "STDDEV_SAMP",
-        "STRING_AGG",
-        "SUM",
-        "VARIANCE",
-        "VAR_POP",
-        "VAR_SAMP",
-    ]
-)
 
 _NODES: dict[type[Any], Callable[[Any], Expression]] = {
     exp.Column: _column,
@@ -457,7 +310,7 @@ _NODES: dict[type[Any], Callable[[Any], Expression]] = {
     exp.Bracket: _bracket,
     exp.Dot: _dot,
     exp.Window: _window,
-    exp.Anonymous: _anonymous,
+    exp.Anonymous: lambda node: function(node.name.upper(), node.expressions, from_ast),
     exp.Floor: lambda node: _call("floor", from_ast(node.this)),
     exp.Ceil: lambda node: _call("ceil", from_ast(node.this)),
     exp.DPipe: _binary("concat"),

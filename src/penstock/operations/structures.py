@@ -112,7 +112,8 @@ OPERATIONS = (
         row=lambda a, t: f"{a[0]}[{a[1]!r}]",
         nulls="makes",
         examples=golden(
-            ({"a": "x", "b": ""}, "a", "x"), ({"a": None, "b": ""}, "a", None), (None, "a", None), types=f"{_PAIR}; string",
+            ({"a": "x", "b": ""}, "a", "x"), ({"a": None, "b": ""}, "a", None), (None, "a", None),
+            types=f"{_PAIR}; string",
         ),
     ),
     Operation(
@@ -125,7 +126,8 @@ OPERATIONS = (
         names={},
         bigquery="ML.FEATURE_CROSS",
         examples=golden(
-            ({"a": "x", "b": "y"}, 2, {"a_b": "x_y"}), ({"a": None, "b": "y"}, 2, {"a_b": None}), (None, 2, None), ({"a": "", "b": ""}, 2, {"a_b": "_"}),
+            ({"a": "x", "b": "y"}, 2, {"a_b": "x_y"}), ({"a": None, "b": "y"}, 2, {"a_b": None}), (None, 2, None),
+            ({"a": "", "b": ""}, 2, {"a_b": "_"}),
             types=f"{_PAIR}; int64",
         ),
     ),
@@ -152,7 +154,8 @@ OPERATIONS = (
         names={"item_at": item_at},
         nulls="makes",
         examples=golden(
-            ([7, None], 0, 7), ([7, None], 1, None), ([7], 1, Raises), ([7], -1, Raises), ([], 0, Raises), (None, 0, None), ([7], None, None), (None, -1, None),
+            ([7, None], 0, 7), ([7, None], 1, None), ([7], 1, Raises), ([7], -1, Raises), ([], 0, Raises),
+            (None, 0, None), ([7], None, None), (None, -1, None),
             types="array<int64>; int64",
         ),
     ),
@@ -165,7 +168,8 @@ OPERATIONS = (
         row=lambda a, t: f"({a[0]}[{a[1]}] if 0 <= {a[1]} < len({a[0]}) else None)",
         nulls="makes",
         examples=golden(
-            ([7, None], 0, 7), ([7], 1, None), ([7], -1, None), ([], 0, None), (None, 0, None), types="array<int64>; int64",
+            ([7, None], 0, 7), ([7], 1, None), ([7], -1, None), ([], 0, None), (None, 0, None),
+            types="array<int64>; int64",
         ),
     ),
 )  # fmt: skip

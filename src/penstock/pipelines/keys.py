@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from penstock.core.artifact import Artifact, Source
-from penstock.core.fingerprint import Fingerprint, digest_of, fingerprint, shown
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Ref, Step, references
 from penstock.errors import DeclarationError, FingerprintError
+from penstock.pipelines.fingerprint import Fingerprint, digest_of, fingerprint, shown
 from penstock.pipelines.observed import observe_file
 
 SCHEME = "penstock step 1"

@@ -18,8 +18,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from penstock.core.fingerprint_code import scan
-from penstock.core.fingerprint_origin import origin
+from penstock.pipelines.fingerprint_code import scan
+from penstock.pipelines.fingerprint_origin import origin
 
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", *(f"{Path(path).resolve()}/" for path in {
     sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}))  # fmt: skip

@@ -132,7 +132,8 @@ class Project:
         """
         version = self._version(name)
         replayed = learned_rows(version, self.metadata, self.artifacts) if rows is None else to_arrow(self._rows(rows))
-        return verify_graph(self._graph(name), replayed, name=name, url=url)
+        graph = load_version(version, self.metadata, self.artifacts)
+        return verify_graph(graph, replayed, version=version, url=url)
 
     def sql(self, text: str) -> pa.Table:
         """Run SQL in BigQuery's dialect, with its CREATE MODEL and ML.* functions; return the last statement's rows."""

@@ -33,6 +33,7 @@ class Verification:
     """What a replay found: rows compared, the largest relative difference, each row that differs with both answers."""
 
     model: str
+    version: int
     endpoint: str
     rows: int
     largest: float
@@ -56,17 +57,20 @@ def learned_rows(version: ModelVersion, metadata: MetadataStore, store: Artifact
             "give rows to replay: verify(name, rows=...), or --rows FILE"
         )
     rows: pa.Table = load_artifact(artifact, store)
-    spread = np.arange(0, rows.num_rows, max(1, rows.num_rows // _REPLAYED_ROWS))
+    spread = np.linspace(0, rows.num_rows - 1, min(rows.num_rows, _REPLAYED_ROWS)).astype(np.int64)
     return rows.take(pa.array(spread))
 
 
-def verify_graph(graph: ModelGraph, rows: pa.Table, *, name: str, url: str | None = None) -> Verification:
-    """Replay `rows` one by one through the server at `url` (else through the row form) and compare with batch."""
+def verify_graph(graph: ModelGraph, rows: pa.Table, *, version: ModelVersion, url: str | None = None) -> Verification:
+    """Replay `rows` through the server at `url` (else through the row form) and compare with batch prediction.
+
+    The server is asked for this very version: another may be promoted meanwhile.
+    """
     wanted = graph.signature.inputs.names
     raw = rows.select([name for name in wanted if name in rows.column_names])
     batch = models.predict(graph, raw).select(graph.signature.outputs.names).to_pylist()
     if url:
-        with _endpoint(url, name) as answer:
+        with _endpoint(url, version) as answer:
             served = _replay(raw.to_pylist(), answer)
     else:
         served = _replay(raw.to_pylist(), models.row_predictor(graph).answer)
@@ -78,7 +82,12 @@ def verify_graph(graph: ModelGraph, rows: pa.Table, *, name: str, url: str | Non
         if apart > TOLERANCE:
             differing.append({"row": row, "batch": expected, "served": got})
     return Verification(
-        model=name, endpoint=url or "row form", rows=raw.num_rows, largest=largest, differing=tuple(differing)
+        model=version.model,
+        version=version.version,
+        endpoint=url or "row form",
+        rows=raw.num_rows,
+        largest=largest,
+        differing=tuple(differing),
     )
 
 
@@ -106,14 +115,14 @@ def _replay(rows: list[dict[str, Any]], answer: Callable[[bytes], bytes]) -> lis
 
 
 @contextmanager
-def _endpoint(url: str, model: str) -> Iterator[Callable[[bytes], bytes]]:
+def _endpoint(url: str, version: ModelVersion) -> Iterator[Callable[[bytes], bytes]]:
     """Give the function that posts a body to a model of the server at `url`, over one connection."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
         raise RequestError(f"'{url}' is not the address of a server; give http://host:port")
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = connect(parts.hostname, parts.port, timeout=60)
-    path = f"{parts.path.rstrip('/')}/v1/models/{model}:predict"
+    path = f"{parts.path.rstrip('/')}/v1/models/{version.model}/versions/{version.version}:predict"
 
     def post(body: bytes) -> bytes:
         try:

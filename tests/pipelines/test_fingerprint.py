@@ -28,10 +28,10 @@ import numpy as np
 import pytest
 
 from penstock.core.expression import Expr, literal
-from penstock.core.fingerprint import digest_of, fingerprint
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.errors import FingerprintError
+from penstock.pipelines.fingerprint import digest_of, fingerprint
 
 
 class Color(enum.Enum):

@@ -31,9 +31,9 @@ from typing import Any
 from blake3 import blake3
 
 from penstock.core.expression import Expr
-from penstock.core.fingerprint_code import Reach, scan
-from penstock.core.fingerprint_origin import origin
 from penstock.errors import FingerprintError
+from penstock.pipelines.fingerprint_code import Reach, scan
+from penstock.pipelines.fingerprint_origin import origin
 
 _MISSING = object()
 _DEEPEST = 100

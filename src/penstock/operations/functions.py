@@ -1,0 +1,165 @@
+"""Functions of BigQuery by name: which operation each is, and those that we refuse, with the reason."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from penstock.errors import SqlError
+from penstock.operations.construct import call
+from penstock.operations.fluent import Expression, lit
+from penstock.operations.table import LEARNED, OPERATIONS
+
+Read = Callable[[Any], Expression]
+"""Reads a node of sqlglot's tree as an expression; `parsing.from_ast`, handed in."""
+_Reader = Callable[[Sequence[exp.Expression], Read], Expression]
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return the question whether a nearby name was meant, or nothing."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f". Did you mean {found[0]}?" if found else ""
+
+
+def function(name: str, arguments: Sequence[exp.Expression], read: Read) -> Expression:
+    """Return the expression of a function call. Raises `SqlError` that names the function if we do not have it."""
+    if name in _SPECIAL:
+        return _SPECIAL[name](arguments, read)
+    if name in _FUNCTIONS:
+        operation = OPERATIONS[_FUNCTIONS[name]]
+        parts = {place for place, parameter in enumerate(operation.parameters) if parameter.name == "part"}
+        return call(
+            Expression,
+            operation.name,
+            *(_date_part(item) if place in parts else read(item) for place, item in enumerate(arguments)),
+        )
+    if name in _VOLATILE:
+        raise SqlError(
+            f"{name} changes from call to call, so training and serving would differ; pass its value in as a column"
+        )
+    if name in _AGGREGATES:
+        raise SqlError(
+            f"{name} is an aggregate over rows; an expression sees one row. Learned statistics are ML.* functions with OVER ()"
+        )
+    known = [*_FUNCTIONS, *_SPECIAL, *LEARNED_FUNCTIONS]
+    raise SqlError(f"there is no function {name}{near(name, known)}")
+
+
+def _date_part(node: exp.Expression) -> Expression:
+    """Read DAY, ISOWEEK, WEEK(MONDAY) as a word."""
+    word = node.sql("bigquery").lower()
+    return lit({"week(monday)": "isoweek", "week(sunday)": "week"}.get(word, word))
+
+
+def _interval(function: str, *, sign: int) -> _Reader:
+    """Return the reader of DATE_ADD(x, INTERVAL n PART) and its like."""
+
+    def built(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+        if len(arguments) != 2 or not isinstance(arguments[1], exp.Interval) or arguments[1].args.get("unit") is None:
+            raise SqlError(f"{function.upper()} takes a date and INTERVAL n PART")
+        amount = arguments[1].this
+        # sqlglot keeps the number of an interval as a string.
+        number = lit(int(amount.this)) if isinstance(amount, exp.Literal) else read(amount)
+        number = number if sign > 0 else lit(-number.args[0]) if number.op == "literal" else -number
+        return call(Expression, function, read(arguments[0]), number, _date_part(arguments[1].args["unit"]))
+
+    return built
+
+
+def _struct(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+    names = [item.alias_or_name or f"_{place}" for place, item in enumerate(arguments)]
+    if len(set(names)) < len(names):
+        raise SqlError(f"STRUCT has two fields of one name: {', '.join(names)}; name them with AS")
+    return call(Expression, "struct", tuple(names), *(read(item.unalias()) for item in arguments))
+
+
+def _cast_to(target: str) -> _Reader:
+    """Return the reader of STRING(x), DATETIME(x), TIMESTAMP(x): casts under another name."""
+
+    def built(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+        if len(arguments) != 1:
+            raise SqlError(f"{target.upper()} takes one argument here; use CAST or EXTRACT(... AT TIME ZONE ...)")
+        return call(Expression, "cast", read(arguments[0]), target)
+
+    return built
+
+
+def _from_hex(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+    value = read(arguments[0])
+    if value.op != "literal":
+        raise SqlError("FROM_HEX takes a constant")
+    try:
+        return lit(bytes.fromhex(value.args[0]))
+    except (TypeError, ValueError) as error:
+        raise SqlError(f"FROM_HEX: {error}") from error
+
+
+def _log(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+    return call(Expression, "ln" if len(arguments) == 1 else "log", *map(read, arguments))
+
+
+_FUNCTIONS: dict[str, str] = {
+    operation.bigquery: name for name, operation in OPERATIONS.items() if operation.bigquery
+} | {
+    "IFNULL": "coalesce",
+    "CHAR_LENGTH": "length",
+    "CHARACTER_LENGTH": "length",
+    "SUBSTRING": "substr",
+    "INSTR": "strpos",
+    "POWER": "pow",
+    "CEILING": "ceil",
+    "DATETIME_DIFF": "timestamp_diff",
+    "DATETIME_TRUNC": "timestamp_trunc",
+    "DATE": "date",
+}
+"""BigQuery's name -> our operation."""
+
+LEARNED_FUNCTIONS: dict[str, str] = {operation.bigquery: name for name, operation in LEARNED.items()}
+
+_SPECIAL: dict[str, _Reader] = {
+    "STRUCT": _struct,
+    "DATE_ADD": _interval("date_add", sign=1),
+    "DATE_SUB": _interval("date_add", sign=-1),
+    "TIMESTAMP_ADD": _interval("timestamp_add", sign=1),
+    "TIMESTAMP_SUB": _interval("timestamp_add", sign=-1),
+    "DATETIME_ADD": _interval("timestamp_add", sign=1),
+    "DATETIME_SUB": _interval("timestamp_add", sign=-1),
+    "STRING": _cast_to("string"),
+    "DATETIME": _cast_to("datetime"),
+    "TIMESTAMP": _cast_to("timestamp"),
+    "FROM_HEX": _from_hex,
+    "LOG": _log,
+}
+
+_VOLATILE = frozenset(
+    ["RAND", "GENERATE_UUID", "CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME", "CURRENT_TIMESTAMP", "SESSION_USER"]
+)
+_AGGREGATES = frozenset(
+    [
+        "ANY_VALUE",
+        "APPROX_COUNT_DISTINCT",
+        "APPROX_QUANTILES",
+        "APPROX_TOP_COUNT",
+        "ARRAY_AGG",
+        "ARRAY_CONCAT_AGG",
+        "AVG",
+        "CORR",
+        "COUNT",
+        "COUNTIF",
+        "LOGICAL_AND",
+        "LOGICAL_OR",
+        "MAX",
+        "MIN",
+        "STDDEV",
+        "STDDEV_POP",
+        "STDDEV_SAMP",
+        "STRING_AGG",
+        "SUM",
+        "VARIANCE",
+        "VAR_POP",
+        "VAR_SAMP",
+    ]
+)
