@@ -14,8 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 import penstock as ps
-from penstock.cli.display import RunDisplay
-from penstock.cli.output import print_rows, print_table
+from penstock.cli.display import RunDisplay, print_table
 
 HERE = Path(__file__).parent
 CONSOLE = Console(highlight=False)
@@ -38,7 +37,7 @@ FROM ML.PREDICT(MODEL delays, (
   SELECT dep_delay, carrier, origin, distance, time_hour FROM flights WHERE dest = 'HNL' ORDER BY time_hour LIMIT 3))
 """
 FLIGHT = {
-    "carrier": "UA", "origin": "EWR", "dest": "SFO", "dep_delay": 25.0, "distance": 2565, "wind_speed": 12.7,
+    "carrier": "UA", "origin": "EWR", "dest": "SFO", "dep_delay": 25, "distance": 2565, "wind_speed": 12.7,
     "humid": 71.0, "precip": 0.0, "visib": 10.0, "time_hour": "2013-12-20T17:00:00Z",
 }  # fmt: skip
 
@@ -51,19 +50,17 @@ def chapter(title: str) -> None:
 def show_run(project: ps.Project, title: str, **params: int) -> None:
     """Run the pipeline with a live display, and say how long it took."""
     CONSOLE.print(f"[dim]$ penstock run flights {' '.join(f'-p {k}={v}' for k, v in params.items())}[/dim]  {title}")
-    started = time.perf_counter()
     with RunDisplay() as display:
         run = project.run("flights", on_event=display, **params)
     if run.state != "succeeded":
         sys.exit(f"the run {run.state}; see: penstock show {run.id}")
-    CONSOLE.print(f"run {run.id} {run.state} in {time.perf_counter() - started:.2f} s")
 
 
 def show_sql(project: ps.Project, text: str) -> None:
     """Run one SQL text and print what it gives."""
     CONSOLE.print(f"[dim]{text.strip()}[/dim]")
     started = time.perf_counter()
-    print_rows(project.sql(text), limit=10)
+    print_table(project.sql(text))
     CONSOLE.print(f"{time.perf_counter() - started:.2f} s\n")
 
 
@@ -108,7 +105,7 @@ def main() -> None:
     chapter("1  A pipeline: read, test the data, split by time, fit, evaluate, push")
     show_run(project, "")
     report = project.runs(pipeline="flights")[0].artifact("evaluate").load()
-    print_table(list(report), [list(report.values())])
+    print_table([report])
     champion = project.models["flights"].alias("champion")
     CONSOLE.print(f"champion: flights version {champion.version}, graph {champion.digest[:12]}\n")
 

@@ -65,11 +65,15 @@ class Forms:
         """Return what is equal only to values of the same type and bits."""
         return _exact(value)
 
-    def sql(self, expr: Expr, schema: Schema, rows: Rows) -> list[Any]:
-        """Run the SQL form over all rows at once; if that raises, over each row alone."""
+    def register(self, schema: Schema, rows: Rows) -> None:
+        """Make the rows the table `rows_of_test`; its column `_` numbers them."""
         arrow = pa.schema([(field.name, _arrow_type(field.type)) for field in schema] + [("_", pa.int64())])
         table = pa.Table.from_pylist([{**row, "_": place} for place, row in enumerate(rows)], schema=arrow)
         self.connection.register("rows_of_test", table)
+
+    def sql(self, expr: Expr, schema: Schema, rows: Rows) -> list[Any]:
+        """Run the SQL form over all rows at once; if that raises, over each row alone."""
+        self.register(schema, rows)
         try:
             query = f"SELECT {sql(expr, schema)} AS value FROM rows_of_test ORDER BY _"
             result = self.connection.sql(query).to_arrow_table()

@@ -206,7 +206,7 @@ def _timestamp_trunc_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
 ARITHMETIC = (
     Operation(
         name="date_add",
-        meaning="The date so many parts later, its day cut to the length of the month; raises outside the years 1 to 9999.",
+        meaning="The date so many parts later, its day cut to the month's length; raises outside the years 1 to 9999.",
         parameters=(Parameter(name="x", types=("date",)), Parameter(name="number", types=("int64",)),
                     _part_parameter(tuple(calendar.DATE_PARTS))),
         result="date",

@@ -15,7 +15,7 @@ from penstock.operations.table import LEARNED, OPERATIONS
 
 Read = Callable[[Any], Expression]
 """Reads a node of sqlglot's tree as an expression; `parsing.from_ast`, handed in."""
-_Reader = Callable[[Sequence[exp.Expression], Read], Expression]
+_Reader = Callable[[Sequence[exp.Expr], Read], Expression]
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -24,7 +24,7 @@ def near(name: str, known: Iterable[str]) -> str:
     return f". Did you mean {found[0]}?" if found else ""
 
 
-def function(name: str, arguments: Sequence[exp.Expression], read: Read) -> Expression:
+def function(name: str, arguments: Sequence[exp.Expr], read: Read) -> Expression:
     """Return the expression of a function call. Raises `SqlError` that names the function if we do not have it."""
     if name in _SPECIAL:
         return _SPECIAL[name](arguments, read)
@@ -42,13 +42,14 @@ def function(name: str, arguments: Sequence[exp.Expression], read: Read) -> Expr
         )
     if name in _AGGREGATES:
         raise SqlError(
-            f"{name} is an aggregate over rows; an expression sees one row. Learned statistics are ML.* functions with OVER ()"
+            f"{name} is an aggregate over rows, but an expression sees one row; "
+            "statistics that are learned are ML.* functions with OVER ()"
         )
     known = [*_FUNCTIONS, *_SPECIAL, *LEARNED_FUNCTIONS]
     raise SqlError(f"there is no function {name}{near(name, known)}")
 
 
-def _date_part(node: exp.Expression) -> Expression:
+def _date_part(node: exp.Expr) -> Expression:
     """Read DAY, ISOWEEK, WEEK(MONDAY) as a word."""
     word = node.sql("bigquery").lower()
     return lit({"week(monday)": "isoweek", "week(sunday)": "week"}.get(word, word))
@@ -57,19 +58,21 @@ def _date_part(node: exp.Expression) -> Expression:
 def _interval(function: str, *, sign: int) -> _Reader:
     """Return the reader of DATE_ADD(x, INTERVAL n PART) and its like."""
 
-    def built(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+    def built(arguments: Sequence[exp.Expr], read: Read) -> Expression:
         if len(arguments) != 2 or not isinstance(arguments[1], exp.Interval) or arguments[1].args.get("unit") is None:
             raise SqlError(f"{function.upper()} takes a date and INTERVAL n PART")
         amount = arguments[1].this
-        # sqlglot keeps the number of an interval as a string.
-        number = lit(int(amount.this)) if isinstance(amount, exp.Literal) else read(amount)
+        try:
+            number = lit(int(amount.this)) if isinstance(amount, exp.Literal) else read(amount)  # sqlglot quotes it
+        except ValueError as error:
+            raise SqlError(f"INTERVAL {amount.sql('bigquery')}: it must be a whole number") from error
         number = number if sign > 0 else lit(-number.args[0]) if number.op == "literal" else -number
         return call(Expression, function, read(arguments[0]), number, _date_part(arguments[1].args["unit"]))
 
     return built
 
 
-def _struct(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+def _struct(arguments: Sequence[exp.Expr], read: Read) -> Expression:
     names = [item.alias_or_name or f"_{place}" for place, item in enumerate(arguments)]
     if len(set(names)) < len(names):
         raise SqlError(f"STRUCT has two fields of one name: {', '.join(names)}; name them with AS")
@@ -79,7 +82,7 @@ def _struct(arguments: Sequence[exp.Expression], read: Read) -> Expression:
 def _cast_to(target: str) -> _Reader:
     """Return the reader of STRING(x), DATETIME(x), TIMESTAMP(x): casts under another name."""
 
-    def built(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+    def built(arguments: Sequence[exp.Expr], read: Read) -> Expression:
         if len(arguments) != 1:
             raise SqlError(f"{target.upper()} takes one argument here; use CAST or EXTRACT(... AT TIME ZONE ...)")
         return call(Expression, "cast", read(arguments[0]), target)
@@ -87,17 +90,16 @@ def _cast_to(target: str) -> _Reader:
     return built
 
 
-def _from_hex(arguments: Sequence[exp.Expression], read: Read) -> Expression:
-    value = read(arguments[0])
-    if value.op != "literal":
-        raise SqlError("FROM_HEX takes a constant")
+def _from_hex(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+    if len(arguments) != 1 or not isinstance(arguments[0], exp.Literal):
+        raise SqlError("FROM_HEX takes one constant")
     try:
-        return lit(bytes.fromhex(value.args[0]))
-    except (TypeError, ValueError) as error:
+        return lit(bytes.fromhex(arguments[0].this))
+    except ValueError as error:
         raise SqlError(f"FROM_HEX: {error}") from error
 
 
-def _log(arguments: Sequence[exp.Expression], read: Read) -> Expression:
+def _log(arguments: Sequence[exp.Expr], read: Read) -> Expression:
     return call(Expression, "ln" if len(arguments) == 1 else "log", *map(read, arguments))
 
 
@@ -134,32 +136,9 @@ _SPECIAL: dict[str, _Reader] = {
     "LOG": _log,
 }
 
-_VOLATILE = frozenset(
-    ["RAND", "GENERATE_UUID", "CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME", "CURRENT_TIMESTAMP", "SESSION_USER"]
-)
-_AGGREGATES = frozenset(
-    [
-        "ANY_VALUE",
-        "APPROX_COUNT_DISTINCT",
-        "APPROX_QUANTILES",
-        "APPROX_TOP_COUNT",
-        "ARRAY_AGG",
-        "ARRAY_CONCAT_AGG",
-        "AVG",
-        "CORR",
-        "COUNT",
-        "COUNTIF",
-        "LOGICAL_AND",
-        "LOGICAL_OR",
-        "MAX",
-        "MIN",
-        "STDDEV",
-        "STDDEV_POP",
-        "STDDEV_SAMP",
-        "STRING_AGG",
-        "SUM",
-        "VARIANCE",
-        "VAR_POP",
-        "VAR_SAMP",
-    ]
-)
+_VOLATILE = {"RAND", "GENERATE_UUID", "SESSION_USER", "CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME"}
+_VOLATILE |= {"CURRENT_TIMESTAMP"}
+
+_AGGREGATES = {"ANY_VALUE", "AVG", "CORR", "COUNT", "COUNTIF", "LOGICAL_AND", "LOGICAL_OR", "MAX", "MIN", "SUM"}
+_AGGREGATES |= {"APPROX_COUNT_DISTINCT", "APPROX_QUANTILES", "APPROX_TOP_COUNT", "ARRAY_AGG", "STRING_AGG"}
+_AGGREGATES |= {"STDDEV", "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR_POP", "VAR_SAMP"}

@@ -102,7 +102,7 @@ OPERATIONS = (
     ),
     LearnedOperation(
         name="min_max_scaler",
-        meaning="(x - least) / (greatest - least), held between 0 and 1 in prediction too; a constant column becomes 0.",
+        meaning="(x - least) / (greatest - least), always held between 0 and 1; a constant column becomes 0.",
         parameters=(_X,),
         result="float64",
         statistics=lambda a: _aggregates(a[0], least="min({x})", greatest="max({x})"),
@@ -145,7 +145,8 @@ OPERATIONS = (
     ),
     LearnedOperation(
         name="imputer",
-        meaning="x, and in place of NULL the mean, the median (nearest rank) or the most frequent value of the training rows. Numbers become float64.",
+        meaning="x, and in place of NULL the mean, the median (nearest rank) or the most frequent value of the "
+        "training rows. Numbers become float64.",
         parameters=(_CATEGORY, Parameter(name="strategy", types=("string",), constant=True, choices=_STRATEGIES)),
         result=lambda types: "float64" if types[0] == "int64" else str(types[0]),
         statistics=_imputer_statistics,
@@ -161,7 +162,7 @@ OPERATIONS = (
     ),
     LearnedOperation(
         name="quantile_bucketize",
-        meaning="The name of the bucket, of so many that hold about equally many training rows (nearest-rank quantiles).",
+        meaning="The name of x's bucket, of so many that hold about equally many training rows (by nearest rank).",
         parameters=(_X, Parameter(name="buckets", types=("int64",), constant=True)),
         result="string",
         statistics=_quantiles,
@@ -175,7 +176,7 @@ OPERATIONS = (
     ),
     LearnedOperation(
         name="label_encoder",
-        meaning="The place of x in the alphabetical vocabulary of its most frequent values, from 1; 0 for NULL and others.",
+        meaning="The place of x, from 1, in the alphabetical list of its most frequent values; 0 for NULL and others.",
         parameters=(_CATEGORY, _TOP_K, _THRESHOLD),
         result="int64",
         statistics=lambda a: _vocabulary(a, 1),
@@ -189,7 +190,7 @@ OPERATIONS = (
     ),
     LearnedOperation(
         name="one_hot_encoder",
-        meaning="As label_encoder, but as one (index, value) pair of an array; with drop='most_frequent' that entry's value is 0.",
+        meaning="label_encoder's index and 1.0, as an array of one pair; drop='most_frequent' gives that one 0.0.",
         parameters=(_CATEGORY, Parameter(name="drop", types=("string",), default="none", constant=True,
             choices=_DROPS), _TOP_K, _THRESHOLD),
         result=_HOT,

@@ -40,7 +40,7 @@ def parse(text: str) -> Expression:
         raise SqlError(f"in {text!r}: {error}") from error
 
 
-def _tree(text: str) -> exp.Expression:
+def _tree(text: str) -> exp.Expr:
     """Parse one expression. It is read in parentheses: at the start of a text some words are commands to sqlglot."""
     try:
         node = sqlglot.parse_one(f"({text}\n)", dialect=NamedFunctions)
@@ -51,7 +51,7 @@ def _tree(text: str) -> exp.Expression:
     return node
 
 
-def from_ast(node: exp.Expression) -> Expression:
+def from_ast(node: exp.Expr) -> Expression:
     """Return the expression that a node of sqlglot's tree stands for, in whichever way sqlglot read its functions.
 
     Raises `SqlError` that names the function or the syntax that we do not have.
@@ -77,7 +77,7 @@ def _place(error: Exception) -> str:
     return f"{details[0]['description'].split(' for <class')[0]} (line {line}, column {column - (line == 1)})"
 
 
-def _reread(node: exp.Expression) -> Expression:
+def _reread(node: exp.Expr) -> Expression:
     """Read a function that sqlglot gave a class of its own once more, by its name in BigQuery."""
     kept = node.transform(
         lambda part: (
@@ -99,7 +99,7 @@ def _call(name: str, *arguments: Any) -> Expression:
     return call(Expression, name, *arguments)
 
 
-def _read(nodes: Sequence[exp.Expression]) -> list[Expression]:
+def _read(nodes: Sequence[exp.Expr]) -> list[Expression]:
     return [from_ast(node) for node in nodes]
 
 
@@ -193,7 +193,7 @@ def _case(node: exp.Case) -> Expression:
     return result
 
 
-def _type(node: exp.Expression) -> str:
+def _type(node: exp.Expr) -> str:
     name = node.sql("bigquery").lower()
     if name not in SCALAR_TYPES and not name.startswith("array<"):
         raise SqlError(f"the type {name.upper()} is not one of {', '.join(SCALAR_TYPES).upper()}")
@@ -282,7 +282,7 @@ def _window(node: exp.Window) -> Expression:
     raise SqlError(f"{node.sql('bigquery')}: a window reads other rows; only ML.* functions with an empty OVER () can")
 
 
-def _refuse_subquery(node: exp.Expression) -> NoReturn:
+def _refuse_subquery(node: exp.Expr) -> NoReturn:
     raise SqlError(f"{node.sql('bigquery')}: {_REFUSED[exp.Subquery, exp.Select, exp.Exists]}")
 
 
@@ -318,6 +318,8 @@ _NODES: dict[type[Any], Callable[[Any], Expression]] = {
     exp.Sub: _binary("subtract"),
     exp.Mul: _binary("multiply"),
     exp.Div: _binary("divide"),
+    exp.IntDiv: _binary("div"),
+    exp.Mod: _binary("mod"),
     exp.EQ: _binary("eq"),
     exp.NEQ: _binary("ne"),
     exp.LT: _binary("lt"),

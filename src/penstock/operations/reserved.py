@@ -1,4 +1,4 @@
-"""Words that cannot name a column without back quotes: BigQuery's reserved ones, and those its parser takes as syntax."""
+"""Words that name a column only in back quotes: BigQuery's reserved ones, and those that its parser takes as syntax."""
 
 from __future__ import annotations
 

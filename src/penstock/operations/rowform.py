@@ -53,7 +53,8 @@ def row_source(exprs: Mapping[str, Expr], schema: Schema, variables: Mapping[str
     """Return Python statements that compute the expressions of one row.
 
     `variables` maps columns to the Python source of their value (`{"km": 'row["km"]'}`), None for NULL. What an
-    operation refuses (a value outside its domain, an overflow) raises `ExpressionError`, `ArithmeticError` or `ValueError`.
+    operation refuses (a value outside its domain, an overflow) raises `ExpressionError`, `ArithmeticError` or
+    `ValueError`.
     """
     writer = _Writer(exprs.values(), schema, variables)
     results = {name: writer.value(expr).closed for name, expr in exprs.items()}

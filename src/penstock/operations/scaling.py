@@ -27,7 +27,7 @@ def _vocabulary(values: tuple[Any, ...]) -> Callable[[Any, int], int]:
 def _places_sql(x: str, values: tuple[Any, ...], type: str) -> str:
     """Return the place of x in the vocabulary, NULL if it is not there.
 
-    A long vocabulary is written as a correlated subquery; DuckDB makes one hash join of it, which keeps the rows' order.
+    A long vocabulary is written as a correlated subquery: DuckDB makes a hash join of it that keeps the rows' order.
     """
     if not values:
         return "CAST(NULL AS BIGINT)"
@@ -84,7 +84,8 @@ def _bucket_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
         if low == high:
             return f"'bin_{low + 1}'"
         middle = (low + high) // 2
-        return f"CASE WHEN {arguments[0]} < {sql_literal(points[middle], 'float64')} THEN {tree(low, middle)} ELSE {tree(middle + 1, high)} END"
+        below = f"{arguments[0]} < {sql_literal(points[middle], 'float64')}"
+        return f"CASE WHEN {below} THEN {tree(low, middle)} ELSE {tree(middle + 1, high)} END"
 
     return f"CASE WHEN {arguments[0]} IS NOT NULL THEN {tree(0, len(points))} END"
 
@@ -139,7 +140,8 @@ OPERATIONS = (
     ),
     Operation(
         name="one_hot",
-        meaning="One (index, value) pair: the place of x in the vocabulary from 1 (0 for NULL and what is not in it) and 1.0; 0.0 for the dropped entry.",
+        meaning="An array of one (index, value) pair: the place of x in the vocabulary, from 1 (0: NULL, or not in it), "
+        "and 1.0, or 0.0 for the dropped entry.",
         parameters=(Parameter(name="x", types=("scalar",), alike=True),
             Parameter(name="vocabulary", types=("array",), constant=True, alike=True, prepare=_vocabulary),
                     Parameter(name="dropped", types=("scalar",), default=None, constant=True)),
@@ -158,8 +160,8 @@ OPERATIONS = (
     ),
     Operation(
         name="bucketize",
-        meaning="The name of the bucket, 'bin_1' before the first point: a bucket holds its lower point. The first and last point can be left out. "
-        "The points must ascend.",
+        meaning="The name of x's bucket, 'bin_1' before the first of ascending points; a bucket holds its lower point. "
+        "The first and the last point can be left out.",
         parameters=(_X, Parameter(name="points", types=("array<float64>",), constant=True, prepare=_checked_points),
             Parameter(name="exclude_boundaries", types=("bool",), default=False, constant=True)),
         result="string",

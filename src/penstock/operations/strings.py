@@ -97,10 +97,10 @@ def _trim(name: str, meaning: str, python: str, examples: tuple[Example, ...]) -
     return Operation(
         name=name,
         meaning=meaning,
-        parameters=(_S, Parameter(name="characters", types=("string",), default=_SPACES, constant=True)),
+        parameters=(_S, Parameter(name="characters", types=("string",), default=None, constant=True)),
         result="string",
-        sql=lambda a, t: f"{name}({a[0]}, {sql_literal(a[1], 'string')})",
-        row=lambda a, t: f"{a[0]}.{python}({a[1]!r})",
+        sql=lambda a, t: f"{name}({a[0]}, {sql_literal((*a, _SPACES)[1], 'string')})",
+        row=lambda a, t: f"{a[0]}.{python}({(*a, _SPACES)[1]!r})",
         examples=examples,
         bigquery=name.upper(),
     )
@@ -170,7 +170,7 @@ OPERATIONS = (
             golden(("foo", "FOO"), ("é", "É"), ("ß", "ẞ"), ("ﬁ", "ﬁ"), ("", ""), (None, None), types="string"),
             names={"upper": upper}),
     _trim("trim", "x without those characters (white space, unless given) at both ends.", "strip", golden(
-        ("   apple   ", _SPACES, "apple"), ("***apple***", "*", "apple"), ("\t\u3000a b\n", _SPACES, "a b"),
+        ("   apple   ", " ", "apple"), ("***apple***", "*", "apple"), ("\t\u3000a b\n", _SPACES, "a b"),
         ("", _SPACES, ""), ("xyx", "yx", ""), ("a", "", "a"), (None, "*", None), types="string; string")),
     _trim("ltrim", "x without those characters (white space, unless given) at the start.", "lstrip", golden(
         ("   apple   ", _SPACES, "apple   "), ("***apple***", "*", "apple***"), (None, "*", None),
@@ -180,7 +180,7 @@ OPERATIONS = (
         types="string; string")),
     Operation(
         name="substr",
-        meaning="`length` characters of x (to the end, if not given) from a position: 1 is the first, -1 the last; 0, and "
+        meaning="`length` characters of x (to the end, unless given) from a position: 1 the first, -1 the last; 0, and "
         "what lies before the start, mean the start. A negative length raises.",
         parameters=(_S, Parameter(name="position", types=("int64",)), Parameter(name="length", types=("int64",),
             default=None)),
@@ -232,7 +232,8 @@ OPERATIONS = (
     _pad("lpad", "left", lpad, (
         *golden(("abc", 5, "  abc"), ("abcd", 2, "ab"), ("", 0, ""), ("a", -1, Raises), (None, -1, None),
             types="string; int64"),
-        *golden(("abc", 8, "def", "defdeabc"), ("abc", 5, "", Raises), ("例子", 5, "中", "中中中例子"), ("a", None, "", None),
+        *golden(("abc", 8, "def", "defdeabc"), ("abc", 5, "", Raises), ("例子", 5, "中", "中中中例子"),
+                ("a", None, "", None),
                 types="string; int64; string"))),
     _pad("rpad", "right", rpad, (
         *golden(("abc", 5, "abc  "), ("abcd", 2, "ab"), ("a", 2**40, Raises), (None, 1, None), types="string; int64"),
@@ -255,7 +256,8 @@ OPERATIONS = (
             golden(("foo", "oof"), ("абв", "вба"), ("ae\u0301", "\u0301ea"), ("", ""), (None, None), types="string")),
     _simple("repeat", "x so many times; a negative number raises, and a text of above a million characters.",
             f"CASE WHEN ({{1}} < 0 OR length({{0}}) * {_capped('{1}')} > {_LONGEST}) AND {{0}} IS NOT NULL "
-            f"THEN {fails(f'repeat: the text must be of 0 to {_LONGEST} characters')} WHEN {{0}} <> '' THEN repeat({{0}}, {{1}}) "
+            f"THEN {fails(f'repeat: the text must be of 0 to {_LONGEST} characters')} "
+            "WHEN {0} <> '' THEN repeat({0}, {1}) "
             "WHEN {1} IS NOT NULL THEN {0} END",
             "({0} * (sized({1} if {1} < 0 else len({0}) * {1}) and {1}))",
             golden(("abc", 3, "abcabcabc"), ("abc", 0, ""), ("", 5, ""), ("a", -1, Raises), ("ab", 2**40, Raises),

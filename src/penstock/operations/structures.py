@@ -118,7 +118,7 @@ OPERATIONS = (
     ),
     Operation(
         name="feature_cross",
-        meaning="A struct of all combinations of 2 to `degree` fields, named f1_f2, their texts joined by '_'; NULL where one is NULL.",
+        meaning="A struct of the combinations of 2 to `degree` fields: f1_f2 joins their texts by '_', NULL if one is.",
         parameters=(_STRUCT, Parameter(name="degree", types=("int64",), default=2, constant=True)),
         result=_cross_type,
         sql=_cross_sql,
@@ -147,8 +147,8 @@ OPERATIONS = (
         parameters=(_ARRAY, _PLACE),
         result=lambda types: element_type(types[0]),
         sql=lambda a, t: (
-            f"CASE WHEN NOT {a[1]} BETWEEN 0 AND len({a[0]}) - 1 AND {a[0]} IS NOT NULL THEN {fails('no item at that offset')} "
-            f"ELSE list_extract({a[0]}, {a[1]} + 1) END"
+            f"CASE WHEN NOT {a[1]} BETWEEN 0 AND len({a[0]}) - 1 AND {a[0]} IS NOT NULL "
+            f"THEN {fails('no item at that offset')} ELSE list_extract({a[0]}, {a[1]} + 1) END"
         ),
         row=lambda a, t: f"item_at({a[0]}, {a[1]})",
         names={"item_at": item_at},

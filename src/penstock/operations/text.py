@@ -110,7 +110,8 @@ def _in(x: Expr, values: Expr) -> str:
 
 
 def _struct(names: Expr, *values: Expr) -> str:
-    return f"STRUCT({', '.join(f'{_text(value)} AS {name_text(name)}' for name, value in zip(names.args[0], values, strict=True))})"
+    pairs = zip(names.args[0], values, strict=True)
+    return f"STRUCT({', '.join(f'{_text(value)} AS {name_text(name)}' for name, value in pairs)})"
 
 
 def _field(x: Expr, name: Expr) -> str:
@@ -122,9 +123,11 @@ def _indexed(word: str) -> Callable[..., str]:
 
 
 def _moved(function: str) -> Callable[..., str]:
-    return lambda x, number, part: (
-        f"{function}({_text(x)}, INTERVAL {_operand(number) if number.op == 'literal' else f'({_text(number)})'} {_keyword(part)})"
-    )
+    def write(x: Expr, number: Expr, part: Expr) -> str:
+        amount = _operand(number) if number.op == "literal" else f"({_text(number)})"
+        return f"{function}({_text(x)}, INTERVAL {amount} {_keyword(part)})"
+
+    return write
 
 
 _SPECIAL: dict[str, Callable[..., str]] = {
@@ -160,7 +163,7 @@ def literal_text(value: Any, type: str) -> str:
         case "float64":
             return repr(value) if math.isfinite(value) else f"CAST('{value}' AS FLOAT64)"
         case "string":
-            return "'" + value.translate(_ESCAPES) + "'"
+            return f"'{str(value).translate(_ESCAPES)}'"
         case "bytes":
             return f"FROM_HEX('{value.hex()}')"
         case "date" | "time":

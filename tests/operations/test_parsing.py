@@ -1,0 +1,126 @@
+"""The SQL front gives the same expressions as the Python front; what has no meaning is refused, with the reason."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+import sqlglot
+
+from penstock.errors import SqlError
+from penstock.operations import Expression, col, from_ast, lit, parse, struct, text
+
+_A, _B, _T, _D = col("a"), col("b"), col("t"), col("d")
+
+SAME = {
+    "EXTRACT(HOUR FROM start_date)": col("start_date").hour(),
+    "EXTRACT(DAYOFWEEK FROM t)": _T.day_of_week(),
+    "CAST(EXTRACT(dayofweek from t) AS STRING)": _T.day_of_week().cast("string"),
+    "EXTRACT(HOUR FROM t AT TIME ZONE 'America/New_York')": _T.hour("America/New_York"),
+    "extract(hour from t at time zone 'UTC')": _T.hour(),
+    "ML.STANDARD_SCALER(a) OVER()": _A.standard_scaler(),
+    "ml.standard_scaler(LN(1 + a)) over ()": (1 + _A).ln().standard_scaler(),
+    "ML.LABEL_ENCODER(a, 2, 5) OVER()": _A.label_encoder(2),
+    "ML.IMPUTER(a, 'mean') OVER()": _A.imputer("mean"),
+    "ML.QUANTILE_BUCKETIZE(a, 4) OVER()": _A.quantile_bucketize(4),
+    "ML.BUCKETIZE(a, [1, 2.5], TRUE)": _A.bucketize([1, 2.5], True),
+    "ML.FEATURE_CROSS(STRUCT(a, b AS c))": struct(a=_A, c=_B).feature_cross(),
+    "IF(a > 1, 'x', b)": _A.gt(1).if_else("x", _B),
+    "CASE WHEN a THEN 1 WHEN b THEN 2 END": _A.if_else(1, _B.if_else(2, None)),
+    "CASE a WHEN 1 THEN 'x' ELSE 'y' END": _A.eq(1).if_else("x", "y"),
+    "IFNULL(a, 0)": _A.fill_null(0),
+    "COALESCE(a, b, 0)": _A.coalesce(_B, 0),
+    "a IN (1, 2)": _A.is_in([1, 2]),
+    "a NOT IN ('x')": ~_A.is_in(["x"]),
+    "a IN UNNEST([1, 2])": _A.is_in([1, 2]),
+    "a IN (1, b)": _A.is_in([1]) | _A.eq(_B),
+    "a BETWEEN 1 AND b": _A.between(1, _B),
+    "a IS NULL": _A.is_null(),
+    "a IS NOT NULL": _A.is_not_null(),
+    "a || 'x'": _A.concat("x"),
+    "-a * -2 + 3": -_A * -2 + 3,
+    "a / b = 0.5 AND NOT a <> b": (_A / _B).eq(0.5) & ~_A.ne(_B),
+    "SAFE_DIVIDE(a, b)": _A.safe_divide(_B),
+    "MOD(a, 3)": _A % 3,
+    "SAFE_CAST(a AS FLOAT64)": _A.safe_cast("float64"),
+    "ROUND(a, 0)": _A.round(),
+    "LOG(a)": _A.ln(),
+    "LOG(a, 2)": _A.log(2),
+    "SUBSTR(a, 1, 3)": _A.substr(1, 3),
+    "a LIKE 'Kings%'": _A.like("Kings%"),
+    "DATE_DIFF(d, DATE '2024-05-05', WEEK(MONDAY))": _D.date_diff(datetime.date(2024, 5, 5), "isoweek"),
+    "DATE_SUB(d, INTERVAL 3 DAY)": _D.date_sub(3, "day"),
+    "TIMESTAMP_ADD(t, INTERVAL a HOUR)": _T.timestamp_add(_A, "hour"),
+    "TIMESTAMP_TRUNC(t, HOUR)": _T.timestamp_trunc("hour"),
+    "t > TIMESTAMP '2024-05-05 18:00:00+02'": _T.gt(datetime.datetime(2024, 5, 5, 16, tzinfo=datetime.UTC)),
+    "DATE(t, 'Asia/Kolkata')": _T.date("Asia/Kolkata"),
+    "`a`": _A,
+    "s.a": col("s").field("a"),
+    "a[OFFSET(0)]": _A.offset(0),
+    "CAST(NULL AS FLOAT64)": Expression("literal", (None, "float64")),
+    "(a) -- a comment": _A,
+}
+
+REFUSED = {
+    "FOO(a)": "no function FOO",
+    "LENGHT(a)": "Did you mean LENGTH",
+    "ML.STANDARD_SCALAR(a) OVER()": "Did you mean ML.STANDARD_SCALER",
+    "ML.STANDARD_SCALER(a)": r"write ML.STANDARD_SCALER\(a\) OVER \(\)",
+    "ML.STANDARD_SCALER(a) OVER (PARTITION BY b)": "empty OVER",
+    "SUM(a) OVER ()": "a window reads other rows",
+    "SUM(a)": "aggregate",
+    "RAND()": "training and serving would differ",
+    "CURRENT_TIMESTAMP()": "training and serving would differ",
+    "CURRENT_DATE": "training and serving would differ",
+    "(SELECT 1)": "subquery",
+    "a IN (SELECT 1)": "subquery",
+    "EXISTS(SELECT 1)": "subquery",
+    "a AS b": "no alias",
+    "a, b": "not one expression",
+    "": "not one expression",
+    "a) + (b": "not one expression",
+    "a +": "cannot read",
+    "a; DROP MODEL m": "cannot read",
+    "*": "star",
+    "LN(a, b)": r"ln takes \(x\)",
+    "LN()": r"ln takes \(x\)",
+    "EXTRACT(DAYOFWEAK FROM t)": "Did you mean DAYOFWEEK",
+    "DATE_DIFF(d, d, FORTNIGHT)": None,
+    "CAST(a AS GEOGRAPHY)": "GEOGRAPHY",
+    "SAFE.LN(a)": "SAFE_DIVIDE",
+    "a[0]": "OFFSET",
+    "DATE_ADD(d, 3)": "INTERVAL",
+    "DATE_ADD(d, INTERVAL 'x' DAY)": "whole number",
+    "FROM_HEX('zz')": "FROM_HEX",
+    "[a, 1]": "must be constants",
+    "STRUCT(a, b AS a)": "two fields of one name",
+    "a IS UNKNOWN": None,
+}
+
+
+@pytest.mark.parametrize("sql", list(SAME))
+def test_both_fronts_make_equal_expressions(sql: str) -> None:
+    assert parse(sql) == SAME[sql]
+    assert parse(text(SAME[sql])) == SAME[sql]
+
+
+@pytest.mark.parametrize("sql", [sql for sql in SAME if "MOD" not in sql])
+def test_trees_that_sqlglot_read_its_own_way_mean_the_same(sql: str) -> None:
+    tree: Any = sqlglot.parse_one(f"SELECT {sql}", dialect="bigquery")
+    assert from_ast(tree.expressions[0]) == SAME[sql]
+
+
+@pytest.mark.parametrize("sql", [sql for sql in REFUSED if REFUSED[sql] is not None])
+def test_what_has_no_meaning_is_refused_with_the_reason(sql: str) -> None:
+    with pytest.raises(SqlError, match=REFUSED[sql]):
+        parse(sql)
+
+
+def test_a_literal_date_that_is_none_stays_a_cast() -> None:
+    assert parse("CAST('2024-02-30' AS DATE)") == lit("2024-02-30").cast("date")
+
+
+@pytest.mark.parametrize("name", ["a b", "order", "select", "date", "É", "x`y", "back\\slash", "9lives", "Hash"])
+def test_any_column_name_reads_back(name: str) -> None:
+    assert parse(text(col(name).length() + col(name).field(name))) == col(name).length() + col(name).field(name)
