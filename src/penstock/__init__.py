@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from penstock.core.artifact import Source as Source
     from penstock.core.ports import Context as Context
     from penstock.models import ModelGraph as ModelGraph, load_model as load_model, model as model
-    from penstock.operations import col as col, lit as lit
+    from penstock.operations import col as col, lit as lit, struct as struct
     from penstock.pipelines import pipeline as pipeline, step as step
     from penstock.project import Project as Project, Run as Run, open as open
     from penstock.tables import Table as Table
@@ -37,7 +37,7 @@ _NAMES = {
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict",
     ),
-    "penstock.operations": ("col", "lit"),
+    "penstock.operations": ("col", "lit", "struct"),
     "penstock.models": ("model", "load_model", "ModelGraph"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source",),

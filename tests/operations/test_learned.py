@@ -1,4 +1,4 @@
-"""Learned operations: what is found in training rows freezes into constants, and both forms give the documented values."""
+"""Learned operations: what is found in training rows freezes into constants that give the documented values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _find(forms: Any, statistic: Statistic, schema: Schema, rows: list[dict[str,
     x = sql(statistic.of, schema)
     forms.register(schema, rows)
     if statistic.vocabulary is None:
-        return forms.connection.sql(f"SELECT {statistic.aggregate.format(x=x)} FROM rows_of_test").fetchone()[0]
+        return forms.connection.sql(f"SELECT {statistic.aggregate.format(x=x)} FROM rows_of_test").fetchall()[0][0]
     most, least = statistic.vocabulary
     query = f"SELECT {x} FROM rows_of_test WHERE {x} IS NOT NULL GROUP BY 1 HAVING count(*) >= {least}"
     return [entry for (entry,) in forms.connection.sql(f"{query} ORDER BY count(*) DESC, 1 LIMIT {most}").fetchall()]

@@ -20,6 +20,8 @@ def fit(model: Model, rows: Table, options: dict[str, Any] | None = None) -> Mod
     graph = models.fit(model, rows, options=options)
     for name, value in graph.facts.get("evaluation", {}).items():
         print(f"{name} {value}")
+    for disagreement in graph.facts["disagreements"]:
+        print(f"warning: SQL form and row form disagree, please report it: {disagreement}")
     return graph
 
 

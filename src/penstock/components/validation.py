@@ -38,8 +38,11 @@ def schema(statistics: dict[str, Any], reviewed: dict[str, dict[str, Any]] | Non
 
 @step
 def validate(rows: Table, schema: dict[str, Any], on_anomaly: Literal["stop", "warn"] = "stop") -> dict[str, Any]:
-    """Hold rows against a schema. What cannot be right (a missing column, a changed type, NULL or a category where there
-    was none) stops the run, unless `on_anomaly="warn"`; what may be (an extra column, a wider range) is reported."""
+    """Hold rows against a schema, and stop the run where they cannot be right.
+
+    A missing column, a changed type, NULL or a category where there was none are errors; `on_anomaly="warn"` only
+    reports them. An extra column and a wider range may be right: they are reported.
+    """
     found = transforms.anomalies(schema, rows)
     for anomaly in found:
         print(f"{anomaly['severity']}: {anomaly['message']}")

@@ -443,8 +443,8 @@ class Expression(Expr):
         return self._call("lookup_index", vocabulary)
 
     def one_hot(self, vocabulary: Sequence[Any], dropped: Any | None = None) -> Expression:
-        """An array of one (index, value) pair: the place of x in the vocabulary, from 1 (0: NULL, or not in
-        it), and 1.0, or 0.0 for the dropped entry.
+        """An array of one (index, value) pair: the place of x in the vocabulary, from 1 (0: NULL, not in it),
+        and 1.0, or 0.0 for the dropped entry.
         """
         return self._call("one_hot", vocabulary, *(() if dropped is None else (dropped,)))
 

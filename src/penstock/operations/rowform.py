@@ -52,6 +52,7 @@ _NULL = _Value("None", (), True)
 def row_source(exprs: Mapping[str, Expr], schema: Schema, variables: Mapping[str, str]) -> RowSource:
     """Return Python statements that compute the expressions of one row.
 
+    The statements use the local names `v1`, `v2`, ... and `w`, and the globals in `names`.
     `variables` maps columns to the Python source of their value (`{"km": 'row["km"]'}`), None for NULL. What an
     operation refuses (a value outside its domain, an overflow) raises `ExpressionError`, `ArithmeticError` or
     `ValueError`.
@@ -102,29 +103,29 @@ class _Writer:
     def assign(self, source: str) -> str:
         """Write an assignment to a new variable; return its name."""
         self.made += 1
-        self.line(f"v{self.made} = {source}")
+        self._line(f"v{self.made} = {source}")
         return f"v{self.made}"
 
-    def line(self, text: str) -> None:
+    def _line(self, text: str) -> None:
         self.lines.append(_INDENT * self.depth + text)
 
-    def constant(self, value: object) -> str:
+    def _constant(self, value: object) -> str:
         """Keep an object as a global; return its name."""
         name = f"k{sum(key[0] == 'k' and key[1:].isdigit() for key in self.names)}"
         self.names[name] = value
         return name
 
-    def literal(self, value: Any) -> _Value:
+    def _literal(self, value: Any) -> _Value:
         if value is None:
             return _NULL
         return _Value(
-            python_source(value) or self.constant(list(value) if isinstance(value, tuple) else value), (), True
+            python_source(value) or self._constant(list(value) if isinstance(value, tuple) else value), (), True
         )
 
     def value(self, expr: Expr) -> _Value:
         """Return the value of an expression, written before if it is used more than once."""
         if expr.op == "literal":
-            return self.literal(expr.args[0])
+            return self._literal(expr.args[0])
         if expr not in self.known:
             value = self.apply(expr)
             self.known[expr] = self.kept(value) if self.uses[expr] > 1 else value
@@ -137,7 +138,7 @@ class _Writer:
         variable = self.assign(value.closed)
         return _Value(variable, (variable,) if value.guards else (), True)
 
-    def named(self, value: _Value) -> _Value:
+    def _named(self, value: _Value) -> _Value:
         """Return a value that may be asked whether it is None: a variable, or source that never gives None."""
         if value.plain and not value.source.isidentifier():
             return _Value(self.assign(value.source), (), True)  # Python warns of `5 is None`
@@ -146,7 +147,7 @@ class _Writer:
     def argument(self, expr: Expr, target: str) -> _Value:
         """Return an argument's value, brought to the type that the operation takes."""
         if expr.op == "literal":
-            return self.literal(converted(expr.args[0], expr.args[1], target))
+            return self._literal(converted(expr.args[0], expr.args[1], target))
         value, type = self.value(expr), self.types.of(expr)
         if type in (target, "null") or value is _NULL:
             return value
@@ -162,25 +163,27 @@ class _Writer:
         arguments = completed(expr)
         match expr.op:
             case "if_else":
-                return self.choice(arguments, call)
+                return self._choice(arguments, call)
             case "coalesce":
-                return self.first_known(arguments, call)
+                return self._first_known(arguments, call)
         for name, value in call.operation.names.items():
             self.names[name] = value
         values = [
-            self.prepared(parameter, target) if parameter.constant else self.argument(argument, target)
+            self._prepared(parameter, target) if parameter.constant else self.argument(argument, target)
             for argument, target, parameter in zip(arguments, call.targets, call.parameters, strict=True)
         ]
         return (
-            self.guarded(call, values) if call.operation.nulls in ("propagate", "makes") else self.handled(call, values)
+            self._guarded(call, values)
+            if call.operation.nulls in ("propagate", "makes")
+            else self._handled(call, values)
         )
 
-    def prepared(self, parameter: Any, value: Any) -> Any:
+    def _prepared(self, parameter: Any, value: Any) -> Any:
         """Return the name of the object that is prepared of a constant, or the plain value (not a `_Value`)."""
         made = None if parameter.prepare is None or value is None else parameter.prepare(value)
-        return value if made is None else self.constant(made)
+        return value if made is None else self._constant(made)
 
-    def guarded(self, call: Call, values: list[Any]) -> _Value:
+    def _guarded(self, call: Call, values: list[Any]) -> _Value:
         """Apply an operation that is NULL where an argument is."""
         given = [value for value in values if isinstance(value, _Value)]
         if None in values or _NULL in given:
@@ -192,13 +195,13 @@ class _Writer:
             for value in values
         ]
         guards = tuple(dict.fromkeys(guard for value in ready if isinstance(value, _Value) for guard in value.guards))
-        result = _Value(self.source(call, ready), guards)
+        result = _Value(self._source(call, ready), guards)
         if call.operation.nulls == "propagate":  # type: ignore[union-attr]
             return result
         variable = self.assign(result.closed)
         return _Value(variable, (variable,), True)
 
-    def handled(self, call: Call, values: list[Any]) -> _Value:
+    def _handled(self, call: Call, values: list[Any]) -> _Value:
         """Apply an operation that sees None."""
         given = [value for value in values if isinstance(value, _Value)]
         guards = given[0].guards
@@ -209,14 +212,14 @@ class _Writer:
         ):
             symbol = "&" if call.operation.name == "and" else "|"  # both sides are computed, as in SQL
             return _Value(f"({given[0].source} {symbol} {given[1].source})", guards)
-        ready = [self.named(value) if isinstance(value, _Value) else value for value in values]
-        source = self.source(call, ready)
+        ready = [self._named(value) if isinstance(value, _Value) else value for value in values]
+        source = self._source(call, ready)
         if call.operation.nulls == "answers":  # type: ignore[union-attr]
             return _Value(source)
         variable = self.assign(source)
         return _Value(variable, (variable,), True)
 
-    def source(self, call: Call, values: Sequence[Any]) -> str:
+    def _source(self, call: Call, values: Sequence[Any]) -> str:
         """Return the operation's source over the values; one that it reads twice is made a variable first."""
         sources = [value.source if isinstance(value, _Value) else value for value in values]
         operation: Any = call.operation
@@ -227,7 +230,7 @@ class _Writer:
                 sources[place] = variable
         return str(operation.row(sources, call.targets))
 
-    def branch(self, expr: Expr, target: str) -> tuple[list[str], _Value]:
+    def _branch(self, expr: Expr, target: str) -> tuple[list[str], _Value]:
         """Return the statements and the value of an argument that may not be needed."""
         lines, self.lines = self.lines, []
         self.known = self.known.new_child()
@@ -238,11 +241,11 @@ class _Writer:
         lines, self.lines = self.lines, lines
         return lines, value
 
-    def choice(self, arguments: Sequence[Expr], call: Call) -> _Value:
+    def _choice(self, arguments: Sequence[Expr], call: Call) -> _Value:
         """Write IF: a conditional expression, or statements where a branch needs some."""
         condition = self.argument(arguments[0], "bool")
         condition = self.kept(condition) if condition.guards else condition
-        (lines, then), (other_lines, otherwise) = (self.branch(arguments[i], call.targets[i]) for i in (1, 2))
+        (lines, then), (other_lines, otherwise) = (self._branch(arguments[i], call.targets[i]) for i in (1, 2))
         nullable = _NULL in (then, otherwise) or then.guards or otherwise.guards
         if not lines and not other_lines:
             source = f"({_wrapped(then)} if {condition.source} else {_wrapped(otherwise)})"
@@ -252,13 +255,13 @@ class _Writer:
             return _Value(variable, (variable,), True)
         self.made += 1
         variable = f"v{self.made}"
-        self.line(f"if {condition.source}:")
+        self._line(f"if {condition.source}:")
         self.lines += [*lines, _INDENT * (self.depth + 1) + f"{variable} = {then.closed}"]
-        self.line("else:")
+        self._line("else:")
         self.lines += [*other_lines, _INDENT * (self.depth + 1) + f"{variable} = {otherwise.closed}"]
         return _Value(variable, (variable,) if nullable else (), True)
 
-    def first_known(self, arguments: Sequence[Expr], call: Call) -> _Value:
+    def _first_known(self, arguments: Sequence[Expr], call: Call) -> _Value:
         """Write COALESCE: each argument is computed only where those before it are NULL."""
         first = self.argument(arguments[0], call.targets[0])
         if not first.guards and first is not _NULL:
@@ -266,16 +269,16 @@ class _Writer:
         if len(arguments) == 1:
             return first
         variable = first.source if first.plain and first is not _NULL else self.assign(first.closed)
-        lines, second = self.branch(arguments[1], call.targets[1])
+        lines, second = self._branch(arguments[1], call.targets[1])
         nullable = second is _NULL or bool(second.guards)
         if not lines and len(arguments) == 2 and not nullable:
             return _Value(f"({_wrapped(second)} if {variable} is None else {variable})")
         self.made += 1
         result = f"v{self.made}"
-        self.line(f"{result} = {variable}")
+        self._line(f"{result} = {variable}")
         for place, argument in enumerate(arguments[1:], 1):
-            lines, value = self.branch(argument, call.targets[place])
-            self.line(f"if {result} is None:")
+            lines, value = self._branch(argument, call.targets[place])
+            self._line(f"if {result} is None:")
             self.lines += [*lines, _INDENT * (self.depth + 1) + f"{result} = {value.closed}"]
             if value is not _NULL and not value.guards:
                 return _Value(result, (), True)

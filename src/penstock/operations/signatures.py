@@ -93,6 +93,8 @@ def resolve(operation: Operation | LearnedOperation, types: Sequence[str], value
         else:
             target = common if parameter.alike else None
             targets.append(_accepted(operation, parameter, type, value, target))
+            if value is not None:
+                _converted(value.args[0], type, targets[-1], f"{operation.name}: {parameter.name}")
     result = operation.result if isinstance(operation.result, str) else operation.result(targets)
     return Call(operation, parameters, tuple(targets), result)
 
@@ -131,9 +133,8 @@ def _accepted(
         return wanted
     if wanted == "null":
         return takes[0] if takes[0] in SCALAR_TYPES else "array<int64>"
-    wider = next((target for target in takes if (wanted, target) in _WIDER), None)
-    if wider is not None:
-        return wider
+    if wanted == "int64" and "float64" in takes:
+        return "float64"
     readable = next((target for target in takes if target in _READERS), None)
     if wanted == "string" and value is not None and readable is not None:
         return readable

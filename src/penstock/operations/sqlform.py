@@ -28,8 +28,10 @@ def call_sql(name: str, argument_sqls: Sequence[Any], argument_types: Sequence[s
     literals = [argument if isinstance(argument, Expr) else None for argument in argument_sqls]
     call = resolve(operation, argument_types, literals)
     texts = [
-        sql_literal(converted(argument.args[0], type, target), target)
-        if isinstance(argument, Expr) and not parameter.constant
+        ""
+        if parameter.constant
+        else sql_literal(converted(argument.args[0], type, target), target)
+        if isinstance(argument, Expr)
         else _brought(argument, type, target)
         for argument, type, target, parameter in zip(
             argument_sqls, argument_types, call.targets, call.parameters, strict=True

@@ -10,7 +10,8 @@ from penstock.core.expression import Expr
 from penstock.core.schema import element_type
 from penstock.operations.dates import PARTS
 from penstock.operations.reserved import RESERVED
-from penstock.operations.table import LEARNED, OPERATIONS
+from penstock.operations.signatures import operation_of
+from penstock.operations.table import LEARNED
 
 INFIX = {
     "add": "+",
@@ -72,7 +73,7 @@ def _text(expr: Expr) -> str:
             return f"EXTRACT({EXTRACTED[op]} FROM {_operand(x)}{at})"
     if expr.op in _SPECIAL:
         return _SPECIAL[expr.op](*expr.args)
-    operation = OPERATIONS.get(expr.op) or LEARNED[expr.op]
+    operation = operation_of(expr)
     over = " OVER ()" if expr.op in LEARNED else ""
     arguments = ", ".join(
         _keyword(argument) if parameter == "part" else _text(argument)
@@ -82,7 +83,7 @@ def _text(expr: Expr) -> str:
 
 
 def _names(expr: Expr) -> list[str]:
-    parameters = (OPERATIONS.get(expr.op) or LEARNED[expr.op]).parameters
+    parameters = operation_of(expr).parameters
     return [parameters[min(place, len(parameters) - 1)].name for place in range(len(expr.args))]
 
 

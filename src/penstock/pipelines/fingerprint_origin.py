@@ -17,17 +17,36 @@ _STDLIB = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdl
 @functools.cache
 def origin(module: str) -> str:
     """Say whose a module is: "" for first-party code, "python" for the standard library, else "name==version"."""
+    where = _place(module)
+    return _versions(module.partition(".")[0]) if where == "distribution" else where
+
+
+def is_first_party(module: str) -> bool:
+    """Tell whether a module is the user's own code; asks no distribution for its version, which takes a walk."""
+    return _place(module) == ""
+
+
+@functools.cache
+def _place(module: str) -> str:
+    """Return "" (the user's own), "python" or "distribution"."""
     top = module.partition(".")[0]
     if top == "penstock":
-        return f"penstock=={_own_version()}"
+        return "distribution"
     if top in ("", "__main__", "__mp_main__"):
         return ""
     file = _file(module)
     if file is None:
         return "python" if top in sys.stdlib_module_names else ""
     if {"site-packages", "dist-packages"} & set(Path(file).parts):
-        return ", ".join(f"{name}=={importlib.metadata.version(name)}" for name in _distributions(top)) or f"{top}==?"
+        return "distribution"
     return "python" if file.startswith(_STDLIB) else ""
+
+
+@functools.cache
+def _versions(top: str) -> str:
+    if top == "penstock":
+        return f"penstock=={_own_version()}"
+    return ", ".join(f"{name}=={importlib.metadata.version(name)}" for name in _distributions(top)) or f"{top}==?"
 
 
 def _file(module: str) -> str | None:
@@ -45,8 +64,11 @@ def _distributions(top: str) -> list[str]:
     try:
         importlib.metadata.version(top)
     except importlib.metadata.PackageNotFoundError:  # sklearn is in scikit-learn: a walk over all distributions
-        return sorted(set(importlib.metadata.packages_distributions().get(top, ())))
+        return sorted(set(_packages().get(top, ())))
     return [top]
+
+
+_packages = functools.cache(importlib.metadata.packages_distributions)
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from typing import Any
 from blake3 import blake3
 
 from penstock.pipelines.fingerprint_code import scan
-from penstock.pipelines.fingerprint_origin import origin
+from penstock.pipelines.fingerprint_origin import is_first_party
 
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", *(f"{Path(path).resolve()}/" for path in {
     sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}))  # fmt: skip
@@ -60,7 +60,7 @@ def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
             found[f"file:{real}"] = observe_file(f"file:{real}")
     for name in sys.modules.keys() - loaded:
         file = getattr(sys.modules[name], "__file__", None)
-        if file and file.endswith(".py") and origin(name) == "":
+        if file and file.endswith(".py") and is_first_party(name):
             found[f"code:{os.path.realpath(file)}"] = observe_file(f"code:{file}")
     found |= recording.noted
 
