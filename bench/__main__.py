@@ -27,7 +27,10 @@ def run(name: str) -> list[Figure]:
         "sys.stdout.buffer.write(b'\\n@@' + msgspec.json.encode(list(measured.figures())))"
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
-    return msgspec.json.decode(done.stdout.rpartition(b"\n@@")[2], type=list[Figure])
+    found = msgspec.json.decode(done.stdout.rpartition(b"\n@@")[2], type=list[Figure])
+    for figure in found:
+        print(f"    {figure.what}: {figure.value:,.4g} {figure.unit} (aim {figure.goal})", file=sys.stderr, flush=True)
+    return found
 
 
 def table(figures: list[Figure]) -> str:

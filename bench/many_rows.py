@@ -28,7 +28,8 @@ def by_hand(graph_text: str, sql: str, table: pa.Table) -> pa.Table:
 
 def hand_written_sql(table: pa.Table) -> str:
     """Return the features of `bench.shop.MODEL` as one would write them by hand, with the constants put in."""
-    mean, deviation = np.log(table["income"]).mean(), np.log(table["income"]).std(ddof=1)
+    income = np.log(table["income"])
+    mean, deviation = float(income.mean()), float(income.std(ddof=1))
     cities = ", ".join(f"'city_{number:03d}'" for number in range(200))
     return f"""
         SELECT CASE WHEN age < 18 THEN 1 WHEN age < 25 THEN 2 WHEN age < 35 THEN 3 WHEN age < 45 THEN 4

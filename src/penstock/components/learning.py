@@ -21,7 +21,7 @@ def fit(model: Model, rows: Table, options: dict[str, Any] | None = None) -> Mod
     for name, value in graph.facts.get("evaluation", {}).items():
         print(f"{name} {value}")
     for disagreement in graph.facts["disagreements"]:
-        print(f"warning: SQL form and row form disagree, please report it: {disagreement}")
+        print(f"warning: SQL form and row form disagree on {disagreement}; please report it")
     return graph
 
 
