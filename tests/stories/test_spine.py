@@ -104,6 +104,15 @@ def test_steps_in_worker_processes_give_the_same_artifacts(root: Path) -> None:
     assert set(_states(project.run("flights", engine="inline")).values()) == {"up_to_date"}
 
 
+def test_a_run_need_not_be_waited_for(root: Path) -> None:
+    project = ps.open(root)
+    run = project.run("flights", engine="local", experiment="apart", wait=False)
+    assert run.wait(timeout_seconds=60).state == "succeeded"
+    assert [found.id for found in project.runs(experiment="apart")] == [run.id]
+    with pytest.raises(ps.errors.UnknownNameError, match=r"no step named 'fiit'.*Did you mean 'fit'"):
+        project.run("flights", since="fiit", wait=False)
+
+
 def test_sql_does_the_same_job_and_takes_raw_inputs(root: Path) -> None:
     project = ps.open(root)
     made = project.sql(

@@ -11,7 +11,8 @@ from hypothesis import given, settings, strategies as st
 
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
-from penstock.tables import arrow_schema, arrow_type, connection, normalize, schema_of, sql_type
+from penstock.operations import sql_type
+from penstock.tables import arrow_schema, arrow_type, connection, normalize, schema_of
 
 OURS = ["bool", "int64", "float64", "string", "bytes", "date", "time", "datetime", "timestamp", "null"]
 types = st.recursive(

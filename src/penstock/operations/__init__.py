@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.expression import Expr, walk
 from penstock.operations.fluent import Expression, col, lit, struct
-from penstock.operations.literals import quoted, sql_literal
+from penstock.operations.literals import quoted, sql_literal, sql_type
 from penstock.operations.rowform import RowSource, compile_row, row_source
 from penstock.operations.signatures import type_of
 from penstock.operations.sqlform import call_sql, sql
@@ -34,6 +34,7 @@ __all__ = [
     "row_source",
     "sql",
     "sql_literal",
+    "sql_type",
     "struct",
     "text",
     "type_of",

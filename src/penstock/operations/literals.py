@@ -17,8 +17,8 @@ _DUCKDB_TYPES = {
     "date": "DATE",
     "time": "TIME",
     "datetime": "TIMESTAMP",
-    "timestamp": "TIMESTAMPTZ",
-    "null": "INTEGER",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "null": '"NULL"',
 }
 
 
@@ -27,19 +27,19 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def duckdb_type(type: str) -> str:
+def sql_type(type: str) -> str:
     """Return DuckDB's name of one of our types."""
     if type.startswith("array<"):
-        return duckdb_type(element_type(type)) + "[]"
+        return sql_type(element_type(type)) + "[]"
     if type.startswith("struct<"):
-        return f"STRUCT({', '.join(f'{quoted(name)} {duckdb_type(member)}' for name, member in struct_fields(type))})"
+        return f"STRUCT({', '.join(f'{quoted(name)} {sql_type(member)}' for name, member in struct_fields(type))})"
     return _DUCKDB_TYPES[type]
 
 
 def sql_literal(value: Any, type: str) -> str:
     """Return a plain value as DuckDB text of exactly that type."""
     if value is None:
-        return f"CAST(NULL AS {duckdb_type(type)})"
+        return f"CAST(NULL AS {sql_type(type)})"
     match type:
         case "bool":
             return "TRUE" if value else "FALSE"
@@ -55,7 +55,7 @@ def sql_literal(value: Any, type: str) -> str:
             return f"CAST('{value.isoformat()}' AS {_DUCKDB_TYPES[type]})"
     if type.startswith("array<"):
         items = ", ".join(sql_literal(item, element_type(type)) for item in value)
-        return f"[{items}]" if value else f"CAST([] AS {duckdb_type(type)})"
+        return f"[{items}]" if value else f"CAST([] AS {sql_type(type)})"
     raise ExpressionError(f"a value of type {type} cannot be written as a literal; build it with struct(...)")
 
 

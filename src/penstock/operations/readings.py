@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from penstock.operations.literals import duckdb_type
+from penstock.operations.literals import sql_type
 
 # Both regular expression engines, Python's and RE2, take these; SQL leaves out the names of groups.
 _DATE = r"(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})"
@@ -26,7 +26,7 @@ def sql(type: str) -> str:
     """Return DuckDB text that reads `{0}`, giving NULL where it is not of the form, or there is no such day."""
     form = re.sub(r"\?P<[a-z]+>", "?:", _FORMS[type]).replace("{", "{{").replace("}", "}}")
     year_zero = "AND NOT starts_with({0}, '0000') " if type in ("date", "datetime", "timestamp") else ""
-    return f"CASE WHEN regexp_full_match({{0}}, '{form}') {year_zero}THEN TRY_CAST({{0}} AS {duckdb_type(type)}) END"
+    return f"CASE WHEN regexp_full_match({{0}}, '{form}') {year_zero}THEN TRY_CAST({{0}} AS {sql_type(type)}) END"
 
 
 def read_int64(x: str) -> int | None:

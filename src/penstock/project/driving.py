@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 from penstock import models, tables
 from penstock.core.artifact import Source
 from penstock.core.pipeline import Pipeline
 from penstock.core.ports import ArtifactStore, Context, MetadataStore
-from penstock.core.run import Run as RunRecord
 from penstock.engines import open_engine
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines import OnEvent, Services, execute, observe_file
+from penstock.pipelines import Event, OnEvent, RunStarted, Services, execute, observe_file
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
 from penstock.project.worker import ENTRY
@@ -63,14 +64,42 @@ def drive(
     engine: str | None = None,
     on_event: OnEvent | None = None,
     **how: Any,
-) -> RunRecord:
-    """Run a pipeline to its end on an engine of its own."""
+) -> str:
+    """Run a pipeline to its end on an engine of its own; return the run's id."""
     name = engine or config.engine.default
     opened = open_engine(name, slots=config.engine.slots or None)
     try:
-        return execute(pipeline, given, engine=opened, engine_name=name, on_event=on_event or (lambda _: None), **how)
+        return execute(pipeline, given, engine=opened, engine_name=name, on_event=on_event, **how).id
     finally:
         opened.close()
+
+
+def drive_apart(
+    pipeline: Pipeline, given: Services, config: Config, *, on_event: OnEvent | None = None, **how: Any
+) -> str:
+    """Start a run in a thread of this process and return its id once it is recorded; the process waits for it to end.
+
+    What keeps it from starting is raised here.
+    """
+    begun: Queue[str | BaseException] = Queue()
+
+    def tell(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            begun.put(event.run.id)
+        if on_event is not None:
+            on_event(event)
+
+    def work() -> None:
+        try:
+            drive(pipeline, given, config, on_event=tell, **how)
+        except BaseException as error:
+            begun.put(error)  # raised below; once the run has begun its record says how it ended
+
+    Thread(target=work, name=f"penstock-run-{pipeline.name}").start()
+    first = begun.get()
+    if isinstance(first, BaseException):
+        raise first
+    return first
 
 
 def _alias_version(metadata: MetadataStore, reference: str) -> str:

@@ -17,7 +17,7 @@ from penstock.pipelines import Names, OnEvent, PipelineFunction, Plan, plan, rea
 from penstock.project.catalog import ProjectCatalog
 from penstock.project.config import Config, load_config
 from penstock.project.declared import load_pipelines
-from penstock.project.driving import artifacts_uri, drive, metadata_url, project_root, services
+from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, project_root, services
 from penstock.project.fitting import fit_pipeline, given_rows, named_rows
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.runs import Run
@@ -63,28 +63,29 @@ class Project:
         experiment: str = "",
         cause: Mapping[str, Any] | None = None,
         on_event: OnEvent | None = None,
+        wait: bool = True,
         **params: Any,
     ) -> Run:
         """Run a pipeline, whole or in parts, and return its run; nothing runs whose output is up to date.
 
         `only`, `since` and `until` take names or patterns of steps; `params` are the pipeline's. A step that fails
-        fails the run, which is returned: ask its `state`.
+        fails the run, which is returned: ask its `state`. With `wait=False` it is returned as soon as it is recorded,
+        and goes on in a thread: `run.wait()`.
         """
         reap(self.metadata)
-        record = drive(
-            trace(self._pipeline(pipeline), params),
-            self._services,
-            self.config,
-            engine=engine,
-            on_event=on_event,
-            only=only,
-            since=since,
-            until=until,
-            mode=mode,
-            experiment=experiment,
-            cause=dict(cause or {"kind": "manual"}),
-        )
-        return self.get_run(record.id)
+        how: dict[str, Any] = {
+            "engine": engine,
+            "on_event": on_event,
+            "only": only,
+            "since": since,
+            "until": until,
+            "mode": mode,
+            "experiment": experiment,
+            "cause": dict(cause or {"kind": "manual"}),
+        }
+        traced = trace(self._pipeline(pipeline), params)
+        start = drive if wait else drive_apart
+        return self.get_run(start(traced, self._services, self.config, **how))
 
     def plan(
         self,
@@ -152,8 +153,8 @@ class Project:
 
     def _fit(self, model: Model, rows: TableLike, *, alias: str | None) -> ModelGraph:
         given = named_rows(self._rows(rows), self.metadata, self.artifacts)
-        run = drive(fit_pipeline(model, given, alias=alias), self._services, self.config, engine="inline")
-        graph: ModelGraph = self.get_run(run.id).result("fit")
+        run_id = drive(fit_pipeline(model, given, alias=alias), self._services, self.config, engine="inline")
+        graph: ModelGraph = self.get_run(run_id).result("fit")
         return graph
 
     def _rows(self, rows: TableLike) -> TableLike:

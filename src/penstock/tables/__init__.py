@@ -9,7 +9,7 @@ from penstock.tables.query import bound, query
 from penstock.tables.rows import ArrowStream, TableLike, to_arrow
 from penstock.tables.scan import read, scan_sql, source_schema
 from penstock.tables.sources import FORMATS, FileState, resolve
-from penstock.tables.types import arrow_schema, arrow_type, normalize, schema_of, sql_type
+from penstock.tables.types import arrow_schema, arrow_type, normalize, schema_of
 
 __all__ = [
     "FORMATS",
@@ -30,6 +30,5 @@ __all__ = [
     "scan_sql",
     "schema_of",
     "source_schema",
-    "sql_type",
     "to_arrow",
 ]

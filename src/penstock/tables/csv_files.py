@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import duckdb
 
 from penstock.errors import DataError
-from penstock.operations import quoted, sql_literal
+from penstock.operations import quoted, sql_literal, sql_type
 from penstock.tables.connection import clear_errors, connection
-from penstock.tables.types import file_literal, sql_type
+from penstock.tables.types import file_literal
 
 MISSING = ("", "NA", "N/A", "NULL", "null")
 """Cells that are NULL in every column (R writes NA)."""

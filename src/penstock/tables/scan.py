@@ -12,10 +12,10 @@ import pyarrow as pa
 from penstock.core.artifact import Source
 from penstock.core.schema import Schema
 from penstock.errors import DataError
-from penstock.operations import quoted
+from penstock.operations import quoted, sql_type
 from penstock.tables.connection import cache_folder, clear_errors, connection
 from penstock.tables.csv_files import csv_scan
-from penstock.tables.types import file_literal, normalize, schema_of, sql_type
+from penstock.tables.types import file_literal, normalize, schema_of
 
 _scans: dict[tuple[str, tuple[str, ...]], tuple[str, Schema]] = {}
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from penstock.core.schema import Field, Schema, check_type, element_type, struct_fields
 from penstock.errors import DataError
-from penstock.operations import quoted, sql_literal
+from penstock.operations import sql_literal
 
 _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -23,19 +23,6 @@ _ARROW: dict[str, pa.DataType] = {
     "null": pa.null(),
 }
 
-_SQL: dict[str, str] = {
-    "bool": "BOOLEAN",
-    "int64": "BIGINT",
-    "float64": "DOUBLE",
-    "string": "VARCHAR",
-    "bytes": "BLOB",
-    "date": "DATE",
-    "time": "TIME",
-    "datetime": "TIMESTAMP",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "null": '"NULL"',
-}
-
 
 def arrow_type(type: str) -> pa.DataType:
     """Return the Arrow type that holds values of one of our types."""
@@ -45,15 +32,6 @@ def arrow_type(type: str) -> pa.DataType:
     if type.startswith("struct<"):
         return pa.struct([(name, arrow_type(member)) for name, member in struct_fields(type)])
     return _ARROW[type]
-
-
-def sql_type(type: str) -> str:
-    """Return DuckDB's name of one of our types."""
-    if type.startswith("array<"):
-        return f"{sql_type(element_type(type))}[]"
-    if type.startswith("struct<"):
-        return f"STRUCT({', '.join(f'{quoted(name)} {sql_type(member)}' for name, member in struct_fields(type))})"
-    return _SQL[type]
 
 
 def file_literal(path: str) -> str:

@@ -11,7 +11,7 @@ from penstock.core.artifact import Source
 from penstock.core.expression import Expr, columns_of
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, ExpressionError
-from penstock.operations import quoted, sql, type_of
+from penstock.operations import quoted, sql, sql_type, type_of
 from penstock.tables import (
     TableLike,
     arrow_type,
@@ -19,7 +19,6 @@ from penstock.tables import (
     clear_errors,
     read,
     schema_of,
-    sql_type,
     to_arrow,
 )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from penstock.operations import quoted, sql_literal
-from penstock.tables import TableLike, query, sql_type, to_arrow
+from penstock.operations import quoted, sql_literal, sql_type
+from penstock.tables import TableLike, query, to_arrow
 from penstock.transforms.profiles import TOP, Profile, profile
 
 ExpectedSchema: TypeAlias = dict[str, Any]
