@@ -3,7 +3,8 @@
 from penstock.pipelines.declare import StepFunction, step
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
 from penstock.pipelines.executing import execute, new_run_id
-from penstock.pipelines.explaining import drives, reap, why
+from penstock.pipelines.explaining import why
+from penstock.pipelines.liveness import drives, reap
 from penstock.pipelines.observed import note, observe_file
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan

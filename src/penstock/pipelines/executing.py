@@ -17,6 +17,7 @@ from penstock.core.run import CacheEntry, Run, State
 from penstock.errors import PenstockError
 from penstock.pipelines.arguments import decide
 from penstock.pipelines.events import OnEvent
+from penstock.pipelines.liveness import driving
 from penstock.pipelines.planning import Planner, borrowed, new_judge
 from penstock.pipelines.record import Recorder
 from penstock.pipelines.selection import Names, lenders, select
@@ -65,7 +66,9 @@ def execute(
         created=services.clock(),
         pid=os.getpid(),
     )
-    return _Execution(pipeline, left_out, judge, run, services, engine, on_event or (lambda event: None)).run()
+    execution = _Execution(pipeline, left_out, judge, run, services, engine, on_event or (lambda event: None))
+    with driving(run.id):
+        return execution.run()
 
 
 def new_run_id(now: float) -> str:

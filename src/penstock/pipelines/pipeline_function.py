@@ -16,6 +16,8 @@ from penstock.pipelines.tracing import tracing
 from penstock.pipelines.validation import checked
 
 REQUIRED: Any = inspect.Parameter.empty
+RUN_OPTIONS = ("pipeline", "only", "since", "until", "mode", "engine", "experiment", "cause", "on_event", "wait")
+"""What a run is asked beside the pipeline's parameters; those share one call, so they share no name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

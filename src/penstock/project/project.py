@@ -107,6 +107,7 @@ class Project:
 
     def runs(self, *, limit: int | None = None, **equal: str) -> list[Run]:
         """Return runs, newest first; filtered by `pipeline`, `experiment`, `state`."""
+        reap(self.metadata)
         found = self.metadata.find(RunRecord, newest_first=True, limit=limit, **equal)
         return [Run(record.id, self.metadata, self.artifacts) for record in found]
 

@@ -11,6 +11,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import DONE, Run as RunRecord, State, StepRun
 from penstock.errors import RunError, UnknownNameError
+from penstock.pipelines import reap
 from penstock.project.codecs import load_artifact
 
 _POLL_SECONDS = 0.05
@@ -140,6 +141,7 @@ class Run:
         """Return when the run has ended, or raise `TimeoutError`."""
         limit = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while self.state not in DONE:
+            reap(self._metadata)  # nobody else says so where the process that drove it was killed
             if limit is not None and time.monotonic() > limit:
                 raise TimeoutError(f"run {self.id} is still {self.state} after {timeout_seconds} s")
             time.sleep(_POLL_SECONDS)

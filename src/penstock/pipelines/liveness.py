@@ -1,0 +1,74 @@
+"""Which of the recorded runs are really under way: a run whose process was killed has nobody else to say that it ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from penstock.core.ports import MetadataStore
+from penstock.core.run import DONE, Run, StepRun
+
+GONE = "the process that drove this run is gone"
+_STATES: tuple[str, ...] = ("waiting", "running")
+_STATE, _START_TICKS = 0, 19  # places in /proc/<pid>/stat after the process's name
+
+_driven: set[str] = set()
+
+
+@contextmanager
+def driving(run_id: str) -> Iterator[None]:
+    """Say that this process drives a run while the block lasts: a notebook or a server outlives its runs."""
+    _driven.add(run_id)
+    try:
+        yield
+    finally:
+        _driven.discard(run_id)
+
+
+def reap(metadata: MetadataStore, *, clock: Callable[[], float] = time.time) -> list[Run]:
+    """Mark runs that are recorded as under way, but whose process is gone, as failed; return them."""
+    gone = [run for run in metadata.find(Run, state=_STATES) if not drives(run)]
+    # Read again, now that nobody writes to them any more: a run may have ended well just before its process did.
+    dead = [run for run in gone if (now := metadata.get(Run, run.id)) is not None and now.state not in DONE]
+    if not dead:
+        return []
+    ended = clock()
+    reaped = [replace(run, state="failed", error=GONE, ended=ended) for run in dead]
+    stopped = [
+        replace(step, state="failed" if step.state == "running" else "cancelled", error=GONE, ended=ended)
+        for step in metadata.find(StepRun, run=[run.id for run in dead])
+        if step.state not in DONE
+    ]
+    metadata.write(*reaped, *stopped)
+    return reaped
+
+
+def drives(run: Run) -> bool:
+    """Tell whether the process that recorded a run still drives it (another process may have got its number since)."""
+    if run.pid == os.getpid():
+        return run.id in _driven
+    if run.pid is None:
+        return False
+    try:
+        os.kill(run.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return _lives_since(run.pid, run.created)
+
+
+def _lives_since(pid: int, moment: float) -> bool:
+    """Tell whether a process began before a moment, in seconds since 1970, and is no zombie; True where the system does
+    not tell."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        up_seconds = float(Path("/proc/uptime").read_text().split()[0])
+    except OSError:
+        return True
+    began = time.time() - up_seconds + int(status[_START_TICKS]) / os.sysconf("SC_CLK_TCK")
+    return status[_STATE] not in "ZX" and began <= moment + 1.0
