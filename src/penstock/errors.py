@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import traceback
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 
@@ -37,15 +39,15 @@ class UnknownNameError(DeclarationError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, within: str = "") -> None:
         """Say that no `kind` is named `name`, among `known`, optionally within some named thing."""
-        self.kind, self.name, self.known = kind, name, tuple(known)
+        self.kind, self.name, self.known, self._within = kind, name, tuple(known), within
         near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.6)
         there = f"there are: {', '.join(self.known)}" if self.known else "there are none"
         hint = f". Did you mean '{near[0]}'?" if near else ""
         super().__init__(f"no {kind} named '{name}'{f' in {within}' if within else ''}; {there}{hint}")
 
-    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, tuple[str, ...]]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes by the fields, not by the message."""
-        return type(self), (self.kind, self.name, self.known)
+        return partial(type(self), within=self._within), (self.kind, self.name, self.known)
 
 
 class FingerprintError(DeclarationError):
@@ -114,7 +116,20 @@ class MissingExtraError(PenstockError):
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
         """Name the package, what needs it and the command that installs it."""
         super().__init__(f"{purpose} needs the package '{package}'; install it with: pip install 'penstock[{extra}]'")
-        self.package, self.extra = package, extra
+        self.package, self.extra, self._purpose = package, extra, purpose
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes by the fields, not by the message."""
+        return partial(type(self), extra=self.extra, purpose=self._purpose), (self.package,)
+
+
+def raised(error: BaseException) -> str:
+    """Say in one line what foreign code raised, and where: the innermost place, or the one a syntax error names."""
+    said = "".join(traceback.format_exception_only(error)).strip().rpartition("\n")[2]
+    if isinstance(error, SyntaxError):
+        return f"{said}, at {error.filename}:{error.lineno}"
+    places = traceback.extract_tb(error.__traceback__)
+    return f"{said}, at {places[-1].filename}:{places[-1].lineno}" if places else said
 
 
 def code(error: type[PenstockError]) -> str:

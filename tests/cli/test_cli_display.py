@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 
 import pyarrow as pa
 import pytest
@@ -24,9 +26,9 @@ def events():
     yield RunStarted(RUN, tuple(step(name, "waiting") for name in ("read", "fit", "evaluate", "push")))
     yield StepStarted(step("read", "running", started=1.0))
     yield StepEnded(step("read", "succeeded", started=1.0, ended=3.5, reason="never ran"), {"result": TABLE})
-    yield StepEnded(step("fit", "up_to_date", reason="up to date: made by run r0"), {"result": TABLE})
+    yield StepEnded(step("fit", "up_to_date", reason="made by run r0"), {"result": TABLE})
     yield StepStarted(step("evaluate", "running", started=3.5))
-    yield StepEnded(step("evaluate", "failed", started=3.5, ended=3.6, error="Traceback\n\nValueError: no"))
+    yield StepEnded(step("evaluate", "failed", started=3.5, ended=3.6, error="ValueError: no\n\nTraceback ..."))
     yield StepEnded(step("push", "skipped", reason="needs evaluate, which failed"))
     yield RunEnded(Run(id="r1", pipeline="rides", state="failed", created=1.0, ended=5.0))
 
@@ -39,7 +41,7 @@ def test_away_from_a_terminal_each_ended_step_is_a_line():
     assert [line.rstrip() for line in file.getvalue().splitlines()] == [
         "rides  run r1, experiment depth",
         "✓ read      succeeded      2.5 s  336,776 rows",
-        "= fit       up_to_date            up to date: made by run r0",
+        "= fit       up_to_date            made by run r0",
         "✗ evaluate  failed        100 ms  ValueError: no",
         "- push      skipped               needs evaluate, which failed",
         "run r1 failed in 4.0 s",
@@ -142,3 +144,40 @@ def test_a_table_without_rows_shows_its_columns(capsys):
     print_table(pa.table({"a": pa.array([], pa.int64())}))
     assert capsys.readouterr().out.split() == ["a"]
     print_table([])
+
+
+@pytest.fixture
+def words(monkeypatch):
+    """What is printed on a terminal of 40 columns: the words of each line."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def printed(printing, *arguments):
+        with contextlib.redirect_stdout(Terminal()) as file:
+            printing(*arguments)
+        return [line.split() for line in re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()).splitlines()]
+
+    return printed
+
+
+def test_a_table_too_wide_for_the_terminal_names_the_columns_it_leaves_out(words):
+    assert words(print_table, [{f"column_{number}": number for number in range(5)}] * 2) == [
+        ["column_0", "column_1", "column_2", "column_3"],
+        ["0", "1", "2", "3"],
+        ["0", "1", "2", "3"],
+        ["...", "not", "shown:", "column_4"],
+    ]
+
+
+def test_one_row_too_wide_for_the_terminal_has_a_line_for_each_column(words):
+    row = {f"column_{number}": number for number in range(5)}
+    assert words(print_table, [row]) == [[name, str(number)] for name, number in row.items()]
+
+
+def test_cells_too_wide_for_the_terminal_wrap_in_the_last_column_only(words):
+    rows = [("20261123-133758-5c2ee7", "", "made by an earlier run")]
+    assert words(print_cells, ("run", "experiment", "reason"), rows) == [
+        ["run", "reason"],
+        ["20261123-133758-5c2ee7", "made", "by", "an"],
+        ["earlier", "run"],
+    ]

@@ -57,7 +57,7 @@ def test_runs_are_filtered_and_given_to_machines(recorded, option, ids):
 @pytest.mark.parametrize("name", ["latest", "b1", "b"])
 def test_a_run_is_shown_with_its_steps_and_errors(recorded, name):
     output = invoke("show", name).output
-    assert "run       b1" in output
+    assert "run         b1" in output
     assert '{"depth":8}' in output
     assert "never ran" in output
     assert output.rstrip().endswith("fit:\nValueError: no")
@@ -98,7 +98,7 @@ def test_a_log_is_followed_until_the_step_ends(recorded, tmp_path):
     log = tmp_path / "live.log"
     log.write_text("begin\n")
     step = StepRun(run="c1", step="fit", state="running", log=str(log))
-    recorded.metadata.write(Run(id="c1", pipeline="rides", state="running", created=time.time(), pid=os.getpid()), step)
+    recorded.metadata.write(Run(id="c1", pipeline="rides", state="running", created=time.time(), pid=os.getppid()), step)
 
     def end():
         log.write_text("begin\nend\n")

@@ -84,6 +84,17 @@ def test_sql_reads_declared_tables(root, tmp_path):
     assert json.loads(penstock(root, "sql", query, "--json").stdout) == [{"n": 400}]
     (tmp_path / "query.sql").write_text(query)
     assert "400" in penstock(root, "sql", "-f", str(tmp_path / "query.sql")).stdout
+    assert "400" in CliRunner().invoke(main, ["-C", str(root), "sql"], input=query).stdout
+
+
+def test_a_folder_that_is_no_project_is_said_to_be_none(tmp_path):
+    result = penstock(tmp_path, "run", "rides")
+    assert result.exit_code == 2
+    assert "there is no penstock.toml in" in result.stderr
+    assert "no runs here yet" in penstock(tmp_path, "runs").stdout
+    result = penstock(tmp_path, "sql")
+    assert result.exit_code == 2
+    assert "give the statement" in result.stderr
 
 
 def test_a_model_verifies_without_a_server(root):

@@ -67,12 +67,23 @@ ROWS = st.lists(
 )
 
 _ZONES = st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata", "Europe/London", "Australia/Lord_Howe"])
+_PATTERNS = st.sampled_from(["", "a*", "[^a]*", "(?i)é|b", r"^\s*(\w)?", "(?s)..", r"\b", "$", r"\p{Lu}(a|b)*"])
+_DAY_FORMATS = ["%F", "%Y%m%d", "%e %B %y", " %b\t%d%%'", "%a %A%D", ""]
+_CLOCK_FORMATS = ["%T", "%H", "%I:%M %p", "%R", "%p%I%S"]
+_FORMATS = {
+    "date": _DAY_FORMATS, "time": _CLOCK_FORMATS,
+    **dict.fromkeys(("datetime", "timestamp"), [f"{day}{clock}" for day in _DAY_FORMATS for clock in _CLOCK_FORMATS]),
+}  # fmt: skip
 _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
     "round.digits": st.integers(-5, 8),
     "bucketize.points": st.lists(st.floats(-100, 100), max_size=40, unique=True).map(sorted).map(tuple),
     "feature_cross.degree": st.just(2),
     "struct.names": st.just(("a", "b")),
     "field.name": st.sampled_from(["a", "b"]),
+    "regexp_contains.pattern": _PATTERNS,
+    "regexp_extract.pattern": _PATTERNS,
+    "regexp_replace.pattern": _PATTERNS,
+    "regexp_replace.replacement": st.sampled_from(["", "-", r"\0\0", r"<\\>é"]),
     "like.pattern": st.sampled_from(["%", "", "a%", "_", "%\\%%", "Kings%", "%\n"]),
 }
 
@@ -81,6 +92,8 @@ def _constant(operation: Operation, parameter: Parameter, types: Sequence[str]) 
     """Return values for a constant parameter of a call whose first argument is of the first type."""
     if f"{operation.name}.{parameter.name}" in _CONSTANTS:
         return _CONSTANTS[f"{operation.name}.{parameter.name}"]
+    if parameter.name == "format":
+        return st.sampled_from(_FORMATS[operation.name.rpartition("_")[2]])
     if parameter.name == "zone":
         return _ZONES
     if parameter.choices:

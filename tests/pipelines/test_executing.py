@@ -231,7 +231,7 @@ def test_something_observed_that_changed_is_no_hit(world: World, tmp_path: Path)
     assert set(world.states(world.run(looks)).values()) == {"up_to_date"}
     (tmp_path / "limit.txt").write_text("4")
     run = world.run(looks)
-    assert f"file {tmp_path / 'limit.txt'}, which it reads, changed" == world.steps(run)["opens"].reason
+    assert "file limit.txt, which it reads, changed" == world.steps(run)["opens"].reason
     assert world.value(run, "opens") == "4"
 
 
@@ -297,14 +297,14 @@ def test_tables_several_outputs_lists_artifacts_and_the_context_arrive(world: Wo
         (step(outputs={"result": "table"})(lambda: None), "declares that 'result' is a table, but gave None"),
         (step(outputs=("a", "b", "c"))(lambda: (1, 2)), "declares the outputs a, b, c, but returned a tuple of 2"),
         (step(outputs=("a", "b"))(lambda: {"a": 1}), "but returned a dict with a"),
-        (step(lambda: object()), "gave a object as 'result', which no codec can keep"),
+        (step(lambda: object()), "gave an object as 'result', which no codec can keep"),
         (step(outputs={"n": "json"})(lambda: pa.table({"x": [1]})), "'n' is a plain value (JSON), but gave a pyarrow"),
     ],
 )  # fmt: skip
 def test_an_output_that_is_not_what_was_declared_is_named(function: Any, words: str, world: World) -> None:
     run = world.run(pipeline(name="p")(lambda: function.configured(name="s")()))
     assert words in run.error
-    assert run.error.startswith("s: penstock.errors.StepError: step 's'")
+    assert run.error.startswith("s: step 's'")
 
 
 def test_the_record_of_a_run_is_whole(world: World) -> None:
@@ -317,7 +317,7 @@ def test_the_record_of_a_run_is_whole(world: World) -> None:
     assert [item.step for item in steps] == ["number", "sign", "report", "push"]
     first = steps[0]
     assert first.reason == "never ran"
-    assert Path(first.log) == world.root / "logs/r1/number.log"
+    assert first.log == "logs/r1/number.log"  # below the root: a project may be moved
     assert first.started is not None
     assert first.ended is not None
     assert first.started < first.ended

@@ -1,18 +1,12 @@
-"""`why` in one line, and runs whose process is gone."""
+"""`why` in one line."""
 
 from __future__ import annotations
-
-import os
-import subprocess
-import sys
-from dataclasses import replace
 
 import pytest
 from worlds import World
 
-from penstock.core.run import Run, StepRun
 from penstock.errors import UnknownNameError
-from penstock.pipelines import drives, pipeline, reap, step, why
+from penstock.pipelines import pipeline, step, why
 
 
 @step
@@ -51,34 +45,3 @@ def test_why_of_something_unknown_names_what_there_is(world: World) -> None:
         why(world.metadata, run.id, "duoble")
     with pytest.raises(UnknownNameError, match=run.id):
         why(world.metadata, "no-such-run", "load")
-
-
-def recorded(world: World, pid: int | None, created: float) -> Run:
-    run = Run(id=f"r{pid}", pipeline="chain", state="running", pid=pid, created=created)
-    states = ("succeeded", "running", "waiting")
-    steps = [StepRun(run=run.id, step=state, position=i, state=state) for i, state in enumerate(states)]  # type: ignore[arg-type]
-    world.metadata.write(run, *steps)
-    return run
-
-
-def test_a_run_whose_process_is_gone_is_marked_failed(world: World) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    recorded(world, gone.pid, 5e9)
-    (reaped,) = reap(world.metadata)
-    assert reaped == world.metadata.get(Run, reaped.id)
-    assert (reaped.state, reaped.error) == ("failed", "the process that drove this run is gone")
-    assert [item.state for item in world.metadata.find(StepRun, run=reaped.id)] == ["succeeded", "failed", "cancelled"]
-    assert reap(world.metadata) == []
-
-
-def test_a_run_whose_process_is_there_goes_on(world: World) -> None:
-    run = recorded(world, os.getpid(), 5e9)
-    assert drives(run)
-    assert reap(world.metadata) == []
-
-
-def test_another_process_with_the_same_number_does_not_drive_the_run(world: World) -> None:
-    run = recorded(world, os.getpid(), 5e9)
-    assert not drives(replace(run, created=1.0))
-    assert not drives(replace(run, pid=None))

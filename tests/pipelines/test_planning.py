@@ -52,7 +52,7 @@ def test_after_a_run_everything_is_up_to_date(world: World) -> None:
     run = world.run(chain)
     plan = world.plan(chain)
     assert plan.up_to_date
-    assert plan.step("learn").reason == f"up to date: made by run {run.id}"
+    assert plan.step("learn").reason == f"made by run {run.id}"
     assert plan.step("learn").key == world.steps(run)["learn"].key
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -68,7 +69,7 @@ class FakeProject:
 
     def push(self, model: str, version: int, alias: str = "") -> None:
         self.models[model] = FakeModel(model)
-        self.metadata.write(ModelVersion(model=model, version=version, digest=f"d{version}", created=float(version)))
+        self.metadata.write(ModelVersion(model=model, version=version, digest=f"d{version}", created=time.time()))
         if alias:
             self.alias(model, version, alias)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from penstock.core.run import Run
+
 
 def test_models_are_listed_with_what_is_served(client, project):
     project.push("km", 3, alias="champion")
@@ -98,7 +100,15 @@ def test_a_page_needs_nothing_from_elsewhere(client, path):
 
 def test_the_index_shows_names_as_text(client, project):
     project.pipelines["<b>"] = project.pipelines["rides"]
-    assert "<li>&lt;b&gt;</li>" in client.get("/").text
+    assert "<td>&lt;b&gt;</td>" in client.get("/").text
+
+
+def test_the_index_shows_the_newest_runs(client, project):
+    project.metadata.write(Run(id="r7", pipeline="<i>", state="failed", params={"depth": 8}, created=7.0, ended=8.0))
+    page = client.get("/").text
+    assert '<a href="/v1/runs/r7">r7</a>' in page
+    assert '<span class="failed">failed</span>' in page
+    assert "&lt;i&gt; depth=8" in page
 
 
 def test_the_index_says_what_is_wrong_with_the_users_modules(client, project):

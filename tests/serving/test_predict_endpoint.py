@@ -49,6 +49,22 @@ def test_a_push_is_served_within_about_a_second_without_a_restart(client, projec
     assert time.monotonic() - started < 2
 
 
+def test_a_push_is_noticed_also_where_another_model_has_more_versions(client, project):
+    project.push("new", 1)
+    assert predict(client, "/v1/models/new:predict").json() == {"predictions": [{"y": 3}]}
+    project.push("km", 9)
+    until(lambda: predict(client).json() == {"predictions": [{"y": 27}]})
+    project.push("new", 2)
+    until(lambda: predict(client, "/v1/models/new:predict").json() == {"predictions": [{"y": 6}]})
+
+
+def test_what_the_registry_has_no_more_is_not_served_any_more(client, project):
+    assert predict(client).status_code == 200
+    (project.root / "metadata.db").unlink()
+    project.models.clear()
+    until(lambda: predict(client).status_code == 404)
+
+
 def test_a_new_model_is_served_at_its_first_request(client, project):
     project.push("new", 3)
     assert predict(client, "/v1/models/new:predict").json() == {"predictions": [{"y": 9}]}

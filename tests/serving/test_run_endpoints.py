@@ -18,7 +18,7 @@ def recorded(project, tmp_path):
     log.write_text("one\ntwo\n")
     project.metadata.write(
         Run(id="r1", pipeline="rides", state="failed", experiment="a", created=1.0, ended=2.0, pid=1),
-        Run(id="r2", pipeline="rides", state="running", experiment="b", created=time.time(), pid=os.getpid()),
+        Run(id="r2", pipeline="rides", state="running", experiment="b", created=time.time(), pid=os.getppid()),
         StepRun(run="r1", step="fit", position=1, state="failed", log=str(log), error="ValueError: no"),
         StepRun(run="r1", step="read", position=0, state="succeeded", artifacts={"result": "d1"}),
         StepRun(run="r2", step="fit", position=0, state="running", log=str(log)),
@@ -143,7 +143,7 @@ def test_the_log_of_a_run_whose_process_is_gone_ends(client, orphan):
 
 
 def test_a_process_that_has_the_number_of_a_runs_process_is_left_alone(client, project):
-    project.metadata.write(Run(id="old", pipeline="rides", state="running", created=1.0, pid=os.getpid()))
+    project.metadata.write(Run(id="old", pipeline="rides", state="running", created=1.0, pid=os.getppid()))
     assert client.post("/v1/runs/old:cancel").status_code == 409
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import resource
+import shutil
 import sqlite3
 import threading
 from functools import partial
@@ -136,3 +137,15 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path):
 def test_other_addresses_are_refused_with_what_there_is(url: str):
     with pytest.raises(DeclarationError, match="sqlite:///"):
         open_metadata(url)
+
+
+def test_a_store_whose_file_is_deleted_begins_anew(tmp_path: Path):
+    store, other = (SqlMetadata(f"sqlite:///{tmp_path}/state/m.db") for _ in range(2))
+    store.write(Run(id="r1", pipeline="p", state="succeeded"))
+    assert other.find(Run) == store.find(Run)
+    shutil.rmtree(tmp_path / "state")
+    assert other.find(Run) == []
+    store.write(Run(id="r2", pipeline="p", state="succeeded"))
+    assert [run.id for run in other.find(Run)] == ["r2"]
+    for each in (store, other):
+        each.close()

@@ -56,6 +56,11 @@ def test_a_domain_error_in_both_forms_is_agreement():
     assert check_forms({"one": col("n") / 0}, SCHEMA, SAMPLE).cases == ()
 
 
+def test_an_error_of_an_operand_that_is_not_needed_is_no_disagreement():
+    root = col("km").sqrt().gt(2.0)
+    assert check_forms({"late": root & col("late"), "never": root & col("n").lt(-5)}, SCHEMA, SAMPLE).cases == ()
+
+
 @pytest.fixture
 def lying(monkeypatch):
     """Give `length` another row form."""

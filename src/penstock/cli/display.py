@@ -96,7 +96,9 @@ class RunDisplay:
 
     @property
     def _width(self) -> int:
-        return max((len(name) for name in self._rows), default=0)
+        """The width of the names; on a terminal at most a third of it, so that there is room for what is said."""
+        longest = max((len(name) for name in self._rows), default=0)
+        return min(longest, self._console.width // 3) if self._console.is_terminal else longest
 
     def _start(self, run: Run, steps: Sequence[str]) -> None:
         file = self._given if self._given is not None else os.fdopen(os.dup(2), "w")
@@ -105,6 +107,7 @@ class RunDisplay:
         experiment = f", experiment {run.experiment}" if run.experiment else ""
         self._title = Text.assemble((run.pipeline, "bold"), f"  run {run.id}{experiment}")
         if self._console.is_terminal:
+            self._console.width -= len("^C")  # which a terminal shows at the end of the last line: it must not wrap
             self._live = Live(
                 get_renderable=self._table,
                 console=self._console,
@@ -127,13 +130,13 @@ class RunDisplay:
 
 def _line(name: str, row: _Row, width: int) -> Text:
     so_far = duration(time.monotonic() - row.started) if row.started is not None else row.took
-    style = STATE_STYLES.get(row.state, "")
+    style, name = STATE_STYLES.get(row.state, ""), name if len(name) <= width else f"{name[: width - 1]}…"
     return Text.assemble((f"{_MARKS[row.state]} {name:<{width}}  {row.state:<10}", style), f"  {so_far:>8}  ", row.note)
 
 
 def _note(step: StepRun, artifacts: Mapping[str, Artifact]) -> str:
     if step.state in ("failed", "cancelled"):
-        return step.error.strip().rpartition("\n")[2]
+        return step.error.strip().partition("\n")[0]
     if step.state == "succeeded" and artifacts:
         return ", ".join(filter(None, map(summary, artifacts.values())))
     return step.reason

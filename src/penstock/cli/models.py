@@ -29,8 +29,10 @@ def models(root: Path, model: str | None, as_json: bool) -> None:
     registry = penstock.open(root).models
     if model is not None:
         entry = registry[model]
-        things = [{**msgspec.to_builtins(version, enc_hook=repr), "aliases": _pointing(entry.aliases, version.version)}
-                  for version in reversed(entry.versions)]  # fmt: skip
+        things = [
+            {**msgspec.to_builtins(version, enc_hook=repr), "aliases": _pointing(entry.aliases, version.version)}
+            for version in reversed(entry.versions)
+        ]
     else:
         things = [
             {"model": name, "versions": len(each.versions), "aliases": each.aliases} for name, each in registry.items()
@@ -40,17 +42,26 @@ def models(root: Path, model: str | None, as_json: bool) -> None:
     elif not things:
         click.echo("no models yet; a pipeline with ps.push, or CREATE MODEL, makes one")
     else:
-        print_table([_shortened(thing) for thing in things], limit=len(things))
+        print_table([_version(thing) if "version" in thing else _model(thing) for thing in things], limit=len(things))
 
 
 def _pointing(aliases: dict[str, int], version: int) -> list[str]:
     return [name for name, to in aliases.items() if to == version]
 
 
-def _shortened(thing: dict[str, Any]) -> dict[str, Any]:
-    if "digest" not in thing:
-        return thing
-    return {**thing, "digest": thing["digest"][:12], "created": moment(thing["created"])}
+def _model(thing: dict[str, Any]) -> dict[str, Any]:
+    return {**thing, "aliases": ", ".join(f"{alias} -> {version}" for alias, version in thing["aliases"].items())}
+
+
+def _version(thing: dict[str, Any]) -> dict[str, Any]:
+    """Return what a person compares versions by: the metrics stand beside each other."""
+    return {
+        "version": thing["version"],
+        "aliases": ", ".join(thing["aliases"]),
+        "created": moment(thing["created"]),
+        "run": thing["lineage"].get("run", ""),
+        **thing["metrics"],
+    }
 
 
 @click.command(cls=Command)
@@ -61,7 +72,7 @@ def _shortened(thing: dict[str, Any]) -> dict[str, Any]:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write all predictions to a .parquet, .csv, .arrow or .json file.",
 )
-@click.option("--limit", default=20, show_default=True, help="How many rows to show.")
+@click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print all predictions as one JSON array.")
 @click.pass_obj
 def predict(root: Path, model: str, rows: str, out: Path | None, limit: int, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,30 +40,67 @@ def print_json(value: Any) -> None:
 
 
 def print_cells(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print cells under their headings to standard output; into a pipe or file they are never cut to a width."""
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
-    console.print(_cells(columns, rows))
-
-
-def _cells(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Return a table whose numbers stand at the right and whose states have their colours."""
+    """Print cells under their headings to standard output; columns without any value are left out, and the last one
+    is wrapped where a terminal is too narrow.
+    """
     cells = [list(row) for row in rows]
+    full = [at for at in range(len(columns)) if not cells or any(shown(row[at]) for row in cells)]
+    console = _console()
+    console.print(_cells([columns[at] for at in full], [[row[at] for at in full] for row in cells], console.width))
+
+
+def _console() -> Console:
+    """Return standard output; into a pipe or file nothing is cut to a width."""
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+
+
+def _widest(width: int) -> int:
+    """Return the most that one column gets of a width, the last excepted; an id of a run always fits."""
+    return max(24, width // 3)
+
+
+def _cells(columns: Sequence[str], cells: Sequence[Sequence[Any]], width: int) -> Table:
+    """Return a table whose numbers stand at the right and whose states have their colours."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for position, name in enumerate(columns):
         number = any(isinstance(row[position], (int, float)) for row in cells)
-        table.add_column(name, justify="right" if number else "left", overflow="ellipsis", no_wrap=number)
+        if number or position < len(columns) - 1:
+            table.add_column(name, justify="right" if number else "left", no_wrap=True, max_width=_widest(width))
+        else:
+            table.add_column(name, overflow="fold")
     for row in cells:
         table.add_row(*(Text(shown(value), STATE_STYLES.get(str(value), "")) for value in row))
     return table
 
 
 def print_table(rows: pa.Table | Sequence[Mapping[str, Any]], *, limit: int = 20) -> None:
-    """Print the first rows of a table, or of dicts that have the keys of the first, and how many there are if more."""
+    """Print the first rows of a table, or of dicts that have the keys of the first, and how many there are if more.
+
+    What is too wide for the terminal is not squeezed: one row is printed as a line for each column, and of several rows
+    the last columns are left out and named.
+    """
     first = list(rows[:limit]) if isinstance(rows, Sequence) else rows.slice(0, limit).to_pylist()
     columns = list(first[0]) if isinstance(rows, Sequence) and first else getattr(rows, "column_names", [])
-    print_cells(columns, [[row.get(name) for name in columns] for row in first])
+    cells = [[row.get(name) for name in columns] for row in first]
+    console = _console()
+    fitting = _fitting(columns, cells, console.width)
+    if fitting < len(columns) and len(cells) == 1:
+        width = max(map(len, columns))
+        for name, value in zip(columns, cells[0], strict=True):
+            console.print(Text.assemble((f"{name:<{width}}  ", "bold"), shown(value)))
+        return
+    console.print(_cells(columns[:fitting], [row[:fitting] for row in cells], console.width))
     if len(rows) > limit:
         click.echo(f"... {len(rows):,} rows")
+    if fitting < len(columns):
+        click.echo(f"... not shown: {', '.join(columns[fitting:])}")
+
+
+def _fitting(columns: Sequence[str], cells: Sequence[Sequence[Any]], width: int) -> int:
+    """Return how many of the first columns fit into a width; at least one."""
+    natural = [max(len(name), *(len(shown(row[at])) for row in cells), 0) for at, name in enumerate(columns)]
+    widths = (min(each, _widest(width)) + 2 for each in natural)
+    return max(1, sum(total - 2 <= width for total in itertools.accumulate(widths)))
 
 
 def shown(value: Any) -> str:
@@ -94,7 +132,7 @@ def moment(seconds: float | None) -> str:
 
 def took(step: StepRun) -> str:
     """Return how long a step ran; nothing for one that did not."""
-    if step.started is None or step.ended is None or step.state == "up_to_date":
+    if step.started is None or step.ended is None or step.state in ("up_to_date", "skipped"):
         return ""
     return duration(step.ended - step.started)
 

@@ -16,16 +16,21 @@ def read_params(pipeline: PipelineFunction, texts: Sequence[str], file: IO[bytes
     """Return the parameters of a JSON object in a file and of texts `name=value`; a text goes before the file."""
     params: dict[str, Any] = {}
     if file is not None:
-        try:
-            params = msgspec.json.decode(file.read(), type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            raise RequestError(f"the parameters are not a JSON object: {error}") from error
+        params = read_object(file.read(), "the file of parameters")
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator:
             raise click.UsageError(f"'-p {text}' has no '='; write -p name=value")
         params[name] = parse_value(value, is_text=_may_be_text(pipeline, name))
     return params
+
+
+def read_object(text: str | bytes, what: str) -> dict[str, Any]:
+    """Return the JSON object that a text is; raises `RequestError` naming `what` is none."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise RequestError(f"{what} is not a JSON object: {error}") from error
 
 
 def _may_be_text(pipeline: PipelineFunction, name: str) -> bool:

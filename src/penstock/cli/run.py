@@ -16,9 +16,9 @@ from penstock.cli.display import RunDisplay
 from penstock.cli.exits import FAILED
 from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json
-from penstock.cli.params import read_params
+from penstock.cli.params import read_object, read_params
 from penstock.core.run import StepRun
-from penstock.errors import UnknownNameError
+from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines import Event, PipelineFunction, RunEnded, RunStarted, StepEnded, StepStarted
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
@@ -64,9 +64,10 @@ def run(
     """Run PIPELINE and show how it goes. Exit code 1 if it fails."""
     project = penstock.open(root)
     params = read_params(_declared(project, pipeline), texts, file)
+    why = read_object(cause, "--cause")
     with _interruptible(), RunDisplay() as display:
         show = _print_event if as_json else display
-        ended = project.run(pipeline, **_given(how), cause=msgspec.json.decode(cause), on_event=show, **params)
+        ended = project.run(pipeline, **_given(how), cause=why, on_event=show, **params)
     if ended.state == "succeeded":
         return
     if not as_json:
@@ -93,6 +94,11 @@ def plan(
 
 
 def _declared(project: Project, name: str) -> PipelineFunction:
+    if not project.pipelines and not (project.config.root / "penstock.toml").exists():
+        raise DeclarationError(
+            f"no pipeline named '{name}': there is no penstock.toml in {project.config.root}; go to a project's folder, or "
+            "name it with -C, or make one with penstock init"
+        )
     if name not in project.pipelines:
         raise UnknownNameError("pipeline", name, project.pipelines)
     return project.pipelines[name]
@@ -105,7 +111,9 @@ def _given(how: dict[str, Any]) -> dict[str, Any]:
 def _explain(step: StepRun) -> None:
     if step.state == "failed":
         click.secho(f"\nstep '{step.step}' failed:", fg="red", err=True)
-        click.echo(f"{step.error.strip()}\nits log: penstock logs {step.run} {step.step}", err=True)
+        message, _, traceback = step.error.strip().partition("\n")
+        said = traceback if traceback.endswith(message) else step.error.strip()  # a traceback ends with the message
+        click.echo(f"{said}\nits log: penstock logs {step.run} {step.step}", err=True)
 
 
 def _print_event(event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ import msgspec
 import penstock
 from penstock.cli.group import Command
 from penstock.cli.lookup import find_run
-from penstock.cli.output import duration, moment, print_cells, print_json, took
+from penstock.cli.output import duration, moment, print_cells, print_json, shown, took
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
 from penstock.errors import UnknownNameError
@@ -25,7 +26,7 @@ _POLL_SECONDS = 0.1
 @click.command(cls=Command)
 @click.option("--pipeline", help="Only runs of this pipeline.")
 @click.option("--experiment", help="Only runs of this experiment.")
-@click.option("--limit", default=20, show_default=True, help="How many.")
+@click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def runs(root: Path, pipeline: str | None, experiment: str | None, limit: int, as_json: bool) -> None:
@@ -36,14 +37,20 @@ def runs(root: Path, pipeline: str | None, experiment: str | None, limit: int, a
     found = metadata.find(Run, newest_first=True, limit=limit, **equal)
     if as_json:
         print_json([_plain(run) for run in found])
+    elif not found:
+        click.echo("no runs here yet; penstock run PIPELINE makes one")
     else:
-        columns = ("run", "pipeline", "state", "started", "took", "experiment", "mode", "params")
-        print_cells(columns, [_row(run) for run in found])
+        print_cells(("run", "pipeline", "state", "started", "took", "experiment", "params"), map(_row, found))
 
 
 def _row(run: Run) -> list[Any]:
-    ended = duration(run.ended - run.created) if run.ended is not None else ""
-    return [run.id, run.pipeline, run.state, moment(run.created), ended, run.experiment, run.mode, run.params]
+    params = ", ".join(f"{name}={shown(value)}" for name, value in run.params.items())
+    experiment = f"{run.experiment} ({run.mode})" if run.mode != "train" else run.experiment
+    return [run.id, run.pipeline, run.state, moment(run.created), _took(run), experiment, params]
+
+
+def _took(run: Run) -> str:
+    return duration(run.ended - run.created) if run.ended is not None else ""
 
 
 @click.command(cls=Command)
@@ -64,12 +71,16 @@ def show(root: Path, run: str, as_json: bool) -> None:
         ("pipeline", found.pipeline),
         ("state", found.state),
         ("started", moment(found.created)),
+        ("took", _took(found)),
+        ("mode", found.mode),
+        ("engine", found.engine),
+        ("experiment", found.experiment),
         ("params", msgspec.json.encode(found.params, enc_hook=repr).decode()),
         ("cause", found.cause.get("kind", "")),
         ("error", found.error),
     ):
         if value:
-            click.echo(f"{name:<10}{value}")
+            click.echo(f"{name:<12}{value}")
     click.echo()
     print_cells(
         ("step", "state", "took", "reason"), [[step.step, step.state, took(step), step.reason] for step in steps]
@@ -89,23 +100,23 @@ def logs(root: Path, run: str, step: str, follow: bool) -> None:
     """Print what STEP of RUN printed."""
     metadata = penstock.open(root).metadata
     found = _step(metadata, find_run(metadata, run), step)
-    position = _print_from(found.log, 0)
+    position = _print_from(root / found.log, 0)
     while follow and found.state not in DONE:
         time.sleep(_POLL_SECONDS)
         reap(metadata)
         found = metadata.get(StepRun, found.run, found.step) or found  # read before the log, so that no end is missed
-        position = _print_from(found.log, position)
+        position = _print_from(root / found.log, position)
 
 
-def _print_from(log: str, position: int) -> int:
-    if not log or not Path(log).is_file():
+def _print_from(log: Path, position: int) -> int:
+    """Print what a log has after a position, byte for byte; return where it ends now."""
+    if not log.is_file():
         return position
-    with Path(log).open("rb") as file:
+    with log.open("rb") as file:
         file.seek(position)
-        new = file.read()
-    sys.stdout.buffer.write(new)
-    sys.stdout.buffer.flush()
-    return position + len(new)
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return file.tell()
 
 
 @click.command(cls=Command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -15,15 +16,31 @@ from penstock.cli.output import print_json, print_table
 @click.command(cls=Command)
 @click.argument("text", required=False)
 @click.option("-f", "--file", type=click.File(), help="Read the statements from a file ('-': standard input).")
-@click.option("--limit", default=20, show_default=True, help="How many rows to show.")
+@click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print all rows as one JSON array.")
 @click.pass_obj
 def sql(root: Path, text: str | None, file: IO[str] | None, limit: int, as_json: bool) -> None:
-    """Run SQL in BigQuery's dialect: CREATE MODEL, ML.EVALUATE, ML.PREDICT, ordinary queries."""
-    if (text is None) == (file is None):
-        raise click.UsageError("give the statement as TEXT, or a file of it with -f")
-    result = penstock.open(root).sql(text if text is not None else file.read())  # type: ignore[union-attr]
+    """Run SQL in BigQuery's dialect: CREATE MODEL, ML.EVALUATE, ML.PREDICT, ordinary queries.
+
+    TEXT may be left out: the statements are then read from a file (-f) or a pipe.
+    """
+    result = penstock.open(root).sql(_statements(text, file))
     if as_json:
         print_json(result.to_pylist())
     else:
         print_table(result, limit=limit)
+
+
+def _statements(text: str | None, file: IO[str] | None) -> str:
+    """Return what is to run: the argument, a file, or what a pipe brings."""
+    if text is not None and file is not None:
+        raise click.UsageError("give the statement as TEXT or in a file with -f, not both")
+    if text is None and file is None and not sys.stdin.isatty():
+        file = sys.stdin
+    try:
+        statements = text if text is not None else file.read() if file is not None else ""
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"the statements are not UTF-8 text: {error}") from error
+    if not statements.strip():
+        raise click.UsageError("give the statement as TEXT, in a file with -f, or through a pipe")
+    return statements

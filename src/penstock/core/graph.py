@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.core.mapping import FrozenMap
 from penstock.core.schema import Schema
+from penstock.errors import UnknownNameError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,11 @@ class ModelGraph:
     facts: FrozenMap[Any]
 
     def node(self, name: str) -> Node:
-        """Return the node of that name."""
-        return next(node for node in self.nodes if node.name == name)
+        """Return the node of that name; raises `UnknownNameError`."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise UnknownNameError("node", name, [node.name for node in self.nodes], within=f"the graph of '{self.name}'")
 
     def of(self, op: str) -> tuple[Node, ...]:
         """Return the nodes of one kind, in order."""

@@ -95,7 +95,8 @@ class LearnedOperation:
     """An operation whose constants are found in the training rows: `standard_scaler(x)` needs a mean and a deviation.
 
     `statistics` says what to find for one use of it; `freeze` makes the ordinary expression, given what was found
-    (name -> value). After a fit no learned operation is left in a graph.
+    (name -> value). After a fit no learned operation is left in a graph. An example is a column of training values,
+    further constant arguments, and the column that comes out.
     """
 
     name: str
@@ -104,6 +105,5 @@ class LearnedOperation:
     result: str | Callable[[Sequence[str]], str]
     statistics: Callable[[Sequence[Expr]], tuple[Statistic, ...]]
     freeze: Callable[[Sequence[Expr], dict[str, Any]], Expr]
-    examples: tuple[tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], ...] = field(default=())
+    examples: tuple[tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], ...] = ()
     bigquery: str = ""
-    # an example is (a column of training values, further constant arguments, the column that comes out)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from penstock.core.mapping import FrozenMap
-from penstock.errors import DeclarationError
+from penstock.errors import DeclarationError, UnknownNameError
 
 
 class Deferred:
@@ -81,7 +81,8 @@ class Condition(Deferred):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a step asks of its engine. None means: the engine's default. Times in seconds, memory in bytes."""
+    """What a step asks of its engine; None: nothing. `cpus`, `memory_bytes` and `image` are for engines that place
+    steps on machines or in containers: on this machine alone they are kept, and change nothing."""
 
     retries: int = 0
     timeout_seconds: float | None = None
@@ -95,9 +96,10 @@ class Step:
     """One call of a plain function in a pipeline.
 
     `inputs` maps parameter names to values, `Ref`s, `Condition`s, or lists and dicts of them. `outputs` maps output
-    names to the type that is kept (`table`, `json`, `model`, `bytes`, `file`, `any`). `kinds` says the same of the
-    parameters. A step whose `when` turns out false is skipped, and so is everything that needs it. `depends_on`,
-    `version` and `ignore` steer the fingerprint.
+    names to kinds (`table`, `json`, `model`, `text`, `bytes`, `file`; `any`: the codecs decide when the value is
+    there); `kinds` does so for the parameters (and has `source` and `context`, which are handed in). A step whose
+    `when` turns out false is skipped, and so is everything that needs it. `depends_on`, `version` and `ignore` change
+    what its key is made of.
     """
 
     name: str
@@ -125,11 +127,14 @@ class Pipeline:
 
     name: str
     params: FrozenMap[Any]
-    steps: tuple[Step, ...] = field(default=())
+    steps: tuple[Step, ...] = ()
 
     def step(self, name: str) -> Step:
-        """Return the step of that name."""
-        return next(step for step in self.steps if step.name == name)
+        """Return the step of that name; raises `UnknownNameError`."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise UnknownNameError("step", name, [step.name for step in self.steps], within=f"pipeline '{self.name}'")
 
 
 def references(value: Any) -> Iterator[Ref]:

@@ -33,7 +33,8 @@ class Task:
 
     `entry` is "module:function"; an engine calls it with the task, in the process it chose, and returns its outcome.
     `arguments` maps parameter names to plain values, `Artifact`s, `Source`s, or lists and dicts of them. `log` is the
-    file that gets everything the step prints. `paths` are put in front of sys.path before user code is imported.
+    file that gets everything the step prints. `paths` are put in front of sys.path before user code is imported. `code`
+    holds the parts of its key that are code, as the process `pid` has it loaded: another one must have loaded the same.
     """
 
     id: str
@@ -44,6 +45,8 @@ class Task:
     context: Context
     log: Path
     paths: tuple[str, ...] = ()
+    code: dict[str, str] = field(default_factory=dict)
+    pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

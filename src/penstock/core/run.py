@@ -35,7 +35,7 @@ class Run:
 class StepRun:
     """One step of one run. `artifacts` maps output names to digests, `inputs` parameters to the digests they got;
     `parts` are the parts of its key, by which `why` explains; `reason` says why it ran or did not; `log` is the path of
-    its log."""
+    its log, below the project's root."""
 
     run: str
     step: str

@@ -20,9 +20,16 @@ def call(task: Task) -> Outcome:
         outcome: Outcome = getattr(import_module(module), function)(task)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # SystemExit too: a step that calls sys.exit() has failed, not the engine
-        return failed(task.id, traceback.format_exc(), started=started)
+    except BaseException as error:  # SystemExit too: a step that calls sys.exit() has failed, not the engine
+        return failed(task.id, told(error), started=started)
     return outcome
+
+
+def told(error: BaseException) -> str:
+    """Return an error as records keep it: what it says first, then its traceback."""
+    said = "".join(traceback.format_exception_only(error)).strip()
+    text = f"{said}\n\n{''.join(traceback.format_exception(error))}".rstrip()
+    return text.encode(errors="backslashreplace").decode()  # a record is UTF-8, what an error says may not be
 
 
 def failed(task_id: str, error: str, *, started: float) -> Outcome:

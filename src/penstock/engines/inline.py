@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
 from penstock.core.ports import Outcome, Task
-from penstock.engines.calling import call, failed
+from penstock.engines.calling import call, failed, told
 from penstock.engines.logs import captured
 
 
@@ -35,8 +34,8 @@ class InlineEngine:
         try:
             with _import_path(task.paths), captured(task.log):
                 outcome = call(task)
-        except OSError:  # of the log: what the task raises does not come out of `call`
-            outcome = failed(task.id, traceback.format_exc(), started=started)
+        except OSError as error:  # of the log: what the task raises does not come out of `call`
+            outcome = failed(task.id, told(error), started=started)
         self._outcomes.append(outcome)
 
     def wait(self, timeout_seconds: float | None = None) -> Sequence[Outcome]:

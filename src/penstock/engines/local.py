@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import BinaryIO, Self
 import cloudpickle  # type: ignore[import-untyped]  # it says nothing about its types
 
 from penstock.core.ports import Outcome, Task
-from penstock.engines.calling import failed
+from penstock.engines.calling import failed, told
 from penstock.engines.deaths import explanation
 from penstock.engines.messages import Cancel, Ended, Inbox, Message, Start, Started, packed
 
@@ -74,8 +73,8 @@ class LocalEngine:
         """Start a task, or queue it."""
         try:
             payload = cloudpickle.dumps(task)
-        except Exception:  # pickling runs the reducers of user values, which may raise anything
-            message = f"step '{task.step.name}' cannot travel to a worker process:\n{traceback.format_exc()}"
+        except Exception as error:  # pickling runs the reducers of user values, which may raise anything
+            message = f"step '{task.step.name}' cannot travel to a worker process: {told(error)}"
             self._outcomes.append(failed(task.id, message, started=time.time()))
             return
         start = Start(

@@ -12,13 +12,12 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from penstock.core.ports import Task
-from penstock.engines.calling import call, failed
+from penstock.engines.calling import call, failed, told
 from penstock.engines.logs import flush, redirect
 from penstock.engines.messages import Start
 
@@ -74,8 +73,8 @@ def _run(start: Start) -> bytes:
         sys.path[:] = start.import_path
         task: Task = pickle.loads(start.payload)  # noqa: S301  # the engine's own process wrote it
         return pickle.dumps(call(task))
-    except BaseException:  # whatever importing user code raises, and a full disk under the log
-        return pickle.dumps(failed(start.task, traceback.format_exc(), started=started))
+    except BaseException as error:  # whatever importing user code raises, and a full disk under the log
+        return pickle.dumps(failed(start.task, told(error), started=started))
     finally:
         flush()
 

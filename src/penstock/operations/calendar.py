@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import zoneinfo
-
-from penstock.errors import ExpressionError
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 FIRST_MICROSECOND = -62_135_596_800_000_000  # 0001-01-01 00:00:00
 LAST_MICROSECOND = 253_402_300_799_999_999  # 9999-12-31 23:59:59.999999
-
-FIRST_ZONED = FIRST_MICROSECOND + 86_400_000_000
-LAST_ZONED = LAST_MICROSECOND - 86_400_000_000
-"""Between these every time zone's wall clock is in the calendar, of the years 1 to 9999."""
 
 DATE_PARTS = {"day": (1, False), "week": (7, False), "month": (1, True), "quarter": (3, True), "year": (12, True)}
 """Part of a date -> how many of it, and whether it counts months (else days)."""
@@ -68,25 +61,31 @@ DIFFERENCES = {
 _MONTH_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-_FIRST_ZONED = EPOCH + datetime.timedelta(microseconds=FIRST_ZONED)
-_LAST_ZONED = EPOCH + datetime.timedelta(microseconds=LAST_ZONED)
-
-
-def at_zone(x: datetime.datetime, zone: zoneinfo.ZoneInfo) -> datetime.datetime:
-    """Return the instant as that zone's wall clock shows it; raise within a day of the calendar's ends."""
-    if not _FIRST_ZONED <= x <= _LAST_ZONED:
-        raise ExpressionError(f"{x} at time zone {zone}: within a day of the calendar's ends")
-    return x.astimezone(zone)
-
-
 def date_add(x: datetime.date, number: int, part: str) -> datetime.date:
     """Return the date so many parts later, its day cut to the length of the month."""
     size, months = DATE_PARTS[part]
     if not months:
         return x + datetime.timedelta(days=number * size)
     year, month = divmod(x.year * 12 + x.month - 1 + number * size, 12)
-    leap = month == 1 and ((year % 4 == 0 and year % 100 != 0) or year % 400 == 0)
-    return datetime.date(year, month + 1, min(x.day, _MONTH_LENGTHS[month] + leap))
+    return datetime.date(year, month + 1, min(x.day, _month_length(year, month + 1)))
+
+
+def last_day(x: datetime.date, part: str) -> datetime.date:
+    """Return the last day of the part."""
+    match part:
+        case "week":
+            return x + datetime.timedelta(days=6 - x.isoweekday() % 7)
+        case "isoweek":
+            return x + datetime.timedelta(days=6 - x.weekday())
+        case "quarter" | "year":
+            month = 12 if part == "year" else (x.month + 2) // 3 * 3
+            return datetime.date(x.year, month, _month_length(x.year, month))
+    return x.replace(day=_month_length(x.year, x.month))
+
+
+def _month_length(year: int, month: int) -> int:
+    leap = month == 2 and ((year % 4 == 0 and year % 100 != 0) or year % 400 == 0)
+    return _MONTH_LENGTHS[month - 1] + leap
 
 
 def date_trunc(x: datetime.date, part: str) -> datetime.date:

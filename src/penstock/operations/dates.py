@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import datetime
-import zoneinfo
 from collections.abc import Sequence
 from typing import Any
 
 from penstock.core.operation import Example, Operation, Parameter, Raises, golden
 from penstock.operations import calendar
-from penstock.operations.literals import fails, sql_literal
-
-
-def zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """Return the named time zone; None for UTC, in which timestamps are kept."""
-    return None if name == "UTC" else zoneinfo.ZoneInfo(name)
-
+from penstock.operations.literals import fails
+from penstock.operations.zones import ZONE, at_zone, instant_sql, local_row, local_sql, timestamp_trunc_at
 
 _UTC = datetime.UTC
-_ZONE = Parameter(name="zone", types=("string",), default="UTC", constant=True, prepare=zone)
 _DAYS, _CLOCK = ("date", "datetime", "timestamp"), ("datetime", "timestamp")
 _TIMED = ("time", "datetime", "timestamp")
-
-
-def local_sql(x: str, type: str, zone: str = "UTC") -> str:
-    """Return DuckDB text of the wall clock at that zone. Counting microseconds is exact, and ten times AT TIME ZONE."""
-    if type != "timestamp":
-        return x
-    if zone == "UTC":
-        return f"make_timestamp(epoch_us({x}))"
-    inside = f"epoch_us({x}) BETWEEN {calendar.FIRST_ZONED} AND {calendar.LAST_ZONED}"
-    refused = fails("at a time zone: within a day of the calendar's ends")
-    return f"CASE WHEN NOT {inside} THEN {refused} ELSE {x} AT TIME ZONE {sql_literal(zone, 'string')} END"
-
-
-def local_row(x: str, type: str, zone: str = "UTC") -> str:
-    """Return Python source of the wall clock at that zone (its name in the globals, unless it is UTC)."""
-    return x if type != "timestamp" or zone == "UTC" else f"at_zone({x}, {zone})"
 
 
 def _part(
@@ -52,11 +29,11 @@ def _part(
     return Operation(
         name=name,
         meaning=meaning,
-        parameters=(Parameter(name="x", types=types), _ZONE),
+        parameters=(Parameter(name="x", types=types), ZONE),
         result=result,
         sql=lambda a, t: sql.format(local_sql(a[0], t[0], a[1])),
         row=lambda a, t: row.format(local_row(a[0], t[0], a[1])),
-        names={"at_zone": calendar.at_zone},
+        names={"at_zone": at_zone},
         examples=examples,
     )
 
@@ -131,10 +108,12 @@ def _date_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     """Add days or months; raise outside the years 1 to 9999, which other systems cannot hold."""
     x, number, part = arguments
     size, months = calendar.DATE_PARTS[part]
+    most = (120_000 if months else 3_660_000) // size  # what every move inside the calendar is below
     count = f"CAST({number} * {size} AS INTEGER)"
     moved = f"CAST({x} + to_months({count}) AS DATE)" if months else f"({x} + {count})"
     return (
-        f"CASE WHEN {x} IS NULL THEN NULL WHEN NOT {moved} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' "
+        f"CASE WHEN {x} IS NULL THEN NULL WHEN NOT {number} BETWEEN {-most} AND {most} "
+        f"OR NOT {moved} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' "
         f"THEN {fails('date_add: outside the years 1 to 9999')} ELSE {moved} END"
     )
 
@@ -184,23 +163,61 @@ def _from_unix(name: str, unit: int, examples: tuple[Example, ...]) -> Operation
 
 def _timestamp_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     x, number, part = arguments
-    moved = f"(epoch_us({x}) + {number} * {calendar.CLOCK_PARTS[part]})"
+    size = calendar.CLOCK_PARTS[part]
+    most = (calendar.LAST_MICROSECOND - calendar.FIRST_MICROSECOND) // size
+    moved = f"(epoch_us({x}) + {number} * {size})"
     make = "make_timestamptz" if types[0] == "timestamp" else "make_timestamp"
     return (
-        f"CASE WHEN {x} IS NULL THEN NULL "
-        f"WHEN NOT {moved} BETWEEN {calendar.FIRST_MICROSECOND} AND {calendar.LAST_MICROSECOND} "
+        f"CASE WHEN {x} IS NULL THEN NULL WHEN NOT {number} BETWEEN {-most} AND {most} "
+        f"OR NOT {moved} BETWEEN {calendar.FIRST_MICROSECOND} AND {calendar.LAST_MICROSECOND} "
         f"THEN {fails('timestamp_add: outside the years 1 to 9999')} ELSE {make}({moved}) END"
     )
 
 
 def _timestamp_trunc_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
-    x, part = arguments
-    wall = local_sql(x, types[0])
+    """Cut the wall clock; below a day the instant loses what the clock loses, so that an hour shown twice stays two."""
+    x, part, zone = arguments
+    wall = local_sql(x, types[0], zone)
     if part == "week":
         cut = f"(date_trunc('day', {wall}) - to_days(CAST(dayofweek({wall}) AS INTEGER)))"
     else:
         cut = f"date_trunc('{'week' if part == 'isoweek' else part}', {wall})"
-    return f"make_timestamptz(epoch_us({cut}))" if types[0] == "timestamp" else cut
+    if types[0] != "timestamp":
+        return cut
+    if zone == "UTC" or part not in calendar.CLOCK_PARTS or part == "day":
+        return instant_sql(cut, zone)
+    return f"make_timestamptz(epoch_us({x}) - epoch_us({wall}) + epoch_us({cut}))"
+
+
+def _timestamp_trunc_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    x, part, zone = arguments
+    if types[0] != "timestamp" or zone == "UTC":
+        return f"timestamp_trunc({x}, {part!r})"
+    return f"timestamp_trunc_at({x}, {part!r}, {zone})"
+
+
+_LAST_DAYS = {
+    "week": "({0} + (6 - CAST(dayofweek({0}) AS INTEGER)))",
+    "isoweek": "({0} + (7 - CAST(isodow({0}) AS INTEGER)))",
+    "month": "last_day({0})",
+    "quarter": "last_day(CAST(date_trunc('quarter', {0}) + INTERVAL 2 MONTH AS DATE))",
+    "year": "last_day(CAST(date_trunc('year', {0}) + INTERVAL 11 MONTH AS DATE))",
+}
+
+
+def _last_day_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    x, part = arguments
+    last = _LAST_DAYS[part].format(f"CAST({x} AS DATE)")
+    refused = fails("last_day: outside the years 1 to 9999")
+    return f"CASE WHEN {last} > DATE '9999-12-31' THEN {refused} ELSE {last} END" if "week" in part else last
+
+
+def _make_date_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    year, month, day = arguments
+    inside = f"{year} BETWEEN 1 AND 9999 AND {month} BETWEEN 1 AND 12 AND {day} BETWEEN 1 AND 31"
+    made = f"CASE WHEN {inside} THEN TRY_CAST(printf('%04d-%02d-%02d', {year}, {month}, {day}) AS DATE) END"
+    known = " AND ".join(f"{argument} IS NOT NULL" for argument in arguments)
+    return f"CASE WHEN {known} THEN coalesce({made}, {fails('make_date: there is no such day')}) END"
 
 
 ARITHMETIC = (
@@ -257,6 +274,38 @@ ARITHMETIC = (
                         (None, "day", None), types="date; string"),
     ),
     Operation(
+        name="last_day",
+        meaning="The last day of the part: weeks end on Saturday, isoweeks on Sunday.",
+        parameters=(Parameter(name="x", types=("date", "datetime")),
+            Parameter(name="part", types=("string",), default="month", constant=True, choices=tuple(_LAST_DAYS))),
+        result="date",
+        sql=_last_day_sql,
+        row=lambda a, t: f"last_day({a[0]}{'.date()' if t[0] == 'datetime' else ''}, {a[1]!r})",
+        names={"last_day": calendar.last_day},
+        bigquery="LAST_DAY",
+        examples=(
+            *golden((_date(2008, 11, 25), "month", _date(2008, 11, 30)), (_date(2008, 11, 25), "year", _date(2008, 12, 31)),
+                (_date(2008, 11, 10), "week", _date(2008, 11, 15)), (_date(2008, 11, 10), "isoweek", _date(2008, 11, 16)),
+                (_SUNDAY, "week", _date(2024, 5, 11)), (_SUNDAY, "isoweek", _SUNDAY), (_SUNDAY, "quarter", _date(2024, 6, 30)),
+                (_date(1900, 2, 1), "month", _date(1900, 2, 28)), (_LAST, "month", _LAST), (_LAST, "week", Raises),
+                (None, "month", None), types="date; string"),
+            *golden((datetime.datetime(2024, 2, 3, 4), "month", _date(2024, 2, 29)), types="datetime; string"),
+        ),
+    ),
+    Operation(
+        name="make_date",
+        meaning="The date of a year (x), a month and a day; raises where there is none.",
+        parameters=tuple(Parameter(name=name, types=("int64",)) for name in ("x", "month", "day")),
+        result="date",
+        sql=_make_date_sql,
+        row=lambda a, t: f"make_date({a[0]}, {a[1]}, {a[2]})",
+        names={"make_date": datetime.date},
+        bigquery="DATE",
+        examples=golden((2016, 12, 25, _date(2016, 12, 25)), (2023, 2, 29, Raises), (2024, 2, 29, _date(2024, 2, 29)),
+            (0, 1, 1, Raises), (10000, 1, 1, Raises), (2024, 0, 1, Raises), (2024, 1, 2**40, Raises), (1, 1, 1, _FIRST),
+            (None, 0, 1, None), (2024, None, 1, None), (2024, 1, None, None), types="int64; int64; int64"),
+    ),
+    Operation(
         name="timestamp_add",
         meaning="The instant so many parts later; days have 24 hours. Outside the years 1 to 9999 raises.",
         parameters=(_INSTANT, Parameter(name="number", types=("int64",)), _part_parameter(tuple(calendar.CLOCK_PARTS))),
@@ -289,12 +338,12 @@ ARITHMETIC = (
     ),
     Operation(
         name="timestamp_trunc",
-        meaning="The start of the part in UTC: weeks begin on Sunday, isoweeks on Monday.",
-        parameters=(_INSTANT, _part_parameter(calendar.TRUNCATIONS)),
+        meaning="The start of the part at the zone: weeks begin on Sunday, isoweeks on Monday.",
+        parameters=(_INSTANT, _part_parameter(calendar.TRUNCATIONS), ZONE),
         result=lambda types: str(types[0]),
         sql=_timestamp_trunc_sql,
-        row=lambda a, t: f"timestamp_trunc({a[0]}, {a[1]!r})",
-        names={"timestamp_trunc": calendar.timestamp_trunc},
+        row=_timestamp_trunc_row,
+        names={"timestamp_trunc": calendar.timestamp_trunc, "timestamp_trunc_at": timestamp_trunc_at},
         bigquery="TIMESTAMP_TRUNC",
         examples=golden((_at(2008, 12, 25, 15, 30), "day", _at(2008, 12, 25)), (_LATE, "week", _at(2024, 5, 5)),
             (_LATE, "isoweek", _at(2024, 4, 29)),
@@ -302,7 +351,11 @@ ARITHMETIC = (
                         _at(1969, 12, 31, 23, 59, 59, 999000)),
                         (_at(2024, 5, 5, 1, 2, 3, 4), "second", _at(2024, 5, 5, 1, 2, 3)),
                         (_LATE, "year", _at(2024, 1, 1)), (None, "day", None),
-                        types="timestamp; string"),
+                        types="timestamp; string") + golden(
+            (_at(2024, 5, 5, 2), "day", _NEW_YORK, _at(2024, 5, 4, 4)), (_LATE, "hour", _KOLKATA, _at(2024, 5, 5, 17, 30)),
+            (_at(2024, 11, 3, 6, 45), "hour", _NEW_YORK, _at(2024, 11, 3, 6)),  # the second 1 o'clock of that night
+            (_LATE, "week", _KOLKATA, _at(2024, 5, 4, 18, 30)), (_at(1, 1, 1), "day", _KOLKATA, Raises),
+            (_at(1, 2, 1), "year", _KOLKATA, Raises), (None, "day", _KOLKATA, None), types="timestamp; string; string"),
     ),
     _unix("unix_seconds", 1_000_000, golden((_at(2008, 12, 25, 15, 30), 1230219000), (_OLD, -1),
         (_at(1, 1, 1), -62135596800), (None, None), types="timestamp")),

@@ -300,6 +300,22 @@ class Expression(Expr):
         """Whether the whole of x is of the pattern: % any text, _ one character, \\\\ takes the next as it is."""
         return self._call("like", pattern)
 
+    def regexp_contains(self, pattern: str) -> Expression:
+        """Whether the regular expression (RE2) matches somewhere in x."""
+        return self._call("regexp_contains", pattern)
+
+    def regexp_extract(self, pattern: str) -> Expression:
+        """The first match of the regular expression (RE2) in x, or of its group if it has one ('' where the
+        group takes no part); NULL where nothing matches.
+        """
+        return self._call("regexp_extract", pattern)
+
+    def regexp_replace(self, pattern: str, replacement: str) -> Expression:
+        """x with every match of the regular expression (RE2) replaced; \\1 to \\9 stand for the text of a
+        group, \\0 for the whole match.
+        """
+        return self._call("regexp_replace", pattern, replacement)
+
     def year(self, zone: str = "UTC") -> Expression:
         """The year."""
         return self._call("year", zone)
@@ -372,6 +388,14 @@ class Expression(Expr):
         """The first day of the part: weeks begin on Sunday, isoweeks on Monday."""
         return self._call("date_trunc", part)
 
+    def last_day(self, part: str = "month") -> Expression:
+        """The last day of the part: weeks end on Saturday, isoweeks on Sunday."""
+        return self._call("last_day", part)
+
+    def make_date(self, month: Any, day: Any) -> Expression:
+        """The date of a year (x), a month and a day; raises where there is none."""
+        return self._call("make_date", month, day)
+
     def timestamp_add(self, number: Any, part: str) -> Expression:
         """The instant so many parts later; days have 24 hours. Outside the years 1 to 9999 raises."""
         return self._call("timestamp_add", number, part)
@@ -380,9 +404,9 @@ class Expression(Expr):
         """How many whole parts lie between y and x, negative if x is earlier."""
         return self._call("timestamp_diff", y, part)
 
-    def timestamp_trunc(self, part: str) -> Expression:
-        """The start of the part in UTC: weeks begin on Sunday, isoweeks on Monday."""
-        return self._call("timestamp_trunc", part)
+    def timestamp_trunc(self, part: str, zone: str = "UTC") -> Expression:
+        """The start of the part at the zone: weeks begin on Sunday, isoweeks on Monday."""
+        return self._call("timestamp_trunc", part, zone)
 
     def unix_seconds(self) -> Expression:
         """How many whole seconds since 1970-01-01 00:00 UTC, rounded down."""
@@ -407,6 +431,63 @@ class Expression(Expr):
     def timestamp_micros(self) -> Expression:
         """The instant that many micros after 1970-01-01 00:00 UTC."""
         return self._call("timestamp_micros")
+
+    def datetime(self, zone: str) -> Expression:
+        """The wall clock of an instant at the zone."""
+        return self._call("datetime", zone)
+
+    def timestamp(self, zone: str) -> Expression:
+        """The instant of a wall clock at the zone: the first of an hour shown twice; one that is left out is
+        an hour later.
+        """
+        return self._call("timestamp", zone)
+
+    def format_date(self, format: str) -> Expression:
+        """The date as text by a format: %Y %E4Y %y %Q %m %B %b %h %d %e %j %A %a %u %w %G %V %F %D %x %T %X
+        %R.
+        """
+        return self._call("format_date", format)
+
+    def format_datetime(self, format: str) -> Expression:
+        """The datetime as text by a format: %Y %E4Y %y %Q %m %B %b %h %d %e %j %A %a %u %w %G %V %H %I %p %M
+        %S %E3S %E6S %F %D %x %T %X %R.
+        """
+        return self._call("format_datetime", format)
+
+    def format_timestamp(self, format: str, zone: str = "UTC") -> Expression:
+        """The timestamp as text by a format at the zone: %Y %E4Y %y %Q %m %B %b %h %d %e %j %A %a %u %w %G %V
+        %H %I %p %M %S %E3S %E6S %F %D %x %T %X %R.
+        """
+        return self._call("format_timestamp", format, zone)
+
+    def format_time(self, format: str) -> Expression:
+        """The time as text by a format: %H %I %p %M %S %E3S %E6S %F %D %x %T %X %R."""
+        return self._call("format_time", format)
+
+    def parse_date(self, format: str) -> Expression:
+        """The text x read as a date by a format; raises where it is not of it. Blanks may be more or fewer;
+        what the format does not say is of 1970-01-01: %Y %y %m %B %b %h %d %e %A %a.
+        """
+        return self._call("parse_date", format)
+
+    def parse_datetime(self, format: str) -> Expression:
+        """The text x read as a datetime by a format; raises where it is not of it. Blanks may be more or
+        fewer; what the format does not say is of 1970-01-01: %Y %y %m %B %b %h %d %e %A %a %H %I %p %M %S.
+        """
+        return self._call("parse_datetime", format)
+
+    def parse_timestamp(self, format: str, zone: str = "UTC") -> Expression:
+        """The text x read as a timestamp by a format, at the zone; raises where it is not of it. Blanks may be
+        more or fewer; what the format does not say is of 1970-01-01: %Y %y %m %B %b %h %d %e %A %a %H %I %p
+        %M %S.
+        """
+        return self._call("parse_timestamp", format, zone)
+
+    def parse_time(self, format: str) -> Expression:
+        """The text x read as a time by a format; raises where it is not of it. Blanks may be more or fewer;
+        what the format does not say is of 1970-01-01: %H %I %p %M %S.
+        """
+        return self._call("parse_time", format)
 
     def field(self, name: str) -> Expression:
         """The field of that name."""
@@ -453,6 +534,170 @@ class Expression(Expr):
         point. The first and the last point can be left out.
         """
         return self._call("bucketize", points, exclude_boundaries)
+
+    def safe_add(self, y: Any) -> Expression:
+        """As add, but NULL where that raises."""
+        return self._call("safe_add", y)
+
+    def safe_subtract(self, y: Any) -> Expression:
+        """As subtract, but NULL where that raises."""
+        return self._call("safe_subtract", y)
+
+    def safe_multiply(self, y: Any) -> Expression:
+        """As multiply, but NULL where that raises."""
+        return self._call("safe_multiply", y)
+
+    def safe_mod(self, y: Any) -> Expression:
+        """As mod, but NULL where that raises."""
+        return self._call("safe_mod", y)
+
+    def safe_div(self, y: Any) -> Expression:
+        """As div, but NULL where that raises."""
+        return self._call("safe_div", y)
+
+    def safe_negate(self) -> Expression:
+        """As negate, but NULL where that raises."""
+        return self._call("safe_negate")
+
+    def safe_abs(self) -> Expression:
+        """As abs, but NULL where that raises."""
+        return self._call("safe_abs")
+
+    def safe_ln(self) -> Expression:
+        """As ln, but NULL where that raises."""
+        return self._call("safe_ln")
+
+    def safe_log10(self) -> Expression:
+        """As log10, but NULL where that raises."""
+        return self._call("safe_log10")
+
+    def safe_log1p(self) -> Expression:
+        """As log1p, but NULL where that raises."""
+        return self._call("safe_log1p")
+
+    def safe_exp(self) -> Expression:
+        """As exp, but NULL where that raises."""
+        return self._call("safe_exp")
+
+    def safe_sqrt(self) -> Expression:
+        """As sqrt, but NULL where that raises."""
+        return self._call("safe_sqrt")
+
+    def safe_sin(self) -> Expression:
+        """As sin, but NULL where that raises."""
+        return self._call("safe_sin")
+
+    def safe_cos(self) -> Expression:
+        """As cos, but NULL where that raises."""
+        return self._call("safe_cos")
+
+    def safe_tan(self) -> Expression:
+        """As tan, but NULL where that raises."""
+        return self._call("safe_tan")
+
+    def safe_asin(self) -> Expression:
+        """As asin, but NULL where that raises."""
+        return self._call("safe_asin")
+
+    def safe_acos(self) -> Expression:
+        """As acos, but NULL where that raises."""
+        return self._call("safe_acos")
+
+    def safe_sinh(self) -> Expression:
+        """As sinh, but NULL where that raises."""
+        return self._call("safe_sinh")
+
+    def safe_cosh(self) -> Expression:
+        """As cosh, but NULL where that raises."""
+        return self._call("safe_cosh")
+
+    def safe_log(self, base: Any) -> Expression:
+        """As log, but NULL where that raises."""
+        return self._call("safe_log", base)
+
+    def safe_pow(self, y: Any) -> Expression:
+        """As pow, but NULL where that raises."""
+        return self._call("safe_pow", y)
+
+    def safe_substr(self, position: Any, length: Any = None) -> Expression:
+        """As substr, but NULL where that raises."""
+        return self._call("safe_substr", position, *(() if length is None else (length,)))
+
+    def safe_lpad(self, length: Any, pattern: Any = " ") -> Expression:
+        """As lpad, but NULL where that raises."""
+        return self._call("safe_lpad", length, pattern)
+
+    def safe_rpad(self, length: Any, pattern: Any = " ") -> Expression:
+        """As rpad, but NULL where that raises."""
+        return self._call("safe_rpad", length, pattern)
+
+    def safe_left(self, length: Any) -> Expression:
+        """As left, but NULL where that raises."""
+        return self._call("safe_left", length)
+
+    def safe_right(self, length: Any) -> Expression:
+        """As right, but NULL where that raises."""
+        return self._call("safe_right", length)
+
+    def safe_repeat(self, times: Any) -> Expression:
+        """As repeat, but NULL where that raises."""
+        return self._call("safe_repeat", times)
+
+    def safe_date_add(self, number: Any, part: str) -> Expression:
+        """As date_add, but NULL where that raises."""
+        return self._call("safe_date_add", number, part)
+
+    def safe_last_day(self, part: str = "month") -> Expression:
+        """As last_day, but NULL where that raises."""
+        return self._call("safe_last_day", part)
+
+    def safe_make_date(self, month: Any, day: Any) -> Expression:
+        """As make_date, but NULL where that raises."""
+        return self._call("safe_make_date", month, day)
+
+    def safe_timestamp_add(self, number: Any, part: str) -> Expression:
+        """As timestamp_add, but NULL where that raises."""
+        return self._call("safe_timestamp_add", number, part)
+
+    def safe_timestamp_trunc(self, part: str, zone: str = "UTC") -> Expression:
+        """As timestamp_trunc, but NULL where that raises."""
+        return self._call("safe_timestamp_trunc", part, zone)
+
+    def safe_timestamp_seconds(self) -> Expression:
+        """As timestamp_seconds, but NULL where that raises."""
+        return self._call("safe_timestamp_seconds")
+
+    def safe_timestamp_millis(self) -> Expression:
+        """As timestamp_millis, but NULL where that raises."""
+        return self._call("safe_timestamp_millis")
+
+    def safe_timestamp_micros(self) -> Expression:
+        """As timestamp_micros, but NULL where that raises."""
+        return self._call("safe_timestamp_micros")
+
+    def safe_datetime(self, zone: str) -> Expression:
+        """As datetime, but NULL where that raises."""
+        return self._call("safe_datetime", zone)
+
+    def safe_timestamp(self, zone: str) -> Expression:
+        """As timestamp, but NULL where that raises."""
+        return self._call("safe_timestamp", zone)
+
+    def safe_parse_date(self, format: str) -> Expression:
+        """As parse_date, but NULL where that raises."""
+        return self._call("safe_parse_date", format)
+
+    def safe_parse_datetime(self, format: str) -> Expression:
+        """As parse_datetime, but NULL where that raises."""
+        return self._call("safe_parse_datetime", format)
+
+    def safe_parse_timestamp(self, format: str, zone: str = "UTC") -> Expression:
+        """As parse_timestamp, but NULL where that raises."""
+        return self._call("safe_parse_timestamp", format, zone)
+
+    def safe_parse_time(self, format: str) -> Expression:
+        """As parse_time, but NULL where that raises."""
+        return self._call("safe_parse_time", format)
 
     def standard_scaler(self) -> Expression:
         """(x - mean) / sample standard deviation; a constant column becomes 0."""

@@ -30,12 +30,12 @@ def function(name: str, arguments: Sequence[exp.Expr], read: Read) -> Expression
         return _SPECIAL[name](arguments, read)
     if name in _FUNCTIONS:
         operation = OPERATIONS[_FUNCTIONS[name]]
-        parts = {place for place, parameter in enumerate(operation.parameters) if parameter.name == "part"}
-        return call(
-            Expression,
-            operation.name,
-            *(_date_part(item) if place in parts else read(item) for place, item in enumerate(arguments)),
-        )
+        names = [parameter.name for parameter in operation.parameters]
+        parts = {place for place, name in enumerate(names) if name == "part"}
+        values = [_date_part(item) if place in parts else read(item) for place, item in enumerate(arguments)]
+        if "format" in names:
+            values[:2] = values[1::-1]  # BigQuery has the format first
+        return call(Expression, operation.name, *values)
     if name in _VOLATILE:
         raise SqlError(
             f"{name} changes from call to call, so training and serving would differ; pass its value in as a column"
@@ -80,14 +80,20 @@ def _struct(arguments: Sequence[exp.Expr], read: Read) -> Expression:
 
 
 def _cast_to(target: str) -> _Reader:
-    """Return the reader of STRING(x), DATETIME(x), TIMESTAMP(x): casts under another name."""
+    """Return the reader of STRING(x), DATETIME(x), TIMESTAMP(x): casts under another name; and of (x, zone)."""
 
     def built(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+        if len(arguments) == 2 and target in OPERATIONS:
+            return call(Expression, target, *map(read, arguments))
         if len(arguments) != 1:
-            raise SqlError(f"{target.upper()} takes one argument here; use CAST or EXTRACT(... AT TIME ZONE ...)")
+            raise SqlError(f"{target.upper()} takes a value{' and a time zone' * (target in OPERATIONS)} here")
         return call(Expression, "cast", read(arguments[0]), target)
 
     return built
+
+
+def _date(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+    return call(Expression, "make_date" if len(arguments) == 3 else "date", *map(read, arguments))
 
 
 def _from_hex(arguments: Sequence[exp.Expr], read: Read) -> Expression:
@@ -115,7 +121,7 @@ _FUNCTIONS: dict[str, str] = {
     "CEILING": "ceil",
     "DATETIME_DIFF": "timestamp_diff",
     "DATETIME_TRUNC": "timestamp_trunc",
-    "DATE": "date",
+    "REGEXP_SUBSTR": "regexp_extract",
 }
 """BigQuery's name -> our operation."""
 
@@ -129,6 +135,7 @@ _SPECIAL: dict[str, _Reader] = {
     "TIMESTAMP_SUB": _interval("timestamp_add", sign=-1),
     "DATETIME_ADD": _interval("timestamp_add", sign=1),
     "DATETIME_SUB": _interval("timestamp_add", sign=-1),
+    "DATE": _date,
     "STRING": _cast_to("string"),
     "DATETIME": _cast_to("datetime"),
     "TIMESTAMP": _cast_to("timestamp"),

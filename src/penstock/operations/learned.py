@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.core.expression import Expr, literal
 from penstock.core.operation import LearnedOperation, Parameter, Statistic
+from penstock.errors import ExpressionError
 
 _X = Parameter(name="x", types=("float64",))
 _CATEGORY = Parameter(name="x", types=("scalar",))
@@ -71,6 +72,8 @@ def _one_hot(arguments: Sequence[Expr], found: dict[str, Any]) -> Expr:
 
 def _quantiles(arguments: Sequence[Expr]) -> tuple[Statistic, ...]:
     buckets = _constant(arguments, 1)
+    if buckets < 1:
+        raise ExpressionError(f"quantile_bucketize needs at least one bucket, not {buckets}")
     ranks = ", ".join(repr(place / buckets) for place in range(1, buckets))
     return _aggregates(arguments[0], points=f"quantile_disc({{x}}, [{ranks}]::DOUBLE[])")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from penstock.core.schema import element_type, struct_fields
@@ -77,6 +78,11 @@ def _sql_string(value: str) -> str:
 def fails(message: str) -> str:
     """Return DuckDB text that raises an error; it may stand where a value of any type stands."""
     return f"error({_sql_string(message)})"
+
+
+def without_failures(text: str) -> str:
+    """Return DuckDB text with NULL in place of each error that `fails` wrote into it."""
+    return re.sub(r"error\('(?:[^']|'')*'\)", "NULL", text)
 
 
 def python_source(value: Any) -> str | None:

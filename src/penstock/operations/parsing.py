@@ -267,6 +267,13 @@ def _dot(node: exp.Dot) -> Expression:
     return function(full, inner.expressions, from_ast)
 
 
+def _safe(node: exp.SafeFunc) -> Expression:
+    """Read `SAFE.F(...)`: the safe form of the operation that F is, or that itself if it never raises."""
+    plain = from_ast(node.this)
+    name = f"safe_{plain.op}"
+    return Expression(name, plain.args) if name in OPERATIONS else plain
+
+
 def _window(node: exp.Window) -> Expression:
     inner = node.this
     if isinstance(inner, exp.Dot) and not any(
@@ -309,6 +316,7 @@ _NODES: dict[type[Any], Callable[[Any], Expression]] = {
     exp.Extract: _extract,
     exp.Bracket: _bracket,
     exp.Dot: _dot,
+    exp.SafeFunc: _safe,
     exp.Window: _window,
     exp.Anonymous: lambda node: function(node.name.upper(), node.expressions, from_ast),
     exp.Floor: lambda node: _call("floor", from_ast(node.this)),
@@ -344,7 +352,6 @@ _REFUSED: dict[tuple[type[Any], ...], str] = {
         exp.CurrentTime,
         exp.CurrentTimestamp,
     ): "it changes from call to call, so training and serving would differ; pass its value in as a column",
-    (exp.SafeFunc,): "the SAFE. prefix is not there yet; SAFE_DIVIDE and SAFE_CAST are",
     (exp.Alias,): "an expression has no alias; the feature's name is its key",
     (exp.Star,): "a star is not an expression; name the columns",
     (exp.ByteString,): "write bytes as FROM_HEX('...')",

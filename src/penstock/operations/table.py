@@ -9,13 +9,18 @@ from penstock.operations import (
     conditional,
     conversion,
     dates,
+    formats,
     learned,
     logic,
     mathematics,
+    regexps,
     scaling,
+    scanning,
     strings,
     structures,
+    zones,
 )
+from penstock.operations.safe import safe_forms
 
 _FAMILIES = (
     arithmetic,
@@ -25,14 +30,18 @@ _FAMILIES = (
     conversion,
     mathematics,
     strings,
+    regexps,
     dates,
+    zones,
+    formats,
+    scanning,
     structures,
     scaling,
 )
 
-OPERATIONS: dict[str, Operation] = {
-    operation.name: operation for family in _FAMILIES for operation in family.OPERATIONS
-}
+_PLAIN = [operation for family in _FAMILIES for operation in family.OPERATIONS]
+
+OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in (*_PLAIN, *safe_forms(_PLAIN))}
 """Operations that have both forms. What is not here, or in LEARNED, has no meaning."""
 
 LEARNED: dict[str, LearnedOperation] = {operation.name: operation for operation in learned.OPERATIONS}

@@ -75,11 +75,13 @@ def _text(expr: Expr) -> str:
         return _SPECIAL[expr.op](*expr.args)
     operation = operation_of(expr)
     over = " OVER ()" if expr.op in LEARNED else ""
-    arguments = ", ".join(
+    arguments = [
         _keyword(argument) if parameter == "part" else _text(argument)
         for argument, parameter in zip(expr.args, _names(expr), strict=True)
-    )
-    return f"{operation.bigquery or f'{OUR_NAMESPACE}.{expr.op.upper()}'}({arguments}){over}"
+    ]
+    if "format" in _names(expr):
+        arguments[:2] = arguments[1::-1]  # BigQuery has the format first
+    return f"{operation.bigquery or f'{OUR_NAMESPACE}.{expr.op.upper()}'}({', '.join(arguments)}){over}"
 
 
 def _names(expr: Expr) -> list[str]:
@@ -143,6 +145,8 @@ _SPECIAL: dict[str, Callable[..., str]] = {
     "safe_offset": _indexed("SAFE_OFFSET"),
     "date_add": _moved("DATE_ADD"),
     "timestamp_add": _moved("TIMESTAMP_ADD"),
+    "safe_date_add": _moved("SAFE.DATE_ADD"),
+    "safe_timestamp_add": _moved("SAFE.TIMESTAMP_ADD"),
 }
 
 

@@ -14,6 +14,7 @@ from penstock.core.pipeline import Condition, Needs, Ref, Step, references
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines.kinds import fits, global_names, kind_of, named_outputs, output_kinds
 from penstock.pipelines.tracing import current_trace
+from penstock.pipelines.naming import checked_name
 from penstock.pipelines.units import memory_bytes, seconds
 
 MODES = ("train", "infer")
@@ -140,8 +141,14 @@ def _settings(settings: Settings, **changes: Any) -> Settings:
                 needs["timeout_seconds"] = seconds(value, f"timeout {where}")
             case "memory" if value is not None:
                 needs["memory_bytes"] = memory_bytes(value, f"memory {where}")
+            case "retries" if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise DeclarationError(f"retries {where} is {value!r}; write how often to try again: 0, 1, 2, ...")
+            case "cpus" if value is not None and (not isinstance(value, int | float) or not value > 0):
+                raise DeclarationError(f"cpus {where} is {value!r}; write a positive number")
             case _ if key in _NEEDS:
                 needs[_NEEDS[key]] = value
+            case "name":
+                plain[key] = checked_name(value, "step")
             case "modes":
                 plain[key] = _modes(value, where)
             case "cache" if not isinstance(value, bool):
@@ -160,7 +167,7 @@ def _settings(settings: Settings, **changes: Any) -> Settings:
 def _modes(value: Any, where: str) -> frozenset[str]:
     modes = {value} if isinstance(value, str) else set(value)
     for mode in modes - set(MODES):
-        raise UnknownNameError("mode", str(mode), MODES, within=where)
+        raise UnknownNameError("mode", str(mode), MODES, within=f"modes {where}")
     return frozenset(modes)
 
 

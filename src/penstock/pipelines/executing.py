@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from penstock.core.artifact import Artifact
@@ -18,6 +19,7 @@ from penstock.errors import PenstockError
 from penstock.pipelines.arguments import decide
 from penstock.pipelines.events import OnEvent
 from penstock.pipelines.liveness import driving
+from penstock.pipelines.loaded import code_parts
 from penstock.pipelines.planning import Planner, borrowed, new_judge
 from penstock.pipelines.record import Recorder
 from penstock.pipelines.selection import Names, lenders, select
@@ -144,10 +146,8 @@ class _Execution:
         if verdict.entry is None:
             self.queue.append((step.name, verdict))
             return None
-        log = self.services.logs / verdict.entry.run / f"{verdict.entry.step}.log"
-        return self._end(
-            step, "up_to_date", reason=verdict.reason, verdict=verdict, outputs=verdict.outputs, log=str(log)
-        )
+        log = self.record.log(verdict.entry.step, run=verdict.entry.run)
+        return self._end(step, "up_to_date", reason=verdict.reason, verdict=verdict, outputs=verdict.outputs, log=log)
 
     def _submit(self) -> None:
         now = self.services.clock()
@@ -177,6 +177,8 @@ class _Execution:
             context=replace(self.services.context, run=run.id, step=step.name),
             log=self.record.log(step.name),
             paths=self.services.paths,
+            code=code_parts(verdict.key.parts),
+            pid=run.pid,
         )
 
     def _collect(self) -> None:
@@ -246,7 +248,7 @@ class _Execution:
         verdict: Verdict | None = None,
         outputs: Mapping[str, Artifact] | None = None,
         error: str = "",
-        log: str = "",
+        log: Path | None = None,
         entry: CacheEntry | None = None,
     ) -> None:
         if outputs:
@@ -262,7 +264,16 @@ class _Execution:
                 self.ready.append(user)
 
     def _abandon(self, error: BaseException) -> None:
-        """Cancel what is under way, and record how far the run came."""
+        """Cancel what is under way, and record how far the run came; a second Ctrl-C only ends the wait for it."""
+        stopped = isinstance(error, KeyboardInterrupt)
+        try:
+            self._cancel()
+        finally:
+            self.record.abandon(
+                "cancelled" if stopped else "failed", "" if stopped else f"{type(error).__name__}: {error}"
+            )
+
+    def _cancel(self) -> None:
         for task_id in self.under_way:
             self.engine.cancel(task_id)
         while self.under_way:
@@ -273,8 +284,6 @@ class _Execution:
                     self._ended(self.steps[name], verdict, outcome)
             if not outcomes:
                 break
-        stopped = isinstance(error, KeyboardInterrupt)
-        self.record.abandon("cancelled" if stopped else "failed", "" if stopped else f"{type(error).__name__}: {error}")
 
 
 def _was(state: State) -> str:

@@ -6,6 +6,7 @@ from penstock.core.ports import MetadataStore
 from penstock.core.run import Run, StepRun
 from penstock.errors import UnknownNameError
 
+
 def why(metadata: MetadataStore, run_id: str, step: str) -> str:
     """Say in one line why a step ran or did not, by what its key was made of then and before."""
     if metadata.get(Run, run_id) is None:
@@ -20,7 +21,7 @@ def why(metadata: MetadataStore, run_id: str, step: str) -> str:
         case "succeeded":
             return f"{step} ran: {found.reason}"
         case "up_to_date":
-            return f"{step} did not run, it is {found.reason}"
+            return f"{step} did not run, it is up to date: {found.reason}"
         case "failed":
             return f"{step} failed ({found.error.partition(chr(10))[0]}); it was to run: {found.reason}"
         case "skipped":

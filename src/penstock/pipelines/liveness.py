@@ -1,4 +1,4 @@
-"""Which of the recorded runs are really under way: a run whose process was killed has nobody else to say that it ended."""
+"""Which recorded runs are really under way: where the process was killed, nobody else says that its run has ended."""
 
 from __future__ import annotations
 

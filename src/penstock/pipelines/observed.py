@@ -24,6 +24,7 @@ from penstock.pipelines.fingerprint_origin import is_first_party
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", *(f"{Path(path).resolve()}/" for path in {
     sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}))  # fmt: skip
 _CODE = (".py", ".pyc", ".so")
+_FILES = ("file", "code")
 _recording: list[_Recording] = []
 _hooked = False
 
@@ -63,6 +64,18 @@ def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
         if file and file.endswith(".py") and is_first_party(name):
             found[f"code:{os.path.realpath(file)}"] = observe_file(f"code:{file}")
     found |= recording.noted
+
+
+def portable(name: str, root: str) -> str:
+    """Return how an observed file is recorded: by its place in the project, which may be copied or moved."""
+    kind, _, path = name.partition(":")
+    return f"{kind}:{os.path.relpath(path, root)}" if kind in _FILES and path.startswith(f"{root}/") else name
+
+
+def located(name: str, root: str) -> str:
+    """Return the observed file that a record speaks of, by its full path: the inverse of `portable`."""
+    kind, _, path = name.partition(":")
+    return f"{kind}:{os.path.join(root, path)}" if kind in _FILES else name
 
 
 def observe_file(name: str) -> str:

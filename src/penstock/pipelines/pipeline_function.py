@@ -11,7 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, ov
 
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Pipeline
-from penstock.errors import DeclarationError, UnknownNameError
+from penstock.errors import DeclarationError, PenstockError, UnknownNameError, raised
+from penstock.pipelines.naming import checked_name
 from penstock.pipelines.tracing import tracing
 from penstock.pipelines.validation import checked
 
@@ -70,7 +71,7 @@ def pipeline(function: Callable[..., Any] | None = None, /, *, name: str = "") -
     def declare(function: Callable[..., Any]) -> PipelineFunction:
         if not callable(function):
             raise DeclarationError(f"@pipeline stands before a function, not before {function!r}")
-        return PipelineFunction(function, name or function.__name__)
+        return PipelineFunction(function, checked_name(name or function.__name__.strip("<>"), "pipeline"))
 
     return declare(function) if function is not None else declare
 
@@ -82,7 +83,12 @@ def trace(function: PipelineFunction, params: Mapping[str, Any] | None = None) -
     """
     values = _params(function, params or {})
     with tracing() as recorded:
-        function.function(**values)
+        try:
+            function.function(**values)
+        except PenstockError:
+            raise
+        except Exception as error:
+            raise DeclarationError(f"pipeline '{function.name}' cannot be declared: {raised(error)}") from error
     if not recorded.steps:
         raise DeclarationError(f"pipeline '{function.name}' calls no step; call functions declared with @step in it")
     return checked(Pipeline(name=function.name, params=FrozenMap(values), steps=tuple(recorded.steps.values())))

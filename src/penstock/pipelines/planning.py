@@ -110,7 +110,8 @@ class Planner:
             return PlannedStep(name=step.name, state="stale", reason="never ran")
         if changed := change(step.name, parts, previous.parts, only_known=True):
             return PlannedStep(name=step.name, state="stale", reason=changed)
-        return PlannedStep(name=step.name, state="unknown", reason=f"unknown until {' and '.join(waits)} has run")
+        reason = f"unknown until {' and '.join(waits)} {'has' if len(waits) == 1 else 'have'} run"
+        return PlannedStep(name=step.name, state="unknown", reason=reason)
 
     def _left(self, step: Step) -> PlannedStep:
         reason = self._left_out[step.name]

@@ -33,9 +33,9 @@ class Recorder:
         self._services.metadata.insert(replace(self.run, params=_plain(self.run.params)), *self._steps.values())
         self._tell(RunStarted(self.run, tuple(self._steps.values())))
 
-    def log(self, step: str) -> Path:
-        """Return the path of a step's log."""
-        return self._services.logs / self.run.id / f"{step}.log"
+    def log(self, step: str, *, run: str = "") -> Path:
+        """Return the path of a step's log, in this run or another."""
+        return self._services.logs / (run or self.run.id) / f"{step}.log"
 
     def state(self, step: str) -> State:
         """Return the state of a step."""
@@ -57,7 +57,7 @@ class Recorder:
             reason=verdict.reason,
             attempts=record.attempts + 1,
             started=record.started or now,
-            log=str(self.log(step)),
+            log=self._noted(self.log(step)),
         )
         self._tell(StepStarted(self._steps[step]))
         return record.attempts + 1
@@ -78,7 +78,7 @@ class Recorder:
         verdict: Verdict | None,
         outputs: Mapping[str, Artifact],
         error: str,
-        log: str,
+        log: Path | None,
     ) -> None:
         """Note how a step ended."""
         now, record = self._services.clock(), self._steps[step]
@@ -92,7 +92,7 @@ class Recorder:
             artifacts={name: artifact.digest for name, artifact in outputs.items()},
             started=record.started if record.started is not None else now,
             ended=now,
-            log=log or record.log,
+            log=self._noted(log) if log is not None else record.log,
             error=error,
         )
         self._tell(StepEnded(self._steps[step], dict(outputs)))
@@ -130,6 +130,11 @@ class Recorder:
         self.flush()
         self._tell(RunEnded(self.run))
         return self.run
+
+    def _noted(self, log: Path) -> str:
+        """A path as it is recorded: in a project that is moved it still leads to the log."""
+        root = self._services.context.root
+        return str(log.relative_to(root) if log.is_relative_to(root) else log)
 
     def _change(self, step: str, **changes: Any) -> None:
         self._steps[step] = self._changed["step", step] = replace(self._steps[step], **changes)

@@ -14,6 +14,7 @@ from penstock.errors import PenstockError
 from penstock.pipelines.arguments import Outputs, resolve
 from penstock.pipelines.changes import change
 from penstock.pipelines.keys import Key, Keys
+from penstock.pipelines.observed import located
 from penstock.pipelines.recall import Recall
 from penstock.pipelines.services import Services
 
@@ -57,7 +58,7 @@ class Judge:
         found, problem = self._opened(step, entry)
         if problem:
             return Verdict(key=key, arguments=arguments, reason=problem)
-        reason = f"up to date: made by run {entry.run}"
+        reason = f"made by run {entry.run}"
         return Verdict(key=key, arguments=arguments, reason=reason, entry=entry, outputs=found)
 
     def foresee(self, steps: Iterable[Step], outputs: Outputs) -> None:
@@ -85,7 +86,7 @@ class Judge:
         if entry.expires is not None and entry.expires <= self._services.clock():
             return {}, f"its result of run {entry.run} is older than cache={step.cache:g} s allows"
         for name, value in entry.observed.items():
-            if self._services.observe(name) != value:
+            if self._services.observe(located(name, self._services.context.root)) != value:
                 kind, _, what = name.partition(":")
                 return (
                     {},

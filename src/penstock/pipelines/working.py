@@ -13,9 +13,11 @@ from penstock.core.artifact import Artifact, Source
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import PenstockError, StepError, UnknownNameError
-from penstock.pipelines.observed import observing
+from penstock.pipelines.loaded import check_code
+from penstock.pipelines.observed import observing, portable
 
 _HERE = os.path.dirname(__file__)
+_PACKAGE = os.path.dirname(_HERE) + os.sep
 _ALSO = {"file": ("folder",)}  # a step that declares a file may give a folder
 _VALUE_TYPES = {"table": "a table", "json": "a plain value (JSON)", "text": "a text", "file": "the path of a file"}
 
@@ -29,6 +31,7 @@ def run_task(
     """
     started = clock()
     try:
+        check_code(task)
         by_kind = {codec.kind: codec for codec in codecs}
         arguments = _arguments(task, store, by_kind)
         with observing(ignored=_ignored(task)) as observed:
@@ -37,7 +40,12 @@ def run_task(
     except (Exception, SystemExit) as error:
         return Outcome(task=task.id, state="failed", error=describe(error), started=started, ended=clock())
     return Outcome(
-        task=task.id, state="succeeded", outputs=outputs, observed=dict(observed), started=started, ended=clock()
+        task=task.id,
+        state="succeeded",
+        outputs=outputs,
+        observed={portable(name, task.context.root): value for name, value in observed.items()},
+        started=started,
+        ended=clock(),
     )
 
 
@@ -46,10 +54,17 @@ def describe(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and os.path.dirname(trace.tb_frame.f_code.co_filename) == _HERE:
         trace = trace.tb_next
-    last = "".join(traceback.format_exception_only(error)).strip()
-    if trace is None or (isinstance(error, PenstockError) and error.__cause__ is None):
-        return last if trace is None else f"{last}\n\n{''.join(traceback.format_tb(trace))}".rstrip()
-    return f"{last}\n\n{''.join(traceback.format_exception(type(error), error, trace))}".rstrip()
+    if isinstance(error, PenstockError):
+        theirs = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_PACKAGE)]
+        said, where = str(error), traceback.format_list(theirs)
+        whole = bool(theirs) and error.__cause__ is not None  # what their code met before it raised an error of ours
+    else:
+        said, where = "".join(traceback.format_exception_only(error)).strip(), []
+        whole = trace is not None
+    if whole:
+        where = traceback.format_exception(type(error), error, trace)
+    text = f"{said}\n\n{''.join(where)}".rstrip()
+    return text.encode(errors="backslashreplace").decode()  # a record is UTF-8, what an error says may not be
 
 
 def _arguments(task: Task, store: ArtifactStore, codecs: Mapping[str, Codec]) -> dict[str, Any]:
@@ -124,9 +139,11 @@ def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, co
 
 
 def _described(value: Any) -> str:
+    if isinstance(value, Path) and not value.exists():
+        return f"the path '{value}', where nothing is"
     cls = type(value)
     name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
-    return "None" if value is None else f"a {name}"
+    return "None" if value is None else f"{'an' if name[0] in 'aeio' else 'a'} {name}"
 
 
 def _error(task: Task, text: str) -> StepError:

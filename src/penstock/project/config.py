@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -39,7 +39,7 @@ class EngineSection:
     """`[engine]`: the engine of a run that names none, and how many steps it may run at once (0: one a core)."""
 
     default: str = "local"
-    slots: int = 0
+    slots: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class ServerSection:
     """`[server]`: where `penstock serve` listens."""
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +83,13 @@ def load_config(root: Path, environment: Mapping[str, str] = os.environ) -> Conf
         content = tomllib.loads(path.read_text()) if path.exists() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DeclarationError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise DeclarationError(f"{path} cannot be read: {error.strerror or error}") from error
     for name in content:
         if name not in (*_SECTIONS, "tables"):
             raise UnknownNameError("section", name, (*_SECTIONS, "tables"), within=str(path))
+        if not isinstance(content[name], dict):
+            raise DeclarationError(f"'{name}' in {path} is {content[name]!r}; it is a section: write [{name}]")
     sections = {name: _section(name, cls, content.get(name, {}), environment) for name, cls in _SECTIONS.items()}
     return Config(root=root, tables=_tables(content.get("tables", {}), path), **sections)
 
@@ -108,6 +112,7 @@ def _section(name: str, cls: type, content: dict[str, Any], environment: Mapping
 def _tables(content: dict[str, Any], path: Path) -> dict[str, str | dict[str, str]]:
     for name, value in content.items():
         described = isinstance(value, dict) and "path" in value and set(value) <= {"path", "format"}
+        described = described and all(isinstance(each, str) for each in value.values())
         if not (isinstance(value, str) or described):
             raise DeclarationError(
                 f"table '{name}' in {path} is {value!r}; give a path (\"data/*.parquet\") "

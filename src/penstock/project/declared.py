@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from penstock.errors import DeclarationError, UnknownNameError
+from penstock.errors import DeclarationError, PenstockError, UnknownNameError, raised
 from penstock.pipelines import PipelineFunction
 from penstock.project.config import FILE_NAME, Config
 
@@ -31,7 +31,10 @@ def load_pipelines(config: Config) -> Pipelines:
                 continue
             before, where = found.setdefault(value.name, (value, module.__name__))
             if before is not value:
-                raise DeclarationError(f"two pipelines are named '{value.name}': in {where} and in {module.__name__}")
+                raise DeclarationError(
+                    f"two pipelines are named '{value.name}': {before.function.__qualname__} of {where} and "
+                    f"{value.function.__qualname__} of {module.__name__}; name one apart: @ps.pipeline(name=...)"
+                )
     return Pipelines({name: pipeline for name, (pipeline, _) in found.items()})
 
 
@@ -53,8 +56,16 @@ def _import_from(root: Path, name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name.partition(".")[0] and error.name != name:
-            raise
+            raise _broken(name, error) from error
         there = ", ".join(sorted(path.stem for path in root.glob("*.py"))) or "no Python file"
         raise DeclarationError(
             f"module '{name}', named in [project] modules of {root / FILE_NAME}, is not there; {root} has: {there}"
         ) from error
+    except PenstockError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: BaseException) -> DeclarationError:
+    return DeclarationError(f"module '{name}' cannot be imported: {raised(error)}")

@@ -109,11 +109,11 @@ class Project:
         """Return runs, newest first; filtered by `pipeline`, `experiment`, `state`."""
         reap(self.metadata)
         found = self.metadata.find(RunRecord, newest_first=True, limit=limit, **equal)
-        return [Run(record.id, self.metadata, self.artifacts) for record in found]
+        return [Run(record.id, self.metadata, self.artifacts, self.root) for record in found]
 
     def get_run(self, id: str) -> Run:
         """Return the run of that id."""
-        return Run(id, self.metadata, self.artifacts)
+        return Run(id, self.metadata, self.artifacts, self.root)
 
     def fit(self, model: Model, rows: TableLike) -> ModelGraph:
         """Fit a model on rows (a table, a path, a declared name, a SQL text) as a run, and register a version of it."""

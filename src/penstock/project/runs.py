@@ -20,9 +20,9 @@ _POLL_SECONDS = 0.05
 class StepView:
     """One step of a run."""
 
-    def __init__(self, record: StepRun, metadata: MetadataStore, store: ArtifactStore) -> None:
+    def __init__(self, record: StepRun, metadata: MetadataStore, store: ArtifactStore, root: Path) -> None:
         self.record = record
-        self._metadata, self._store = metadata, store
+        self._metadata, self._store, self._root = metadata, store, root
 
     @property
     def state(self) -> State:
@@ -42,8 +42,8 @@ class StepView:
 
     def log(self) -> str:
         """Return everything the step printed; a step that was up to date shows the log of the run that made it."""
-        path = Path(self.record.log) if self.record.log else None
-        return path.read_text(errors="replace") if path is not None and path.exists() else ""
+        path = self._root / self.record.log
+        return path.read_text(errors="replace") if path.is_file() else ""
 
     def artifact(self, output: str = "result") -> ArtifactView:
         """Return one of its outputs."""
@@ -82,9 +82,9 @@ class ArtifactView:
 class Run:
     """A run of a pipeline, as it is recorded now: every attribute reads the store."""
 
-    def __init__(self, id: str, metadata: MetadataStore, store: ArtifactStore) -> None:
+    def __init__(self, id: str, metadata: MetadataStore, store: ArtifactStore, root: Path) -> None:
         self.id = id
-        self._metadata, self._store = metadata, store
+        self._metadata, self._store, self._root = metadata, store, root
 
     @property
     def record(self) -> RunRecord:
@@ -119,7 +119,7 @@ class Run:
         """The steps by name, in the order of the pipeline."""
         records = self._metadata.find(StepRun, run=self.id)
         ordered = sorted(records, key=lambda record: record.position)
-        return {record.step: StepView(record, self._metadata, self._store) for record in ordered}
+        return {record.step: StepView(record, self._metadata, self._store, self._root) for record in ordered}
 
     def artifact(self, step: str, output: str = "result") -> ArtifactView:
         """Return what a step made: `run.artifact("evaluate").load()`."""
@@ -133,7 +133,7 @@ class Run:
         record = self.record
         if record.state != "succeeded":
             failed = [view.record for view in self.steps.values() if view.state == "failed"]
-            said = failed[0].error if failed else record.error
+            said = failed[0].error.partition("\n")[0] if failed else record.error
             raise RunError(f"run {self.id} of {record.pipeline} {record.state}: {said}", run_id=self.id)
         return self.artifact(step, output).load()
 

@@ -69,11 +69,13 @@ def _first_line(driver: subprocess.Popen[bytes], said: Path) -> dict[str, Any]:
 def cancel_run(metadata: MetadataStore, run: Run) -> None:
     """Ask the process that drives a run to cancel it, as Ctrl-C does; the run records how it ended.
 
-    Raises `ConflictError` when the run has ended, or its process is gone.
+    Raises `ConflictError` when the run has ended, its process is gone, or it is a statement that this server runs.
     """
     if run.state in DONE:
         raise ConflictError(f"run {run.id} has ended already: it is {run.state}")
     if run.pid is None or not drives(run):
         reap(metadata)
         raise ConflictError(f"the process that drove run {run.id} is gone, so it failed; run the pipeline again")
+    if run.pid == os.getpid():
+        raise ConflictError(f"run {run.id} is part of a SQL statement that the server itself runs; it ends by itself")
     os.kill(run.pid, signal.SIGINT)

@@ -50,7 +50,7 @@ STATUSES: dict[type[PenstockError], int] = {
     ExpressionError: 422,
     SqlError: 422,
     StepError: 500,
-    RunError: 500,
+    RunError: 422,  # the server did its part; what the run was asked to do cannot be done
     CorruptArtifactError: 500,
     MissingExtraError: 501,
     StorageError: 507,
@@ -82,7 +82,7 @@ def reported(described: dict[str, Any], path: str) -> Failure:
 
 
 def _status(cls: type[PenstockError], described: dict[str, Any], path: str) -> int:
-    if cls is UnknownNameError and described["name"] not in re.split("[/:]", path):
+    if cls is UnknownNameError and described["name"] not in {*path.split("/"), *re.split("[/:@]", path)}:
         return STATUSES[DeclarationError]
     return next((STATUSES[base] for base in cls.__mro__ if base in STATUSES), 500)
 

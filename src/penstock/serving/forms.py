@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,4 +19,4 @@ class SqlForm(msgspec.Struct, forbid_unknown_fields=True):
     """A query, and the most rows that are returned of its result."""
 
     query: str
-    limit: int = 10_000
+    limit: Annotated[int, msgspec.Meta(ge=0)] = 10_000

@@ -132,7 +132,11 @@ _PATHS: dict[str, Json] = {
             failures=(400, 404, 413, 422, 500),
         )
     },
-    "/v1/sql": {"post": _operation("Run a query", body=_form("SqlForm"), failures=(400, 403, 413, 422))},
+    "/v1/sql": {
+        "post": _operation(
+            "Run a query", body=_form("SqlForm"), example={"query": "SELECT 1 AS one"}, failures=(400, 403, 413, 422)
+        )
+    },
     "/health": {"get": _operation("Tell that the server answers, and which versions it serves")},
     "/metrics": {"get": _operation("Counters for Prometheus", answer=_TEXT, media="text/plain")},
 }

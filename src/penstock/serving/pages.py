@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -12,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 import penstock
+from penstock.core.run import Run
 from penstock.serving.openapi import openapi
+from penstock.serving.predictors import Loaded
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
 
@@ -21,6 +24,9 @@ _POLICY = {
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
     )
 }
+
+_NONE = "<tr><td>none yet</td></tr>"
+_SHOWN_RUNS = 10
 
 
 @cache
@@ -32,22 +38,49 @@ def index(request: Request) -> Response:
     """GET /: what this server has."""
     served = serving(request)
     models = [
-        f'<li><a href="/v1/models/{quote(each.model)}">{escape(each.model)}</a> version {each.version}</li>'
+        _row(_link(f"/v1/models/{quote(each.model)}", each.model), f"version {each.version}", _takes(each))
         for each in served.predictors.served
     ]
-    pipelines = _pipelines(served.project)
-    none = "<li>none yet</li>"
     page = _page("index.html").substitute(
-        version=penstock.__version__, models="\n".join(models) or none, pipelines="\n".join(pipelines) or none
+        project=escape(served.project.root.resolve().name),
+        version=penstock.__version__,
+        models="\n".join(models) or _NONE,
+        pipelines="\n".join(_pipelines(served.project)) or _NONE,
+        runs="\n".join(_runs(served.project)) or _NONE,
     )
     return HTMLResponse(page, headers=_POLICY)
 
 
+def _row(*cells: str) -> str:
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _link(address: str, text: str) -> str:
+    return f'<a href="{address}">{escape(text)}</a>'
+
+
+def _takes(loaded: Loaded) -> str:
+    signature = loaded.graph.signature
+    return escape(f"{', '.join(signature.outputs.names)} from {', '.join(signature.inputs.names)}")
+
+
 def _pipelines(project: Service) -> list[str]:
     try:
-        return [f"<li>{escape(name)}</li>" for name in project.pipelines]
+        return [_row(escape(name), escape(inspect.getdoc(each) or "")) for name, each in project.pipelines.items()]
     except Exception as error:  # the user's own modules are imported here: what is wrong in them is theirs to see
-        return [f"<li>cannot be loaded: {escape(repr(error))}</li>"]
+        return [_row(f"cannot be loaded: {escape(repr(error))}")]
+
+
+def _runs(project: Service) -> list[str]:
+    newest = project.metadata.find(Run, newest_first=True, limit=_SHOWN_RUNS)
+    return [
+        _row(
+            _link(f"/v1/runs/{quote(run.id)}", run.id),
+            f'<span class="{run.state}">{run.state}</span>',
+            escape(" ".join([run.pipeline, *(f"{name}={value}" for name, value in run.params.items())])),
+        )
+        for run in newest
+    ]
 
 
 async def docs(request: Request) -> Response:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from penstock.core.graph import ModelGraph
 from penstock.core.run import AliasChange, ModelVersion
-from penstock.errors import PenstockError, UnknownNameError
+from penstock.errors import PenstockError
 from penstock.models import resolve_version
 from penstock.serving.errors import LOG
 from penstock.serving.service import MakePredictor, RowPredictor, Service
@@ -29,6 +29,7 @@ class Loaded:
 
     model: str
     version: int
+    digest: str
     graph: ModelGraph
     predictor: RowPredictor
 
@@ -43,12 +44,10 @@ def is_predict_path(path: str) -> bool:
     return path.endswith(":predict") and path.startswith("/v1/models/")
 
 
-def parse_path(path: str) -> tuple[str, int | None]:
-    """Return the model and the version in a path of `predict_path`."""
+def parse_path(path: str) -> tuple[str, str | None]:
+    """Return the model and the version, if one is named, in a path of `predict_path`."""
     model, separator, version = path[len("/v1/models/") : -len(":predict")].partition("/versions/")
-    if separator and not version.isdecimal():
-        raise UnknownNameError("version", version, (), within=f"model '{model}'")
-    return model, int(version) if separator else None
+    return model, version if separator else None
 
 
 class Predictors:
@@ -61,12 +60,12 @@ class Predictors:
         self.by_path: dict[str, Loaded] = {}
         self._project, self._make = project, make
         self._versions: dict[tuple[str, int], Loaded] = {}
-        self._broken: set[tuple[str, int]] = set()
+        self._broken: set[str] = set()
         self._seen: tuple[Any, ...] | None = None
         self._loading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-load")
         self._predicting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-predict")
 
-    async def get(self, model: str, version: int | None = None) -> Loaded:
+    async def get(self, model: str, version: str | None = None) -> Loaded:
         """Return the predictor of a version (None: the one that is served), loading it if need be."""
         return await asyncio.get_running_loop().run_in_executor(self._loading, self._get, model, version)
 
@@ -103,38 +102,47 @@ class Predictors:
         )
         if newest == self._seen:
             return
+        self._drop_unregistered()
         for model in self._project.models:
-            version = self._served_version(model)
-            if (model, version) not in self._broken:
+            served = self._registered(model)
+            if served.digest not in self._broken:
                 try:
                     self._get(model, None)
                 except PenstockError as error:
                     # The version before it, if there was one, goes on being served.
-                    self._broken.add((model, version))
-                    LOG.error("version %s of model '%s' cannot be loaded: %s", version, model, error)
+                    self._broken.add(served.digest)
+                    LOG.error("version %s of model '%s' cannot be loaded: %s", served.version, model, error)
         self._seen = newest
 
-    def _get(self, model: str, version: int | None) -> Loaded:
-        served = self._served_version(model)
-        loaded = self._load(model, served if version is None else self._existing(model, version))
-        if loaded.version == served:
+    def _get(self, model: str, version: str | None) -> Loaded:
+        served = self._registered(model)
+        loaded = self._load(served if version is None else self._registered(f"{model}/{version}"))
+        if loaded.version == served.version:
             self.by_path[predict_path(model)] = loaded
         self._forget()
         return loaded
 
-    def _served_version(self, model: str) -> int:
-        return resolve_version(self._project.metadata, model).version
+    def _registered(self, reference: str) -> ModelVersion:
+        return resolve_version(self._project.metadata, reference)
 
-    def _existing(self, model: str, version: int) -> int:
-        return resolve_version(self._project.metadata, f"{model}/{version}").version
-
-    def _load(self, model: str, version: int) -> Loaded:
-        found = self._versions.get((model, version))
-        if found is None:
-            graph = self._project.models[model].load(version)
-            found = Loaded(model, version, graph, self._make(graph))
-            self._versions[model, version] = self.by_path[predict_path(model, version)] = found
+    def _load(self, version: ModelVersion) -> Loaded:
+        key = version.model, version.version
+        found = self._versions.get(key)
+        if found is None or found.digest != version.digest:
+            graph = self._project.models[version.model].load(version.version)
+            found = Loaded(*key, version.digest, graph, self._make(graph))
+            self._versions[key] = self.by_path[predict_path(*key)] = found
         return found
+
+    def _drop_unregistered(self) -> None:
+        """Serve nothing that the registry has no more: its state may have been deleted and begun anew."""
+        registered = {(each.model, each.version): each.digest for each in self._project.metadata.find(ModelVersion)}
+        gone = {key for key, loaded in self._versions.items() if registered.get(key) != loaded.digest}
+        for key in gone:
+            del self._versions[key]
+        for path, loaded in list(self.by_path.items()):
+            if (loaded.model, loaded.version) in gone:
+                del self.by_path[path]
 
     def _forget(self) -> None:
         served = {id(self.by_path.get(predict_path(model))) for model, _ in self._versions}

@@ -88,13 +88,14 @@ def stop_run(request: Request) -> Response:
 
 async def step_log(request: Request) -> Response:
     """GET /v1/runs/{id}/steps/{step}/log: text, or live as server-sent events."""
-    metadata, run_id, name = serving(request).project.metadata, request.path_params["id"], request.path_params["step"]
+    project, run_id, name = serving(request).project, request.path_params["id"], request.path_params["step"]
+    metadata = project.metadata
     step = await run_in_threadpool(_step, metadata, run_id, name)
     live = request.query_params.get("follow", "").lower() in ("1", "true")
     if not live and "text/event-stream" not in request.headers.get("accept", ""):
-        return Response(await run_in_threadpool(read_log, step), media_type="text/plain")
+        return StreamingResponse(read_log(project.root / step.log), media_type="text/plain")
     seen = request.headers.get("last-event-id", "0")
-    events = follow(lambda: _step(metadata, run_id, name), int(seen) if seen.isdecimal() else 0)
+    events = follow(lambda: _step(metadata, run_id, name), project.root, int(seen) if seen.isdecimal() else 0)
     return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 

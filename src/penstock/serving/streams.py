@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,7 @@ _CHUNK_BYTES = 64 * 1024
 _KEEP_ALIVE_SECONDS = 15.0
 
 
-async def follow(latest: Callable[[], StepRun], start: int = 0) -> AsyncIterator[bytes]:
+async def follow(latest: Callable[[], StepRun], root: Path, start: int = 0) -> AsyncIterator[bytes]:
     """Yield the lines of a step's log as server-sent events from the byte `start` on, until the step has ended.
 
     An event's id is the byte after its line, so that a client that comes back with `Last-Event-ID` misses nothing. The
@@ -25,7 +25,7 @@ async def follow(latest: Callable[[], StepRun], start: int = 0) -> AsyncIterator
     position, quiet_seconds = start, 0.0
     while True:
         step = await run_in_threadpool(latest)  # read before the log: what is there once it is done, is all
-        chunk = await run_in_threadpool(_read, step.log, position)
+        chunk = await run_in_threadpool(_read, root / step.log, position)
         lines = chunk.splitlines(keepends=True)
         done = step.state in DONE and len(chunk) < _CHUNK_BYTES
         if lines and not lines[-1].endswith(b"\n") and not done and len(chunk) < _CHUNK_BYTES:
@@ -44,14 +44,17 @@ async def follow(latest: Callable[[], StepRun], start: int = 0) -> AsyncIterator
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def read_log(step: StepRun) -> bytes:
-    """Return everything that a step has printed so far."""
-    return Path(step.log).read_bytes() if step.log and Path(step.log).is_file() else b""
+def read_log(log: Path) -> Iterator[bytes]:
+    """Yield everything that a step has printed so far, a chunk at a time: logs may be large."""
+    position = 0
+    while chunk := _read(log, position):
+        position += len(chunk)
+        yield chunk
 
 
-def _read(log: str, position: int) -> bytes:
-    if not log or not Path(log).is_file():
+def _read(log: Path, position: int) -> bytes:
+    if not log.is_file():
         return b""
-    with Path(log).open("rb") as file:
+    with log.open("rb") as file:
         file.seek(position)
         return file.read(_CHUNK_BYTES)

@@ -108,6 +108,8 @@ def parse_statements(text: str) -> list[exp.Expr]:
         trees = Dialect().parser(error_level=sqlglot.ErrorLevel.IMMEDIATE).parse(tokens, text)
     except ParseError as error:
         raise SqlError(_explain(error, text)) from None
+    except RecursionError:
+        raise SqlError(f"the SQL text is nested too deeply to be read: {_shorten(text)}") from None
     found = [tree for tree in trees if tree is not None]
     if not found:
         raise SqlError(f"there is no statement in the SQL text; {_ACCEPTED}")
@@ -173,6 +175,13 @@ def _shorten(text: str) -> str:
     return repr(words if len(words) <= 60 else f"{words[:57]}...")
 
 
+def _in_our_words(said: str) -> str:
+    """Take sqlglot's names of classes and tokens out of what it says."""
+    said = re.sub(r"Required keyword: '\w+' missing for <class '[\w.]*\.(\w+)'>", r"\1 is not complete", said)
+    said = re.sub(r"<Token token_type: TokenType.SENTINEL.*>", "the end of the text", said)
+    return re.sub(r"<Token token_type: \S+ text: (.*?), line: .*>", r"'\1'", said)
+
+
 def _explain(error: ParseError, text: str) -> str:
     """Say in one line what sqlglot found wrong, where, and with which words around it."""
     [detail, *_] = error.errors
@@ -180,6 +189,6 @@ def _explain(error: ParseError, text: str) -> str:
     highlight = detail["highlight"] or ""
     before = (detail["start_context"] or "").split("\n")[-1][-40:]
     after = (detail["end_context"] or "").split("\n")[0][:20]
-    what = str(detail["description"]).rstrip(".")
+    what = _in_our_words(str(detail["description"]).rstrip("."))
     start = max(column - len(highlight) + 1, 1)
     return f"cannot read the SQL text at {line}:{start}, near {(before + highlight + after).strip()!r}: {what}"

@@ -9,13 +9,17 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from penstock.errors import DeclarationError, StorageError
 
+FileIdentity: TypeAlias = tuple[int, int]
+"""Device and inode of a database's file."""
+
 _BUSY_SECONDS = 30
+_MEMORY: FileIdentity = (0, 0)
 
 _engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 _of_the_parent: list[object] = []
@@ -29,7 +33,7 @@ def connect(url: str) -> sa.Engine:
         raise DeclarationError(f"'{url}' is not an address of a database; write sqlite:///path/metadata.db") from error
     if parsed.get_backend_name() != "sqlite":
         raise DeclarationError(f"records cannot be kept at '{url}'; today SQLite can: sqlite:///path/metadata.db")
-    if not parsed.database or parsed.database == ":memory:":
+    if _path(parsed) is None:
         # One connection that all threads take turns with: every other one would be another, empty database.
         return _configured(
             sa.create_engine(
@@ -40,13 +44,32 @@ def connect(url: str) -> sa.Engine:
                 connect_args={"check_same_thread": False},
             )
         )
-    try:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make the folder of the metadata store {parsed.database}: {error}") from error
     engine = _configured(sa.create_engine(parsed))
     _engines.add(engine)
     return engine
+
+
+def file_identity(engine: sa.Engine) -> FileIdentity | None:
+    """Say which file the database is now: another one at the same path has another identity; None: there is none."""
+    path = _path(engine.url)
+    if path is None:
+        return _MEMORY
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def make_folder(engine: sa.Engine) -> None:
+    """Make the folder in which the database's file will lie."""
+    path = _path(engine.url)
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder of the metadata store {path}: {error}") from error
 
 
 @contextmanager
@@ -71,6 +94,10 @@ _ADVICE = {
     "not a database": "; the file is not SQLite's: move it away, or choose another ([stores] in penstock.toml)",
     "malformed": "; the file is damaged: restore a copy, or delete it and run again (artifacts are kept apart)",
 }
+
+
+def _path(url: sa.URL) -> Path | None:
+    return None if not url.database or url.database == ":memory:" else Path(url.database)
 
 
 def _configured(engine: sa.Engine) -> sa.Engine:

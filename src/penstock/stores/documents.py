@@ -58,11 +58,11 @@ def to_plain(value: Any, at: str = "$") -> Any:
             return str(value)
         case int():
             if not -(2**63) <= value < 2**64:
-                raise DataError(f"{at} is {value}, which does not fit into 64 bits; give str(...) of it")
+                raise DataError(f"{_place(at)} is {value}, which does not fit into 64 bits; give str(...) of it")
             return int(value)
         case float():
             if not math.isfinite(value):
-                raise DataError(f"{at} is {value}, which JSON has no number for; give None, or leave it out")
+                raise DataError(f"{_place(at)} is {value}, which JSON has no number for; give None, or leave it out")
             return float(value)
         case list() | tuple():
             return [to_plain(item, f"{at}[{position}]") for position, item in enumerate(value)]
@@ -72,14 +72,18 @@ def to_plain(value: Any, at: str = "$") -> Any:
             fields = dataclasses.fields(value)
             return {field.name: to_plain(getattr(value, field.name), f"{at}.{field.name}") for field in fields}
     raise DataError(
-        f"{at} is a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot keep; give its numbers and "
+        f"{_place(at)} is a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot keep; give its numbers and "
         "texts (a date as .isoformat()), or return a table, bytes or a file instead"
     )
 
 
+def _place(at: str) -> str:
+    return "the value" if at == "$" else at
+
+
 def _key(key: Any, at: str) -> str:
     if not isinstance(key, str):
-        raise DataError(f"{at} has the key {key!r}; JSON has only texts as keys, so give str(...) of it")
+        raise DataError(f"{_place(at)} has the key {key!r}; JSON has only texts as keys, so give str(...) of it")
     return key
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from penstock.core.ports import MetadataStore
 from penstock.core.run import Record
 from penstock.errors import ConflictError
-from penstock.stores.database import connect, database_errors
+from penstock.stores.database import FileIdentity, connect, database_errors, file_identity, make_folder
 from penstock.stores.migrations import migrate
 from penstock.stores.records import RECORDS
 
@@ -19,16 +20,18 @@ R = TypeVar("R", bound=Record)
 
 class SqlMetadata:
     """A `MetadataStore` in a SQL database (today SQLite, in WAL mode). Any number of threads and processes may use it,
-    also those forked after it was opened; `sqlite://` is a store in the memory of this process."""
+    also those forked after it was opened; `sqlite://` is a store in the memory of this process. Where the file is
+    deleted meanwhile, the next use begins a new one."""
 
     def __init__(self, url: str) -> None:
         self.engine = connect(url)
-        with database_errors(self.engine):
-            migrate(self.engine)
+        self._file: FileIdentity | None = None
+        with self._transaction():
+            pass
 
     def write(self, *records: Record) -> None:
         """Insert or replace, all or none."""
-        with database_errors(self.engine), self.engine.begin() as connection:
+        with self._transaction() as connection:
             for kind, same in _by_kind(records).items():
                 table = RECORDS[kind]
                 connection.execute(table.upsert, [table.row(record) for record in same])
@@ -36,7 +39,7 @@ class SqlMetadata:
     def insert(self, *records: Record) -> None:
         """Insert, all or none; raises `ConflictError` if one is there."""
         try:
-            with database_errors(self.engine), self.engine.begin() as connection:
+            with self._transaction() as connection:
                 for kind, same in _by_kind(records).items():
                     table = RECORDS[kind]
                     connection.execute(table.insert, [table.row(record) for record in same])
@@ -47,7 +50,7 @@ class SqlMetadata:
         """Return the record of that identity, or None."""
         table = RECORDS[kind]
         values = dict(zip(table.identity, identity, strict=True))
-        with database_errors(self.engine), self.engine.connect() as connection:
+        with self._transaction() as connection:
             row = connection.execute(table.select_one, values).mappings().first()
         return None if row is None else table.record(row)
 
@@ -56,19 +59,31 @@ class SqlMetadata:
         table = RECORDS[kind]
         query = sa.select(table.table).where(table.condition(equal)).limit(limit)
         ordered = query.order_by(*table.ordering(newest_first=newest_first))
-        with database_errors(self.engine), self.engine.connect() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(ordered).mappings().all()
         return [table.record(row) for row in rows]
 
     def delete(self, kind: type[R], **equal: Any) -> int:
         """Delete the records whose fields equal the given values; return how many."""
         table = RECORDS[kind]
-        with database_errors(self.engine), self.engine.begin() as connection:
+        with self._transaction() as connection:
             return connection.execute(sa.delete(table.table).where(table.condition(equal))).rowcount
 
     def close(self) -> None:
         """Close the connections of this process."""
         self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        with database_errors(self.engine):
+            found = file_identity(self.engine)
+            if found is None or found != self._file:
+                self.engine.dispose()  # a connection to a deleted file would go on as if nothing had happened
+                make_folder(self.engine)
+                migrate(self.engine)
+                self._file = file_identity(self.engine)
+            with self.engine.begin() as connection:
+                yield connection
 
     def _conflict(self, records: Sequence[Record]) -> str:
         for record in records:

@@ -84,8 +84,8 @@ RECORDS: dict[type, RecordTable[Any]] = {
         (StepRun, "step_runs", ("run", "step"), ("position",)),
         (Artifact, "artifacts", ("digest",), ("created",)),
         (CacheEntry, "cache_entries", ("key",), ("created",)),
-        (ModelVersion, "model_versions", ("model", "version"), ("version",)),
-        (AliasChange, "alias_changes", ("model", "alias", "sequence"), ("sequence",)),
+        (ModelVersion, "model_versions", ("model", "version"), ("created",)),
+        (AliasChange, "alias_changes", ("model", "alias", "sequence"), ("created",)),
     )
 }
 """A new kind of record is a line here and a migration that makes its table."""

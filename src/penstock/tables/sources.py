@@ -109,9 +109,11 @@ def _package_file(text: str) -> list[Path]:
 
 
 def _nothing_there(pattern: str, root: Path, declared: Mapping[str, Any]) -> str:
+    if "://" in pattern:
+        return f"'{pattern}' is an address; penstock reads files: download it, and give the path"
     folder = (root / Path(pattern).expanduser()).parent
     tables = f"; declared tables are: {', '.join(declared)}" if declared else ""
-    return f"nothing matches '{pattern}' (looked in {folder}){_near(Path(pattern).name, folder, declared)}{tables}"
+    return f"nothing matches '{pattern}' (looked in {folder}){tables}{_near(Path(pattern).name, folder, declared)}"
 
 
 def _near(name: str, folder: Path, declared: Mapping[str, Any] | None = None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from penstock.core.expression import Expr, columns_of
+from penstock.core.expression import Expr, columns_of, walk
 from penstock.core.mapping import FrozenMap
 from penstock.core.schema import Schema
 from penstock.errors import PenstockError, SqlError
@@ -59,6 +59,8 @@ def check_forms(
 ) -> Disagreements:
     """Compare the SQL form and the row form of frozen expressions: type, bits of floats, NULL, and errors.
 
+    One form may raise alone only where an operand raises that the result does not need: `x AND FALSE` is FALSE for
+    DuckDB, which may leave x out, and an error for Python, which computes both.
     Up to `most_rows` rows spread over `sample`, then rows made from the schema that data seldom holds: NULL in each
     column and in all, extremes, unseen and empty strings. Up to `most_cases` rows are kept of each feature.
     """
@@ -68,8 +70,9 @@ def check_forms(
     by_row = _by_row(exprs, used, rows)
     by_sql = _by_sql(exprs, used, rows, by_row)
     cases = []
-    for feature in exprs:
-        differ = [at for at in range(len(rows)) if not same_bits(by_sql[feature][at], by_row[feature][at])]
+    for feature, expr in exprs.items():
+        pairs = zip(rows, by_sql[feature], by_row[feature], strict=True)
+        differ = [at for at, (row, *pair) in enumerate(pairs) if not _agree(expr, used, row, *pair)]
         cases += [
             Disagreement(
                 feature=feature, row=FrozenMap(rows[at]), sql_value=by_sql[feature][at], row_value=by_row[feature][at]
@@ -93,6 +96,19 @@ def same_bits(one: Any, other: Any) -> bool:
         case Raised():
             return True
     return bool(one == other)
+
+
+def _agree(expr: Expr, schema: Schema, row: Mapping[str, Any], from_sql: Any, from_row: Any) -> bool:
+    if same_bits(from_sql, from_row):
+        return True
+    one_raised = isinstance(from_sql, Raised) or isinstance(from_row, Raised)
+    return one_raised and _operand_raises(expr, schema, row)
+
+
+def _operand_raises(expr: Expr, schema: Schema, row: Mapping[str, Any]) -> bool:
+    """Tell whether what an operation of the expression is applied to raises, computed on its own by the row form."""
+    operands = {part for part in walk(expr) if part is not expr and part.op not in ("column", "literal")}
+    return any(isinstance(_called(compile_row({"operand": part}, schema), row), Raised) for part in operands)
 
 
 def _present(row: Mapping[str, Any]) -> int:
@@ -120,7 +136,7 @@ def _by_row(exprs: Mapping[str, Expr], schema: Schema, rows: Sequence[dict[str, 
     return values
 
 
-def _called(function: RowFunction, row: dict[str, Any]) -> tuple[Any, ...] | Raised:
+def _called(function: RowFunction, row: Mapping[str, Any]) -> tuple[Any, ...] | Raised:
     try:
         return function(row)
     except Exception as error:  # whatever it raises is what is compared
