@@ -116,7 +116,7 @@ def follow(url: str) -> None:
 def main() -> None:
     """Tell the whole story."""
     project = ps.open(HERE)
-    chapter(1, "A pipeline", "Read, test the data, split by time, fit, evaluate, push: examples/flights/flights.py")
+    chapter(1, "A pipeline", "Read, test the data, split by time, fit, evaluate, push: see flights.py.")
     show_run(project)
     print_table([project.runs(pipeline="flights")[0].artifact("evaluate").load()])
     champion = project.models["flights"].alias("champion")
@@ -130,7 +130,7 @@ def main() -> None:
     for text in (CREATE, EVALUATE, PREDICT):
         show_sql(project, text)
 
-    chapter(4, "Served", "One raw flight, a run by one REST call, and the proof that serving equals batch.")
+    chapter(4, "Served", "A raw flight, a run by one REST call, the proof that serving equals batch.")
     with server() as url:
         post(f"{url}/v1/models/flights:predict", {"instances": [FLIGHT]})
         run_id = post(f"{url}/v1/pipelines/flights/runs", {"params": {"depth": 4}, "experiment": "demo"})["id"]

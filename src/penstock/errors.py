@@ -19,11 +19,14 @@ PenstockError
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import traceback
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
+
+_HERE = os.path.dirname(__file__) + os.sep
 
 
 class PenstockError(Exception):
@@ -124,11 +127,11 @@ class MissingExtraError(PenstockError):
 
 
 def raised(error: BaseException) -> str:
-    """Say in one line what foreign code raised, and where: the innermost place, or the one a syntax error names."""
+    """Say in one line what foreign code raised, and where: the innermost place that is not ours."""
     said = "".join(traceback.format_exception_only(error)).strip().rpartition("\n")[2]
     if isinstance(error, SyntaxError):
         return f"{said}, at {error.filename}:{error.lineno}"
-    places = traceback.extract_tb(error.__traceback__)
+    places = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_HERE)]
     return f"{said}, at {places[-1].filename}:{places[-1].lineno}" if places else said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
 
 import pyarrow as pa
 import pytest
@@ -181,3 +182,16 @@ def test_cells_too_wide_for_the_terminal_wrap_in_the_last_column_only(words):
         ["20261123-133758-5c2ee7", "made", "by", "an"],
         ["earlier", "run"],
     ]
+
+
+def test_a_long_name_leaves_room_for_what_is_said_of_the_step(words):
+    long = Run(id="r1", pipeline="rides", state="succeeded", created=1.0, ended=2.0)
+    record = StepRun(run="r1", step="a_step_with_quite_a_long_name", state="up_to_date", reason="made by r0")
+
+    def shown_run():
+        with RunDisplay(sys.stdout) as display:
+            display(RunStarted(long, (record,)))
+            display(StepEnded(record, {}))
+            display(RunEnded(long))
+
+    assert ["=", "a_step_with…", "up_to_date", "…"] in words(shown_run)

@@ -98,7 +98,9 @@ def test_a_log_is_followed_until_the_step_ends(recorded, tmp_path):
     log = tmp_path / "live.log"
     log.write_text("begin\n")
     step = StepRun(run="c1", step="fit", state="running", log=str(log))
-    recorded.metadata.write(Run(id="c1", pipeline="rides", state="running", created=time.time(), pid=os.getppid()), step)
+    recorded.metadata.write(
+        Run(id="c1", pipeline="rides", state="running", created=time.time(), pid=os.getppid()), step
+    )
 
     def end():
         log.write_text("begin\nend\n")
@@ -110,4 +112,9 @@ def test_a_log_is_followed_until_the_step_ends(recorded, tmp_path):
 
 def test_why_is_answered_by_the_project(recorded):
     assert invoke("why", "latest", "fit").output == "fit of b1: because\n"
+    assert json.loads(invoke("why", "b", "fit", "--json").output) == {
+        "run": "b1",
+        "step": "fit",
+        "why": "fit of b1: because",
+    }
     assert invoke("why", "latest", "fitt").exit_code == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ExpressionError
-from penstock.operations import LEARNED, OPERATIONS, Expression, col, fluent, generate
+from penstock.operations import LEARNED, OPERATIONS, Expression, col, fluent, generate, reference
 
 
 def test_the_checked_in_file_is_what_the_generator_writes() -> None:
@@ -18,10 +18,15 @@ def test_the_checked_in_file_is_what_the_generator_writes() -> None:
     )
 
 
+def test_the_page_of_operations_is_what_the_generator_writes() -> None:
+    page = Path(__file__).parents[2] / "docs" / "operations.md"
+    assert page.read_text(encoding="utf-8") == reference.reference(), "run: python -m penstock.operations.generate"
+
+
 def test_importing_the_table_loads_no_library() -> None:
     program = (
         "import sys, penstock.operations as o; o.col('a').ln(); "
-        "print([m for m in ('sqlglot', 'duckdb', 'pyarrow', 'numpy', 'sqlalchemy') if m in sys.modules])"
+        "print([m for m in ('sqlglot', 'duckdb', 'pyarrow', 'numpy', 'sqlalchemy', 're2') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
 

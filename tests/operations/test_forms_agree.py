@@ -72,10 +72,11 @@ _DAY_FORMATS = ["%F", "%Y%m%d", "%e %B %y", " %b\t%d%%'", "%a %A%D", ""]
 _CLOCK_FORMATS = ["%T", "%H", "%I:%M %p", "%R", "%p%I%S"]
 _FORMATS = {
     "date": _DAY_FORMATS, "time": _CLOCK_FORMATS,
-    **dict.fromkeys(("datetime", "timestamp"), [f"{day}{clock}" for day in _DAY_FORMATS for clock in _CLOCK_FORMATS]),
+    **{type: [day + clock for day in _DAY_FORMATS for clock in _CLOCK_FORMATS] for type in ("datetime", "timestamp")},
 }  # fmt: skip
 _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
     "round.digits": st.integers(-5, 8),
+    "trunc.digits": st.integers(-5, 8),
     "bucketize.points": st.lists(st.floats(-100, 100), max_size=40, unique=True).map(sorted).map(tuple),
     "feature_cross.degree": st.just(2),
     "struct.names": st.just(("a", "b")),

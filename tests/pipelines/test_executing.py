@@ -15,6 +15,7 @@ import penstock as ps
 from penstock.core.artifact import Artifact, Source
 from penstock.core.ports import Context, Outcome, Task
 from penstock.core.run import CacheEntry, Run, StepRun
+from penstock.engines import InlineEngine
 from penstock.errors import ConflictError, DeclarationError, RunError, UnknownNameError
 from penstock.pipelines import pipeline, step
 
@@ -231,7 +232,7 @@ def test_something_observed_that_changed_is_no_hit(world: World, tmp_path: Path)
     assert set(world.states(world.run(looks)).values()) == {"up_to_date"}
     (tmp_path / "limit.txt").write_text("4")
     run = world.run(looks)
-    assert "file limit.txt, which it reads, changed" == world.steps(run)["opens"].reason
+    assert world.steps(run)["opens"].reason == "file limit.txt, which it reads, changed"
     assert world.value(run, "opens") == "4"
 
 
@@ -305,6 +306,21 @@ def test_an_output_that_is_not_what_was_declared_is_named(function: Any, words: 
     run = world.run(pipeline(name="p")(lambda: function.configured(name="s")()))
     assert words in run.error
     assert run.error.startswith("s: step 's'")
+
+
+def test_a_second_interrupt_ends_the_wait_for_workers_and_the_run_is_recorded_as_cancelled(world: World) -> None:
+    class Stubborn(InlineEngine):
+        def submit(self, task: Task) -> None:
+            """Never finish it."""
+
+        def wait(self, timeout_seconds: float | None = None) -> Sequence[Outcome]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        world.run(chain, engine=Stubborn())
+    (run,) = world.metadata.find(Run)
+    assert run.state == "cancelled"
+    assert set(world.states(run).values()) == {"cancelled"}
 
 
 def test_the_record_of_a_run_is_whole(world: World) -> None:

@@ -16,6 +16,7 @@ from penstock.core.pipeline import Step
 from penstock.core.ports import Context, Outcome, Task
 from penstock.errors import DataError
 from penstock.pipelines import StepFunction, note, step
+from penstock.pipelines.observed import located, portable
 from penstock.stores import CODECS
 
 
@@ -94,6 +95,14 @@ def test_the_cause_of_an_error_is_told_too(world: World) -> None:
     outcome = run(world, step(fails))
     assert outcome.error.startswith("no rows\n")
     assert "ZeroDivisionError" in outcome.error
+
+
+def test_what_was_observed_in_a_project_is_looked_for_in_its_copy() -> None:
+    recorded = portable("file:/home/a/data/limits.json", "/home/a")
+    assert recorded == "file:data/limits.json"
+    assert located(recorded, "/copy") == "file:/copy/data/limits.json"
+    for elsewhere in ("file:/home/ab/x.json", "alias:m@champion"):
+        assert located(portable(elsewhere, "/home/a"), "/copy") == elsewhere
 
 
 def test_files_that_a_step_reads_are_observed_but_not_those_it_wrote_or_the_store_s(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from penstock.core.run import Run
+from penstock.pipelines.liveness import driving
 from penstock.serving import drivers
 
 PYTHON = sys.executable
@@ -100,6 +102,14 @@ def test_cancelling_interrupts_the_process_of_the_run(client, project):
         project.metadata.write(Run(id="r3", pipeline="rides", state="running", created=time.time(), pid=waiting.pid))
         assert client.post("/v1/runs/r3:cancel").status_code == 202
         assert waiting.wait(timeout=5) in (-signal.SIGINT, 1)
+
+
+def test_a_statement_that_the_server_itself_runs_is_not_cancelled_by_stopping_the_server(client, project):
+    project.metadata.write(Run(id="r4", pipeline="fit km", state="running", created=time.time(), pid=os.getpid()))
+    with driving("r4"):
+        answer = client.post("/v1/runs/r4:cancel")
+    assert answer.status_code == 409
+    assert "the server itself runs" in answer.json()["error"]["message"]
 
 
 def test_drivers_are_not_left_as_zombies(client, driver, project):

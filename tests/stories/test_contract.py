@@ -119,6 +119,15 @@ def _long(project: ps.Project) -> pa.Table:
     return rows.append_column("is_long", pa.compute.greater(rows["duration"], 1000))
 
 
+def test_an_image_that_no_engine_can_give_is_an_error_and_not_ignored(project: ps.Project) -> None:
+    @ps.pipeline
+    def boxed() -> None:
+        ps.read.configured(image="python:3.11")("hire/*.parquet")
+
+    with pytest.raises(ps.errors.DeclarationError, match="step 'read' asks for the image 'python:3.11'"):
+        project.run(boxed)
+
+
 def test_the_options_of_a_run_are_no_names_of_parameters() -> None:
     options = set(inspect.signature(ps.Project.run).parameters) - {"self", "params"}
     assert options == set(RUN_OPTIONS)

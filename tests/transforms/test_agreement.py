@@ -58,7 +58,7 @@ def test_a_domain_error_in_both_forms_is_agreement():
 
 def test_an_error_of_an_operand_that_is_not_needed_is_no_disagreement():
     root = col("km").sqrt().gt(2.0)
-    assert check_forms({"late": root & col("late"), "never": root & col("n").lt(-5)}, SCHEMA, SAMPLE).cases == ()
+    assert check_forms({"never": root & False}, SCHEMA, SAMPLE).cases == ()
 
 
 @pytest.fixture

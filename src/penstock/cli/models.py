@@ -118,6 +118,6 @@ def _show(found: Verification) -> None:
     verdict = "all equal" if found.equal else f"{len(found.differing):,} differ"
     click.echo(f"{found.rows:,} rows of '{found.model}', {found.endpoint} against batch: ", nl=False)
     click.secho(verdict, fg="green" if found.equal else "red", nl=False)
-    click.echo(f" (largest relative difference {found.largest:.3g})")
+    click.echo(f" (largest relative difference {found.largest:.3g})" if found.largest else ", bit for bit")
     for row in found.differing[:_SHOWN_DIFFERENCES]:
         print_json(row)

@@ -96,8 +96,8 @@ def plan(
 def _declared(project: Project, name: str) -> PipelineFunction:
     if not project.pipelines and not (project.config.root / "penstock.toml").exists():
         raise DeclarationError(
-            f"no pipeline named '{name}': there is no penstock.toml in {project.config.root}; go to a project's folder, or "
-            "name it with -C, or make one with penstock init"
+            f"no pipeline named '{name}': there is no penstock.toml in {project.config.root}; go to a project's "
+            "folder, name it with -C, or make one with penstock init"
         )
     if name not in project.pipelines:
         raise UnknownNameError("pipeline", name, project.pipelines)

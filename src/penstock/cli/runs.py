@@ -122,12 +122,17 @@ def _print_from(log: Path, position: int) -> int:
 @click.command(cls=Command)
 @click.argument("run")
 @click.argument("step")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def why(root: Path, run: str, step: str) -> None:
+def why(root: Path, run: str, step: str, as_json: bool) -> None:
     """Say why STEP of RUN ran, or did not."""
     project = penstock.open(root)
     found = find_run(project.metadata, run)
-    click.echo(project.why(found.id, _step(project.metadata, found, step).step))
+    said = project.why(found.id, _step(project.metadata, found, step).step)
+    if as_json:
+        print_json({"run": found.id, "step": step, "why": said})
+    else:
+        click.echo(said)
 
 
 def _steps(metadata: MetadataStore, run: Run) -> list[StepRun]:

@@ -11,6 +11,8 @@ from penstock.errors import DeclarationError
 from penstock.pipelines import step
 from penstock.tables import Table
 
+_ORDERED = ("date", "datetime", "timestamp", "int64", "float64")
+
 
 @step
 def read(source: Source, columns: list[str] | None = None) -> Table:
@@ -35,11 +37,12 @@ class Split(NamedTuple):
 def split(rows: Table, *, by: str | None = None, test: float = 0.2, seed: int = 0) -> Split:
     """Divide rows into train and test; the same rows always go the same way.
 
-    With `by` the newest `test` fraction by that column is the test set, so that nothing learned has seen the future.
-    Without it rows go by a hash of their content and `seed`: equal rows stay together.
+    `by` a time or a number: the newest `test` fraction is the test set, so that nothing learned has seen the future.
+    `by` any other column: about that fraction of its values is, so that rows of one customer stay together. Without
+    `by` a row goes by its whole content: equal rows stay together, and stay where they are when rows are added.
     """
     if not 0 < test < 1:
         raise DeclarationError(f"split: test={test} is not a fraction between 0 and 1")
-    if by is None:
-        return Split(*transforms.split_by_hash(rows, by=None, test_fraction=test, seed=seed))
-    return Split(*transforms.split_by_time(rows, by=by, test_fraction=test))
+    if by is not None and by in rows.column_names and tables.schema_of(rows.schema)[by].type in _ORDERED:
+        return Split(*transforms.split_by_time(rows, by=by, test_fraction=test))
+    return Split(*transforms.split_by_hash(rows, by=by or rows.column_names, test_fraction=test, seed=seed))

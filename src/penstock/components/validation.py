@@ -49,5 +49,6 @@ def validate(rows: Table, schema: dict[str, Any], on_anomaly: Literal["stop", "w
     errors = [anomaly for anomaly in found if anomaly["severity"] == "error"]
     if errors and on_anomaly == "stop":
         shown = "; ".join(anomaly["message"] for anomaly in errors[:_SHOWN])
-        raise DataError(f"{len(errors)} anomalies in {rows.num_rows:,} rows: {shown}", field=errors[0]["column"])
+        count = f"{len(errors)} {'anomaly' if len(errors) == 1 else 'anomalies'}"
+        raise DataError(f"{count} in {rows.num_rows:,} rows: {shown}", field=errors[0]["column"])
     return {"rows": rows.num_rows, "columns": rows.num_columns, "anomalies": found}

@@ -174,12 +174,17 @@ def _timestamp_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     )
 
 
+_FIRST_SUNDAY = "DATE '0001-01-07'"
+_NO_WEEK = fails("the week begins before the year 1")
+
+
 def _timestamp_trunc_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     """Cut the wall clock; below a day the instant loses what the clock loses, so that an hour shown twice stays two."""
     x, part, zone = arguments
     wall = local_sql(x, types[0], zone)
     if part == "week":
-        cut = f"(date_trunc('day', {wall}) - to_days(CAST(dayofweek({wall}) AS INTEGER)))"
+        sunday = f"date_trunc('day', {wall}) - to_days(CAST(dayofweek({wall}) AS INTEGER))"
+        cut = f"CASE WHEN {wall} < {_FIRST_SUNDAY} THEN {_NO_WEEK} ELSE {sunday} END"
     else:
         cut = f"date_trunc('{'week' if part == 'isoweek' else part}', {wall})"
     if types[0] != "timestamp":
@@ -261,7 +266,8 @@ ARITHMETIC = (
             types=("date",)), _part_parameter(("day", "week", "isoweek", "month", "quarter", "year"))),
         result="date",
         sql=lambda a, t: (
-            f"({a[0]} - CAST(dayofweek({a[0]}) AS INTEGER))" if a[1] == "week"
+            f"CASE WHEN {a[0]} < {_FIRST_SUNDAY} THEN {_NO_WEEK} ELSE {a[0]} - CAST(dayofweek({a[0]}) AS INTEGER) END"
+            if a[1] == "week"
             else f"CAST(date_trunc('{'week' if a[1] == 'isoweek' else a[1]}', {a[0]}) AS DATE)"
         ),
         row=lambda a, t: f"date_trunc({a[0]}, {a[1]!r})",
@@ -270,8 +276,8 @@ ARITHMETIC = (
         examples=golden((_date(2008, 12, 25), "month", _date(2008, 12, 1)), (_SUNDAY, "week", _SUNDAY),
             (_SUNDAY, "isoweek", _date(2024, 4, 29)),
                         (_SUNDAY, "quarter", _date(2024, 4, 1)), (_LAST, "year", _date(9999, 1, 1)),
-                        (_SUNDAY, "day", _SUNDAY),
-                        (None, "day", None), types="date; string"),
+                        (_SUNDAY, "day", _SUNDAY), (_date(1, 1, 6), "week", Raises), (_FIRST, "isoweek", _FIRST),
+                        (_date(1, 1, 7), "week", _date(1, 1, 7)), (None, "day", None), types="date; string"),
     ),
     Operation(
         name="last_day",
@@ -284,9 +290,12 @@ ARITHMETIC = (
         names={"last_day": calendar.last_day},
         bigquery="LAST_DAY",
         examples=(
-            *golden((_date(2008, 11, 25), "month", _date(2008, 11, 30)), (_date(2008, 11, 25), "year", _date(2008, 12, 31)),
-                (_date(2008, 11, 10), "week", _date(2008, 11, 15)), (_date(2008, 11, 10), "isoweek", _date(2008, 11, 16)),
-                (_SUNDAY, "week", _date(2024, 5, 11)), (_SUNDAY, "isoweek", _SUNDAY), (_SUNDAY, "quarter", _date(2024, 6, 30)),
+            *golden((_date(2008, 11, 25), "month", _date(2008, 11, 30)),
+                (_date(2008, 11, 25), "year", _date(2008, 12, 31)),
+                (_date(2008, 11, 10), "week", _date(2008, 11, 15)),
+                (_date(2008, 11, 10), "isoweek", _date(2008, 11, 16)),
+                (_SUNDAY, "week", _date(2024, 5, 11)), (_SUNDAY, "isoweek", _SUNDAY),
+                (_SUNDAY, "quarter", _date(2024, 6, 30)),
                 (_date(1900, 2, 1), "month", _date(1900, 2, 28)), (_LAST, "month", _LAST), (_LAST, "week", Raises),
                 (None, "month", None), types="date; string"),
             *golden((datetime.datetime(2024, 2, 3, 4), "month", _date(2024, 2, 29)), types="datetime; string"),
@@ -350,9 +359,10 @@ ARITHMETIC = (
                         (_OLD, "hour", _at(1969, 12, 31, 23)), (_OLD, "millisecond",
                         _at(1969, 12, 31, 23, 59, 59, 999000)),
                         (_at(2024, 5, 5, 1, 2, 3, 4), "second", _at(2024, 5, 5, 1, 2, 3)),
-                        (_LATE, "year", _at(2024, 1, 1)), (None, "day", None),
+                        (_LATE, "year", _at(2024, 1, 1)), (_at(1, 1, 6, 23), "week", Raises), (None, "day", None),
                         types="timestamp; string") + golden(
-            (_at(2024, 5, 5, 2), "day", _NEW_YORK, _at(2024, 5, 4, 4)), (_LATE, "hour", _KOLKATA, _at(2024, 5, 5, 17, 30)),
+            (_at(2024, 5, 5, 2), "day", _NEW_YORK, _at(2024, 5, 4, 4)),
+            (_LATE, "hour", _KOLKATA, _at(2024, 5, 5, 17, 30)),
             (_at(2024, 11, 3, 6, 45), "hour", _NEW_YORK, _at(2024, 11, 3, 6)),  # the second 1 o'clock of that night
             (_LATE, "week", _KOLKATA, _at(2024, 5, 4, 18, 30)), (_at(1, 1, 1), "day", _KOLKATA, Raises),
             (_at(1, 2, 1), "year", _KOLKATA, Raises), (None, "day", _KOLKATA, None), types="timestamp; string; string"),

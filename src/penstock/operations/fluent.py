@@ -198,9 +198,9 @@ class Expression(Expr):
         """The least integral float that is at least x."""
         return self._call("ceil")
 
-    def trunc(self) -> Expression:
-        """x without its fraction."""
-        return self._call("trunc")
+    def trunc(self, digits: int = 0) -> Expression:
+        """x cut to that many decimals (negative: tens, hundreds), towards zero."""
+        return self._call("trunc", digits)
 
     def round(self, digits: int = 0) -> Expression:
         """x rounded to that many decimals (negative: tens, hundreds), halves away from zero."""
@@ -466,20 +466,21 @@ class Expression(Expr):
 
     def parse_date(self, format: str) -> Expression:
         """The text x read as a date by a format; raises where it is not of it. Blanks may be more or fewer;
-        what the format does not say is of 1970-01-01: %Y %y %m %B %b %h %d %e %A %a.
+        what the format does not say is of 1970-01-01: %Y %E4Y %y %m %B %b %h %d %e %A %a.
         """
         return self._call("parse_date", format)
 
     def parse_datetime(self, format: str) -> Expression:
         """The text x read as a datetime by a format; raises where it is not of it. Blanks may be more or
-        fewer; what the format does not say is of 1970-01-01: %Y %y %m %B %b %h %d %e %A %a %H %I %p %M %S.
+        fewer; what the format does not say is of 1970-01-01: %Y %E4Y %y %m %B %b %h %d %e %A %a %H %I %p %M
+        %S.
         """
         return self._call("parse_datetime", format)
 
     def parse_timestamp(self, format: str, zone: str = "UTC") -> Expression:
         """The text x read as a timestamp by a format, at the zone; raises where it is not of it. Blanks may be
-        more or fewer; what the format does not say is of 1970-01-01: %Y %y %m %B %b %h %d %e %A %a %H %I %p
-        %M %S.
+        more or fewer; what the format does not say is of 1970-01-01: %Y %E4Y %y %m %B %b %h %d %e %A %a %H
+        %I %p %M %S.
         """
         return self._call("parse_timestamp", format, zone)
 
@@ -646,6 +647,10 @@ class Expression(Expr):
     def safe_date_add(self, number: Any, part: str) -> Expression:
         """As date_add, but NULL where that raises."""
         return self._call("safe_date_add", number, part)
+
+    def safe_date_trunc(self, part: str) -> Expression:
+        """As date_trunc, but NULL where that raises."""
+        return self._call("safe_date_trunc", part)
 
     def safe_last_day(self, part: str = "month") -> Expression:
         """As last_day, but NULL where that raises."""

@@ -70,8 +70,8 @@ def writer(codes: Mapping[str, _Code]) -> Callable[[str], Callable[[Any], str]]:
     """Return what makes of a format the function that writes a wall clock by it."""
 
     def prepare(format: str) -> Callable[[Any], str]:
-        pieces = [(codes[code][1] if code else None, text) for code, text in pieces(format, codes)]
-        return lambda x: "".join(text if write is None else write(x) for write, text in pieces)
+        parts = [(codes[code][1] if code else None, text) for code, text in pieces(format, codes)]
+        return lambda x: "".join(text if write is None else write(x) for write, text in parts)
 
     return prepare
 
@@ -114,17 +114,21 @@ OPERATIONS = (
     _format("date", _DATE_CODES, golden(
         (datetime.date(2008, 12, 25), "%b %d, %Y", "Dec 25, 2008"), (datetime.date(2008, 12, 25), "%x", "12/25/08"),
         (datetime.date(2008, 12, 25), "%b-%Y", "Dec-2008"), (_SUNDAY, "%A %a %u %w %e|%j", "Sunday Sun 7 0  5|126"),
-        (_SUNDAY, "%F %B %Q %y%%%n%h", "2024-05-05 May 2 24%\nMay"), (_FIRST, "%Y %E4Y %G %V %D", "1 0001 1 01 01/01/01"),
-        (datetime.date(2021, 1, 1), "%G-W%V", "2020-W53"), (_SUNDAY, "", ""), (_SUNDAY, "'é'", "'é'"), (None, "%Y", None),
+        (_SUNDAY, "%F %B %Q %y%%%n%h", "2024-05-05 May 2 24%\nMay"),
+        (_FIRST, "%Y %E4Y %G %V %D", "1 0001 1 01 01/01/01"),
+        (datetime.date(2021, 1, 1), "%G-W%V", "2020-W53"),
+        (_SUNDAY, "", ""), (_SUNDAY, "'é'", "'é'"), (None, "%Y", None),
         (None, "", None), (_SUNDAY, None, None), types="date; string")),
     _format("datetime", _DATE_CODES | _CLOCK_CODES, golden(
         (_EARLY, "%F %T", "2024-05-05 00:07:09"), (_EARLY, "%I:%M %p %R %X", "12:07 AM 00:07 00:07:09"),
-        (_EARLY, "%E3S %E6S", "09.000 09.000005"), (datetime.datetime(2024, 5, 5, 13), "%I%p", "01PM"), (None, "%H", None),
+        (_EARLY, "%E3S %E6S", "09.000 09.000005"), (datetime.datetime(2024, 5, 5, 13), "%I%p", "01PM"),
+        (None, "%H", None),
         types="datetime; string")),
     _format("timestamp", _DATE_CODES | _CLOCK_CODES, golden(
         (_OLD, "%F %H:%M:%E6S", "UTC", "1969-12-31 23:59:59.999999"), (_OLD, "%a %H:%M", "Asia/Kolkata", "Thu 05:29"),
         (None, "%F", "UTC", None), types="timestamp; string; string")),
     _format("time", _CLOCK_CODES, golden(
-        (datetime.time(15, 30), "%R", "15:30"), (datetime.time(0, 5, 7), "%I:%M:%S %p", "12:05:07 AM"), (None, "%H", None),
+        (datetime.time(15, 30), "%R", "15:30"), (datetime.time(0, 5, 7), "%I:%M:%S %p", "12:05:07 AM"),
+        (None, "%H", None),
         types="time; string")),
 )  # fmt: skip

@@ -28,6 +28,15 @@ def round_to(x: float, digits: int) -> float:
     return round_half_away(scaled) / factor if math.isfinite(scaled) else x
 
 
+def trunc_to(x: float, digits: int) -> float:
+    """Cut to that many decimals (negative: to tens, hundreds)."""
+    factor = 10.0 ** abs(digits)
+    if digits < 0:
+        return math.modf(x / factor)[1] * factor
+    scaled = x * factor
+    return math.modf(scaled)[1] / factor if math.isfinite(scaled) else x
+
+
 def _function(
     name: str,
     meaning: str,
@@ -71,14 +80,19 @@ def log1p(x: float) -> float:
     return math.log(1.0 + x)
 
 
-def _round_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
-    x, digits = arguments
-    if digits == 0:
-        return f"round({x})"
-    factor = f"1e{abs(digits)}"
-    if digits < 0:
-        return f"(round({x} / {factor}) * {factor})"
-    return f"CASE WHEN isfinite({x} * {factor}) THEN round({x} * {factor}) / {factor} ELSE {x} END"
+def _to_digits(function: str) -> Callable[[Sequence[Any], Sequence[Any]], str]:
+    """Return the SQL form of `round` or `trunc` to a number of decimals."""
+
+    def sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+        x, digits = arguments
+        if digits == 0:
+            return f"{function}({x})"
+        factor = f"1e{abs(digits)}"
+        if digits < 0:
+            return f"({function}({x} / {factor}) * {factor})"
+        return f"CASE WHEN isfinite({x} * {factor}) THEN {function}({x} * {factor}) / {factor} ELSE {x} END"
+
+    return sql
 
 
 _E, _ONE = math.e, "float64"
@@ -189,21 +203,22 @@ OPERATIONS = (
     ),
     Operation(
         name="trunc",
-        meaning="x without its fraction.",
-        parameters=_X,
+        meaning="x cut to that many decimals (negative: tens, hundreds), towards zero.",
+        parameters=(*_X, Parameter(name="digits", types=("int64",), default=0, constant=True)),
         result="float64",
-        sql=lambda a, t: f"trunc({a[0]})",
-        row=lambda a, t: f"modf({a[0]})[1]",
-        names={"modf": math.modf},
+        sql=_to_digits("trunc"),
+        row=lambda a, t: f"trunc_to({a[0]}, {a[1]})" if a[1] else f"modf({a[0]})[1]",
+        names={"trunc_to": trunc_to, "modf": math.modf},
         bigquery="TRUNC",
-        examples=golden((2.9, 2.0), (-2.9, -2.0), (-0.5, -0.0), (_INF, _INF), (_NAN, _NAN), (None, None), types=_ONE),
+        examples=golden((2.9, 0, 2.0), (-2.9, 0, -2.0), (-0.5, 0, -0.0), (123.456, 2, 123.45), (-129.9, -1, -120.0),
+            (1.7e308, 2, 1.7e308), (_INF, 0, _INF), (_NAN, 1, _NAN), (None, 0, None), types="float64; int64"),
     ),
     Operation(
         name="round",
         meaning="x rounded to that many decimals (negative: tens, hundreds), halves away from zero.",
         parameters=(*_X, Parameter(name="digits", types=("int64",), default=0, constant=True)),
         result="float64",
-        sql=_round_sql,
+        sql=_to_digits("round"),
         row=lambda a, t: f"round_to({a[0]}, {a[1]})" if a[1] else f"round_half_away({a[0]})",
         names={"round_to": round_to, "round_half_away": round_half_away},
         bigquery="ROUND",

@@ -48,8 +48,7 @@ def safe_forms(operations: Iterable[Operation]) -> tuple[Operation, ...]:
     return tuple(
         _safe(operation)
         for operation in operations
-        if any(example.raises for example in operation.examples)
-        and operation.name not in _OTHERWISE | _NO_FUNCTIONS
+        if any(example.raises for example in operation.examples) and operation.name not in _OTHERWISE | _NO_FUNCTIONS
     )
 
 

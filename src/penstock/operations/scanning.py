@@ -1,4 +1,4 @@
-"""Text read as a date or a time by a format (%d/%m/%Y): PARSE_DATE and its like, with the codes that both forms read."""
+"""Text read as a date or a time by a format (%d/%m/%Y): PARSE_DATE and its like."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ _HOUR = "2[0-3]|[01]?[0-9]"
 
 _DATE_CODES = {
     "Y": ("year", "lpad(nullif(ltrim({}, '0'), ''), 4, '0')", "[0-9]{1,4}"),
+    "E4Y": ("year", "lpad(nullif(ltrim({}, '0'), ''), 4, '0')", "[0-9]{4}"),
     "y": ("year", "(CASE WHEN {0} >= '69' THEN '19' ELSE '20' END || {0})", "[0-9]{2}"),
     "m": ("month", "{}", "1[0-2]|0?[1-9]"),
     "B": _MONTH,
@@ -49,7 +50,7 @@ _CLOCK_CODES = {
     "M": ("minute", "{}", "[0-5]?[0-9]"),
     "S": ("second", "{}", "[0-5]?[0-9]"),
 }
-"""Code -> the part that it reads ('' for none), DuckDB text of it, and the regular expression, alike in Python and RE2."""
+"""Code -> the part that it reads ('' for none), DuckDB text of it, its regular expression (in Python and RE2)."""
 
 _Codes = Mapping[str, tuple[str, str, str]]
 _DEFAULTS = {"year": "1970", "month": "1", "day": "1", "hour": "0", "minute": "0", "second": "0"}
@@ -82,7 +83,9 @@ def reader(codes: _Codes) -> Callable[[str], Callable[[str], datetime.datetime]]
             if match is None:
                 raise ExpressionError(f"{x!r} is not of the format {format!r}")
             noon = 12 if "noon" in parts and match[parts["noon"][1]].lower() == "pm" else 0
-            values = {part: _number(code, match[group], noon) for part, (code, group) in parts.items() if part != "noon"}
+            values = {
+                part: _number(code, match[group], noon) for part, (code, group) in parts.items() if part != "noon"
+            }
             return datetime.datetime(**_FIRST_DAY | values)  # type: ignore[arg-type]  # no part is a time zone
 
         return read
@@ -140,8 +143,8 @@ def _parse(type: str, codes: _Codes, examples: tuple[Example, ...]) -> Operation
 
     return Operation(
         name=name,
-        meaning=f"The text x read as a {type} by a format{', at the zone' if zone else ''}; raises where it is not of it. "
-        f"Blanks may be more or fewer; what the format does not say is of 1970-01-01: %{' %'.join(codes)}.",
+        meaning=f"The text x read as a {type} by a format{', at the zone' if zone else ''}; raises where it is not "
+        f"of it. Blanks may be more or fewer; what the format does not say is of 1970-01-01: %{' %'.join(codes)}.",
         parameters=(
             Parameter(name="x", types=("string",)),
             Parameter(name="format", types=("string",), constant=True, prepare=reader(codes)),
@@ -156,8 +159,8 @@ def _parse(type: str, codes: _Codes, examples: tuple[Example, ...]) -> Operation
     )
 
 
-def _at(*parts: int) -> datetime.datetime:
-    return datetime.datetime(*parts, tzinfo=datetime.UTC)  # type: ignore[misc]  # no part is a time zone
+def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime.datetime:
+    return datetime.datetime(year, month, day, hour, minute, tzinfo=datetime.UTC)
 
 
 _DATE, _WALL = datetime.date, datetime.datetime

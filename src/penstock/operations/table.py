@@ -22,7 +22,7 @@ from penstock.operations import (
 )
 from penstock.operations.safe import safe_forms
 
-_FAMILIES = (
+FAMILIES = (
     arithmetic,
     comparison,
     logic,
@@ -39,7 +39,7 @@ _FAMILIES = (
     scaling,
 )
 
-_PLAIN = [operation for family in _FAMILIES for operation in family.OPERATIONS]
+_PLAIN = [operation for family in FAMILIES for operation in family.OPERATIONS]
 
 OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in (*_PLAIN, *safe_forms(_PLAIN))}
 """Operations that have both forms. What is not here, or in LEARNED, has no meaning."""

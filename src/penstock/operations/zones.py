@@ -66,7 +66,9 @@ def instant_sql(x: str, zone: str) -> str:
         return f"make_timestamptz(epoch_us({x}))"
     second = f"{x} AT TIME ZONE {_text(zone)}"
     first = f"(({x} - INTERVAL 25 HOUR) AT TIME ZONE {_text(zone)} + INTERVAL 25 HOUR)"
-    return _inside(x, f"CASE WHEN {first} AT TIME ZONE {_text(zone)} = {x} THEN least({first}, {second}) ELSE {second} END")
+    return _inside(
+        x, f"CASE WHEN {first} AT TIME ZONE {_text(zone)} = {x} THEN least({first}, {second}) ELSE {second} END"
+    )
 
 
 def instant_row(x: str, zone: str) -> str:
@@ -88,8 +90,8 @@ _WALL = datetime.datetime(2024, 5, 5, 23, 30)
 _REQUIRED = Parameter(name="zone", types=("string",), constant=True, prepare=zone)
 
 
-def _at(*parts: int) -> datetime.datetime:
-    return datetime.datetime(*parts, tzinfo=datetime.UTC)  # type: ignore[misc]  # no part is a time zone
+def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime.datetime:
+    return datetime.datetime(year, month, day, hour, minute, tzinfo=datetime.UTC)
 
 
 OPERATIONS = (

@@ -13,8 +13,8 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Condition, Needs, Ref, Step, references
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines.kinds import fits, global_names, kind_of, named_outputs, output_kinds
-from penstock.pipelines.tracing import current_trace
 from penstock.pipelines.naming import checked_name
+from penstock.pipelines.tracing import current_trace
 from penstock.pipelines.units import memory_bytes, seconds
 
 MODES = ("train", "infer")

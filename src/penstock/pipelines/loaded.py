@@ -37,9 +37,10 @@ def check_code(task: Task) -> None:
         digest, _, there = part.partition(" ")
         found, _, now = here.get(name, part).partition(" ")
         if found != digest:
+            shown = there if there == now else f"{there} there, {now} in a fresh process"
             raise StepError(
                 f"step '{step.name}' has not run: its {name} is not what the process that drives the run has loaded "
-                f"({there} there, {now} in a fresh process). It was edited, or set to another value, after its import: "
+                f"({shown}). It was edited, or set to another value, after its import: "
                 "restart that process (a notebook: its kernel), or reload the module, and run again",
                 step=step.name,
             )

@@ -13,6 +13,6 @@ def checked_name(name: object, what: str) -> str:
     """Return the name; raises `DeclarationError` where it cannot be one of a `what` (a step, a pipeline)."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DeclarationError(
-            f"{name!r} cannot be the name of a {what}; a name starts with a letter or a digit and has no '/', '\\\\' or ':'"
+            f"{name!r} cannot be the name of a {what}; a name starts with a letter or digit and has no slash or colon"
         )
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -55,9 +56,10 @@ def describe(error: BaseException) -> str:
     while trace is not None and os.path.dirname(trace.tb_frame.f_code.co_filename) == _HERE:
         trace = trace.tb_next
     if isinstance(error, PenstockError):
-        theirs = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_PACKAGE)]
+        frames = traceback.extract_tb(trace)
+        theirs = list(itertools.takewhile(lambda frame: not frame.filename.startswith(_PACKAGE), frames))
         said, where = str(error), traceback.format_list(theirs)
-        whole = bool(theirs) and error.__cause__ is not None  # what their code met before it raised an error of ours
+        whole = len(frames) == len(theirs) > 0 and error.__cause__ is not None  # raised in their code: tell of what
     else:
         said, where = "".join(traceback.format_exception_only(error)).strip(), []
         whole = trace is not None
@@ -140,7 +142,7 @@ def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, co
 
 def _described(value: Any) -> str:
     if isinstance(value, Path) and not value.exists():
-        return f"the path '{value}', where nothing is"
+        return f"the path '{value}' (there is nothing)"
     cls = type(value)
     name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
     return "None" if value is None else f"{'an' if name[0] in 'aeio' else 'a'} {name}"

@@ -67,6 +67,12 @@ def drive(
 ) -> str:
     """Run a pipeline to its end on an engine of its own; return the run's id."""
     name = engine or config.engine.default
+    for step in pipeline.steps:
+        if step.needs.image is not None:
+            raise DeclarationError(
+                f"step '{step.name}' asks for the image '{step.needs.image}', but engine '{name}' runs steps in processes "
+                "of this machine; leave image= out (an engine with containers is still to come)"
+            )
     opened = open_engine(name, slots=config.engine.slots or None)
     try:
         return execute(pipeline, given, engine=opened, engine_name=name, on_event=on_event, **how).id

@@ -132,7 +132,8 @@ def _endpoint(url: str, version: ModelVersion) -> Iterator[Callable[[bytes], byt
         except OSError as error:
             raise RequestError(f"no answer from {url}: {error}; is `penstock serve` running there?") from error
         if response.status != http.HTTPStatus.OK:
-            raise RequestError(f"{parts.scheme}://{parts.netloc}{path} answered {response.status}: {content[:500].decode(errors='replace')}")
+            said = content[:500].decode(errors="replace")
+            raise RequestError(f"{parts.scheme}://{parts.netloc}{path} answered {response.status}: {said}")
         return content
 
     try:

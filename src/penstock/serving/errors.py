@@ -50,7 +50,7 @@ STATUSES: dict[type[PenstockError], int] = {
     ExpressionError: 422,
     SqlError: 422,
     StepError: 500,
-    RunError: 422,  # the server did its part; what the run was asked to do cannot be done
+    RunError: 500,
     CorruptArtifactError: 500,
     MissingExtraError: 501,
     StorageError: 507,

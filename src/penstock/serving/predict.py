@@ -15,7 +15,6 @@ from penstock.serving.predictors import Predictors, is_predict_path, parse_path
 from penstock.serving.service import RowPredictor
 
 _JSON = (b"content-type", b"application/json")
-_CLOSE = (b"connection", b"close")
 _NOT_POST = plain_failure(405, "method_not_allowed", "predict takes POST")
 
 
@@ -66,8 +65,6 @@ def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, b
             except ClientDisconnect:
                 return
         headers = [_JSON, (b"content-length", b"%d" % len(body))]
-        if status == 413:
-            headers.append(_CLOSE)  # the rest of the body is not read
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         metrics.observe("predict", status, perf_counter() - started)

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from penstock.errors import DataError, RunError
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.errors import ForbiddenError
 from penstock.serving.forms import SqlForm
@@ -27,7 +28,10 @@ def _answer(served: Serving, form: SqlForm) -> dict[str, Any]:
         raise ForbiddenError(
             "this server answers queries only; start it with --allow-sql-writes for CREATE MODEL and DROP MODEL"
         )
-    table = served.project.sql(form.query)
+    try:
+        table = served.project.sql(form.query)
+    except RunError as error:  # a CREATE MODEL whose fit failed: what the statement asks for cannot be done
+        raise DataError(str(error)) from error
     return {
         "columns": [{"name": field.name, "type": str(field.type)} for field in table.schema],
         "rows": table.slice(0, form.limit).to_pylist(),

@@ -19,7 +19,8 @@ _ACCEPTED = (
     "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL [IF NOT EXISTS], DROP MODEL [IF EXISTS]"
 )
 
-_KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10")  # sqlglot would make other operators and functions of them
+_FORMATTED = [f"{verb}_{type}" for verb in ("FORMAT", "PARSE") for type in ("DATE", "DATETIME", "TIME", "TIMESTAMP")]
+_KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10", *_FORMATTED)  # sqlglot would make other functions and formats of them
 
 
 class MachineLearningTable(exp.Expression):

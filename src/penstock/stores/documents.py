@@ -72,8 +72,8 @@ def to_plain(value: Any, at: str = "$") -> Any:
             fields = dataclasses.fields(value)
             return {field.name: to_plain(getattr(value, field.name), f"{at}.{field.name}") for field in fields}
     raise DataError(
-        f"{_place(at)} is a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot keep; give its numbers and "
-        "texts (a date as .isoformat()), or return a table, bytes or a file instead"
+        f"{_place(at)} is a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot keep; give its "
+        "numbers and texts (a date as .isoformat()), or return a table, bytes or a file instead"
     )
 
 

@@ -1,0 +1,93 @@
+"""Writes the page `docs/operations.md` from the table: each operation in Python and in SQL, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from penstock.core.expression import Expr, literal
+from penstock.core.operation import Example, LearnedOperation, Operation
+from penstock.operations.safe import safe_forms
+from penstock.operations.table import FAMILIES, LEARNED
+from penstock.operations.text import OUR_NAMESPACE, literal_text, text
+
+_HEAD = f"""# Operations
+
+Every function that an expression can apply, made from the table in `src/penstock/operations/` by
+`python -m penstock.operations.generate`. Each has one meaning in SQL, in Python and in a served model, held by golden
+examples; one of them stands here. NULL in, NULL out, unless the meaning says otherwise. What BigQuery has no name for
+is written `{OUR_NAMESPACE}.NAME(...)` in SQL. Python's operators are operations too: `+ - * / % < <= > >= & | ~`.
+"""
+_OPERATORS = {
+    "add": "x + y",
+    "subtract": "x - y",
+    "multiply": "x * y",
+    "divide": "x / y",
+    "and": "x & y",
+    "or": "x | y",
+}
+_OPERATORS |= {"not": "~x", "negate": "-x", "struct": "ps.struct(a=x, b=y)"}
+
+
+def reference() -> str:
+    """Return the text of `docs/operations.md`."""
+    sections = [_section(family.__doc__ or "", family.OPERATIONS) for family in FAMILIES]
+    learned = _section("Learned from the training rows, and constants of the graph after that.", LEARNED.values())
+    safe = [f"`{item.name}`" for item in safe_forms(one for family in FAMILIES for one in family.OPERATIONS)]
+    return "\n".join([_HEAD, *sections, learned, _SAFE_HEAD, ", ".join(safe) + ".\n"])
+
+
+_SAFE_HEAD = """## Safe forms
+`SAFE.LN(x)`, in Python `x.safe_ln()`, is NULL where `LN(x)` raises. What raises in its arguments still raises.
+"""
+
+
+def _section(title: str, operations: Iterable[Operation | LearnedOperation]) -> str:
+    head, _, rest = title.splitlines()[0].rstrip(".").partition(":")
+    lines = [f"## {head}", *([f"{rest[1].upper()}{rest[2:]}."] if rest else [])]
+    rows = [
+        f"| `{item.name}` | `{_cell(_fluent(item))}` | {_example(item)} | {_cell(item.meaning)} |"
+        for item in operations
+    ]
+    return "\n".join([*lines, "", "| operation | in Python | in SQL | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def _fluent(operation: Operation | LearnedOperation) -> str:
+    if operation.name in _OPERATORS:
+        return _OPERATORS[operation.name]
+    first, *others = operation.parameters
+    arguments = [
+        "*others" if item.repeated else item.name if item.default is ... else f"{item.name}={item.default!r}"
+        for item in (operation.parameters if first.repeated else others)
+    ]
+    return f"x.{'is_in' if operation.name == 'in' else operation.name}({', '.join(arguments)})"
+
+
+def _example(operation: Operation | LearnedOperation) -> str:
+    """Return the first example that gives a value, as SQL; a learned operation is shown over a column."""
+    if isinstance(operation, LearnedOperation):
+        return f"`{operation.bigquery}(x) OVER ()`"
+    for example in operation.examples:
+        if not example.raises and example.value is not None and None not in example.arguments:
+            shown = _call(operation, example)
+            if shown is not None:
+                return f"`{_cell(shown)}` is `{_cell(_value(example.value))}`"
+    return f"`{operation.bigquery}`" if operation.bigquery else ""
+
+
+def _call(operation: Operation, example: Example) -> str | None:
+    """Return the call of an example; None where an argument (a struct) has no literal."""
+    if any(isinstance(value, dict) for value in example.arguments):
+        return None
+    return text(Expr(operation.name, tuple(literal(value) for value in example.arguments)))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict) or (isinstance(value, Sequence) and any(isinstance(item, dict) for item in value)):
+        return str(value)
+    made: Expr = literal(value)
+    return literal_text(*made.args)
+
+
+def _cell(content: str) -> str:
+    return content.replace("|", "\\|").replace("\n", " ")
