@@ -45,7 +45,9 @@ def test_an_unknown_name_in_a_body_is_not_a_missing_page(client):
     assert (answer.status_code, answer.json()["error"]["kind"]) == (422, "table")
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"query": 1}', b'{"query": "SELECT 1", "rows": 3}', b'{"query": "SELECT 1", "limit": -1}'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"query": 1}', b'{"query": "SELECT 1", "rows": 3}', b'{"query": "SELECT 1", "limit": -1}']
+)
 def test_a_body_of_another_form_is_a_bad_request(client, body):
     assert client.post("/v1/sql", content=body).status_code == 400
 

@@ -70,8 +70,8 @@ def drive(
     for step in pipeline.steps:
         if step.needs.image is not None:
             raise DeclarationError(
-                f"step '{step.name}' asks for the image '{step.needs.image}', but engine '{name}' runs steps in processes "
-                "of this machine; leave image= out (an engine with containers is still to come)"
+                f"step '{step.name}' asks for the image '{step.needs.image}', but engine '{name}' runs steps in "
+                "processes of this machine; leave image= out (an engine with containers is still to come)"
             )
     opened = open_engine(name, slots=config.engine.slots or None)
     try:
