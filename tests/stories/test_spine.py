@@ -104,6 +104,22 @@ def test_steps_in_worker_processes_give_the_same_artifacts(root: Path) -> None:
     assert set(_states(project.run("flights", engine="inline")).values()) == {"up_to_date"}
 
 
+def test_a_model_whose_bytes_changed_is_noticed_and_made_anew_by_the_next_run(root: Path) -> None:
+    project = ps.open(root)
+    first = project.run("flights")
+    blob = project.artifacts.path(first.artifact("fit").digest)
+    content = bytearray(blob.read_bytes())
+    content[len(content) // 2] ^= 1
+    blob.chmod(0o644)
+    blob.write_bytes(content)
+    with pytest.raises(ps.errors.CorruptArtifactError, match="other bytes than were written.*run again"):
+        project.predict("late", "flights")
+    again = project.run("flights")
+    assert _states(again)["fit"] == "succeeded"
+    assert again.artifact("fit").digest == first.artifact("fit").digest
+    assert project.predict("late", "flights").num_rows == 2000
+
+
 def test_a_run_need_not_be_waited_for(root: Path) -> None:
     project = ps.open(root)
     run = project.run("flights", engine="local", experiment="apart", wait=False)

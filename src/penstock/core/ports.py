@@ -112,7 +112,8 @@ class ArtifactStore(Protocol):
         ...
 
     def verify(self, digest: str) -> None:
-        """Read every byte; raises `CorruptArtifactError` if they are not what was written."""
+        """Read every byte; wrong ones are removed, so that the next run makes them anew, and raise
+        `CorruptArtifactError`."""
         ...
 
     def scratch(self) -> Path:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from blake3 import blake3
 
 from penstock.core.artifact import Artifact
 from penstock.core.graph import ModelGraph as CoreModelGraph
 from penstock.core.ports import ArtifactStore
-from penstock.errors import CorruptArtifactError
 from penstock.models.graph import ModelGraph
 from penstock.models.package import read_directory, read_files, to_files
 
@@ -33,8 +33,8 @@ def load_model(directory: str | Path) -> ModelGraph:
 
 
 class ModelCodec:
-    """Keeps model graphs in the artifact store: a blob for each file, and a blob that lists them by digest, whose
-    digest is the artifact's. Graphs that share files (the same trees) share blobs."""
+    """Keeps model graphs in the artifact store: the files of the graph's directory as one tar file, equal for equal
+    graphs. One blob and not one a file: then `has` says whether all of it is there."""
 
     kind = "model"
 
@@ -45,8 +45,7 @@ class ModelCodec:
     def save(self, value: CoreModelGraph, store: ArtifactStore) -> Artifact:
         """Store a graph; the facts are its metrics and what it takes and gives."""
         files = to_files(value)
-        digests = {name: store.put(content) for name, content in sorted(files.items())}
-        digest = store.put(msgspec.json.encode(digests))
+        digest = store.put(_packed(files))
         return Artifact(
             digest=digest,
             kind=self.kind,
@@ -63,11 +62,20 @@ class ModelCodec:
         )
 
     def load(self, artifact: Artifact, store: ArtifactStore) -> ModelGraph:
-        """Return the graph; every byte is checked. Raises `CorruptArtifactError`."""
-        listing = store.path(artifact.digest).read_bytes()
-        if blake3(listing).hexdigest() != artifact.digest:
-            raise CorruptArtifactError(
-                f"the list of files of model {artifact.digest[:12]} has changed", digest=artifact.digest
-            )
-        digests = msgspec.json.decode(listing, type=dict[str, str])
-        return from_files({name: store.path(digest).read_bytes() for name, digest in digests.items()})
+        """Return the graph; every byte is checked. Raises `CorruptArtifactError`; the next run then makes it anew."""
+        content = store.path(artifact.digest).read_bytes()
+        if blake3(content).hexdigest() != artifact.digest:
+            store.verify(artifact.digest)
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            files = {member.name: tar.extractfile(member) for member in tar.getmembers()}
+            return from_files({name: file.read() for name, file in files.items() if file is not None})
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()

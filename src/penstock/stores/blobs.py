@@ -62,12 +62,13 @@ class LocalArtifactStore:
                 return False
 
     def verify(self, digest: str) -> None:
-        """Read every byte; raises `CorruptArtifactError` if they are not what was written."""
+        """Read every byte; bytes that are not what was written are removed, and `CorruptArtifactError` raised."""
         path = self.path(digest)
         if (found := hash_file(path)) != digest:
+            path.unlink(missing_ok=True)
             raise CorruptArtifactError(
-                f"blob {digest[:12]} has other bytes than were written (they hash to {found[:12]}); "
-                f"delete {path} and run again: the step that made it will make it anew",
+                f"blob {digest[:12]} had other bytes than were written (they hash to {found[:12]}) and was removed; "
+                "run again: the step that made it will make it anew",
                 digest=digest,
             )
 
