@@ -112,7 +112,7 @@ def test_a_model_whose_bytes_changed_is_noticed_and_made_anew_by_the_next_run(ro
     content[len(content) // 2] ^= 1
     blob.chmod(0o644)
     blob.write_bytes(content)
-    with pytest.raises(ps.errors.CorruptArtifactError, match="other bytes than were written.*run again"):
+    with pytest.raises(ps.errors.CorruptArtifactError, match=r"other bytes than were written.*run again"):
         project.predict("late", "flights")
     again = project.run("flights")
     assert _states(again)["fit"] == "succeeded"
