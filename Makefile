@@ -32,7 +32,7 @@ test: setup ## All tests that need no server of another project
 test-all: setup ## Also the tests against real servers
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-bench: setup ## Every figure of docs/benchmarks.md, measured again (about ten minutes)
+bench: setup ## Every figure of docs/benchmarks.md, measured again (about two minutes)
 	$(BIN)/python -m bench
 
 lock: ## Solve the versions anew and write the lock file (hashes, no addresses)
