@@ -104,19 +104,20 @@ def test_steps_in_worker_processes_give_the_same_artifacts(root: Path) -> None:
     assert set(_states(project.run("flights", engine="inline")).values()) == {"up_to_date"}
 
 
-def test_a_model_whose_bytes_changed_is_noticed_and_made_anew_by_the_next_run(root: Path) -> None:
+@pytest.mark.parametrize(("step", "output"), [("read", "result"), ("fit", "result"), ("split", "train")])
+def test_a_stored_byte_that_changed_is_noticed_and_made_anew(root: Path, step: str, output: str) -> None:
     project = ps.open(root)
-    first = project.run("flights")
-    blob = project.artifacts.path(first.artifact("fit").digest)
+    digest = project.run("flights").artifact(step, output).digest
+    blob = project.artifacts.path(digest)
     content = bytearray(blob.read_bytes())
     content[len(content) // 2] ^= 1
     blob.chmod(0o644)
     blob.write_bytes(content)
-    with pytest.raises(ps.errors.CorruptArtifactError, match=r"other bytes than were written.*run again"):
-        project.predict("late", "flights")
+    with pytest.raises(ps.errors.CorruptArtifactError, match=r"was changed there and removed; run again"):
+        project.artifacts.path(digest)
     again = project.run("flights")
-    assert _states(again)["fit"] == "succeeded"
-    assert again.artifact("fit").digest == first.artifact("fit").digest
+    assert {name for name, state in _states(again).items() if state == "succeeded"} == {step}
+    assert again.artifact(step, output).digest == digest
     assert project.predict("late", "flights").num_rows == 2000
 
 

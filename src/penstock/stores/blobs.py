@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -14,6 +15,7 @@ from penstock.errors import CorruptArtifactError, DataError, DeclarationError
 from penstock.stores.writing import disk_errors
 
 _CHUNK_BYTES = 1 << 20
+_SEAL_NS = 946_684_800 * 10**9  # 2000-01-01
 _THREADS = min(os.cpu_count() or 1, 8)  # a pool of the hasher's own: blake3's shared one does not survive a fork
 
 
@@ -24,6 +26,8 @@ class LocalArtifactStore:
       it is there whole or not at all, and any number of processes may store the same bytes at once.
     - `sizes/ab/cdef...`: how long that blob is, written before it. A blob of another length (a copy that was cut off,
       a power cut) does not count as there and is replaced by the next `put` of its bytes.
+    - Every blob's time of change is set to 2000-01-01. One that has another time has been written to, or copied: it
+      is read through once, and removed if its bytes are not those of its digest.
     - `tmp/`: files on their way. What a killed process leaves there is garbage that nothing reads.
 
     Bytes go to the operating system, not through to the platter (no fsync): after a power cut `has` notices what was
@@ -54,10 +58,14 @@ class LocalArtifactStore:
         return self._blob(digest)
 
     def has(self, digest: str) -> bool:
-        """Tell whether the blob is there with its full size."""
+        """Tell whether the blob is there with its full size, and untouched since it was written."""
+        blob = self._blob(digest)
         with disk_errors(self.root):
             try:
-                return os.stat(self._blob(digest)).st_size == int(self._size(digest).read_bytes())
+                status = os.stat(blob)
+                if status.st_size != int(self._size(digest).read_bytes()):
+                    return False
+                return status.st_mtime_ns == _SEAL_NS or self._sealed_again(blob, digest)
             except FileNotFoundError:
                 return False
 
@@ -65,7 +73,7 @@ class LocalArtifactStore:
         """Read every byte; bytes that are not what was written are removed, and `CorruptArtifactError` raised."""
         path = self.path(digest)
         if (found := hash_file(path)) != digest:
-            path.unlink(missing_ok=True)
+            path.unlink()
             raise CorruptArtifactError(
                 f"blob {digest[:12]} had other bytes than were written (they hash to {found[:12]}) and was removed; "
                 "run again: the step that made it will make it anew",
@@ -112,7 +120,17 @@ class LocalArtifactStore:
         finally:
             size_on_its_way.unlink(missing_ok=True)
         temporary.chmod(0o444)
+        os.utime(temporary, ns=(_SEAL_NS, _SEAL_NS))
         os.replace(temporary, blob)
+
+    def _sealed_again(self, blob: Path, digest: str) -> bool:
+        """Read a blob that was touched; seal it if its bytes are right, else remove it."""
+        if hash_file(blob) != digest:
+            blob.unlink(missing_ok=True)
+            return False
+        with contextlib.suppress(PermissionError):  # another user's store: it is read through each time
+            os.utime(blob, ns=(_SEAL_NS, _SEAL_NS))
+        return True
 
     def _blob(self, digest: str) -> Path:
         return self.root / "cas" / digest[:2] / digest[2:]
@@ -126,7 +144,7 @@ class LocalArtifactStore:
         if blob.exists() and size.exists():
             found = blob.stat().st_size
             return f"blob {digest[:12]} is cut off: {blob} has {found:,} of {size.read_text()} bytes; {again}"
-        return f"blob {digest[:12]} is not in the store {self.root}; {again}"
+        return f"blob {digest[:12]} is not in the store {self.root}, or was changed there and removed; {again}"
 
 
 def hash_file(path: Path) -> str:
