@@ -143,13 +143,15 @@ def _note(step: StepRun, artifacts: Mapping[str, Artifact]) -> str:
 
 
 def summary(artifact: Artifact) -> str:
-    """Return what is worth knowing of an artifact in a few words: its rows, its first values, or its size."""
+    """Return what is worth knowing of an artifact in a few words: its rows, its first values (of a list its
+    length), or its size."""
     facts: dict[str, Any] = artifact.facts
     if "rows" in facts:
         return f"{facts['rows']:,} rows"
     preview = facts.get("preview")
     if isinstance(preview, dict):
-        values = {name: shown(value) for name, value in preview.items() if isinstance(value, float | int | str)}
+        plain = {name: len(value) if isinstance(value, list) else value for name, value in preview.items()}
+        values = {name: shown(value) for name, value in plain.items() if isinstance(value, float | int | str)}
         return ", ".join([f"{name} {text}" for name, text in values.items() if len(text) <= _LONGEST][:_SHOWN_VALUES])
     return size(facts["size_bytes"]) if "size_bytes" in facts else ""
 
