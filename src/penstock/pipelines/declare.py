@@ -12,7 +12,7 @@ from typing import Any, overload
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Condition, Needs, Ref, Step, references
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines.kinds import fits, global_names, kind_of, named_outputs, output_kinds
+from penstock.pipelines.kinds import fits, global_names, kind_of, named_outputs, output_kinds, takes
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.tracing import current_trace
 from penstock.pipelines.units import memory_bytes, seconds
@@ -43,6 +43,7 @@ class Form:
     outputs: FrozenMap[str]
     named: type[tuple[Any, ...]] | None = None  # the NamedTuple that it returns
     context: tuple[str, ...] = field(default=())  # parameters that get the `Context`
+    names: dict[str, Any] = field(default_factory=dict)  # the globals that the annotations are written in
 
 
 class StepFunction:
@@ -203,7 +204,7 @@ def _form(function: Callable[..., Any], settings: Settings) -> Form:
     else:
         outputs = FrozenMap({"result": kind_of(note, names)})
     context = tuple(name for name, kind in kinds.items() if kind == "context")
-    return Form(signature=signature, kinds=FrozenMap(kinds), outputs=outputs, named=named, context=context)
+    return Form(signature=signature, kinds=FrozenMap(kinds), outputs=outputs, named=named, context=context, names=names)
 
 
 def _record(function: StepFunction, args: tuple[Any, ...], kwargs: dict[str, Any], when: Any) -> Any:
@@ -283,6 +284,13 @@ def _check_kinds(form: Form, name: str, inputs: dict[str, Any], steps: Mapping[s
         if wanted in ("table", "model") and isinstance(value, str):
             hint = f"; write {name}(ps.read({value!r}))" if wanted == "table" else ""
             raise DeclarationError(f"step '{name}' takes {_a(wanted)} as '{parameter}', but {value!r} is a text{hint}")
+        declared = form.signature.parameters[parameter]
+        if not (_deferred(value) or value is declared.default or takes(declared.annotation, form.names, value)):
+            raise DeclarationError(f"step '{name}' takes {declared}, but got {value!r} ({type(value).__name__})")
+
+
+def _deferred(value: Any) -> bool:
+    return isinstance(value, Condition) or next(references(value), None) is not None
 
 
 def _a(kind: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import numbers
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ForwardRef
 
 KINDS = {
@@ -40,6 +41,19 @@ KINDS = {
 }
 """Qualified name of an annotation -> kind. What is not here is `any`: its value's own type decides."""
 
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "builtins.int": (numbers.Integral,),
+    "builtins.float": (numbers.Real,),
+    "builtins.bool": (bool,),
+    "builtins.str": (str,),
+    "builtins.list": (list, tuple),
+    "builtins.tuple": (list, tuple),
+    "builtins.dict": (Mapping,),
+    "builtins.NoneType": (types.NoneType,),
+    "types.NoneType": (types.NoneType,),
+}
+"""What values an annotation of a plain type takes; NumPy's numbers are numbers, True is no number."""
+
 _FITS_ANY = frozenset({"any", "artifact"})
 
 
@@ -48,6 +62,15 @@ def kind_of(annotation: Any, names: dict[str, Any]) -> str:
     kinds = {KINDS.get(name, "any") for name in _qualified(annotation, names)}
     kinds = kinds - {"json"} if len(kinds) == 2 and _is_optional(annotation, names) else kinds
     return kinds.pop() if len(kinds) == 1 else "any"
+
+
+def takes(annotation: Any, names: dict[str, Any], value: Any) -> bool:
+    """Tell whether a value may stand where an annotation is; only annotations of plain types refuse anything."""
+    alternatives = [_PLAIN.get(name) for name in _qualified(annotation, names)]
+    if None in alternatives:
+        return True
+    taken = {cls for classes in alternatives if classes for cls in classes}
+    return bool in taken if isinstance(value, bool) else isinstance(value, tuple(taken))
 
 
 def named_outputs(annotation: Any, names: dict[str, Any]) -> type[tuple[Any, ...]] | None:

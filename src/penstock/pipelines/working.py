@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import os
 import traceback
@@ -14,6 +15,8 @@ from penstock.core.artifact import Artifact, Source
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import PenstockError, StepError, UnknownNameError
+from penstock.pipelines.declare import StepFunction
+from penstock.pipelines.kinds import takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.observed import observing, portable
 
@@ -113,6 +116,7 @@ def _publish(task: Task, value: Any, store: ArtifactStore, codecs: Sequence[Code
 def _split(task: Task, value: Any) -> dict[str, Any]:
     names = tuple(task.step.outputs)
     if len(names) == 1:
+        _check_returned(task, value)
         return {names[0]: value}
     given = f"returned {_described(value)}"
     if isinstance(value, Mapping):
@@ -125,6 +129,13 @@ def _split(task: Task, value: Any) -> dict[str, Any]:
         count = f" of {len(value)}" if isinstance(value, tuple | list) else ""
         raise _error(task, f"declares the outputs {', '.join(names)}, but {given}{count}")
     return dict(zip(names, value, strict=True))
+
+
+def _check_returned(task: Task, value: Any) -> None:
+    form = task.step.call.form if isinstance(task.step.call, StepFunction) else None
+    if form is not None and not takes(form.signature.return_annotation, form.names, value):
+        declared = inspect.formatannotation(form.signature.return_annotation)
+        raise _error(task, f"declares that it returns {declared}, but returned {_described(value)}")
 
 
 def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, codecs: Sequence[Codec]) -> Artifact:
