@@ -35,6 +35,7 @@ class Task:
     `arguments` maps parameter names to plain values, `Artifact`s, `Source`s, or lists and dicts of them. `log` is the
     file that gets everything the step prints. `paths` are put in front of sys.path before user code is imported. `code`
     holds the parts of its key that are code, as the process `pid` has it loaded: another one must have loaded the same.
+    `seed` is derived from its key: random numbers that nobody seeded are the same whenever the same step runs again.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Task:
     paths: tuple[str, ...] = ()
     code: dict[str, str] = field(default_factory=dict)
     pid: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

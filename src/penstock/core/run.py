@@ -15,7 +15,9 @@ DONE: frozenset[State] = frozenset({"succeeded", "up_to_date", "failed", "skippe
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of a pipeline. `cause` says what started it: `{"kind": "manual"}`, `{"kind": "rest"}`, a trigger. Times
-    are seconds since 1970, UTC; None: not yet."""
+    are seconds since 1970, UTC; None: not yet. `options` are what the run was asked beside its parameters (`only`,
+    `since`, `until`, ...), so that it can be resumed. `host` and `pid` name the process that drives it, `heartbeat` is
+    when that was last heard of: they tell a run that goes on from one whose driver died."""
 
     id: str
     pipeline: str
@@ -28,14 +30,20 @@ class Run:
     created: float = 0.0
     ended: float | None = None
     error: str = ""
-    pid: int | None = None  # the process that drives the run: tells a run that goes on from one whose driver died
+    pid: int | None = None
+    host: str = ""
+    heartbeat: float | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    notes: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRun:
     """One step of one run. `artifacts` maps output names to digests, `inputs` parameters to the digests they got;
     `parts` are the parts of its key, by which `why` explains; `reason` says why it ran or did not; `log` is the path of
-    its log, below the project's root."""
+    its log, below the project's root; `origin` is "run/step" of the step run that made the outputs, "" where that is
+    this one."""
 
     run: str
     step: str
@@ -51,6 +59,39 @@ class StepRun:
     ended: float | None = None
     log: str = ""
     error: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A run's word that it is making the outputs of a key just now, so that others wait for them instead of making them
+    too. Only one can be inserted for a key; one whose run is over, or was not heard of for long, does not count."""
+
+    key: str
+    run: str
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """Somebody's wish that a run stop: its driver looks for it, wherever it runs."""
+
+    run: str
+    reason: str = ""
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One point of a curve that a step logged: the `sequence`-th value of `name`, at `step_number` if one was given."""
+
+    run: str
+    step: str
+    name: str
+    sequence: int
+    value: float
+    step_number: float | None = None
+    created: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,4 +134,4 @@ class AliasChange:
     created: float = 0.0
 
 
-Record: TypeAlias = "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange"
+Record: TypeAlias = "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Lease | Cancellation | Metric"

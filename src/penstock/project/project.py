@@ -32,24 +32,23 @@ def open(path: str | Path = ".") -> Project:
 
 
 class Project:
-    """A folder with its configuration, and the stores that hold what was made."""
+    """A folder with its configuration, and the stores that hold what was made.
+
+    `models` are the registered models by name: `project.models["bicycle"].alias("champion")`.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.root = config.root
         self.metadata = open_metadata(metadata_url(config))
         self.artifacts = open_artifacts(artifacts_uri(config))
+        self.models = RegisteredModels(self.metadata, self.artifacts)
         self._services = services(config, self.metadata, self.artifacts)
 
     @cached_property
     def pipelines(self) -> Mapping[str, PipelineFunction]:
         """The pipelines that the project's modules declare, by name."""
         return load_pipelines(self.config)
-
-    @property
-    def models(self) -> RegisteredModels:
-        """The registered models by name: `project.models["bicycle"].alias("champion")`."""
-        return RegisteredModels(self.metadata, self.artifacts)
 
     def run(
         self,

@@ -38,6 +38,25 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
                 reason TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (model, alias, sequence))""",
         ),
     ),
+    (
+        2,  # the whole runner: tags, notes, what a run was asked; heartbeats, leases, cancellations, metrics
+        (
+            "ALTER TABLE runs ADD COLUMN host TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE runs ADD COLUMN heartbeat DOUBLE PRECISION",
+            "ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '{}'",
+            "ALTER TABLE runs ADD COLUMN notes TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
+            "ALTER TABLE step_runs ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+            """CREATE TABLE leases (
+                key TEXT NOT NULL PRIMARY KEY, run TEXT NOT NULL, created DOUBLE PRECISION NOT NULL)""",
+            """CREATE TABLE cancellations (
+                run TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL, created DOUBLE PRECISION NOT NULL)""",
+            """CREATE TABLE metrics (
+                run TEXT NOT NULL, step TEXT NOT NULL, name TEXT NOT NULL, sequence BIGINT NOT NULL,
+                value DOUBLE PRECISION NOT NULL, step_number DOUBLE PRECISION, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (run, step, name, sequence))""",
+        ),
+    ),
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

@@ -12,7 +12,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from penstock.core.artifact import Artifact
-from penstock.core.run import AliasChange, CacheEntry, ModelVersion, Record, Run, StepRun
+from penstock.core.run import (
+    AliasChange,
+    CacheEntry,
+    Cancellation,
+    Lease,
+    Metric,
+    ModelVersion,
+    Record,
+    Run,
+    StepRun,
+)
 from penstock.errors import DataError, UnknownNameError
 
 R = TypeVar("R", bound=Record)
@@ -86,6 +96,9 @@ RECORDS: dict[type, RecordTable[Any]] = {
         (CacheEntry, "cache_entries", ("key",), ("created",)),
         (ModelVersion, "model_versions", ("model", "version"), ("created",)),
         (AliasChange, "alias_changes", ("model", "alias", "sequence"), ("created",)),
+        (Lease, "leases", ("key",), ("created",)),
+        (Cancellation, "cancellations", ("run",), ("created",)),
+        (Metric, "metrics", ("run", "step", "name", "sequence"), ("sequence",)),
     )
 }
 """A new kind of record is a line here and a migration that makes its table."""

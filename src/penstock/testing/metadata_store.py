@@ -10,7 +10,17 @@ import pytest
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
-from penstock.core.run import AliasChange, CacheEntry, ModelVersion, Record, Run, StepRun
+from penstock.core.run import (
+    AliasChange,
+    CacheEntry,
+    Cancellation,
+    Lease,
+    Metric,
+    ModelVersion,
+    Record,
+    Run,
+    StepRun,
+)
 from penstock.errors import ConflictError, UnknownNameError
 from penstock.testing.processes import in_processes, killed_while
 
@@ -24,6 +34,11 @@ RUN = Run(
     cause={"kind": "manual"},
     created=1.25,
     pid=77,
+    host="here",
+    heartbeat=2.5,
+    tags={"team": "delays"},
+    notes="a first try",
+    options={"only": ["fit"]},
 )
 STEP = StepRun(run="r1", step="fit", position=3, parts={"code": "ab"}, artifacts={"result": "cd"}, started=0.1 + 0.2)
 EVERY_KIND: tuple[Record, ...] = (
@@ -35,6 +50,9 @@ EVERY_KIND: tuple[Record, ...] = (
     CacheEntry(key="k", pipeline="flights", step="fit", outputs={"result": "cd"}, observed={"file:/a": "ef"}),
     ModelVersion(model="delay", version=1, digest="cd", metrics={"mean_absolute_error": 1e-300}, lineage={"run": "r1"}),
     AliasChange(model="delay", alias="champion", sequence=1, version=1, reason="pushed"),
+    Lease(key="k", run="r1", created=3.0),
+    Cancellation(run="r1", reason="too slow", created=4.0),
+    Metric(run="r1", step="fit", name="loss", sequence=0, value=0.5, step_number=1.0, created=5.0),
 )
 
 
