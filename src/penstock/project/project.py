@@ -20,7 +20,7 @@ from penstock.project.declared import load_pipelines
 from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, project_root, services
 from penstock.project.fitting import fit_pipeline, given_rows, named_rows
 from penstock.project.registered import RegisteredModels, load_version
-from penstock.project.runs import Run
+from penstock.project.runs import LocalRecords, Run
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.stores import open_artifacts, open_metadata
 from penstock.tables import TableLike, to_arrow
@@ -44,6 +44,7 @@ class Project:
         self.artifacts = open_artifacts(artifacts_uri(config))
         self.models = RegisteredModels(self.metadata, self.artifacts)
         self._services = services(config, self.metadata, self.artifacts)
+        self._recorded = LocalRecords(self.metadata, self.artifacts, self.root)
 
     @cached_property
     def pipelines(self) -> Mapping[str, PipelineFunction]:
@@ -108,11 +109,11 @@ class Project:
         """Return runs, newest first; filtered by `pipeline`, `experiment`, `state`."""
         reap(self.metadata)
         found = self.metadata.find(RunRecord, newest_first=True, limit=limit, **equal)
-        return [Run(record.id, self.metadata, self.artifacts, self.root) for record in found]
+        return [Run(record.id, self._recorded) for record in found]
 
     def get_run(self, id: str) -> Run:
         """Return the run of that id."""
-        return Run(id, self.metadata, self.artifacts, self.root)
+        return Run(id, self._recorded)
 
     def fit(self, model: Model, rows: TableLike) -> ModelGraph:
         """Fit a model on rows (a table, a path, a declared name, a SQL text) as a run, and register a version of it."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
@@ -17,12 +18,52 @@ from penstock.project.codecs import load_artifact
 _POLL_SECONDS = 0.05
 
 
+class Recorded(Protocol):
+    """Where what is recorded of runs is read: in this project's stores, or over REST. The views below are the same."""
+
+    @property
+    def metadata(self) -> MetadataStore:
+        """The records."""
+        ...
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The blobs."""
+        ...
+
+    def log(self, step: StepRun) -> str:
+        """Return everything that a step printed so far."""
+        ...
+
+    def reap(self) -> None:
+        """Have runs whose process is gone marked as failed: nobody else says so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRecords:
+    """What is recorded in the stores of a project on this machine."""
+
+    metadata: MetadataStore
+    artifacts: ArtifactStore
+    root: Path
+
+    def log(self, step: StepRun) -> str:
+        """Return what is in the step's log."""
+        path = self.root / step.log
+        return path.read_text(errors="replace") if path.is_file() else ""
+
+    def reap(self) -> None:
+        """Look which processes are gone."""
+        reap(self.metadata)
+
+
 class StepView:
     """One step of a run."""
 
-    def __init__(self, record: StepRun, metadata: MetadataStore, store: ArtifactStore, root: Path) -> None:
+    def __init__(self, record: StepRun, recorded: Recorded) -> None:
         self.record = record
-        self._metadata, self._store, self._root = metadata, store, root
+        self._recorded = recorded
 
     @property
     def state(self) -> State:
@@ -42,18 +83,17 @@ class StepView:
 
     def log(self) -> str:
         """Return everything the step printed; a step that was up to date shows the log of the run that made it."""
-        path = self._root / self.record.log
-        return path.read_text(errors="replace") if path.is_file() else ""
+        return self._recorded.log(self.record)
 
     def artifact(self, output: str = "result") -> ArtifactView:
         """Return one of its outputs."""
         if output not in self.record.artifacts:
             raise UnknownNameError("output", output, self.record.artifacts, within=f"step '{self.record.step}'")
         digest = self.record.artifacts[output]
-        found = self._metadata.get(Artifact, digest)
+        found = self._recorded.metadata.get(Artifact, digest)
         if found is None:
             raise RunError(f"artifact {digest[:12]} of step '{self.record.step}' is not recorded any more")
-        return ArtifactView(found, self._store)
+        return ArtifactView(found, self._recorded.artifacts)
 
     def __repr__(self) -> str:
         return f"<step {self.record.step}: {self.state}>"
@@ -82,14 +122,14 @@ class ArtifactView:
 class Run:
     """A run of a pipeline, as it is recorded now: every attribute reads the store."""
 
-    def __init__(self, id: str, metadata: MetadataStore, store: ArtifactStore, root: Path) -> None:
+    def __init__(self, id: str, recorded: Recorded) -> None:
         self.id = id
-        self._metadata, self._store, self._root = metadata, store, root
+        self._recorded = recorded
 
     @property
     def record(self) -> RunRecord:
         """Return the run's record."""
-        found = self._metadata.get(RunRecord, self.id)
+        found = self._recorded.metadata.get(RunRecord, self.id)
         if found is None:
             raise UnknownNameError("run", self.id, ())
         return found
@@ -117,9 +157,9 @@ class Run:
     @property
     def steps(self) -> Mapping[str, StepView]:
         """The steps by name, in the order of the pipeline."""
-        records = self._metadata.find(StepRun, run=self.id)
+        records = self._recorded.metadata.find(StepRun, run=self.id)
         ordered = sorted(records, key=lambda record: record.position)
-        return {record.step: StepView(record, self._metadata, self._store, self._root) for record in ordered}
+        return {record.step: StepView(record, self._recorded) for record in ordered}
 
     def artifact(self, step: str, output: str = "result") -> ArtifactView:
         """Return what a step made: `run.artifact("evaluate").load()`."""
@@ -141,7 +181,7 @@ class Run:
         """Return when the run has ended, or raise `TimeoutError`."""
         limit = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while self.state not in DONE:
-            reap(self._metadata)  # nobody else says so where the process that drove it was killed
+            self._recorded.reap()  # nobody else says so where the process that drove it was killed
             if limit is not None and time.monotonic() > limit:
                 raise TimeoutError(f"run {self.id} is still {self.state} after {timeout_seconds} s")
             time.sleep(_POLL_SECONDS)
