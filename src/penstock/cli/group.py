@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("penstock.cli.run:plan", "Say which steps a run would run, and why."),
     "runs": ("penstock.cli.runs:runs", "List runs, newest first."),
     "show": ("penstock.cli.runs:show", "Show a run and its steps."),
+    "tag": ("penstock.cli.experiments:tag", "Give a run tags or a note."),
     "logs": ("penstock.cli.runs:logs", "Print what a step printed."),
     "why": ("penstock.cli.runs:why", "Say why a step ran, or did not."),
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),

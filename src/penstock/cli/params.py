@@ -25,6 +25,14 @@ def read_params(pipeline: PipelineFunction, texts: Sequence[str], file: IO[bytes
     return params
 
 
+def read_tags(texts: Sequence[str], option: str = "--tag") -> dict[str, str]:
+    """Return the tags of texts `name=value`; `option` is where they were written."""
+    for text in texts:
+        if "=" not in text:
+            raise click.UsageError(f"'{f'{option} {text}'.strip()}' has no '='; write NAME=VALUE")
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
 def read_object(text: str | bytes, what: str) -> dict[str, Any]:
     """Return the JSON object that a text is; raises `RequestError` naming `what` is none."""
     try:

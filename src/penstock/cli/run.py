@@ -16,7 +16,7 @@ from penstock.cli.display import RunDisplay
 from penstock.cli.exits import FAILED
 from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json
-from penstock.cli.params import read_object, read_params
+from penstock.cli.params import read_object, read_params, read_tags
 from penstock.core.run import StepRun
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines import Event, PipelineFunction, RunEnded, RunStarted, StepEnded, StepStarted
@@ -48,6 +48,8 @@ def _selecting(command: F) -> F:
 @_selecting
 @click.option("--engine", help="inline or local (default: [engine] default of penstock.toml).")
 @click.option("--experiment", default="", help="Put the run into this experiment.")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Give the run a tag; may be given again.")
+@click.option("--note", "notes", default="", metavar="TEXT", help="Give the run a note.")
 @click.option("--cause", default='{"kind":"manual"}', hidden=True, help="What started the run, as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON; the first has the run's id.")
 @click.pass_obj
@@ -57,6 +59,7 @@ def run(
     pipeline: str,
     texts: tuple[str, ...],
     file: IO[bytes] | None,
+    tags: tuple[str, ...],
     cause: str,
     as_json: bool,
     **how: Any,
@@ -65,6 +68,7 @@ def run(
     project = penstock.open(root)
     params = read_params(_declared(project, pipeline), texts, file)
     why = read_object(cause, "--cause")
+    how["tags"] = read_tags(tags)
     with _interruptible(), RunDisplay() as display:
         show = _print_event if as_json else display
         ended = project.run(pipeline, **_given(how), cause=why, on_event=show, **params)

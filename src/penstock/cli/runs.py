@@ -15,10 +15,11 @@ import penstock
 from penstock.cli.group import Command
 from penstock.cli.lookup import find_run
 from penstock.cli.output import duration, moment, print_cells, print_json, shown, took
+from penstock.cli.params import read_tags
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
 from penstock.errors import UnknownNameError
-from penstock.pipelines import reap
+from penstock.pipelines import find_runs, reap
 
 _POLL_SECONDS = 0.1
 
@@ -26,27 +27,35 @@ _POLL_SECONDS = 0.1
 @click.command(cls=Command)
 @click.option("--pipeline", help="Only runs of this pipeline.")
 @click.option("--experiment", help="Only runs of this experiment.")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Only runs that have this tag.")
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def runs(root: Path, pipeline: str | None, experiment: str | None, limit: int, as_json: bool) -> None:
+def runs(
+    root: Path, pipeline: str | None, experiment: str | None, tags: tuple[str, ...], limit: int, as_json: bool
+) -> None:
     """List runs, newest first."""
     equal = {name: value for name, value in (("pipeline", pipeline), ("experiment", experiment)) if value is not None}
     metadata = penstock.open(root).metadata
     reap(metadata)
-    found = metadata.find(Run, newest_first=True, limit=limit, **equal)
+    found = find_runs(metadata, tags=read_tags(tags), limit=limit, **equal)
     if as_json:
         print_json([_plain(run) for run in found])
     elif not found:
         click.echo("no runs here yet; penstock run PIPELINE makes one")
     else:
-        print_cells(("run", "pipeline", "state", "started", "took", "experiment", "params"), map(_row, found))
+        print_cells(("run", "pipeline", "state", "started", "took", "experiment", "tags", "params"), map(_row, found))
 
 
 def _row(run: Run) -> list[Any]:
     params = ", ".join(f"{name}={shown(value)}" for name, value in run.params.items())
     experiment = f"{run.experiment} ({run.mode})" if run.mode != "train" else run.experiment
-    return [run.id, run.pipeline, run.state, moment(run.created), _took(run), experiment, params]
+    return [run.id, run.pipeline, run.state, moment(run.created), _took(run), experiment, tags_text(run), params]
+
+
+def tags_text(run: Run) -> str:
+    """Return the tags of a run as they are written on the command line."""
+    return " ".join(f"{name}={value}" for name, value in run.tags.items())
 
 
 def _took(run: Run) -> str:
@@ -75,6 +84,8 @@ def show(root: Path, run: str, as_json: bool) -> None:
         ("mode", found.mode),
         ("engine", found.engine),
         ("experiment", found.experiment),
+        ("tags", tags_text(found)),
+        ("notes", found.notes),
         ("params", msgspec.json.encode(found.params, enc_hook=repr).decode()),
         ("cause", found.cause.get("kind", "")),
         ("error", found.error),

@@ -10,6 +10,7 @@ from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParam
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import Services
+from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.working import run_task
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "StepStarted",
     "drives",
     "execute",
+    "find_runs",
     "new_run_id",
     "note",
     "observe_file",
@@ -37,6 +39,7 @@ __all__ = [
     "run_task",
     "select",
     "step",
+    "tag_run",
     "trace",
     "why",
 ]

@@ -24,6 +24,7 @@ from penstock.pipelines.planning import Planner, borrowed, new_judge
 from penstock.pipelines.record import Recorder
 from penstock.pipelines.selection import Names, lenders, select
 from penstock.pipelines.services import Services
+from penstock.pipelines.tagging import checked_tags
 from penstock.pipelines.validation import checked
 from penstock.pipelines.verdicts import Judge, Verdict
 
@@ -42,6 +43,8 @@ def execute(
     until: Names = None,
     mode: str = "train",
     experiment: str = "",
+    tags: Mapping[str, Any] | None = None,
+    notes: str = "",
     cause: Mapping[str, Any] | None = None,
     run_id: str | None = None,
     on_event: OnEvent | None = None,
@@ -62,6 +65,8 @@ def execute(
         state="running",
         params=dict(pipeline.params),
         experiment=experiment,
+        tags=checked_tags(tags or {}),
+        notes=notes,
         mode=mode,
         engine=engine_name,
         cause=dict(cause or {"kind": "manual"}),

@@ -17,7 +17,10 @@ from penstock.pipelines.tracing import tracing
 from penstock.pipelines.validation import checked
 
 REQUIRED: Any = inspect.Parameter.empty
-RUN_OPTIONS = ("pipeline", "only", "since", "until", "mode", "engine", "experiment", "cause", "on_event", "wait")
+RUN_OPTIONS = (
+    "pipeline", "only", "since", "until", "mode", "engine", "experiment", "tags", "notes", "cause", "on_event",
+    "wait",
+)  # fmt: skip
 """What a run is asked beside the pipeline's parameters; those share one call, so they share no name."""
 
 

@@ -125,7 +125,9 @@ class Recorder:
         return self._close(state, error)
 
     def _close(self, state: State, error: str) -> Run:
-        self.run = replace(self.run, state=state, error=error, ended=self._services.clock())
+        stored = self._services.metadata.get(Run, self.run.id) or self.run  # it may have been tagged meanwhile
+        ended = self._services.clock()
+        self.run = replace(self.run, state=state, error=error, ended=ended, tags=stored.tags, notes=stored.notes)
         self._changed["run"] = replace(self.run, params=_plain(self.run.params))
         self.flush()
         self._tell(RunEnded(self.run))

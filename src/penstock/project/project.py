@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from penstock import models, sql
 from penstock.core.model import Model
-from penstock.core.run import ModelVersion, Run as RunRecord
+from penstock.core.run import ModelVersion
 from penstock.models import ModelGraph
-from penstock.pipelines import Names, OnEvent, PipelineFunction, Plan, plan, reap, trace, why
+from penstock.pipelines import Names, OnEvent, PipelineFunction, Plan, find_runs, plan, reap, trace, why
 from penstock.project.catalog import ProjectCatalog
 from penstock.project.config import Config, load_config
 from penstock.project.declared import load_pipelines
@@ -61,6 +61,8 @@ class Project:
         mode: str = "train",
         engine: str | None = None,
         experiment: str = "",
+        tags: Mapping[str, Any] | None = None,
+        notes: str = "",
         cause: Mapping[str, Any] | None = None,
         on_event: OnEvent | None = None,
         wait: bool = True,
@@ -81,6 +83,8 @@ class Project:
             "until": until,
             "mode": mode,
             "experiment": experiment,
+            "tags": tags,
+            "notes": notes,
             "cause": dict(cause or {"kind": "manual"}),
         }
         traced = trace(self._pipeline(pipeline), params)
@@ -105,10 +109,10 @@ class Project:
         """Say in one line why a step of a run ran, or did not."""
         return why(self.metadata, run if isinstance(run, str) else run.id, step)
 
-    def runs(self, *, limit: int | None = None, **equal: str) -> list[Run]:
-        """Return runs, newest first; filtered by `pipeline`, `experiment`, `state`."""
+    def runs(self, *, limit: int | None = None, tags: Mapping[str, Any] | None = None, **equal: str) -> list[Run]:
+        """Return runs, newest first; filtered by `pipeline`, `experiment`, `state`, and `tags` that they have."""
         reap(self.metadata)
-        found = self.metadata.find(RunRecord, newest_first=True, limit=limit, **equal)
+        found = find_runs(self.metadata, tags=tags, limit=limit, **equal)
         return [Run(record.id, self._recorded) for record in found]
 
     def get_run(self, id: str) -> Run:

@@ -12,7 +12,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import DONE, Run as RunRecord, State, StepRun
 from penstock.errors import RunError, UnknownNameError
-from penstock.pipelines import reap
+from penstock.pipelines import reap, tag_run
 from penstock.project.codecs import load_artifact
 
 _POLL_SECONDS = 0.05
@@ -153,6 +153,16 @@ class Run:
     def cause(self) -> dict[str, Any]:
         """What started it."""
         return self.record.cause
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags by name."""
+        return self.record.tags
+
+    def tag(self, tags: Mapping[str, Any] | None = None, *, note: str | None = None) -> Run:
+        """Give the run tags (None removes one) or another note: `run.tag({"team": "delays"}, note="a first try")`."""
+        tag_run(self._recorded.metadata, self.id, tags, note=note)
+        return self
 
     @property
     def steps(self) -> Mapping[str, StepView]:
