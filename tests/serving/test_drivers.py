@@ -14,7 +14,6 @@ import pytest
 
 from penstock.core.run import Run
 from penstock.pipelines.liveness import driving
-from penstock.serving import drivers
 
 PYTHON = sys.executable
 
@@ -27,7 +26,7 @@ def driver(monkeypatch, tmp_path):
         script = tmp_path / "driver"
         script.write_text(f"#!{PYTHON}\nimport sys, json, time, pathlib\n{code}\n")
         script.chmod(0o755)
-        monkeypatch.setattr(drivers.sys, "executable", str(script))
+        monkeypatch.setattr(sys, "executable", str(script))
 
     return stand_in
 

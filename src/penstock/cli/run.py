@@ -51,6 +51,7 @@ def _selecting(command: F) -> F:
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Give the run a tag; may be given again.")
 @click.option("--note", "notes", default="", metavar="TEXT", help="Give the run a note.")
 @click.option("--cause", default='{"kind":"manual"}', hidden=True, help="What started the run, as JSON.")
+@click.option("--run-id", default="", hidden=True, help="Record the run under this id, which none may have yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON; the first has the run's id.")
 @click.pass_obj
 def run(

@@ -10,6 +10,7 @@ from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParam
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import Services
+from penstock.pipelines.starting import start_run
 from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.working import run_task
 
@@ -38,6 +39,7 @@ __all__ = [
     "reap",
     "run_task",
     "select",
+    "start_run",
     "step",
     "tag_run",
     "trace",

@@ -64,6 +64,7 @@ class Project:
         tags: Mapping[str, Any] | None = None,
         notes: str = "",
         cause: Mapping[str, Any] | None = None,
+        run_id: str | None = None,
         on_event: OnEvent | None = None,
         wait: bool = True,
         **params: Any,
@@ -72,7 +73,7 @@ class Project:
 
         `only`, `since` and `until` take names or patterns of steps; `params` are the pipeline's. A step that fails
         fails the run, which is returned: ask its `state`. With `wait=False` it is returned as soon as it is recorded,
-        and goes on in a thread: `run.wait()`.
+        and goes on in a thread: `run.wait()`. A `run_id` that was used before is a `ConflictError`, and nothing runs.
         """
         reap(self.metadata)
         how: dict[str, Any] = {
@@ -86,6 +87,7 @@ class Project:
             "tags": tags,
             "notes": notes,
             "cause": dict(cause or {"kind": "manual"}),
+            "run_id": run_id,
         }
         traced = trace(self._pipeline(pipeline), params)
         start = drive if wait else drive_apart
