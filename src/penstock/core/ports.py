@@ -15,13 +15,14 @@ from penstock.core.run import Record, State
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Where a step finds its project: addresses only, so that it travels. A component's parameter annotated `Context`
-    gets it; it is never part of a key."""
+    gets it; it is never part of a key. `seed` is the step's own, derived from its key."""
 
     root: str
     metadata: str
     artifacts: str
     run: str = ""
     step: str = ""
+    seed: int = 0
 
 
 R = TypeVar("R", bound=Record)

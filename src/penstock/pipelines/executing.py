@@ -22,6 +22,7 @@ from penstock.pipelines.liveness import driving
 from penstock.pipelines.loaded import code_parts
 from penstock.pipelines.planning import Planner, borrowed, new_judge
 from penstock.pipelines.record import Recorder
+from penstock.pipelines.seeds import seed_of
 from penstock.pipelines.selection import Names, lenders, select
 from penstock.pipelines.services import Services
 from penstock.pipelines.tagging import checked_tags
@@ -184,6 +185,7 @@ class _Execution:
             paths=self.services.paths,
             code=code_parts(verdict.key.parts),
             pid=run.pid,
+            seed=seed_of(verdict.key.digest),
         )
 
     def _collect(self) -> None:

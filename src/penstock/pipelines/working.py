@@ -7,6 +7,7 @@ import itertools
 import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -19,6 +20,7 @@ from penstock.pipelines.declare import StepFunction
 from penstock.pipelines.kinds import takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.observed import observing, portable
+from penstock.pipelines.seeds import seeded
 
 _HERE = os.path.dirname(__file__)
 _PACKAGE = os.path.dirname(_HERE) + os.sep
@@ -38,7 +40,7 @@ def run_task(
         check_code(task)
         by_kind = {codec.kind: codec for codec in codecs}
         arguments = _arguments(task, store, by_kind)
-        with observing(ignored=_ignored(task)) as observed:
+        with observing(ignored=_ignored(task)) as observed, seeded(task.seed):
             value = task.step.call(**arguments)
         outputs = _publish(task, value, store, codecs)
     except (Exception, SystemExit) as error:
@@ -76,7 +78,8 @@ def _arguments(task: Task, store: ArtifactStore, codecs: Mapping[str, Codec]) ->
     opened = {
         name: _open(value, task.step.kinds.get(name, "any"), store, codecs) for name, value in task.arguments.items()
     }
-    context = {name: task.context for name, kind in task.step.kinds.items() if kind == "context"}
+    told = replace(task.context, seed=task.seed)
+    context = {name: told for name, kind in task.step.kinds.items() if kind == "context"}
     return opened | context
 
 
