@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from penstock.core.artifact import Artifact
+from penstock.core.trigger import Firing, Pause, Trigger
 
 State: TypeAlias = Literal["waiting", "running", "succeeded", "up_to_date", "failed", "skipped", "cancelled"]
 DONE: frozenset[State] = frozenset({"succeeded", "up_to_date", "failed", "skipped", "cancelled"})
@@ -134,4 +135,7 @@ class AliasChange:
     created: float = 0.0
 
 
-Record: TypeAlias = "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Lease | Cancellation | Metric"
+Record: TypeAlias = (
+    "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Lease | Cancellation | Metric"
+    " | Trigger | Pause | Firing"
+)

@@ -57,6 +57,25 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
                 PRIMARY KEY (run, step, name, sequence))""",
         ),
     ),
+    (
+        3,  # triggers: what they are, which are paused, each time that one fired
+        (
+            """CREATE TABLE triggers (
+                name TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, pipeline TEXT NOT NULL, spec TEXT NOT NULL,
+                params TEXT NOT NULL, experiment TEXT NOT NULL, mode TEXT NOT NULL, max_parallel BIGINT NOT NULL,
+                when_full TEXT NOT NULL, declared TEXT NOT NULL, created DOUBLE PRECISION NOT NULL,
+                since DOUBLE PRECISION NOT NULL)""",
+            """CREATE TABLE pauses (
+                trigger TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL, created DOUBLE PRECISION NOT NULL)""",
+            """CREATE TABLE firings (
+                trigger TEXT NOT NULL, occurrence TEXT NOT NULL, run TEXT NOT NULL, state TEXT NOT NULL,
+                event TEXT NOT NULL, reason TEXT NOT NULL, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (trigger, occurrence))""",
+            "CREATE INDEX firings_by_creation ON firings (trigger, created)",
+            "CREATE INDEX firings_by_state ON firings (state)",
+            "CREATE INDEX firings_by_run ON firings (run)",
+        ),
+    ),
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

@@ -23,6 +23,7 @@ from penstock.core.run import (
     Run,
     StepRun,
 )
+from penstock.core.trigger import Firing, Pause, Trigger
 from penstock.errors import DataError, UnknownNameError
 
 R = TypeVar("R", bound=Record)
@@ -99,6 +100,9 @@ RECORDS: dict[type, RecordTable[Any]] = {
         (Lease, "leases", ("key",), ("created",)),
         (Cancellation, "cancellations", ("run",), ("created",)),
         (Metric, "metrics", ("run", "step", "name", "sequence"), ("sequence",)),
+        (Trigger, "triggers", ("name",), ("created",)),
+        (Pause, "pauses", ("trigger",), ("created",)),
+        (Firing, "firings", ("trigger", "occurrence"), ("created",)),
     )
 }
 """A new kind of record is a line here and a migration that makes its table."""

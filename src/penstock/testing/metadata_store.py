@@ -21,6 +21,7 @@ from penstock.core.run import (
     Run,
     StepRun,
 )
+from penstock.core.trigger import Firing, Pause, Trigger
 from penstock.errors import ConflictError, UnknownNameError
 from penstock.testing.processes import in_processes, killed_while
 
@@ -53,6 +54,18 @@ EVERY_KIND: tuple[Record, ...] = (
     Lease(key="k", run="r1", created=3.0),
     Cancellation(run="r1", reason="too slow", created=4.0),
     Metric(run="r1", step="fit", name="loss", sequence=0, value=0.5, step_number=1.0, created=5.0),
+    Trigger(
+        name="nightly",
+        kind="cron",
+        pipeline="flights",
+        spec={"expression": "0 3 * * *", "zone": "Europe/Zurich"},
+        params={"source": {"$event": ["path"]}, "depth": 6},
+        max_parallel=2,
+        created=6.0,
+        since=7.0,
+    ),
+    Pause(trigger="nightly", reason="a holiday", created=8.0),
+    Firing(trigger="nightly", occurrence="2026-11-25T02:00:00Z", run="r1", event={"data": {"missed": 0}}, created=9.0),
 )
 
 
