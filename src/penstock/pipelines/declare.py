@@ -11,11 +11,11 @@ from typing import Any, overload
 
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Condition, Needs, Ref, Step, references
+from penstock.core.units import memory_bytes, seconds
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines.kinds import fits, global_names, kind_of, named_outputs, output_kinds, takes
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.tracing import current_trace
-from penstock.pipelines.units import memory_bytes, seconds
 
 MODES = ("train", "infer")
 
