@@ -7,12 +7,27 @@ import signal
 import pytest
 
 from penstock.engines.deaths import explanation
-from penstock.engines.messages import Cause, Ended
+from penstock.engines.machine import Share
+from penstock.engines.messages import Cause, Ended, Start
+
+START = Start(
+    task="t",
+    payload=b"",
+    entry="",
+    log="",
+    import_path=(),
+    directory="",
+    environment={},
+    share=Share(memory_bytes=2_000_000_000),
+    cpus=None,
+    timeout_seconds=600,
+    heartbeat_seconds=120,
+)
 
 
 def death(exit_code: int, cause: Cause = "") -> str:
     ended = Ended(task="t", outcome=b"", exit_code=exit_code, cause=cause, started=0.0, peak_memory_bytes=3_200_000_000)
-    return explanation(ended, timeout_seconds=600)
+    return explanation(ended, START)
 
 
 @pytest.mark.parametrize(
@@ -30,5 +45,15 @@ def test_a_death_is_named_with_its_likely_cause(exit_code: int, parts: list[str]
         assert part in death(exit_code)
 
 
-def test_a_timeout_says_how_long_it_was():
-    assert "600 s" in death(-signal.SIGKILL, "timeout")
+@pytest.mark.parametrize(
+    ("cause", "parts"),
+    [
+        ("timeout", ["600 s", "timeout=", "the step's log"]),
+        ("hung", ["hung", "120 s", "heartbeat=", "the step's log"]),
+        ("memory", ["3,200 MB", "2,000 MB", "memory="]),
+        ("out of memory", ["out of memory", "kernel", "3,200 MB", "memory="]),
+    ],
+)
+def test_a_worker_that_was_stopped_is_told_why_and_what_to_change(cause: Cause, parts: list[str]):
+    for part in parts:
+        assert part in death(-signal.SIGKILL, cause)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from penstock.core.mapping import FrozenMap
-from penstock.core.pipeline import Step
+from penstock.core.pipeline import Needs, Step
 from penstock.core.ports import Context, Outcome, Task
 from penstock.engines import LocalEngine
 from penstock.testing import tasks
@@ -38,12 +38,26 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def make_task(folder: Path, call: Any, *, id: str = "t1", paths: tuple[str, ...] = (), **arguments: Any) -> Task:
+def make_task(
+    folder: Path,
+    call: Any,
+    *,
+    id: str = "t1",
+    paths: tuple[str, ...] = (),
+    needs: Needs | None = None,
+    **arguments: Any,
+) -> Task:
     return Task(
         id=id,
         entry="penstock.testing.tasks:call_the_step",
         run="r1",
-        step=Step(name="s", call=call, inputs=FrozenMap(), outputs=FrozenMap({"result": "json"})),
+        step=Step(
+            name="s",
+            call=call,
+            inputs=FrozenMap(),
+            outputs=FrozenMap({"result": "json"}),
+            needs=needs or Needs(),
+        ),
         arguments=arguments,
         context=Context(root=str(folder), metadata="", artifacts=""),
         log=folder / f"{id}.log",
@@ -164,6 +178,33 @@ def fit_in_parallel() -> float:
 
 def test_openmp_and_blas_work_in_a_forked_worker(engine: LocalEngine, tmp_path: Path):
     assert value(run(engine, make_task(tmp_path, fit_in_parallel))) == fit_in_parallel()
+
+
+def threads() -> tuple[str | None, str | None, int, int]:
+    import pyarrow
+
+    from penstock.tables import connection
+
+    (found,) = connection().execute("SELECT current_setting('threads')").fetchone() or (0,)
+    return os.environ.get("OMP_NUM_THREADS"), os.environ.get("MKL_NUM_THREADS"), pyarrow.cpu_count(), int(found)
+
+
+def test_libraries_use_as_many_threads_as_the_task_asked_for_processors(
+    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "7")
+    cores = os.cpu_count()
+    assert value(run(engine, make_task(tmp_path, threads))) == (None, "7", cores, cores)
+    assert value(run(engine, make_task(tmp_path, threads, needs=Needs(cpus=0.5)))) == ("1", "7", 1, 1)
+
+
+def test_what_hangs_shows_in_the_log_where(engine: LocalEngine, tmp_path: Path):
+    for needs in (Needs(timeout_seconds=0.5), Needs(heartbeat_seconds=0.5)):
+        task = make_task(tmp_path, tasks.keep_the_lock, needs=needs)
+        assert "the end of the step's log shows" in run(engine, task).error
+        assert "in keep_the_lock" in task.log.read_text()
+        task.log.unlink()
 
 
 def kill_the_template() -> None:

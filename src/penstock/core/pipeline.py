@@ -81,11 +81,14 @@ class Condition(Deferred):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a step asks of its engine; None: nothing. `cpus`, `memory_bytes` and `image` are for engines that place
-    steps on machines or in containers: on this machine alone they are kept, and change nothing."""
+    """What a step asks of whoever runs it; None: nothing. After a failure it is tried again up to `retries` times, at
+    first after `retry_delay_seconds`, then after twice as long, and so on. It is stopped when it runs for longer than
+    `timeout_seconds`, shows no sign of life for `heartbeat_seconds`, or uses more than `memory_bytes`."""
 
     retries: int = 0
+    retry_delay_seconds: float = 0.5
     timeout_seconds: float | None = None
+    heartbeat_seconds: float | None = None
     cpus: float | None = None
     memory_bytes: int | None = None
     image: str | None = None

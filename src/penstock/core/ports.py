@@ -54,7 +54,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a task ended. `outputs` are published already; `error` is the traceback that the user reads.
+    """How a task ended. `outputs` are published already; `error` is the traceback that the user reads, `final` says
+    that the same task would fail again, so that nobody tries.
 
     `observed` is what the step looked at outside its arguments ("file:/a/b.csv" -> digest, "alias:bicycle@champion" ->
     version); a later hit needs it unchanged.
@@ -65,6 +66,7 @@ class Outcome:
     outputs: dict[str, Artifact] = field(default_factory=dict)
     observed: dict[str, str] = field(default_factory=dict)
     error: str = ""
+    final: bool = False
     started: float = 0.0
     ended: float = 0.0
 

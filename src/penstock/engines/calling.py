@@ -32,6 +32,6 @@ def told(error: BaseException) -> str:
     return text.encode(errors="backslashreplace").decode()  # a record is UTF-8, what an error says may not be
 
 
-def failed(task_id: str, error: str, *, started: float) -> Outcome:
-    """Return the outcome of a task that ends now without one of its own."""
-    return Outcome(task=task_id, state="failed", error=error, started=started, ended=time.time())
+def failed(task_id: str, error: str, *, started: float, final: bool = False) -> Outcome:
+    """Return the outcome of a task that ends now without one of its own; `final`: it would fail again."""
+    return Outcome(task=task_id, state="failed", error=error, final=final, started=started, ended=time.time())

@@ -20,6 +20,7 @@ import cloudpickle  # type: ignore[import-untyped]  # it says nothing about its 
 from penstock.core.ports import Outcome, Task
 from penstock.engines.calling import failed, told
 from penstock.engines.deaths import explanation
+from penstock.engines.machine import Capacity, Share, capacity
 from penstock.engines.messages import Cancel, Ended, Inbox, Message, Start, Started, packed
 
 GRACE_SECONDS = 3.0
@@ -58,7 +59,7 @@ class LocalEngine:
     """
 
     def __init__(self, *, slots: int | None = None, grace_seconds: float = GRACE_SECONDS) -> None:
-        self._slots = slots or os.cpu_count() or 1
+        self._capacity = capacity(slots)
         self._grace_seconds = grace_seconds
         self._template: _Template | None = None
         self._under_way: dict[str, _UnderWay] = {}
@@ -67,15 +68,19 @@ class LocalEngine:
     @property
     def slots(self) -> int:
         """How many tasks run at once."""
-        return self._slots
+        return self._capacity.tasks
 
     def submit(self, task: Task) -> None:
-        """Start a task, or queue it."""
+        """Start a task, or queue it until there is room for what it asks for."""
+        needs = task.step.needs
+        if message := _too_much(task, self._capacity):
+            self._outcomes.append(failed(task.id, message, started=time.time(), final=True))
+            return
         try:
             payload = cloudpickle.dumps(task)
         except Exception as error:  # pickling runs the reducers of user values, which may raise anything
             message = f"step '{task.step.name}' cannot travel to a worker process: {told(error)}"
-            self._outcomes.append(failed(task.id, message, started=time.time()))
+            self._outcomes.append(failed(task.id, message, started=time.time(), final=True))
             return
         start = Start(
             task=task.id,
@@ -85,7 +90,10 @@ class LocalEngine:
             import_path=(*task.paths, *sys.path),
             directory=os.getcwd(),
             environment=dict(os.environ),
-            timeout_seconds=task.step.needs.timeout_seconds,
+            share=Share(cpus=needs.cpus or 1.0, memory_bytes=needs.memory_bytes or 0),
+            cpus=needs.cpus,
+            timeout_seconds=needs.timeout_seconds,
+            heartbeat_seconds=needs.heartbeat_seconds,
         )
         self._under_way[task.id] = _UnderWay(start=start, submitted=time.time())
         self._say(start)
@@ -121,7 +129,7 @@ class LocalEngine:
 
     def _say(self, message: Message) -> None:
         if self._template is None:
-            self._template = _start_template(self._slots, self._grace_seconds)
+            self._template = _start_template(self._capacity, self._grace_seconds)
         self._template.control.settimeout(None)
         try:
             self._template.control.sendall(packed(message))
@@ -180,13 +188,32 @@ class LocalEngine:
             return template.errors.read().decode(errors="replace").strip()
 
 
-def _start_template(slots: int, grace_seconds: float) -> _Template:
+def _too_much(task: Task, there: Capacity) -> str:
+    """Say what a task asks for that this machine does not have; "" where it has."""
+    needs, name = task.step.needs, task.step.name
+    if (needs.cpus or 0) > there.cpus:
+        return (
+            f"step '{name}' asks for cpus={needs.cpus:g}, but engine 'local' has {there.cpus:g} here; ask for less, or "
+            "say that there are more ([engine] slots in penstock.toml)"
+        )
+    if (needs.memory_bytes or 0) > there.memory_bytes:
+        return (
+            f"step '{name}' asks for {(needs.memory_bytes or 0) / 1e6:,.0f} MB of memory, but engine 'local' has "
+            f"{there.memory_bytes / 1e6:,.0f} MB here (the machine, or its control group); ask for less, or run it on "
+            "a larger machine"
+        )
+    return ""
+
+
+def _start_template(there: Capacity, grace_seconds: float) -> _Template:
     ours, theirs = socket.socketpair()
     errors = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the template
-    call = f"template.main({theirs.fileno()}, {os.getpid()}, {slots}, {grace_seconds!r})"
+    room = f"Capacity(tasks={there.tasks}, cpus={there.cpus!r}, memory_bytes=float({str(there.memory_bytes)!r}))"
+    call = f"template.main({theirs.fileno()}, {os.getpid()}, {room}, {grace_seconds!r})"
+    code = f"from penstock.engines import template; from penstock.engines.machine import Capacity; {call}"
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from penstock.engines import template; {call}"],
+            [sys.executable, "-P", "-c", code],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
@@ -202,7 +229,7 @@ def _outcome(ended: Ended, under_way: _UnderWay) -> Outcome:
         return own  # it may have ended before it could be stopped
     if ended.cause == "cancelled":
         return _cancelled(ended.task, ended.started)
-    error = explanation(ended, timeout_seconds=under_way.start.timeout_seconds)
+    error = explanation(ended, under_way.start)
     where = f"\n{own.error}" if own is not None else ""
     return failed(ended.task, error + where, started=ended.started)
 

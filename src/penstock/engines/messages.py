@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from penstock.engines.machine import Share
+
 _LENGTH = struct.Struct("!Q")
 
-Cause: TypeAlias = Literal["", "cancelled", "timeout"]
+Cause: TypeAlias = Literal["", "cancelled", "timeout", "hung", "memory", "out of memory"]
+"""Why a worker ended without a word of its own: stopped by us, or ("out of memory") by the kernel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Run a task. `payload` is the pickled task, which only the worker opens: it may import user code."""
+    """Run a task. `payload` is the pickled task, which only the worker opens: it may import user code. `cpus` are those
+    that it asked for, None where it did not ask."""
 
     task: str
     payload: bytes
@@ -24,7 +28,10 @@ class Start:
     import_path: tuple[str, ...]
     directory: str
     environment: dict[str, str]
+    share: Share
+    cpus: float | None
     timeout_seconds: float | None
+    heartbeat_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,7 @@ class Started:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """A worker is gone. `outcome` is the pickled outcome, or empty where it died before it had one; `exit_code` is
-    negative for a signal; `cause` says why the template stopped it, if it did."""
+    negative for a signal; `peak_memory_bytes` is what its processes used at most, as far as it was seen."""
 
     task: str
     outcome: bytes

@@ -23,13 +23,18 @@ from importlib import import_module
 from typing import BinaryIO
 
 from penstock.engines.calling import failed
+from penstock.engines.families import children, descendants, memory_used
+from penstock.engines.machine import Capacity, Share, oom_kills
 from penstock.engines.messages import Cancel, Cause, Ended, Inbox, Message, Start, Started, packed
-from penstock.engines.worker import run_and_exit
+from penstock.engines.pulse import Pulse
+from penstock.engines.worker import adopt_orphans, run_and_exit
 
 LIBRARIES = ("cloudpickle", "msgspec", "numpy", "numpy.random", "pyarrow", "pyarrow.compute", "duckdb")
 """Loaded before the first fork, where installed."""
 
 _RECEIVE_BYTES = 1 << 20
+_LOOK_SECONDS = 0.1
+"""How often the workers are looked at that have a limit of memory or must show signs of life."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,19 +46,29 @@ class _Worker:
     outcome: BinaryIO
     started: float  # seconds since 1970
     deadline: float  # when its time is up
+    share: Share
+    pulse: Pulse | None
     kill_at: float = math.inf  # when it has had its grace
     cause: Cause = ""
+    most_memory_bytes: int = 0  # of all its processes together, as far as it was looked at
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody must look at it now and then."""
+        return not self.cause and (self.pulse is not None or self.share.memory_bytes > 0)
 
 
 class Template:
     """The loop of the template process, and what it knows."""
 
-    def __init__(self, control: socket.socket, *, engine_pid: int, slots: int, grace_seconds: float) -> None:
-        self._control, self._slots, self._grace = control, slots, grace_seconds
+    def __init__(self, control: socket.socket, *, engine_pid: int, capacity: Capacity, grace_seconds: float) -> None:
+        self._control, self._capacity, self._grace = control, capacity, grace_seconds
         self._workers: dict[int, _Worker] = {}
         self._queue: deque[Start] = deque()
         self._inbox, self._outbox = Inbox(), bytearray()
         self._closing = False
+        self._oom_kills = oom_kills()
+        self._look_at = math.inf
         self._selector = selectors.DefaultSelector()
         self._descriptors = [control.fileno()]
         control.setblocking(False)
@@ -63,9 +78,10 @@ class Template:
 
     def serve(self) -> None:
         """Run until the engine is gone and no worker is left."""
-        while not self._closing or self._workers:
+        while not self._closing or self._workers or children(os.getpid()):
             for key, _ in self._selector.select(self._seconds_to_next_deadline()):
                 key.data()
+            self._look()
             self._enforce_deadlines()
             self._fill_slots()
             self._send()
@@ -99,7 +115,10 @@ class Template:
         self._outbox += packed(message)
 
     def _fill_slots(self) -> None:
-        while self._queue and len(self._workers) < self._slots and not self._closing:
+        """Start what there is room for, strictly in order: a large task is not overtaken by small ones for ever."""
+        while self._queue and not self._closing:
+            if not self._capacity.room_for(self._queue[0].share, [each.share for each in self._workers.values()]):
+                break
             self._fork(self._queue.popleft())
 
     def _fork(self, start: Start) -> None:
@@ -107,6 +126,7 @@ class Template:
         template, now = os.getpid(), time.time()
         try:
             outcome = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the worker has been buried
+            pulse = Pulse(start.heartbeat_seconds) if start.heartbeat_seconds else None
             pid = os.fork()
         except OSError as error:
             reason = f"no worker process could be started: {error}; run fewer steps at once, or free some memory"
@@ -114,11 +134,14 @@ class Template:
         if pid == 0:
             for descriptor in (*self._descriptors, *(worker.outcome.fileno() for worker in self._workers.values())):
                 os.close(descriptor)
-            run_and_exit(start, outcome, template=template)
+            run_and_exit(start, outcome, pulse, template=template)
         with suppress(PermissionError, ProcessLookupError):  # the worker does the same: whoever comes first
             os.setpgid(pid, pid)
         deadline = math.inf if start.timeout_seconds is None else time.monotonic() + start.timeout_seconds
-        self._workers[pid] = _Worker(task=start.task, pid=pid, outcome=outcome, started=now, deadline=deadline)
+        self._workers[pid] = _Worker(
+            task=start.task, pid=pid, outcome=outcome, started=now, deadline=deadline, share=start.share, pulse=pulse
+        )
+        self._look_at = min(self._look_at, time.monotonic() + _LOOK_SECONDS)
         self._say(Started(task=start.task, pid=pid))
 
     def _bury(self) -> None:
@@ -131,16 +154,35 @@ class Template:
                 continue
             _signal_group(pid, signal.SIGKILL)
             del self._workers[pid]
+            exit_code = os.waitstatus_to_exitcode(status)
+            own_peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             self._say(
                 Ended(
                     task=worker.task,
                     outcome=_content(worker.outcome),
-                    exit_code=os.waitstatus_to_exitcode(status),
-                    cause=worker.cause,
+                    exit_code=exit_code,
+                    cause="out of memory" if self._was_memory_short(worker, exit_code) else worker.cause,
                     started=worker.started,
-                    peak_memory_bytes=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+                    peak_memory_bytes=max(own_peak, worker.most_memory_bytes),
                 )
             )
+        self._bury_orphans()
+
+    def _bury_orphans(self) -> None:
+        """End what workers that are gone had started: also what has left their group or session is ours to bury now."""
+        for pid in children(os.getpid()):
+            if pid not in self._workers:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)  # its own children come to us then, and SIGCHLD with them
+
+    def _was_memory_short(self, worker: _Worker, exit_code: int) -> bool:
+        """Tell whether the kernel killed a worker because memory ran out: it counts when it does."""
+        if exit_code != -signal.SIGKILL or worker.cause:
+            return False
+        before, self._oom_kills = self._oom_kills, oom_kills()
+        return self._oom_kills > before
 
     def _cancel(self, task: str) -> None:
         for start in [start for start in self._queue if start.task == task]:
@@ -153,8 +195,27 @@ class Template:
     def _stop(self, worker: _Worker, cause: Cause) -> None:
         if not worker.cause:
             worker.cause, worker.deadline = cause, math.inf
-            worker.kill_at = time.monotonic() + self._grace
-            _signal_group(worker.pid, signal.SIGTERM)
+            worker.kill_at = time.monotonic() + (0.0 if cause == "memory" else self._grace)
+            if cause in ("timeout", "hung"):
+                os.kill(worker.pid, signal.SIGQUIT)  # its Python stack goes to the log: where it hangs
+            _signal_family(worker.pid, signal.SIGTERM)
+            if cause == "hung":
+                _signal_family(worker.pid, signal.SIGCONT)  # one that was only halted can tidy up
+
+    def _look(self) -> None:
+        """Stop the workers that use more memory than they asked for, or show no life."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        for worker in self._workers.values():
+            if worker.is_watched and worker.pulse is not None and worker.pulse.is_gone(now):
+                self._stop(worker, "hung")
+            if worker.is_watched and (limit := worker.share.memory_bytes):
+                used = memory_used((worker.pid, *descendants(worker.pid)), limit_bytes=limit)
+                worker.most_memory_bytes = max(worker.most_memory_bytes, used)
+                if used > limit:
+                    self._stop(worker, "memory")
+        self._look_at = now + _LOOK_SECONDS if any(each.is_watched for each in self._workers.values()) else math.inf
 
     def _enforce_deadlines(self) -> None:
         now = time.monotonic()
@@ -163,10 +224,11 @@ class Template:
                 self._stop(worker, "timeout")
             if worker.kill_at <= now:
                 worker.kill_at = math.inf
-                _signal_group(worker.pid, signal.SIGKILL)
+                _signal_family(worker.pid, signal.SIGKILL)
 
     def _seconds_to_next_deadline(self) -> float | None:
-        next_one = min((min(worker.deadline, worker.kill_at) for worker in self._workers.values()), default=math.inf)
+        times = [self._look_at, *(min(worker.deadline, worker.kill_at) for worker in self._workers.values())]
+        next_one = min(times)
         return None if next_one == math.inf else max(0.0, next_one - time.monotonic())
 
     def _close(self) -> None:
@@ -206,14 +268,16 @@ class Template:
         self._close()
 
 
-def main(control: int, engine_pid: int, slots: int, grace_seconds: float) -> None:
+def main(control: int, engine_pid: int, capacity: Capacity, grace_seconds: float) -> None:
     """Load the libraries and serve the engine at the other end of the socket `control`."""
+    adopt_orphans()
     for library in LIBRARIES:
         with suppress(ImportError):
             import_module(library)
     gc.collect()
     gc.freeze()  # workers share these objects' pages as long as nobody touches them
-    Template(socket.socket(fileno=control), engine_pid=engine_pid, slots=slots, grace_seconds=grace_seconds).serve()
+    served = socket.socket(fileno=control)
+    Template(served, engine_pid=engine_pid, capacity=capacity, grace_seconds=grace_seconds).serve()
 
 
 def _load(entry: str) -> None:
@@ -238,3 +302,19 @@ def _content(file: BinaryIO) -> bytes:
 def _signal_group(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+def _signal_family(pid: int, number: signal.Signals) -> None:
+    """Signal a worker's group, and what it started that has left the group."""
+    left = [each for each in descendants(pid) if _group(each) != pid]
+    _signal_group(pid, number)
+    for each in left:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(each, number)
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0

@@ -20,8 +20,10 @@ from penstock.core.ports import Task
 from penstock.engines.calling import call, failed, told
 from penstock.engines.logs import flush, redirect
 from penstock.engines.messages import Start
+from penstock.engines.pulse import Pulse
+from penstock.engines.threads import use_processors
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _C = ctypes.CDLL(None)
 
 
@@ -29,11 +31,13 @@ class Stopped(BaseException):
     """Raised in a step when it is cancelled or out of time, so that its `finally` blocks run."""
 
 
-def run_and_exit(start: Start, outcome: BinaryIO, *, template: int) -> NoReturn:
+def run_and_exit(start: Start, outcome: BinaryIO, pulse: Pulse | None, *, template: int) -> NoReturn:
     """In a fresh fork: run the task, write its outcome, end the process. Never returns into the template's code."""
     code = 1
     try:
         _become_a_worker(template)
+        if pulse is not None:
+            pulse.start()
         outcome.write(_run(start))
         outcome.flush()
         atexit._run_exitfuncs()  # temporary folders and pools of user code go as they would at a normal exit
@@ -43,8 +47,15 @@ def run_and_exit(start: Start, outcome: BinaryIO, *, template: int) -> NoReturn:
         os._exit(code)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of every process below this one whose own parent ends, so that none is lost (Linux)."""
+    if sys.platform == "linux":
+        _C.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
 def _become_a_worker(template: int) -> None:
     os.setpgid(0, 0)  # a group of its own: what the task starts can be stopped with it
+    adopt_orphans()
     if sys.platform == "linux":
         _C.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         with suppress(OSError):  # when memory runs out, the kernel takes the worker, not the driver of the run
@@ -65,10 +76,13 @@ def _run(start: Start) -> bytes:
     try:
         redirect(Path(start.log))
         faulthandler.enable()
+        faulthandler.register(signal.SIGQUIT)  # the template's question where a task hangs
         os.chdir(start.directory)
         os.environ.clear()
         os.environ.update(start.environment)
         time.tzset()
+        if start.cpus is not None:
+            use_processors(start.cpus)
         tempfile.tempdir = None  # where that is, the environment says
         sys.path[:] = start.import_path
         task: Task = pickle.loads(start.payload)  # noqa: S301  # the engine's own process wrote it

@@ -93,7 +93,9 @@ def step(
     *,
     name: str = ...,
     retries: int = ...,
+    retry_delay: float | str = ...,
     timeout: float | str | None = ...,
+    heartbeat: float | str | None = ...,
     cpus: float | None = ...,
     memory: int | str | None = ...,
     image: str | None = ...,
@@ -107,7 +109,9 @@ def step(
 def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Declare a function as a step of pipelines.
 
-    `retries` after a failure; `timeout` as "10m"; `cpus`, `memory` as "2GiB", `image` for engines that know them;
+    `retries` after a failure, first after `retry_delay` ("0.5s"), then after twice as long, and so on; `timeout` as
+    "10m"; `heartbeat`: stopped without a sign of life for so long; `cpus` (1) and `memory` ("2GiB") that it needs: it
+    waits until they are free, and is stopped if it uses more memory; `image` for engines with containers;
     `modes` in which it runs; `cache`: False always runs, "1h" trusts a result for an hour; `version`, `depends_on`
     (functions, values, paths of files) and `ignore` (parameters, captured names) change what its key is made of;
     `outputs` names several results where no NamedTuple is returned.
@@ -124,7 +128,9 @@ def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
 _NEEDS = {
     "retries": "retries",
+    "retry_delay": "retry_delay_seconds",
     "timeout": "timeout_seconds",
+    "heartbeat": "heartbeat_seconds",
     "cpus": "cpus",
     "memory": "memory_bytes",
     "image": "image",
@@ -138,8 +144,10 @@ def _settings(settings: Settings, **changes: Any) -> Settings:
     needs: dict[str, Any] = {}
     for key, value in changes.items():
         match key:
-            case "timeout" if value is not None:
-                needs["timeout_seconds"] = seconds(value, f"timeout {where}")
+            case "timeout" | "heartbeat" if value is not None:
+                needs[_NEEDS[key]] = seconds(value, f"{key} {where}")
+            case "retry_delay":
+                needs[_NEEDS[key]] = seconds(value, f"{key} {where}")
             case "memory" if value is not None:
                 needs["memory_bytes"] = memory_bytes(value, f"memory {where}")
             case "retries" if isinstance(value, bool) or not isinstance(value, int) or value < 0:

@@ -29,11 +29,12 @@ def connection(*, threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """Return this thread's connection to this process's in-memory database.
 
     The zone is UTC, Python variables are no tables, nothing is downloaded, and rows keep the order they were read in.
-    `threads` is how many threads one statement uses (default: every core); 1 makes sums over floats reproducible.
+    `threads` is how many threads one statement uses (default: those that the step asked for, else every core); 1 makes
+    sums over floats reproducible.
     A forked process gets a database of its own: DuckDB's threads do not survive a fork. Fetch a result to its end
     before the next statement, or take a `cursor()`.
     """
-    key = (os.getpid(), threads or os.cpu_count() or 1)
+    key = (os.getpid(), threads or int(os.environ.get("PENSTOCK_CPUS", 0)) or os.cpu_count() or 1)
     mine = _of_thread.connections
     if key not in mine:
         with _lock:

@@ -43,6 +43,15 @@ class IsolatedEngineContract(EngineContract):
         engine.submit(task(divmod_, id="t2", a=7, b=2))
         assert engine.wait(PATIENCE_SECONDS)[0].state == "succeeded"
 
+    @pytest.mark.parametrize("call", [tasks.leave_a_process_behind, tasks.leave_a_process_behind_and_die])
+    def test_what_a_task_leaves_running_is_stopped(
+        self, engine: Engine, task: TaskMaker, tmp_path: Path, call: Callable[..., Any]
+    ) -> None:
+        engine.submit(task(call, pids=tmp_path / "pids"))
+        (outcome,) = engine.wait(PATIENCE_SECONDS)
+        assert outcome.state == ("succeeded" if call is tasks.leave_a_process_behind else "failed")
+        await_death(pids_in(tmp_path / "pids"))
+
     @pytest.mark.parametrize("stubborn", [False, True])
     def test_a_task_out_of_time_is_stopped_with_what_it_started(
         self, engine: Engine, task: TaskMaker, tmp_path: Path, stubborn: bool
@@ -90,17 +99,70 @@ class IsolatedEngineContract(EngineContract):
             engine.submit(task(tasks.meet, id=f"t{number}", mine=place, others=places))
         assert {outcome.state for outcome in collect(engine, 2)} == {"succeeded"}
 
-    def test_what_a_task_leaves_running_is_stopped(self, engine: Engine, task: TaskMaker, tmp_path: Path) -> None:
-        engine.submit(task(tasks.leave_a_process_behind, pids=tmp_path / "pids"))
-        assert engine.wait(PATIENCE_SECONDS)[0].state == "succeeded"
-        await_death(pids_in(tmp_path / "pids"))
-
     def test_closing_stops_what_is_under_way_and_says_so(self, engine: Engine, task: TaskMaker, tmp_path: Path) -> None:
         engine.submit(task(tasks.wait_for_ever, pids=tmp_path / "pids"))
         pids = pids_in(tmp_path / "pids")
         engine.close()
         await_death(pids)
         assert [outcome.state for outcome in engine.wait(0)] == ["cancelled"]
+
+    @pytest.mark.parametrize("call", [tasks.halt, tasks.keep_the_lock])
+    def test_a_task_that_shows_no_life_is_stopped_as_hung(
+        self, engine: Engine, task: TaskMaker, call: Callable[..., Any]
+    ) -> None:
+        engine.submit(task(call, needs=Needs(heartbeat_seconds=0.5)))
+        (outcome,) = engine.wait(PATIENCE_SECONDS)
+        assert outcome.state == "failed"
+        assert outcome.error.startswith("hung: no sign of life for 0.5 s")
+        assert not outcome.final
+
+    def test_a_task_that_only_takes_its_time_is_no_hung_one(self, engine: Engine, task: TaskMaker) -> None:
+        engine.submit(task(tasks.sleep, seconds=1.5, needs=Needs(heartbeat_seconds=1.0)))
+        assert collect(engine, 1)[0].error == ""
+
+    @pytest.mark.parametrize("in_a_child", [False, True])
+    def test_a_task_that_uses_more_memory_than_it_asked_for_is_stopped(
+        self, engine: Engine, task: TaskMaker, in_a_child: bool
+    ) -> None:
+        needs = Needs(memory_bytes=256 << 20)
+        engine.submit(task(tasks.take_memory, megabytes=512, in_a_child=in_a_child, needs=needs))
+        (outcome,) = engine.wait(PATIENCE_SECONDS)
+        assert outcome.state == "failed"
+        assert "memory" in outcome.error
+        assert "268 MB" in outcome.error
+
+    def test_a_task_within_its_memory_is_left_alone(self, engine: Engine, task: TaskMaker) -> None:
+        engine.submit(task(divmod_, a=7, b=2, needs=Needs(memory_bytes=512 << 20)))
+        assert collect(engine, 1)[0].error == ""
+
+    @pytest.mark.parametrize(
+        ("needs", "words"),
+        [
+            (Needs(cpus=10_000), ["cpus=10000"]),
+            (Needs(memory_bytes=10**18), ["1,000,000,000,000 MB of memory"]),
+        ],
+    )
+    def test_a_task_that_asks_for_more_than_there_is_fails_at_once(
+        self, engine: Engine, task: TaskMaker, needs: Needs, words: list[str]
+    ) -> None:
+        engine.submit(task(divmod_, a=7, b=2, needs=needs))
+        (outcome,) = engine.wait(PATIENCE_SECONDS)
+        assert (outcome.state, outcome.final) == ("failed", True)
+        for word in (*words, "step 't1' asks for", "here"):
+            assert word in outcome.error
+
+    def test_a_task_for_two_processors_runs_alone_and_is_not_overtaken(
+        self, engine: Engine, task: TaskMaker, tmp_path: Path
+    ) -> None:
+        book, go = tmp_path / "book", tmp_path / "go"
+        engine.submit(task(tasks.note, id="small", name="small", book=book, until=go))
+        engine.submit(task(tasks.note, id="large", name="large", book=book, needs=Needs(cpus=2)))
+        engine.submit(task(tasks.note, id="late", name="late", book=book))
+        assert engine.wait(0.2) == []
+        go.touch()
+        assert {outcome.error for outcome in collect(engine, 3)} == {""}
+        lines = [f"{name} {what}" for name in ("small", "large", "late") for what in ("begins", "ends")]
+        assert book.read_text().splitlines() == lines
 
     def test_a_wait_with_a_timeout_comes_back_empty(self, engine: Engine, task: TaskMaker, tmp_path: Path) -> None:
         engine.submit(task(tasks.wait_for_ever, pids=tmp_path / "pids"))

@@ -66,12 +66,12 @@ def crash() -> None:
 
 
 def wait_for_ever(pids: Path, *, stubborn: bool = False) -> None:
-    """Start a process, write down its pid and our own, then wait; a stubborn one hears no SIGTERM."""
+    """Start a process and a daemon, write down their pids and our own, then wait; a stubborn one hears no SIGTERM."""
     if stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen(["sleep", "600"])
     try:
-        _write(pids, f"{os.getpid()} {child.pid}")
+        _write(pids, f"{os.getpid()} {child.pid} {_daemon()}")
         while True:
             time.sleep(1)
     finally:
@@ -79,9 +79,50 @@ def wait_for_ever(pids: Path, *, stubborn: bool = False) -> None:
 
 
 def leave_a_process_behind(pids: Path) -> None:
-    """Start a process and return without waiting for it."""
+    """Start a process and a daemon and return without waiting for them."""
     child = subprocess.Popen(["sleep", "600"])
-    _write(pids, f"{os.getpid()} {child.pid}")
+    _write(pids, f"{os.getpid()} {child.pid} {_daemon()}")
+
+
+def leave_a_process_behind_and_die(pids: Path) -> None:
+    """Start a process and a daemon, and be killed."""
+    leave_a_process_behind(pids)
+    kill_myself(signal.SIGKILL)
+
+
+def halt() -> None:
+    """Stop being run, as a debugger's prey or on a dead file server."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def keep_the_lock() -> None:
+    """Wait in native code that keeps Python's lock."""
+    ctypes.PyDLL(None).sleep(600)
+
+
+def sleep(seconds: float) -> None:
+    """Wait as well-behaved code does."""
+    time.sleep(seconds)
+
+
+def take_memory(megabytes: int, *, in_a_child: bool = False) -> None:
+    """Fill memory and keep it, in this process or one that it starts."""
+    if in_a_child:
+        code = f"import time; kept = bytearray({megabytes} << 20); time.sleep(600)"
+        subprocess.run([sys.executable, "-S", "-c", code], check=True)
+    kept = bytearray(megabytes << 20)
+    time.sleep(600)
+    del kept
+
+
+def note(name: str, *, book: Path, until: Path | None = None) -> None:
+    """Write into a book when this began and ended; end when there is the file `until`."""
+    with book.open("a") as lines:
+        lines.write(f"{name} begins\n")
+    while until is not None and not until.exists():
+        time.sleep(0.005)
+    with book.open("a") as lines:
+        lines.write(f"{name} ends\n")
 
 
 def meet(mine: Path, others: list[Path]) -> str:
@@ -90,6 +131,12 @@ def meet(mine: Path, others: list[Path]) -> str:
     while not all(other.exists() for other in others):
         time.sleep(0.005)
     return "met"
+
+
+def _daemon() -> int:
+    """Start a process that leaves our session and whose parent has ended; return its pid."""
+    command = "setsid sleep 600 >/dev/null 2>&1 & echo $!"
+    return int(subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.PIPE).stdout)
 
 
 def _write(path: Path, text: str) -> None:
