@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from penstock.components import (
         evaluate as evaluate,
         fit as fit,
+        name as name,
+        named as named,
         predict as predict,
         push as push,
         read as read,
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
         statistics as statistics,
         validate as validate,
     )
-    from penstock.core.artifact import Source as Source
+    from penstock.core.artifact import Artifact as Artifact, Source as Source
     from penstock.core.ports import Context as Context
     from penstock.models import ModelGraph as ModelGraph, load_model as load_model, model as model
     from penstock.operations import col as col, lit as lit, struct as struct
@@ -35,12 +37,12 @@ _NAMES = {
     "penstock.project": ("open", "Project", "Run"),
     "penstock.pipelines": ("step", "pipeline"),
     "penstock.components": (
-        "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict",
+        "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict", "name", "named",
     ),
     "penstock.operations": ("col", "lit", "struct"),
     "penstock.models": ("model", "load_model", "ModelGraph"),
     "penstock.core.ports": ("Context",),
-    "penstock.core.artifact": ("Source",),
+    "penstock.core.artifact": ("Source", "Artifact"),
     "penstock.tables": ("Table",),
 }  # fmt: skip
 _ROOMS = {name: room for room, names in _NAMES.items() for name in names}

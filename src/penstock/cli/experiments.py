@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 import penstock
+from penstock.artifacts import find_run
 from penstock.cli.group import Command
-from penstock.cli.lookup import find_run
 from penstock.cli.output import print_json
 from penstock.cli.params import read_tags
 from penstock.pipelines import tag_run

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
     "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),
     "models": ("penstock.cli.models:models", "List registered models, or show one."),
+    "artifacts": ("penstock.cli.artifacts:artifacts", "List, show, name and export what steps made."),
     "verify": ("penstock.cli.models:verify", "Prove that serving gives what batch prediction gives."),
     "serve": ("penstock.cli.serve:serve", "Serve the project over HTTP."),
 }

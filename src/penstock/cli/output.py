@@ -137,6 +137,15 @@ def took(step: StepRun) -> str:
     return duration(step.ended - step.started)
 
 
+def size(bytes_: int) -> str:
+    """Return a number of bytes in the unit that fits it."""
+    value, units = float(bytes_), iter(("kB", "MB", "GB", "TB"))
+    unit = "B"
+    while value >= 1000 and (larger := next(units, None)):
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+
+
 def duration(seconds: float | None) -> str:
     """Return a duration in the unit that fits it."""
     if seconds is None:

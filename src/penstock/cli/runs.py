@@ -12,8 +12,8 @@ import click
 import msgspec
 
 import penstock
+from penstock.artifacts import find_run
 from penstock.cli.group import Command
-from penstock.cli.lookup import find_run
 from penstock.cli.output import duration, moment, print_cells, print_json, shown, took
 from penstock.cli.params import read_tags
 from penstock.core.ports import MetadataStore

@@ -34,3 +34,12 @@ class Source:
     uris: tuple[str, ...]
     format: str  # "parquet", "csv", "arrow"
     digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An artifact found by its name ("prices@latest"), just now. A step that takes one is given the name as a text; the
+    artifact's digest is in its key, so that it is stale when the name stands for another."""
+
+    name: str
+    artifact: Artifact

@@ -1,4 +1,4 @@
-"""What is recorded: runs, their steps, cache entries, versions and aliases of models. Plain values."""
+"""What is recorded: runs, their steps, cache entries, versions and aliases of models and of artifacts. Plain values."""
 
 from __future__ import annotations
 
@@ -135,7 +135,33 @@ class AliasChange:
     created: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedVersion:
+    """A version of a named artifact: a number, and the digest it stands for. From `expires` on (seconds since 1970;
+    None: never) the name alone does not keep the artifact any more. `lineage` says who named it."""
+
+    name: str
+    version: int
+    digest: str
+    expires: float | None = None
+    lineage: dict[str, Any] = field(default_factory=dict)
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameChange:
+    """One line of the append-only history of the aliases of a named artifact, as `AliasChange` is for models."""
+
+    name: str
+    alias: str
+    sequence: int
+    version: int
+    reason: str = ""
+    created: float = 0.0
+
+
 Record: TypeAlias = (
     "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Lease | Cancellation | Metric"
     " | Trigger | Pause | Firing"
+    " | NamedVersion | NameChange"
 )

@@ -12,6 +12,7 @@ from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import Services
 from penstock.pipelines.starting import start_run
 from penstock.pipelines.tagging import find_runs, tag_run
+from penstock.pipelines.units import seconds
 from penstock.pipelines.working import run_task
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "plan",
     "reap",
     "run_task",
+    "seconds",
     "select",
     "start_run",
     "step",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from penstock.core.artifact import Artifact
+from penstock.core.artifact import Artifact, Named, Source
 from penstock.core.mapping import FrozenMap
-from penstock.core.pipeline import Condition, Ref
+from penstock.core.pipeline import Condition, Ref, Step, references
 from penstock.errors import StepError, UnknownNameError
 
 Outputs = Mapping[str, Mapping[str, Artifact]]
@@ -36,6 +36,35 @@ def resolve(value: Any, outputs: Outputs, load: Callable[[Artifact], Any]) -> An
 def decide(condition: Condition | Ref | bool | None, outputs: Outputs, load: Callable[[Artifact], Any]) -> bool:
     """Tell whether a step's `when` holds; raises `StepError` naming what it could not compare."""
     return True if condition is None else bool(_operand(condition, outputs, load))
+
+
+def read_by(step: Step, arguments: Mapping[str, Any], outputs: Outputs) -> dict[str, str]:
+    """Return the digest of all that a step reads, by where it goes: `rows`, `parts[0]`, `parts['a']`. What is read only
+    for a value inside, or to decide whether the step runs, comes as `good from ['mae']`, `when from ['mae']`."""
+    found: dict[str, str] = {}
+    for name, value in arguments.items():
+        found.update(_digests(name, value))
+    for name, declared in (*step.inputs.items(), ("when", step.when)):
+        for ref in references(declared):
+            artifact = outputs.get(ref.step, {}).get(ref.output)
+            if artifact is not None and artifact.digest not in found.values():
+                inside = "".join(f"[{key!r}]" for key in ref.path)
+                found[f"{name} from {inside}" if inside else name] = artifact.digest
+    return found
+
+
+def _digests(place: str, value: Any) -> Iterator[tuple[str, str]]:
+    match value:
+        case Artifact() | Source():
+            yield place, value.digest
+        case Named():
+            yield place, value.artifact.digest
+        case list() | tuple():
+            for position, item in enumerate(value):
+                yield from _digests(f"{place}[{position}]", item)
+        case dict() | FrozenMap():
+            for key, item in value.items():
+                yield from _digests(f"{place}[{key!r}]", item)
 
 
 def _truth(condition: Condition, outputs: Outputs, load: Callable[[Artifact], Any]) -> bool:

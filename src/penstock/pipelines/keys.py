@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.core.artifact import Artifact, Source
+from penstock.core.artifact import Artifact, Named, Source
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Ref, Step, references
 from penstock.errors import DeclarationError, FingerprintError
@@ -53,7 +53,11 @@ class Keys:
         """Return the parts of plain parameters, which do not wait for anything."""
         parts: dict[str, str] = {}
         for name, value in step.inputs.items():
-            if name not in step.ignore and not tuple(references(value)) and step.kinds.get(name) != "source":
+            if (
+                name not in step.ignore
+                and not tuple(references(value))
+                and step.kinds.get(name) not in ("source", "named")
+            ):
                 self._argument(step, name, value, parts)
         return parts
 
@@ -105,6 +109,9 @@ class Keys:
         declared = step.inputs.get(name)
         if isinstance(value, Source):
             digest = digest_of(("source", value.format, value.digest))
+            parts[f"source {name}"] = f"{digest[:16]} {value.name}"
+        elif isinstance(value, Named):
+            digest = digest_of(_identity(value.artifact))
             parts[f"source {name}"] = f"{digest[:16]} {value.name}"
         elif refs := tuple(references(declared)):
             digest = digest_of(_identity(value))

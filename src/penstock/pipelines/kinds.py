@@ -24,6 +24,7 @@ KINDS = {
     "penstock.core.artifact.Source": "source",
     "penstock.Artifact": "artifact",
     "penstock.core.artifact.Artifact": "artifact",
+    "penstock.core.artifact.Named": "named",
     "penstock.Context": "context",
     "penstock.core.ports.Context": "context",
     "builtins.dict": "json",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from penstock.core.artifact import Artifact, Source
+from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline
 from penstock.core.run import DONE, CacheEntry, Run, State, StepRun
 from penstock.pipelines.events import OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
@@ -53,7 +53,7 @@ class Recorder:
             state="running",
             key=verdict.key.digest,
             parts=verdict.key.parts,
-            inputs=_digests(verdict),
+            inputs=dict(verdict.inputs),
             reason=verdict.reason,
             attempts=record.attempts + 1,
             started=record.started or now,
@@ -88,7 +88,7 @@ class Recorder:
             reason=reason,
             key=verdict.key.digest if verdict else "",
             parts=verdict.key.parts if verdict else {},
-            inputs=_digests(verdict) if verdict else {},
+            inputs=dict(verdict.inputs) if verdict else {},
             artifacts={name: artifact.digest for name, artifact in outputs.items()},
             started=record.started if record.started is not None else now,
             ended=now,
@@ -140,11 +140,6 @@ class Recorder:
 
     def _change(self, step: str, **changes: Any) -> None:
         self._steps[step] = self._changed["step", step] = replace(self._steps[step], **changes)
-
-
-def _digests(verdict: Verdict) -> dict[str, str]:
-    """What a step was given, by content: its lineage."""
-    return {name: value.digest for name, value in verdict.arguments.items() if isinstance(value, Artifact | Source)}
 
 
 def _plain(value: Any) -> Any:

@@ -6,20 +6,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from penstock.core.artifact import Source
+from penstock.core.artifact import Artifact, Source
 from penstock.core.ports import ArtifactStore, Codec, Context, MetadataStore
+from penstock.errors import UnknownNameError
 from penstock.pipelines.observed import observe_file
+
+
+def _no_names(name: str) -> NoReturn:
+    raise UnknownNameError("artifact", name, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything that `plan` and `execute` use of the outside.
 
-    `sources` finds the rows that a text stands for; `observe` gives the current value of something observed
-    ("file:/a/b.json", "alias:flights@champion"), "" where it is gone. `entry` is where a worker begins
-    ("module:function"), `context` what it is told, `paths` where user code is imported from. Logs go to
-    `logs/<run>/<step>.log`.
+    `sources` finds the rows that a text stands for, `named` the artifact that a name ("prices@latest") stands for;
+    `observe` gives the current value of something observed ("file:/a/b.json", "alias:flights@champion"), "" where it is
+    gone. `entry` is where a worker begins ("module:function"), `context` what it is told, `paths` where user code is
+    imported from. Logs go to `logs/<run>/<step>.log`.
     """
 
     metadata: MetadataStore
@@ -30,6 +36,7 @@ class Services:
     context: Context
     logs: Path
     observe: Callable[[str], str] = observe_file
+    named: Callable[[str], Artifact] = _no_names
     paths: tuple[str, ...] = ()
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep

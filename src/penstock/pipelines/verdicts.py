@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from penstock.core.artifact import Artifact
+from penstock.core.artifact import Artifact, Named
 from penstock.core.pipeline import Step
 from penstock.core.run import CacheEntry, StepRun
 from penstock.errors import PenstockError
-from penstock.pipelines.arguments import Outputs, resolve
+from penstock.pipelines.arguments import Outputs, read_by, resolve
 from penstock.pipelines.changes import change
 from penstock.pipelines.keys import Key, Keys
 from penstock.pipelines.observed import located
@@ -21,11 +22,13 @@ from penstock.pipelines.services import Services
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What is known of a step before it runs. `entry` is the hit; without one the step has to run."""
+    """What is known of a step before it runs. `entry` is the hit; without one the step has to run. `inputs` are the
+    digests of all that it reads: its lineage."""
 
     key: Key
     reason: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
     entry: CacheEntry | None = None
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
 
@@ -42,24 +45,33 @@ class Judge:
         found = {}
         for name, declared in step.inputs.items():
             value = resolve(declared, outputs, self.recall.load)
-            is_source = step.kinds.get(name) == "source" and isinstance(value, str)
-            found[name] = self.keys.source(value) if is_source else value
+            found[name] = self._outside(step.kinds.get(name), value) if isinstance(value, str) else value
         return found
+
+    def _outside(self, kind: str | None, text: str) -> Any:
+        """Return what a text stands for outside the pipeline, where a step asks for that."""
+        match kind:
+            case "source":
+                return self.keys.source(text)
+            case "named":
+                return Named(name=text, artifact=self._services.named(text))
+        return text
 
     def verdict(self, step: Step, outputs: Outputs) -> Verdict:
         """Judge a step whose upstream outputs are all known."""
         foreseen = self._foreseen.pop(step.name) if step.name in self._foreseen else None
         arguments, key = foreseen or self._keyed(step, outputs)
+        made = partial(Verdict, key=key, arguments=arguments, inputs=read_by(step, arguments, outputs))
         if step.cache is False:
-            return Verdict(key=key, arguments=arguments, reason="cache=False: it always runs")
+            return made(reason="cache=False: it always runs")
         entry = self.recall.entry(key.digest)
         if entry is None:
-            return Verdict(key=key, arguments=arguments, reason=self._why_new(step, key))
+            return made(reason=self._why_new(step, key))
         found, problem = self._opened(step, entry)
         if problem:
-            return Verdict(key=key, arguments=arguments, reason=problem)
+            return made(reason=problem)
         reason = f"made by run {entry.run}"
-        return Verdict(key=key, arguments=arguments, reason=reason, entry=entry, outputs=found)
+        return made(reason=reason, entry=entry, outputs=found)
 
     def foresee(self, steps: Iterable[Step], outputs: Outputs) -> None:
         """Make the keys of steps that are all about to be judged, and look their entries up in one query."""

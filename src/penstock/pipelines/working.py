@@ -15,7 +15,7 @@ from typing import Any
 from penstock.core.artifact import Artifact, Source
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
-from penstock.errors import PenstockError, StepError, UnknownNameError
+from penstock.errors import CorruptArtifactError, PenstockError, StepError, UnknownNameError
 from penstock.pipelines.declare import StepFunction
 from penstock.pipelines.kinds import takes
 from penstock.pipelines.loaded import check_code
@@ -142,6 +142,8 @@ def _check_returned(task: Task, value: Any) -> None:
 
 
 def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, codecs: Sequence[Codec]) -> Artifact:
+    if isinstance(value, Artifact):
+        return _passed_on(task, value, store)
     for codec in codecs:
         if (kind in ("any", codec.kind) or codec.kind in _ALSO.get(kind, ())) and codec.accepts(value):
             return codec.save(value, store)
@@ -152,6 +154,17 @@ def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, co
             f"({', '.join(codec.kind for codec in codecs)}); return a table, plain values, bytes or the path of a file",
         )
     raise _error(task, f"declares that '{name}' is {_VALUE_TYPES.get(kind, f'a {kind}')}, but gave {_described(value)}")
+
+
+def _passed_on(task: Task, artifact: Artifact, store: ArtifactStore) -> Artifact:
+    """A step that returns an artifact gives what is in the store already, without reading it."""
+    if not store.has(artifact.digest):
+        raise CorruptArtifactError(
+            f"step '{task.step.name}' gave the artifact {artifact.digest[:12]}, but its bytes are not in the store; "
+            f"run what made it again ({artifact.made_by or 'unknown'})",
+            digest=artifact.digest,
+        )
+    return artifact
 
 
 def _described(value: Any) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import Any
 
-from penstock import models, tables
+from penstock import tables
+from penstock.artifacts import MODELS, NAMES, Register, expired, find_named, resolve
 from penstock.core.artifact import Source
 from penstock.core.pipeline import Pipeline
 from penstock.core.ports import ArtifactStore, Context, MetadataStore
+from penstock.core.run import NamedVersion
 from penstock.engines import open_engine
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines import Event, OnEvent, RunStarted, Services, execute, observe_file
@@ -41,7 +44,12 @@ def services(config: Config, metadata: MetadataStore, artifacts: ArtifactStore) 
 
     def observe(name: str) -> str:
         kind, _, what = name.partition(":")
-        return _alias_version(metadata, what) if kind == "alias" else observe_file(name)
+        match kind:
+            case "alias":
+                return _pointing(metadata, MODELS, what)
+            case "name":
+                return _pointing(metadata, NAMES, what)
+        return observe_file(name)
 
     return Services(
         metadata=metadata,
@@ -49,6 +57,7 @@ def services(config: Config, metadata: MetadataStore, artifacts: ArtifactStore) 
         codecs=CODECS,
         sources=lambda text: resolve_source(config, text),
         observe=observe,
+        named=lambda reference: find_named(metadata, reference),
         entry=ENTRY,
         context=Context(root=str(config.root), metadata=metadata_url(config), artifacts=artifacts_uri(config)),
         logs=config.state / "logs",
@@ -108,11 +117,13 @@ def drive_apart(
     return first
 
 
-def _alias_version(metadata: MetadataStore, reference: str) -> str:
+def _pointing(metadata: MetadataStore, register: Register[Any, Any], reference: str) -> str:
+    """Return the number of the version that an alias points at; "" where there is none, or its time is over."""
     try:
-        return str(models.resolve_version(metadata, reference).version)
+        version = resolve(metadata, register, reference)
     except UnknownNameError:
         return ""
+    return "" if isinstance(version, NamedVersion) and expired(version, time.time()) else str(version.version)
 
 
 def project_root(path: str | Path) -> Path:

@@ -20,6 +20,7 @@ from penstock.project.declared import load_pipelines
 from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, project_root, services
 from penstock.project.fitting import fit_pipeline, given_rows, named_rows
 from penstock.project.registered import RegisteredModels, load_version
+from penstock.project.repository import Repository
 from penstock.project.runs import LocalRecords, Run
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.stores import open_artifacts, open_metadata
@@ -34,7 +35,8 @@ def open(path: str | Path = ".") -> Project:
 class Project:
     """A folder with its configuration, and the stores that hold what was made.
 
-    `models` are the registered models by name: `project.models["bicycle"].alias("champion")`.
+    `models` are the registered models by name: `project.models["bicycle"].alias("champion")`; `repository` is all that
+    was made: `project.repository["prices@latest"].load()`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -43,6 +45,7 @@ class Project:
         self.metadata = open_metadata(metadata_url(config))
         self.artifacts = open_artifacts(artifacts_uri(config))
         self.models = RegisteredModels(self.metadata, self.artifacts)
+        self.repository = Repository(config, self.metadata, self.artifacts)
         self._services = services(config, self.metadata, self.artifacts)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root)
 

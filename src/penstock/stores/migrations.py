@@ -76,6 +76,17 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "CREATE INDEX firings_by_run ON firings (run)",
         ),
     ),
+    (
+        4,  # artifacts with names: numbered versions, and aliases that point at them
+        (
+            """CREATE TABLE named_versions (
+                name TEXT NOT NULL, version BIGINT NOT NULL, digest TEXT NOT NULL, expires DOUBLE PRECISION,
+                lineage TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (name, version))""",
+            """CREATE TABLE name_changes (
+                name TEXT NOT NULL, alias TEXT NOT NULL, sequence BIGINT NOT NULL, version BIGINT NOT NULL,
+                reason TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (name, alias, sequence))""",
+        ),
+    ),
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

@@ -19,6 +19,8 @@ from penstock.core.run import (
     Lease,
     Metric,
     ModelVersion,
+    NameChange,
+    NamedVersion,
     Record,
     Run,
     StepRun,
@@ -103,6 +105,8 @@ RECORDS: dict[type, RecordTable[Any]] = {
         (Trigger, "triggers", ("name",), ("created",)),
         (Pause, "pauses", ("trigger",), ("created",)),
         (Firing, "firings", ("trigger", "occurrence"), ("created",)),
+        (NamedVersion, "named_versions", ("name", "version"), ("created",)),
+        (NameChange, "name_changes", ("name", "alias", "sequence"), ("created",)),
     )
 }
 """A new kind of record is a line here and a migration that makes its table."""

@@ -17,6 +17,8 @@ from penstock.core.run import (
     Lease,
     Metric,
     ModelVersion,
+    NameChange,
+    NamedVersion,
     Record,
     Run,
     StepRun,
@@ -66,6 +68,8 @@ EVERY_KIND: tuple[Record, ...] = (
     ),
     Pause(trigger="nightly", reason="a holiday", created=8.0),
     Firing(trigger="nightly", occurrence="2026-11-25T02:00:00Z", run="r1", event={"data": {"missed": 0}}, created=9.0),
+    NamedVersion(name="prices", version=1, digest="cd", expires=9.5, lineage={"run": "r1"}, created=6.0),
+    NameChange(name="prices", alias="latest", sequence=1, version=1, reason="named", created=7.0),
 )
 
 

@@ -1,0 +1,20 @@
+"""The artifact repository: what is kept, under which names, where it came from, and what may go."""
+
+from penstock.artifacts.finding import find_artifact, find_artifacts, find_run, find_step, size_of
+from penstock.artifacts.names import expired, find_named, name_artifact
+from penstock.artifacts.versions import MODELS, NAMES, Register, resolve
+
+__all__ = [
+    "MODELS",
+    "NAMES",
+    "Register",
+    "expired",
+    "find_artifact",
+    "find_artifacts",
+    "find_named",
+    "find_run",
+    "find_step",
+    "name_artifact",
+    "resolve",
+    "size_of",
+]
