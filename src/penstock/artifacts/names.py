@@ -12,8 +12,8 @@ from penstock.artifacts.versions import NAMES
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import NamedVersion
+from penstock.core.units import seconds
 from penstock.errors import CorruptArtifactError
-from penstock.pipelines import seconds
 
 
 def name_artifact(

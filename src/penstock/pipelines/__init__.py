@@ -12,7 +12,6 @@ from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import Services
 from penstock.pipelines.starting import start_run
 from penstock.pipelines.tagging import find_runs, tag_run
-from penstock.pipelines.units import seconds
 from penstock.pipelines.working import run_task
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "plan",
     "reap",
     "run_task",
-    "seconds",
     "select",
     "start_run",
     "step",
