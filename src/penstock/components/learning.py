@@ -9,7 +9,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.model import Model
 from penstock.core.ports import Context
 from penstock.models import ModelGraph
-from penstock.pipelines import note, step
+from penstock.pipelines import in_step, log_metric, note, step
 from penstock.stores import open_metadata
 from penstock.tables import Table
 
@@ -20,6 +20,11 @@ def fit(model: Model, rows: Table, options: dict[str, Any] | None = None) -> Mod
     graph = models.fit(model, rows, options=options)
     for name, value in graph.facts.get("evaluation", {}).items():
         print(f"{name} {value}")
+        if value is not None and in_step():
+            log_metric(name, value)
+    for iteration, loss in enumerate(graph.facts["learner"].get("losses", ())):
+        if in_step():
+            log_metric("loss", loss, step=iteration)
     for disagreement in graph.facts["disagreements"]:
         print(f"warning: SQL form and row form disagree on {disagreement}; please report it")
     return graph

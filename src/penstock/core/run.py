@@ -84,13 +84,14 @@ class Cancellation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One point of a curve that a step logged: the `sequence`-th value of `name`, at `step_number` if one was given."""
+    """One point of a curve that a step logged: the `sequence`-th value of `name`, at `step_number` if one was given.
+    `value` is None where it is not a number (NaN)."""
 
     run: str
     step: str
     name: str
     sequence: int
-    value: float
+    value: float | None
     step_number: float | None = None
     created: float = 0.0
 

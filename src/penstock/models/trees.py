@@ -39,16 +39,17 @@ def fit_trees(
         categorical_feature=[sum(columns[:at]) for at, kind in enumerate(prepared.kinds) if kind == "category"],
         params=parameters,
     )
+    losses: list[float] = []
     valid, callbacks = [], []
     if options["early_stop"]:
         judge = data
         if held_out is not None:
             judge = data.create_valid(dense(held_out.features, prepared.widths), held_out.target)
-        valid, callbacks = [judge], [_stop(lightgbm, options["min_rel_progress"])]
+        valid, callbacks = [judge], [_stop(lightgbm, options["min_rel_progress"], losses)]
     booster = lightgbm.train(parameters, data, options["max_iterations"], valid_sets=valid, callbacks=callbacks)
     trees = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     content = booster.model_to_string(num_iteration=trees).encode()
-    return {MODEL_FILE: content}, {"iterations": trees, "lightgbm": parameters}
+    return {MODEL_FILE: content}, {"iterations": trees, "losses": losses, "lightgbm": parameters}
 
 
 def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str, Any]:
@@ -78,15 +79,15 @@ def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str
     }
 
 
-def _stop(lightgbm: Any, progress: float) -> Any:
-    """Stop at the first iteration whose loss is not below the loss before it by that fraction; that one is dropped."""
-    losses: list[float] = []
+def _stop(lightgbm: Any, progress: float, losses: list[float]) -> Any:
+    """Stop at the first iteration whose loss is not below the loss before it by that fraction; that one is dropped, and
+    of those before it the losses are noted."""
 
     def callback(state: Any) -> None:
         loss = state.evaluation_result_list[0][2]
         if losses and losses[-1] - loss < progress * abs(losses[-1]):
             raise lightgbm.callback.EarlyStopException(state.iteration - 1, state.evaluation_result_list)
-        losses.append(loss)
+        losses.append(float(loss))
 
     return callback
 

@@ -5,6 +5,7 @@ from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, Step
 from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
 from penstock.pipelines.liveness import drives, reap
+from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
 from penstock.pipelines.observed import note, observe_file
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
@@ -15,6 +16,7 @@ from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.working import run_task
 
 __all__ = [
+    "Curve",
     "Event",
     "Names",
     "OnEvent",
@@ -28,14 +30,19 @@ __all__ = [
     "StepEnded",
     "StepFunction",
     "StepStarted",
+    "curves",
     "drives",
     "execute",
     "find_runs",
+    "in_step",
+    "log_metric",
+    "metrics_file",
     "new_run_id",
     "note",
     "observe_file",
     "pipeline",
     "plan",
+    "read_metrics",
     "reap",
     "run_task",
     "select",

@@ -11,6 +11,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline
 from penstock.core.run import DONE, CacheEntry, Run, State, StepRun
 from penstock.pipelines.events import OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.pipelines.metrics import metrics_file, read_metrics
 from penstock.pipelines.services import Services
 from penstock.pipelines.verdicts import Verdict
 
@@ -95,6 +96,8 @@ class Recorder:
             log=self._noted(log) if log is not None else record.log,
             error=error,
         )
+        if log is None and record.log:
+            self._take_metrics(step)
         self._tell(StepEnded(self._steps[step], dict(outputs)))
 
     def add(self, record: Artifact | CacheEntry) -> None:
@@ -132,6 +135,10 @@ class Recorder:
         self.flush()
         self._tell(RunEnded(self.run))
         return self.run
+
+    def _take_metrics(self, step: str) -> None:
+        for metric in read_metrics(metrics_file(self.log(step)), self.run.id, step):
+            self._changed["metric", step, metric.name, metric.sequence] = metric
 
     def _noted(self, log: Path) -> str:
         """A path as it is recorded: in a project that is moved it still leads to the log."""

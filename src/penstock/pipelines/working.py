@@ -19,6 +19,7 @@ from penstock.errors import CorruptArtifactError, PenstockError, StepError, Unkn
 from penstock.pipelines.declare import StepFunction
 from penstock.pipelines.kinds import takes
 from penstock.pipelines.loaded import check_code
+from penstock.pipelines.metrics import logging_metrics, metrics_file
 from penstock.pipelines.observed import observing, portable
 from penstock.pipelines.seeds import seeded
 
@@ -40,7 +41,8 @@ def run_task(
         check_code(task)
         by_kind = {codec.kind: codec for codec in codecs}
         arguments = _arguments(task, store, by_kind)
-        with observing(ignored=_ignored(task)) as observed, seeded(task.seed):
+        metrics = logging_metrics(metrics_file(task.log))
+        with observing(ignored=_ignored(task)) as observed, seeded(task.seed), metrics:
             value = task.step.call(**arguments)
         outputs = _publish(task, value, store, codecs)
     except (Exception, SystemExit) as error:

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
-from penstock.core.run import DONE, Run as RunRecord, State, StepRun
+from penstock.core.run import DONE, CacheEntry, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import RunError, UnknownNameError
-from penstock.pipelines import reap, tag_run
+from penstock.pipelines import Curve, curves, metrics_file, read_metrics, reap, tag_run
 from penstock.project.codecs import load_artifact
 
 _POLL_SECONDS = 0.05
@@ -35,6 +35,10 @@ class Recorded(Protocol):
         """Return everything that a step printed so far."""
         ...
 
+    def metrics(self, step: StepRun) -> dict[str, Curve]:
+        """Return what a step logged so far, by name."""
+        ...
+
     def reap(self) -> None:
         """Have runs whose process is gone marked as failed: nobody else says so."""
         ...
@@ -53,9 +57,25 @@ class LocalRecords:
         path = self.root / step.log
         return path.read_text(errors="replace") if path.is_file() else ""
 
+    def metrics(self, step: StepRun) -> dict[str, Curve]:
+        """Return the recorded metrics; those of a step that runs are read where it writes them."""
+        if step.state not in DONE:
+            return curves(read_metrics(metrics_file(self.root / step.log), step.run, step.step)) if step.log else {}
+        run, name = maker(self.metadata, step)
+        return curves(self.metadata.find(Metric, run=run, step=name))
+
     def reap(self) -> None:
         """Look which processes are gone."""
         reap(self.metadata)
+
+
+def maker(metadata: MetadataStore, step: StepRun) -> tuple[str, str]:
+    """Return the run and the name of the step run that made what a step gives: another one where it was up to date."""
+    if step.origin:
+        run, _, name = step.origin.partition("/")
+        return run, name
+    entry = metadata.get(CacheEntry, step.key) if step.state == "up_to_date" else None
+    return (entry.run, entry.step) if entry is not None else (step.run, step.step)
 
 
 class StepView:
@@ -84,6 +104,12 @@ class StepView:
     def log(self) -> str:
         """Return everything the step printed; a step that was up to date shows the log of the run that made it."""
         return self._recorded.log(self.record)
+
+    @property
+    def metrics(self) -> dict[str, Curve]:
+        """What it logged with `log_metric`, as curves: name -> (step number or None, value). A step that was up to date
+        shows those of the run that made its outputs."""
+        return self._recorded.metrics(self.record)
 
     def artifact(self, output: str = "result") -> ArtifactView:
         """Return one of its outputs."""

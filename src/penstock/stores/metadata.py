@@ -51,7 +51,7 @@ class SqlMetadata:
         table = RECORDS[kind]
         values = dict(zip(table.identity, identity, strict=True))
         with self._transaction() as connection:
-            row = connection.execute(table.select_one, values).mappings().first()
+            row = connection.execute(table.select_one, values).first()
         return None if row is None else table.record(row)
 
     def find(self, kind: type[R], *, limit: int | None = None, newest_first: bool = False, **equal: Any) -> list[R]:
@@ -60,7 +60,7 @@ class SqlMetadata:
         query = sa.select(table.table).where(table.condition(equal)).limit(limit)
         ordered = query.order_by(*table.ordering(newest_first=newest_first))
         with self._transaction() as connection:
-            rows = connection.execute(ordered).mappings().all()
+            rows = connection.execute(ordered).all()
         return [table.record(row) for row in rows]
 
     def delete(self, kind: type[R], **equal: Any) -> int:

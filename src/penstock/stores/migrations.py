@@ -87,6 +87,16 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
                 reason TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (name, alias, sequence))""",
         ),
     ),
+    (
+        5,  # a metric may be NaN, which SQLite has no other value for than NULL
+        (
+            "DROP TABLE metrics",
+            """CREATE TABLE metrics (
+                run TEXT NOT NULL, step TEXT NOT NULL, name TEXT NOT NULL, sequence BIGINT NOT NULL,
+                value DOUBLE PRECISION, step_number DOUBLE PRECISION, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (run, step, name, sequence))""",
+        ),
+    ),
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

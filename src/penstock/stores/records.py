@@ -58,9 +58,9 @@ class RecordTable(Generic[R]):
                 raise DataError(f"{self.kind.__name__}.{field} cannot be recorded as JSON: {error}") from error
         return row
 
-    def record(self, row: sa.RowMapping) -> R:
+    def record(self, row: sa.Row[Any]) -> R:
         """Return the record of a row."""
-        values: dict[str, Any] = dict(zip(self.fields, row.values(), strict=True))
+        values: dict[str, Any] = dict(zip(self.fields, row, strict=True))
         for field, decoder in self.decoders.items():
             values[field] = decoder.decode(values[field])
         return self.kind(**values)
