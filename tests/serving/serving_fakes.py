@@ -14,7 +14,8 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.run import AliasChange, ModelVersion
 from penstock.core.schema import Schema
 from penstock.errors import CorruptArtifactError, DataError, RequestError, UnknownNameError
-from penstock.stores import SqlMetadata
+from penstock.pipelines import why
+from penstock.stores import SqlMetadata, open_artifacts
 
 __all__ = ["FakeProject", "Multiply", "TestClient"]
 
@@ -64,6 +65,7 @@ class FakeProject:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.metadata = SqlMetadata(f"sqlite:///{root}/metadata.db")
+        self.artifacts = open_artifacts(str(root / "artifacts"))
         self.pipelines = {"rides": rides}
         self.models = FakeModels()
 
@@ -78,6 +80,9 @@ class FakeProject:
         self.metadata.write(
             AliasChange(model=model, alias=alias, sequence=sequence, version=version, created=100.0 + sequence)
         )
+
+    def why(self, run: str, step: str) -> str:
+        return why(self.metadata, run, step)
 
     def sql(self, text: str) -> pa.Table:
         if "missing" in text:

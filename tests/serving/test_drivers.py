@@ -44,14 +44,17 @@ def test_a_run_is_answered_once_it_is_recorded(client, driver):
 def test_the_driver_gets_what_was_asked_for(client, driver, project):
     driver("print(json.dumps({'id': 'r7', 'argv': sys.argv[1:], 'params': json.load(sys.stdin)}))")
     params = {"depth": 8, "source": "8", "columns": ["a"], "text": "-x=1"}
-    assert post(client, params=params, experiment="e", mode="infer").status_code == 201
+    asked = {"only": ["read", "f*"], "until": "fit", "tags": {"team": "a=b"}, "notes": "-n", "engine": "inline"}
+    assert post(client, params=params, experiment="e", mode="infer", **asked).status_code == 201
     (said,) = (project.root / ".penstock/drivers").glob("*.jsonl")
     first = json.loads(said.read_text())
     assert first["params"] == params
     assert first["argv"][:4] == ["-m", "penstock", "--project", str(project.root)]
     assert first["argv"][-2:] == ["--", "rides"]
     given = " ".join(first["argv"])
-    for part in ("--experiment e", "--mode infer", "--json", '--cause {"kind":"rest"}'):
+    for part in ("--only=read --only=f*", "--until=fit", "--tag=team=a=b", "--note=-n", "--engine=inline"):
+        assert part in given
+    for part in ("--experiment=e", "--mode=infer", "--json", '--cause {"kind":"rest"}'):
         assert part in given
 
 

@@ -142,8 +142,17 @@ class MetadataStore(Protocol):
         """Return the record of that identity, or None."""
         ...
 
-    def find(self, kind: type[R], *, limit: int | None = None, newest_first: bool = False, **equal: Any) -> list[R]:
-        """Return the records whose fields equal the given values (a list: any of them), by creation or position."""
+    def find(
+        self,
+        kind: type[R],
+        *,
+        limit: int | None = None,
+        newest_first: bool = False,
+        after: R | None = None,
+        **equal: Any,
+    ) -> list[R]:
+        """Return the records whose fields equal the given values (a list: any of them), by creation or position; with
+        `after` only those that come behind that record in this order: the next page."""
         ...
 
     def delete(self, kind: type[R], **equal: Any) -> int:

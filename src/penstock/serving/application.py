@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from penstock.serving import pages, queries, registry, runs
+from penstock.serving import artifacts, pages, pipelines, queries, registry, runs
 from penstock.serving.errors import ForbiddenError, failure, plain_failure
 from penstock.serving.metrics import Metrics
 from penstock.serving.predict import predict_or
@@ -30,12 +30,21 @@ ROUTES = [
     Route("/openapi.json", pages.describe),
     Route("/health", pages.health),
     Route("/metrics", pages.metrics),
-    Route("/v1/pipelines", runs.list_pipelines),
-    Route("/v1/pipelines/{name}/runs", runs.create_run, methods=["POST"]),
+    Route("/v1/pipelines", pipelines.list_pipelines),
+    Route("/v1/pipelines/{name}:plan", pipelines.plan_pipeline, methods=["POST"]),
+    Route("/v1/pipelines/{name}/runs", pipelines.create_run, methods=["POST"]),
     Route("/v1/runs", runs.list_runs),
     Route("/v1/runs/{id}:cancel", runs.stop_run, methods=["POST"]),
     Route("/v1/runs/{id}", runs.show_run),
+    Route("/v1/runs/{id}/events", runs.events),
+    Route("/v1/runs/{id}/steps/{step}", runs.show_step),
+    Route("/v1/runs/{id}/steps/{step}/why", runs.step_why),
     Route("/v1/runs/{id}/steps/{step}/log", runs.step_log),
+    Route("/v1/experiments", runs.list_experiments),
+    Route("/v1/artifacts", artifacts.list_artifacts),
+    Route("/v1/artifacts/{digest}", artifacts.show_artifact),
+    Route("/v1/artifacts/{digest}/content", artifacts.artifact_content),
+    Route("/v1/blobs/{digest}", artifacts.blob),
     Route("/v1/models", registry.list_models),
     Route("/v1/models/{name}", registry.show_model),
     Route("/v1/sql", queries.run_sql, methods=["POST"]),

@@ -1,24 +1,62 @@
-"""The processes that drive runs: started apart from the server, cancelled by the signal that Ctrl-C sends."""
+"""What the server has done by processes of their own: they see the user's code as it is now, and outlive the server."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from penstock import pipelines
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run
-from penstock.errors import ConflictError
+from penstock.errors import ConflictError, RunError
 from penstock.pipelines import drives, reap
-from penstock.serving.forms import RunForm
+from penstock.serving.forms import PlanForm, RunForm
+
+_PLAN_SECONDS = 60.0
 
 
-def start_run(root: Path, pipeline: str, form: RunForm) -> dict[str, Any]:
+def start_run(root: Path, pipeline: str, form: RunForm, *, run_id: str = "") -> dict[str, Any]:
     """Start a run as a process of its own and return what it says first: `{"id": ...}`, or `{"error": {...}}`."""
-    options = ["--experiment", form.experiment, "--mode", form.mode]
-    return pipelines.start_run(root, pipeline, cause={"kind": "rest"}, params=form.params, options=options)
+    return pipelines.start_run(
+        root, pipeline, cause={"kind": "rest"}, params=form.params, run_id=run_id, options=_options(form)
+    )
+
+
+def plan_run(root: Path, pipeline: str, form: PlanForm) -> dict[str, Any]:
+    """Return what `penstock plan` prints: the plan, or `{"error": {...}}`."""
+    options = ["plan", "--json", "--params=-", *_options(form), "--", pipeline]
+    command = [sys.executable, "-m", "penstock", "--project", str(root), *options]
+    params = msgspec.json.encode(form.params)
+    try:
+        planned = subprocess.run(command, cwd=root, input=params, capture_output=True, timeout=_PLAN_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise RunError(f"the plan was not ready within {_PLAN_SECONDS:.0f} s") from error
+    try:
+        said: dict[str, Any] = msgspec.json.decode(planned.stdout)
+    except msgspec.DecodeError as error:
+        wrong = planned.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise RunError(f"the plan's process ended with code {planned.returncode}: {wrong}") from error
+    return said
+
+
+def _options(form: PlanForm) -> list[str]:
+    """Return what a form asks for as options of the command line; they have one name each."""
+    options = [f"--mode={form.mode}"]
+    for name in ("only", "since", "until"):
+        given = getattr(form, name)
+        options += [f"--{name}={each}" for each in ([given] if isinstance(given, str) else given)]
+    if isinstance(form, RunForm):
+        options += [f"--tag={name}={value}" for name, value in form.tags.items()]
+        options += [f"--note={form.notes}"] if form.notes else []
+        options += [f"--experiment={form.experiment}"] if form.experiment else []
+        options += [f"--engine={form.engine}"] if form.engine else []
+    return options
 
 
 def cancel_run(metadata: MetadataStore, run: Run) -> None:

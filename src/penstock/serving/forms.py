@@ -6,13 +6,26 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+Names = str | list[str]
 
-class RunForm(msgspec.Struct, forbid_unknown_fields=True):
-    """How a pipeline is to be run."""
+
+class PlanForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Which part of a pipeline, with which parameters: what `project.plan` takes."""
 
     params: dict[str, Any] = {}
-    experiment: str = ""
+    only: Names = []
+    since: Names = []
+    until: Names = []
     mode: Literal["train", "infer"] = "train"
+
+
+class RunForm(PlanForm, forbid_unknown_fields=True):
+    """How a pipeline is to be run: what `project.run` takes."""
+
+    experiment: str = ""
+    engine: str = ""
+    tags: dict[str, str] = {}
+    notes: str = ""
 
 
 class SqlForm(msgspec.Struct, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 import penstock
-from penstock.serving.forms import RunForm, SqlForm
+from penstock.serving.forms import PlanForm, RunForm, SqlForm
 from penstock.serving.predictors import Loaded, predict_path
 from penstock.serving.schemas import example_row, row_schema
 
@@ -27,7 +27,7 @@ _FAILURES: dict[int, str] = {
 
 def openapi(loaded: Iterable[Loaded]) -> Json:
     """Return the whole document; `loaded` are the model versions that are served."""
-    _, forms = msgspec.json.schema_components([RunForm, SqlForm], ref_template="#/components/schemas/{name}")
+    _, forms = msgspec.json.schema_components([PlanForm, RunForm, SqlForm], ref_template="#/components/schemas/{name}")
     models = {predict_path(each.model): {"post": _predict(each)} for each in loaded}
     return {
         "openapi": "3.1.0",
@@ -84,6 +84,7 @@ def _parameter(name: str, place: str, type: str = "string") -> Json:
 
 
 _TEXT: Json = {"type": "string"}
+_BINARY: Json = {"type": "string", "format": "binary"}
 _ID: Json = {"type": "object", "properties": {"id": _TEXT}, "required": ["id"]}
 _ERROR_FIELDS: Json = {"code": _TEXT, "message": _TEXT, "field": {"type": ["string", "null"]}}
 _ERROR: Json = {
@@ -93,7 +94,10 @@ _ERROR: Json = {
 }
 _NAME, _VERSION = _parameter("name", "path"), _parameter("version", "path")
 _RUN, _STEP = _parameter("id", "path"), _parameter("step", "path")
-_FILTERS = (*(_parameter(name, "query") for name in ("pipeline", "experiment", "state")), _parameter("limit", "query"))
+_DIGEST = _parameter("digest", "path")
+_PAGE = (_parameter("limit", "query", "integer"), _parameter("after", "query"))
+_FILTERS = tuple(_parameter(name, "query") for name in ("pipeline", "experiment", "state", "mode", "engine"))
+_LAST_EVENT = _parameter("Last-Event-ID", "header")
 
 _PATHS: dict[str, Json] = {
     "/v1/pipelines": {"get": _operation("List the pipelines and their parameters")},
@@ -107,17 +111,75 @@ _PATHS: dict[str, Json] = {
             failures=(400, 403, 404, 413, 422, 500),
         )
     },
-    "/v1/runs": {"get": _operation("List runs, newest first", _FILTERS, failures=(400,))},
+    "/v1/pipelines/{name}:plan": {
+        "post": _operation(
+            "Say what a run would do now, step by step, and why",
+            (_NAME,),
+            body=_form("PlanForm"),
+            failures=(400, 403, 404, 413, 422, 500),
+        )
+    },
+    "/v1/runs": {
+        "get": _operation(
+            "List runs, newest first; `next` is the `after` of the next page", (*_FILTERS, *_PAGE), failures=(400, 404)
+        )
+    },
     "/v1/runs/{id}": {"get": _operation("Show a run and its steps", (_RUN,), failures=(404,))},
     "/v1/runs/{id}:cancel": {
         "post": _operation("Cancel a run", (_RUN,), status=202, answer=_ID, failures=(403, 404, 409))
     },
+    "/v1/runs/{id}/events": {
+        "get": _operation(
+            "Follow a run as server-sent events: run_started, step_started, step_ended, run_ended",
+            (_RUN, _LAST_EVENT),
+            answer=_TEXT,
+            media="text/event-stream",
+            failures=(404,),
+        )
+    },
+    "/v1/runs/{id}/steps/{step}": {
+        "get": _operation("Show a step of a run, with the parts of its key", (_RUN, _STEP), failures=(404,))
+    },
+    "/v1/runs/{id}/steps/{step}/why": {
+        "get": _operation("Say in one line why a step ran, or did not", (_RUN, _STEP), failures=(404,))
+    },
     "/v1/runs/{id}/steps/{step}/log": {
         "get": _operation(
             "Read a step's log; with follow=1 or Accept: text/event-stream live, as server-sent events",
-            (_RUN, _STEP, _parameter("follow", "query", "boolean")),
+            (_RUN, _STEP, _parameter("follow", "query", "boolean"), _LAST_EVENT),
             answer=_TEXT,
             media="text/plain",
+            failures=(404,),
+        )
+    },
+    "/v1/experiments": {
+        "get": _operation("List the experiments: how many runs of which states, and the newest", failures=(400,))
+    },
+    "/v1/artifacts": {
+        "get": _operation(
+            "List artifacts, newest first",
+            (_parameter("kind", "query"), _parameter("made_by", "query"), *_PAGE),
+            failures=(400, 404),
+        )
+    },
+    "/v1/artifacts/{digest}": {
+        "get": _operation("Show what is known of an artifact", (_DIGEST,), failures=(404,)),
+    },
+    "/v1/artifacts/{digest}/content": {
+        "get": _operation(
+            "Read an artifact; a table as Arrow stream, Parquet, CSV or JSON, by Accept",
+            (_DIGEST,),
+            answer=_BINARY,
+            media="*/*",
+            failures=(400, 404, 500),
+        )
+    },
+    "/v1/blobs/{digest}": {
+        "get": _operation(
+            "Read bytes as they are stored; Range gives a part of them",
+            (_DIGEST,),
+            answer=_BINARY,
+            media="application/octet-stream",
             failures=(404,),
         )
     },

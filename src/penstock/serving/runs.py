@@ -1,89 +1,78 @@
-"""The endpoints of pipelines and runs."""
+"""The endpoints of runs: their steps, logs and events, the experiments that group them."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
-from penstock.errors import RequestError, UnknownNameError
+from penstock.errors import UnknownNameError
 from penstock.pipelines import reap
-from penstock.serving.bodies import decoded, read_body
-from penstock.serving.drivers import cancel_run, start_run
-from penstock.serving.errors import reported
-from penstock.serving.forms import RunForm
+from penstock.serving.drivers import cancel_run
+from penstock.serving.parameters import page, parameters
+from penstock.serving.progress import run_events
+from penstock.serving.shown import shown_run, shown_step
 from penstock.serving.state import json_answer, serving
-from penstock.serving.streams import follow, read_log
-
-
-def list_pipelines(request: Request) -> Response:
-    """GET /v1/pipelines."""
-    pipelines = serving(request).project.pipelines
-    return json_answer({"pipelines": [_pipeline(name, function) for name, function in pipelines.items()]})
-
-
-def _pipeline(name: str, function: Callable[..., Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters
-    params = {each.name: _parameter(each) for each in parameters.values()}
-    return {"name": name, "description": inspect.getdoc(function) or "", "params": params}
-
-
-def _parameter(parameter: inspect.Parameter) -> dict[str, Any]:
-    note = parameter.annotation
-    shown = (
-        {} if note is parameter.empty else {"type": note if isinstance(note, str) else inspect.formatannotation(note)}
-    )
-    return shown if parameter.default is parameter.empty else {**shown, "default": parameter.default}
-
-
-async def create_run(request: Request) -> Response:
-    """POST /v1/pipelines/{name}/runs: answers once the run is recorded, or refused; it then goes on by itself."""
-    served, name = serving(request), request.path_params["name"]
-    form = decoded(await read_body(request.receive, served.limits.body_bytes), RunForm)
-    said = await run_in_threadpool(start_run, served.project.root, name, form)
-    if "error" in said:
-        refused = reported(said["error"], request.url.path)
-        return Response(refused.body, refused.status, media_type="application/json")
-    return json_answer({"id": said["id"]}, 201, {"location": f"/v1/runs/{said['id']}"})
+from penstock.serving.streams import EVENT_STREAM, follow, read_log
 
 
 def list_runs(request: Request) -> Response:
-    """GET /v1/runs, newest first; filtered by the query parameters pipeline, experiment, state, limit."""
-    query = dict(request.query_params)
-    limit = query.pop("limit", "50")
-    if not limit.isdecimal():
-        raise RequestError(f"limit is '{limit}'; give a whole number")
-    for name in query:
-        if name not in ("pipeline", "experiment", "state"):
-            raise RequestError(f"runs cannot be filtered by '{name}'; there are: pipeline, experiment, state, limit")
+    """GET /v1/runs, newest first; `next` is the `after` of the next page."""
     metadata = serving(request).project.metadata
     reap(metadata)
-    runs = metadata.find(Run, newest_first=True, limit=int(limit), **query)
-    return json_answer({"runs": [_shown(run) for run in runs]})
+    runs, following = page(
+        request, metadata, Run, "pipeline", "experiment", "state", "mode", "engine", identity=lambda run: run.id
+    )
+    return json_answer({"runs": [shown_run(run) for run in runs], "next": following})
 
 
 def show_run(request: Request) -> Response:
     """GET /v1/runs/{id}: the run and its steps."""
     metadata = serving(request).project.metadata
     reap(metadata)
-    run = _run(metadata, request.path_params["id"])
+    run = find_run(metadata, request.path_params["id"])
     steps = sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)
-    return json_answer({**_shown(run), "steps": [_shown_step(step) for step in steps]})
+    return json_answer({**shown_run(run), "steps": [shown_step(step) for step in steps]})
+
+
+def show_step(request: Request) -> Response:
+    """GET /v1/runs/{id}/steps/{step}: one step, with the parts of its key."""
+    step = _step(serving(request).project.metadata, request.path_params["id"], request.path_params["step"])
+    return json_answer(shown_step(step, parts=True))
+
+
+def step_why(request: Request) -> Response:
+    """GET /v1/runs/{id}/steps/{step}/why: in one line, why the step ran or did not."""
+    run, step = request.path_params["id"], request.path_params["step"]
+    return json_answer({"run": run, "step": step, "why": serving(request).project.why(run, step)})
 
 
 def stop_run(request: Request) -> Response:
     """POST /v1/runs/{id}:cancel."""
     metadata = serving(request).project.metadata
-    run = _run(metadata, request.path_params["id"])
+    run = find_run(metadata, request.path_params["id"])
     cancel_run(metadata, run)
     return json_answer({"id": run.id}, 202)
+
+
+def list_experiments(request: Request) -> Response:
+    """GET /v1/experiments: how many runs each has, in which states, and the newest of them."""
+    parameters(request)
+    metadata = serving(request).project.metadata
+    reap(metadata)
+    found: dict[str, dict[str, Any]] = {}
+    for run in metadata.find(Run, newest_first=True):
+        if run.experiment:
+            one = found.setdefault(
+                run.experiment, {"name": run.experiment, "runs": 0, "states": {}, "newest": shown_run(run)}
+            )
+            one["runs"] += 1
+            one["states"][run.state] = one["states"].get(run.state, 0) + 1
+    return json_answer({"experiments": list(found.values())})
 
 
 async def step_log(request: Request) -> Response:
@@ -95,11 +84,24 @@ async def step_log(request: Request) -> Response:
     if not live and "text/event-stream" not in request.headers.get("accept", ""):
         return StreamingResponse(read_log(project.root / step.log), media_type="text/plain")
     seen = request.headers.get("last-event-id", "0")
-    events = follow(lambda: _step(metadata, run_id, name), project.root, int(seen) if seen.isdecimal() else 0)
-    return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+    events = follow(lambda: _step(metadata, run_id, name), project.root, int(seen) if _counts(seen) else 0)
+    return StreamingResponse(events, headers=EVENT_STREAM)
 
 
-def _run(metadata: MetadataStore, id: str) -> Run:
+async def events(request: Request) -> Response:
+    """GET /v1/runs/{id}/events: the run as it goes, as server-sent events; `Last-Event-ID` goes on where it broke."""
+    metadata = serving(request).project.metadata
+    run = await run_in_threadpool(find_run, metadata, request.path_params["id"])
+    stream = run_events(metadata, run.id, request.headers.get("last-event-id", ""))
+    return StreamingResponse(stream, headers=EVENT_STREAM)
+
+
+def _counts(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 16
+
+
+def find_run(metadata: MetadataStore, id: str) -> Run:
+    """Return the run of that id."""
     found = metadata.get(Run, id)
     if found is None:
         newest = metadata.find(Run, newest_first=True, limit=5)
@@ -110,20 +112,8 @@ def _run(metadata: MetadataStore, id: str) -> Run:
 def _step(metadata: MetadataStore, run_id: str, name: str) -> StepRun:
     found = metadata.get(StepRun, run_id, name)
     if found is None:
-        steps = metadata.find(StepRun, run=_run(metadata, run_id).id)
+        steps = metadata.find(StepRun, run=find_run(metadata, run_id).id)
         raise UnknownNameError("step", name, [step.step for step in steps], within=f"run {run_id}")
     if found.state not in DONE and reap(metadata):  # whoever follows the log must see an end of it
         return metadata.get(StepRun, run_id, name) or found
     return found
-
-
-def _shown(run: Run) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(run, enc_hook=repr)
-    del shown["pid"]
-    return shown
-
-
-def _shown_step(step: StepRun) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(step, enc_hook=repr)
-    del shown["run"], shown["parts"]
-    return {**shown, "log": f"/v1/runs/{step.run}/steps/{step.step}/log"}

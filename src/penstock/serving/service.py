@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.core.graph import ModelGraph
-from penstock.core.ports import MetadataStore
+from penstock.core.ports import ArtifactStore, MetadataStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +35,11 @@ class Service(Protocol):
         ...
 
     @property
+    def artifacts(self) -> ArtifactStore:
+        """The blobs of artifacts."""
+        ...
+
+    @property
     def pipelines(self) -> Mapping[str, Callable[..., Any]]:
         """The declared pipelines by name."""
         ...
@@ -42,6 +47,10 @@ class Service(Protocol):
     @property
     def models(self) -> Mapping[str, RegisteredModel]:
         """The registered models by name, as the registry has them now."""
+        ...
+
+    def why(self, run: str, step: str, /) -> str:
+        """Say in one line why a step of a run ran, or did not."""
         ...
 
     def sql(self, text: str) -> pa.Table:

@@ -11,6 +11,13 @@ from starlette.concurrency import run_in_threadpool
 
 from penstock.core.run import DONE, StepRun
 
+EVENT_STREAM = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+}
+"""The headers of server-sent events; the last one keeps a proxy from gathering them."""
+
 _POLL_SECONDS = 0.1
 _CHUNK_BYTES = 64 * 1024
 _KEEP_ALIVE_SECONDS = 15.0

@@ -54,10 +54,21 @@ class SqlMetadata:
             row = connection.execute(table.select_one, values).first()
         return None if row is None else table.record(row)
 
-    def find(self, kind: type[R], *, limit: int | None = None, newest_first: bool = False, **equal: Any) -> list[R]:
-        """Return the records whose fields equal the given values (a list: any of them), by creation or position."""
+    def find(
+        self,
+        kind: type[R],
+        *,
+        limit: int | None = None,
+        newest_first: bool = False,
+        after: R | None = None,
+        **equal: Any,
+    ) -> list[R]:
+        """Return the records whose fields equal the given values (a list: any of them), by creation or position; with
+        `after` only those that come behind that record in this order: the next page."""
         table = RECORDS[kind]
         query = sa.select(table.table).where(table.condition(equal)).limit(limit)
+        if after is not None:
+            query = query.where(table.behind(after, newest_first=newest_first))
         ordered = query.order_by(*table.ordering(newest_first=newest_first))
         with self._transaction() as connection:
             rows = connection.execute(ordered).all()

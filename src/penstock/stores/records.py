@@ -78,8 +78,18 @@ class RecordTable(Generic[R]):
 
     def ordering(self, *, newest_first: bool) -> Sequence[sa.ColumnElement[Any]]:
         """Return what rows are sorted by; the identity breaks ties, so that an order is always the same."""
-        columns = [self.table.c[field] for field in dict.fromkeys((*self.order, *self.identity))]
+        columns = [self.table.c[field] for field in self._ordered_by]
         return [column.desc() for column in columns] if newest_first else columns
+
+    def behind(self, record: R, *, newest_first: bool) -> sa.ColumnElement[bool]:
+        """Return the condition that a row comes after a record in the order of `ordering`."""
+        columns = sa.tuple_(*(self.table.c[field] for field in self._ordered_by))
+        values = sa.tuple_(*(getattr(record, field) for field in self._ordered_by))
+        return columns < values if newest_first else columns > values
+
+    @property
+    def _ordered_by(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.order, *self.identity)))
 
     def _is(self, field: str) -> sa.ColumnElement[bool]:
         return self.table.c[field] == sa.bindparam(field)

@@ -131,6 +131,17 @@ class MetadataStoreContract:
         assert [run.id for run in store.find(Run, newest_first=True, limit=2)] == ["r3", "r2"]
         assert [step.step for step in store.find(StepRun, run="r1")] == ["s0", "s9", "s10"]
 
+    def test_page_after_page_gives_every_record_once(self, store: MetadataStore) -> None:
+        store.write(*(replace(RUN, id=f"r{number}", created=float(number // 2)) for number in range(7)))
+        for newest_first in (False, True):
+            found: list[Run] = []
+            while page := store.find(
+                Run, limit=2, newest_first=newest_first, after=found[-1] if found else None, pipeline="flights"
+            ):
+                found += page
+            assert found == store.find(Run, newest_first=newest_first)
+            assert len(found) == 7
+
     def test_versions_and_alias_changes_come_in_their_order(self, store: MetadataStore) -> None:
         store.write(*(ModelVersion(model="m", version=number, digest="d") for number in (10, 2, 1)))
         store.write(*(AliasChange(model="m", alias="a", sequence=number, version=1) for number in (10, 9)))

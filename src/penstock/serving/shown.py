@@ -1,0 +1,31 @@
+"""Records as they are answered: all of their fields, but what is of use on this machine only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from penstock.core.artifact import Artifact
+from penstock.core.run import Run, StepRun
+
+
+def shown_run(run: Run) -> dict[str, Any]:
+    """Return a run."""
+    shown: dict[str, Any] = msgspec.to_builtins(run, enc_hook=repr)
+    del shown["pid"]
+    return shown
+
+
+def shown_step(step: StepRun, *, parts: bool = False) -> dict[str, Any]:
+    """Return a step of a run; its log is an address. The parts of its key are many, so they come when asked for."""
+    shown: dict[str, Any] = msgspec.to_builtins(step, enc_hook=repr)
+    if not parts:
+        del shown["parts"]
+    return {**shown, "log": f"/v1/runs/{step.run}/steps/{step.step}/log"}
+
+
+def shown_artifact(artifact: Artifact) -> dict[str, Any]:
+    """Return an artifact; its bytes are at the address that `uri` is."""
+    shown: dict[str, Any] = msgspec.to_builtins(artifact, enc_hook=repr)
+    return {**shown, "uri": f"/v1/artifacts/{artifact.digest}/content"}
