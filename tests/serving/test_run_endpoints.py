@@ -47,11 +47,40 @@ def test_runs_are_filtered(client, recorded, query):
     assert [run["id"] for run in client.get(f"/v1/runs?{query}").json()["runs"]] == ["r1"]
 
 
-def test_the_number_of_runs_is_limited(client, recorded):
-    assert len(client.get("/v1/runs?limit=1").json()["runs"]) == 1
+def test_runs_come_page_after_page(client, recorded):
+    first = client.get("/v1/runs?limit=1").json()
+    assert ([run["id"] for run in first["runs"]], first["next"]) == (["r2"], "r2")
+    second = client.get(f"/v1/runs?limit=1&after={first['next']}").json()
+    assert ([run["id"] for run in second["runs"]], second["next"]) == (["r1"], None)
 
 
-@pytest.mark.parametrize("query", ["limit=many", "experimnt=a"])
+def test_runs_are_found_by_their_tags(client, project):
+    for number in range(6):
+        tags = {"team": "delays", "odd": str(number % 2)}
+        project.metadata.write(Run(id=f"t{number}", pipeline="rides", state="failed", created=number, tags=tags))
+    answer = client.get("/v1/runs?tag=odd=1&tag=team=delays&limit=2").json()
+    assert ([run["id"] for run in answer["runs"]], answer["next"]) == (["t5", "t3"], "t3")
+    rest = client.get("/v1/runs?tag=odd=1&limit=2&after=t3").json()
+    assert ([run["id"] for run in rest["runs"]], rest["next"]) == (["t1"], None)
+
+
+def test_experiments_say_how_many_runs_of_which_states_they_have(client, recorded):
+    recorded.metadata.write(Run(id="r0", pipeline="rides", state="succeeded", experiment="a", created=0.5))
+    found = client.get("/v1/experiments").json()["experiments"]
+    assert [(one["name"], one["runs"], one["states"]) for one in found] == [
+        ("b", 1, {"running": 1}),
+        ("a", 2, {"failed": 1, "succeeded": 1}),
+    ]
+    assert found[1]["newest"]["id"] == "r1"
+
+
+def test_a_step_is_shown_with_the_parts_of_its_key(client, recorded):
+    recorded.metadata.write(StepRun(run="r1", step="read", state="succeeded", parts={"code": "ab"}, reason="never ran"))
+    assert client.get("/v1/runs/r1/steps/read").json()["parts"] == {"code": "ab"}
+    assert client.get("/v1/runs/r1/steps/read/why").json()["why"] == "read ran: never ran"
+
+
+@pytest.mark.parametrize("query", ["limit=many", "limit=1001", "limit=٣", "experimnt=a", "tag=team"])
 def test_a_filter_that_is_none_is_a_bad_request(client, query):
     assert client.get(f"/v1/runs?{query}").status_code == 400
 

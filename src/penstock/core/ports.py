@@ -145,6 +145,7 @@ class MetadataStore(Protocol):
     def find(
         self,
         kind: type[R],
+        /,
         *,
         limit: int | None = None,
         newest_first: bool = False,
@@ -155,7 +156,7 @@ class MetadataStore(Protocol):
         `after` only those that come behind that record in this order: the next page."""
         ...
 
-    def delete(self, kind: type[R], **equal: Any) -> int:
+    def delete(self, kind: type[R], /, **equal: Any) -> int:
         """Delete the records whose fields equal the given values; return how many."""
         ...
 

@@ -13,7 +13,7 @@ from penstock.core.ports import MetadataStore
 from penstock.errors import CorruptArtifactError, UnknownNameError
 from penstock.project.codecs import load_artifact
 from penstock.serving.content import WRITERS, accepted, media_type, table_bytes
-from penstock.serving.parameters import page
+from penstock.serving.parameters import page, parameters
 from penstock.serving.shown import shown_artifact
 from penstock.serving.state import json_answer, serving
 
@@ -25,6 +25,7 @@ _DIGEST_LENGTH = 64
 def list_artifacts(request: Request) -> Response:
     """GET /v1/artifacts, newest first; `next` is the `after` of the next page."""
     metadata = serving(request).project.metadata
+    parameters(request, "kind", "made_by", "limit", "after")
     found, following = page(request, metadata, Artifact, "kind", "made_by", identity=lambda one: one.digest)
     return json_answer({"artifacts": list(map(shown_artifact, found)), "next": following})
 

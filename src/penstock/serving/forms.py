@@ -24,7 +24,7 @@ class RunForm(PlanForm, forbid_unknown_fields=True):
 
     experiment: str = ""
     engine: str = ""
-    tags: dict[str, str] = {}
+    tags: dict[str, str | int | float] = {}
     notes: str = ""
 
 

@@ -96,7 +96,7 @@ _NAME, _VERSION = _parameter("name", "path"), _parameter("version", "path")
 _RUN, _STEP = _parameter("id", "path"), _parameter("step", "path")
 _DIGEST = _parameter("digest", "path")
 _PAGE = (_parameter("limit", "query", "integer"), _parameter("after", "query"))
-_FILTERS = tuple(_parameter(name, "query") for name in ("pipeline", "experiment", "state", "mode", "engine"))
+_FILTERS = tuple(_parameter(name, "query") for name in ("pipeline", "experiment", "state", "mode", "engine", "tag"))
 _LAST_EVENT = _parameter("Last-Event-ID", "header")
 
 _PATHS: dict[str, Json] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -36,14 +36,19 @@ def needed(given: dict[str, str], name: str) -> str:
 
 
 def page(
-    request: Request, metadata: MetadataStore, kind: type[R], *filters: str, identity: Callable[[R], str]
+    request: Request,
+    metadata: MetadataStore,
+    kind: type[R],
+    *filters: str,
+    identity: Callable[[R], str],
+    keep: Callable[[R], bool] | None = None,
 ) -> tuple[list[R], str | None]:
     """Return the newest records that a request asks for, and where the next page begins (None: there is none).
 
     `limit` says how many, `after` is the identity of the last record of the page before; a filter may be given several
-    times: any of its values.
+    times: any of its values. `keep` looks at what no filter can.
     """
-    given = parameters(request, *filters, "limit", "after")
+    given = {name: request.query_params[name] for name in request.query_params}
     limit, after = whole_number(given, "limit", _FEW), None
     if limit > MOST:
         raise RequestError(f"limit is {limit}; one page has at most {MOST}: go on with after=<the last of a page>")
@@ -52,12 +57,18 @@ def page(
         if after is None:
             raise UnknownNameError(kind.__name__.lower(), name, ())
     equal: dict[str, Any] = {each: request.query_params.getlist(each) for each in filters if each in given}
-    found = metadata.find(kind, limit=limit + 1, newest_first=True, after=after, **equal)
+    found: list[R] = []
+    while len(found) <= limit:
+        some = metadata.find(kind, limit=limit + 1, newest_first=True, after=after, **equal)
+        found += some if keep is None else filter(keep, some)
+        if len(some) <= limit:
+            break
+        after = some[-1]
     shown = found[:limit]
     return shown, identity(shown[-1]) if shown and len(found) > limit else None
 
 
-def whole_number(given: dict[str, str], name: str, default: int) -> int:
+def whole_number(given: Mapping[str, str], name: str, default: int) -> int:
     """Return a query parameter that counts something."""
     text = given.get(name, str(default))
     if not (text.isascii() and text.isdecimal() and len(text) < 16):

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
-from penstock.errors import UnknownNameError
+from penstock.errors import RequestError, UnknownNameError
 from penstock.pipelines import reap
 from penstock.serving.drivers import cancel_run
 from penstock.serving.parameters import page, parameters
@@ -19,13 +19,20 @@ from penstock.serving.shown import shown_run, shown_step
 from penstock.serving.state import json_answer, serving
 from penstock.serving.streams import EVENT_STREAM, follow, read_log
 
+_FILTERS = ("pipeline", "experiment", "state", "mode", "engine")
+
 
 def list_runs(request: Request) -> Response:
-    """GET /v1/runs, newest first; `next` is the `after` of the next page."""
+    """GET /v1/runs, newest first; `next` is the `after` of the next page. `tag=name=value` may be given several times:
+    runs that have all of them."""
     metadata = serving(request).project.metadata
+    parameters(request, *_FILTERS, "tag", "limit", "after")
+    tags = {tuple(text.split("=", 1)) for text in request.query_params.getlist("tag")}
+    if odd := [tag for tag in tags if len(tag) != 2]:
+        raise RequestError(f"'{odd[0][0]}' is not a tag; write tag=name=value")
     reap(metadata)
     runs, following = page(
-        request, metadata, Run, "pipeline", "experiment", "state", "mode", "engine", identity=lambda run: run.id
+        request, metadata, Run, *_FILTERS, identity=lambda run: run.id, keep=lambda run: tags <= run.tags.items()
     )
     return json_answer({"runs": [shown_run(run) for run in runs], "next": following})
 

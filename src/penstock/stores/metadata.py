@@ -57,6 +57,7 @@ class SqlMetadata:
     def find(
         self,
         kind: type[R],
+        /,
         *,
         limit: int | None = None,
         newest_first: bool = False,
@@ -74,7 +75,7 @@ class SqlMetadata:
             rows = connection.execute(ordered).all()
         return [table.record(row) for row in rows]
 
-    def delete(self, kind: type[R], **equal: Any) -> int:
+    def delete(self, kind: type[R], /, **equal: Any) -> int:
         """Delete the records whose fields equal the given values; return how many."""
         table = RECORDS[kind]
         with self._transaction() as connection:

@@ -124,6 +124,11 @@ class MetadataStoreContract:
         assert store.find(StepRun, run="r1", step=[]) == []
         assert [step.run for step in store.find(StepRun, step="a", ended=None)] == ["r1"]
 
+    def test_a_field_may_be_named_kind(self, store: MetadataStore) -> None:
+        store.write(*EVERY_KIND)
+        assert len(store.find(Artifact, kind="table")) == 1
+        assert store.delete(Artifact, kind="text") == 0
+
     def test_find_gives_runs_by_creation_and_steps_by_position(self, store: MetadataStore) -> None:
         store.write(*(replace(RUN, id=f"r{moment}", created=float(moment)) for moment in (3, 1, 2)))
         store.write(*(replace(STEP, step=f"s{place}", position=place) for place in (10, 9, 0)))
