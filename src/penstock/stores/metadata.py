@@ -61,7 +61,7 @@ class SqlMetadata:
         *,
         limit: int | None = None,
         newest_first: bool = False,
-        after: R | None = None,
+        after: Record | None = None,
         **equal: Any,
     ) -> list[R]:
         """Return the records whose fields equal the given values (a list: any of them), by creation or position; with
