@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,13 @@ from worlds import Listener, World
 
 import penstock as ps
 from penstock.core.artifact import Artifact, Source
+from penstock.core.pipeline import Needs
 from penstock.core.ports import Context, Outcome, Task
-from penstock.core.run import CacheEntry, Run, StepRun
+from penstock.core.run import Attempt, CacheEntry, Run, StepRun
 from penstock.engines import InlineEngine
 from penstock.errors import ConflictError, DeclarationError, RunError, UnknownNameError
 from penstock.pipelines import pipeline, step
+from penstock.pipelines.retrying import retry_wait
 
 CALLS: list[str] = []
 FAIL: dict[str, int] = {}  # step -> how often it fails yet
@@ -188,6 +191,48 @@ def test_retries_wait_longer_each_time_and_then_give_up(world: World) -> None:
 
     run = world.run(hopeless)
     assert (run.state, world.steps(run)["sign"].attempts) == ("failed", 2)
+
+
+def test_every_attempt_that_failed_is_recorded_and_stands_in_the_log(world: World) -> None:
+    @pipeline
+    def stubborn() -> None:
+        number.configured(retries=2, retry_delay="2s")()
+
+    FAIL["number"] = 2
+    run = world.run(stubborn)
+    assert world.slept == pytest.approx([2.0, 4.0], abs=0.05)
+    attempts = world.metadata.find(Attempt, run=run.id)
+    assert [(each.step, each.number) for each in attempts] == [("number", 1), ("number", 2)]
+    for each in attempts:
+        assert each.ended >= each.started > 0
+        assert "Traceback" in each.error
+    lines = [line for line in (world.root / world.steps(run)["number"].log).read_text().splitlines() if "---" in line]
+    assert [line.partition(":")[0] for line in lines] == ["--- attempt 1", "--- attempt 2"]
+    assert lines[1].endswith("again in 4 s ---")
+
+
+def test_a_failure_that_would_come_again_is_not_tried_again(world: World) -> None:
+    @step(retries=5)
+    def wrong() -> int:
+        raise DeclarationError("there is no such option")
+
+    @pipeline
+    def hopeless() -> None:
+        wrong()
+
+    run = world.run(hopeless)
+    assert (run.state, world.steps(run)["wrong"].attempts, world.slept) == ("failed", 1, [])
+
+
+def test_waits_double_up_to_five_minutes_but_never_below_what_was_asked_for() -> None:
+    failed = Outcome(task="t", state="failed")
+    assert [retry_wait(Needs(retries=99, retry_delay_seconds=60), failed, n) for n in (1, 2, 3, 4, 99)] == [
+        60, 120, 240, 300, 300,
+    ]  # fmt: skip
+    assert retry_wait(Needs(retries=99, retry_delay_seconds=900), failed, 3) == 900
+    assert retry_wait(Needs(retries=2), failed, 3) is None
+    assert retry_wait(Needs(retries=2), replace(failed, final=True), 1) is None
+    assert retry_wait(Needs(retries=2), replace(failed, state="cancelled"), 1) is None
 
 
 def test_cache_false_always_runs_and_a_lifetime_ends(world: World) -> None:

@@ -17,7 +17,7 @@ from penstock.cli.group import Command
 from penstock.cli.output import duration, moment, print_cells, print_json, shown, took
 from penstock.cli.params import read_tags
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Run, StepRun
+from penstock.core.run import DONE, Attempt, Run, StepRun
 from penstock.errors import UnknownNameError
 from penstock.pipelines import find_runs, reap
 
@@ -73,7 +73,12 @@ def show(root: Path, run: str, as_json: bool) -> None:
     found = find_run(metadata, run)
     steps = _steps(metadata, found)
     if as_json:
-        print_json({**_plain(found), "steps": [_plain(step) for step in steps]})
+        failed = metadata.find(Attempt, run=found.id)
+        shown = [
+            {**_plain(step), "failed_attempts": [_plain(each) for each in failed if each.step == step.step]}
+            for step in steps
+        ]
+        print_json({**_plain(found), "steps": shown})
         return
     for name, value in (
         ("run", found.id),
@@ -97,6 +102,9 @@ def show(root: Path, run: str, as_json: bool) -> None:
         ("step", "state", "took", "reason"), [[step.step, step.state, took(step), step.reason] for step in steps]
     )
     for step in steps:
+        for each in metadata.find(Attempt, run=found.id, step=step.step) if step.attempts > 1 else ():
+            click.secho(f"\n{step.step}, attempt {each.number}, after {duration(each.ended - each.started)}:", fg="red")
+            click.echo(each.error)
         if step.error:
             click.secho(f"\n{step.step}:", fg="red")
             click.echo(step.error)
@@ -157,6 +165,6 @@ def _step(metadata: MetadataStore, run: Run, name: str) -> StepRun:
     return found
 
 
-def _plain(record: Run | StepRun) -> dict[str, Any]:
+def _plain(record: Run | StepRun | Attempt) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(record, enc_hook=repr)
     return plain

@@ -64,6 +64,18 @@ class StepRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt at a step that failed and was followed by another: how the last one ended, its `StepRun` says."""
+
+    run: str
+    step: str
+    number: int
+    error: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A run's word that it is making the outputs of a key just now, so that others wait for them instead of making them
     too. Only one can be inserted for a key; one whose run is over, or was not heard of for long, does not count."""
@@ -164,5 +176,5 @@ class NameChange:
 Record: TypeAlias = (
     "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Lease | Cancellation | Metric"
     " | Trigger | Pause | Firing"
-    " | NamedVersion | NameChange"
+    " | NamedVersion | NameChange | Attempt"
 )

@@ -22,6 +22,7 @@ from penstock.pipelines.liveness import driving
 from penstock.pipelines.loaded import code_parts
 from penstock.pipelines.planning import Planner, borrowed, new_judge
 from penstock.pipelines.record import Recorder
+from penstock.pipelines.retrying import retry_wait
 from penstock.pipelines.seeds import seed_of
 from penstock.pipelines.selection import Names, lenders, select
 from penstock.pipelines.services import Services
@@ -29,7 +30,6 @@ from penstock.pipelines.tagging import checked_tags
 from penstock.pipelines.validation import checked
 from penstock.pipelines.verdicts import Judge, Verdict
 
-_BACKOFF_SECONDS, _BACKOFF_MOST = 0.5, 30.0
 _MANY = 8  # ready steps from which one query for all their entries is cheaper
 
 
@@ -202,9 +202,8 @@ class _Execution:
 
     def _ended(self, step: Step, verdict: Verdict, outcome: Outcome) -> None:
         attempts = self.record.attempts(step.name)
-        if outcome.state == "failed" and attempts <= step.needs.retries:
-            wait = min(_BACKOFF_SECONDS * 2 ** (attempts - 1), _BACKOFF_MOST)
-            self.record.failed_attempt(step.name, outcome.error, wait)
+        if (wait := retry_wait(step.needs, outcome, attempts)) is not None:
+            self.record.failed_attempt(step.name, outcome, wait)
             self.again.append((self.services.clock() + wait, step.name, verdict))
             return
         outputs = self._made(step, outcome) if outcome.state == "succeeded" else {}

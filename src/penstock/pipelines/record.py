@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline
-from penstock.core.run import DONE, CacheEntry, Run, State, StepRun
+from penstock.core.ports import Outcome
+from penstock.core.run import DONE, Attempt, CacheEntry, Run, State, StepRun
 from penstock.pipelines.events import OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
 from penstock.pipelines.metrics import metrics_file, read_metrics
 from penstock.pipelines.services import Services
@@ -63,12 +65,16 @@ class Recorder:
         self._tell(StepStarted(self._steps[step]))
         return record.attempts + 1
 
-    def failed_attempt(self, step: str, error: str, wait_seconds: float) -> None:
-        """Note that a step failed and will be tried again."""
-        first = error.partition("\n")[0]
-        self._change(
-            step, state="waiting", error=f"attempt {self.attempts(step)}: {first}; again in {wait_seconds:g} s"
-        )
+    def failed_attempt(self, step: str, outcome: Outcome, wait_seconds: float) -> None:
+        """Note that a step failed and will be tried again: in the record, and in its log, where the next attempt's
+        lines follow."""
+        number, first = self.attempts(step), outcome.error.partition("\n")[0]
+        said = f"attempt {number}: {first}; again in {wait_seconds:g} s"
+        self._change(step, state="waiting", error=said)
+        failed = Attempt(run=self.run.id, step=step, number=number, error=outcome.error)
+        self._changed["attempt", step, number] = replace(failed, started=outcome.started, ended=outcome.ended)
+        with suppress(OSError), self.log(step).open("a") as log:  # it may be what failed the step; the record says so
+            log.write(f"--- {said} ---\n")
 
     def finish(
         self,

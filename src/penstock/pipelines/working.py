@@ -21,6 +21,7 @@ from penstock.pipelines.kinds import takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.metrics import logging_metrics, metrics_file
 from penstock.pipelines.observed import observing, portable
+from penstock.pipelines.retrying import is_final
 from penstock.pipelines.seeds import seeded
 
 _HERE = os.path.dirname(__file__)
@@ -46,7 +47,8 @@ def run_task(
             value = task.step.call(**arguments)
         outputs = _publish(task, value, store, codecs)
     except (Exception, SystemExit) as error:
-        return Outcome(task=task.id, state="failed", error=describe(error), started=started, ended=clock())
+        said, ended = describe(error), clock()
+        return Outcome(task=task.id, state="failed", error=said, final=is_final(error), started=started, ended=ended)
     return Outcome(
         task=task.id,
         state="succeeded",

@@ -97,6 +97,15 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
                 PRIMARY KEY (run, step, name, sequence))""",
         ),
     ),
+    (
+        6,  # attempts at steps that failed and were followed by another
+        (
+            """CREATE TABLE attempts (
+                run TEXT NOT NULL, step TEXT NOT NULL, number BIGINT NOT NULL, error TEXT NOT NULL,
+                started DOUBLE PRECISION NOT NULL, ended DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (run, step, number))""",
+        ),
+    ),
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

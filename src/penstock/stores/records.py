@@ -14,6 +14,7 @@ from sqlalchemy.dialects import sqlite
 from penstock.core.artifact import Artifact
 from penstock.core.run import (
     AliasChange,
+    Attempt,
     CacheEntry,
     Cancellation,
     Lease,
@@ -109,6 +110,7 @@ RECORDS: dict[type, RecordTable[Any]] = {
         (CacheEntry, "cache_entries", ("key",), ("created",)),
         (ModelVersion, "model_versions", ("model", "version"), ("created",)),
         (AliasChange, "alias_changes", ("model", "alias", "sequence"), ("created",)),
+        (Attempt, "attempts", ("run", "step", "number"), ("number",)),
         (Lease, "leases", ("key",), ("created",)),
         (Cancellation, "cancellations", ("run",), ("created",)),
         (Metric, "metrics", ("run", "step", "name", "sequence"), ("sequence",)),

@@ -12,6 +12,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
 from penstock.core.run import (
     AliasChange,
+    Attempt,
     CacheEntry,
     Cancellation,
     Lease,
@@ -53,6 +54,7 @@ EVERY_KIND: tuple[Record, ...] = (
     CacheEntry(key="k", pipeline="flights", step="fit", outputs={"result": "cd"}, observed={"file:/a": "ef"}),
     ModelVersion(model="delay", version=1, digest="cd", metrics={"mean_absolute_error": 1e-300}, lineage={"run": "r1"}),
     AliasChange(model="delay", alias="champion", sequence=1, version=1, reason="pushed"),
+    Attempt(run="r1", step="fit", number=1, error="ValueError: no", started=1.5, ended=2.5),
     Lease(key="k", run="r1", created=3.0),
     Cancellation(run="r1", reason="too slow", created=4.0),
     Metric(run="r1", step="fit", name="loss", sequence=0, value=0.5, step_number=1.0, created=5.0),
