@@ -121,7 +121,7 @@ def test_outputs_may_be_named_in_the_decorator() -> None:
 def test_annotations_are_kinds_without_being_imported() -> None:
     assert dict(everything.form.kinds) == {
         "a": "table", "b": "model", "c": "source", "d": "file", "e": "bytes", "f": "text", "g": "json", "h": "any",
-        "i": "json", "j": "context", "k": "any", "m": "any",
+        "i": "list[table]", "j": "context", "k": "any", "m": "any",
     }  # fmt: skip
 
 

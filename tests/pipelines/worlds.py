@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penstock.core.artifact import Source
+from penstock.core.artifact import Artifact, Source
 from penstock.core.ports import Context, Engine, Outcome, Task
 from penstock.core.run import Run, StepRun
 from penstock.engines import InlineEngine
@@ -72,11 +72,13 @@ class World:
     def states(self, run: Run) -> dict[str, str]:
         return {name: step.state for name, step in self.steps(run).items()}
 
-    def value(self, run: Run, step: str, output: str = "result") -> Any:
-        from penstock.core.artifact import Artifact
-
+    def artifact(self, run: Run, step: str, output: str = "result") -> Artifact:
         record = self.metadata.get(Artifact, self.steps(run)[step].artifacts[output])
         assert record is not None
+        return record
+
+    def value(self, run: Run, step: str, output: str = "result") -> Any:
+        record = self.artifact(run, step, output)
         codec = next(codec for codec in CODECS if codec.kind == record.kind)
         return codec.load(record, self.store)
 

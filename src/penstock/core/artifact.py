@@ -10,7 +10,8 @@ from typing import Any
 class Artifact:
     """A stored value: its bytes are the blob `digest` (blake3, hex); equal bytes are one artifact.
 
-    `kind` says how to read it (`table`, `json`, `model`, `bytes`, `text`, `file`). `schema` holds (column, type) pairs
+    `kind` says how to read it (`table`, `json`, `model`, `bytes`, `text`, `file`, ...; `list` and `mapping` name other
+    artifacts: see `core/collection.py`). `schema` holds (column, type) pairs
     of a table; `facts` what is worth showing (rows, size_bytes, a preview). `made_by` is "run/step" of the first maker.
     """
 

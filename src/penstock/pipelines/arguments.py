@@ -16,12 +16,16 @@ Outputs = Mapping[str, Mapping[str, Artifact]]
 
 def resolve(value: Any, outputs: Outputs, load: Callable[[Artifact], Any]) -> Any:
     """Return `value` with every `Ref` replaced by its artifact (with a path: by the value there), and every
-    `Condition` by its truth."""
+    `Condition` by its truth.
+
+    `load` opens an artifact; of a list or mapping of artifacts it gives the artifacts in it. So `tables[0]` is that one
+    artifact, and no other is opened.
+    """
     match value:
         case Ref(path=()):
             return outputs[value.step][value.output]
         case Ref():
-            return _inside(value, load(outputs[value.step][value.output]))
+            return _inside(value, outputs[value.step][value.output], load)
         case Condition():
             return _truth(value, outputs, load)
         case list():
@@ -98,8 +102,9 @@ def _operand(value: Any, outputs: Outputs, load: Callable[[Artifact], Any]) -> A
     return load(found) if isinstance(found, Artifact) else found
 
 
-def _inside(ref: Ref, value: Any) -> Any:
+def _inside(ref: Ref, value: Any, load: Callable[[Artifact], Any]) -> Any:
     for key in ref.path:
+        value = load(value) if isinstance(value, Artifact) else value
         try:
             value = value[key]
         except (KeyError, IndexError, TypeError) as error:
@@ -107,5 +112,8 @@ def _inside(ref: Ref, value: Any) -> Any:
                 raise UnknownNameError(
                     "key", str(key), map(str, value), within=f"what step '{ref.step}' gave"
                 ) from error
-            raise StepError(f"{ref!r}: step '{ref.step}' gave a {type(value).__name__} without {key!r}") from error
+            length = f" of {len(value)}" if isinstance(value, list) else ""
+            raise StepError(
+                f"{ref!r}: step '{ref.step}' gave a {type(value).__name__}{length} without {key!r}"
+            ) from error
     return value

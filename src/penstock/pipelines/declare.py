@@ -13,7 +13,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Condition, Needs, Ref, Step, references
 from penstock.core.units import memory_bytes, seconds
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines.kinds import fits, global_names, kind_of, named_outputs, output_kinds, takes
+from penstock.pipelines.kinds import fits, global_names, in_words, kind_of, named_outputs, output_kinds, takes
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.tracing import current_trace
 
@@ -282,7 +282,7 @@ def _check_kinds(form: Form, name: str, inputs: dict[str, Any], steps: Mapping[s
                 raise DeclarationError(f"step '{name}' gets {ref!r} of another pipeline; call that step here too")
         if isinstance(value, Ref) and not fits(value.type, wanted):
             raise DeclarationError(
-                f"step '{name}' takes {_a(wanted)} as '{parameter}', but {value!r} is {_a(value.type)}"
+                f"step '{name}' takes {in_words(wanted)} as '{parameter}', but {value!r} is {in_words(value.type)}"
                 + (
                     " (a path or the name of a table, known when the pipeline is declared)"
                     if wanted == "source"
@@ -291,7 +291,9 @@ def _check_kinds(form: Form, name: str, inputs: dict[str, Any], steps: Mapping[s
             )
         if wanted in ("table", "model") and isinstance(value, str):
             hint = f"; write {name}(ps.read({value!r}))" if wanted == "table" else ""
-            raise DeclarationError(f"step '{name}' takes {_a(wanted)} as '{parameter}', but {value!r} is a text{hint}")
+            raise DeclarationError(
+                f"step '{name}' takes {in_words(wanted)} as '{parameter}', but {value!r} is a text{hint}"
+            )
         declared = form.signature.parameters[parameter]
         if not (_deferred(value) or value is declared.default or takes(declared.annotation, form.names, value)):
             raise DeclarationError(f"step '{name}' takes {declared}, but got {value!r} ({type(value).__name__})")
@@ -299,7 +301,3 @@ def _check_kinds(form: Form, name: str, inputs: dict[str, Any], steps: Mapping[s
 
 def _deferred(value: Any) -> bool:
     return isinstance(value, Condition) or next(references(value), None) is not None
-
-
-def _a(kind: str) -> str:
-    return {"json": "a plain value", "bytes": "bytes", "array": "an array"}.get(kind, f"a {kind}")

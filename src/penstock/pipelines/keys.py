@@ -115,11 +115,9 @@ class Keys:
             parts[f"source {name}"] = f"{digest[:16]} {value.name}"
         elif refs := tuple(references(declared)):
             digest = digest_of(_identity(value))
-            given = declared if isinstance(declared, Ref) else None
-            seen = (
-                shown(value) if given is not None and given.path else ", ".join(dict.fromkeys(ref.step for ref in refs))
-            )
-            parts[f"{'parameter' if given is not None and given.path else 'input'} {name}"] = f"{digest[:16]} {seen}"
+            plain = isinstance(declared, Ref) and bool(declared.path) and not isinstance(value, Artifact)
+            seen = shown(value) if plain else ", ".join(dict.fromkeys(ref.step for ref in refs))
+            parts[f"{'parameter' if plain else 'input'} {name}"] = f"{digest[:16]} {seen}"
         else:
             found = _named_error(step, lambda: fingerprint(value, ignore=step.ignore, version=step.version), name)
             digest = found.digest

@@ -9,7 +9,9 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ForwardRef
+from typing import Any, ForwardRef, NamedTuple
+
+from penstock.core.collection import COLLECTIONS
 
 KINDS = {
     "pyarrow.Table": "table",
@@ -55,23 +57,41 @@ _PLAIN: dict[str, tuple[type, ...]] = {
 }
 """What values an annotation of a plain type takes; NumPy's numbers are numbers, True is no number."""
 
-_FITS_ANY = frozenset({"any", "artifact"})
+_LISTS = frozenset({
+    "builtins.list", "builtins.tuple", "typing.List", "typing.Tuple", "typing.Sequence", "collections.abc.Sequence",
+})  # fmt: skip
+_MAPPINGS = frozenset({"builtins.dict", "typing.Dict", "typing.Mapping", "collections.abc.Mapping"})
+_HELD_BY_JSON = frozenset({"json", "text", "any"})
+_NONE = frozenset({"builtins.NoneType", "types.NoneType"})
+
+
+class _Note(NamedTuple):
+    """One alternative of an annotation: its qualified name, and the alternatives of each of its arguments."""
+
+    name: str
+    arguments: tuple[tuple[_Note, ...], ...] = ()
 
 
 def kind_of(annotation: Any, names: dict[str, Any]) -> str:
-    """Return the kind of an annotation, written in a module with these global names; `T | None` is as T."""
-    kinds = {KINDS.get(name, "any") for name in _qualified(annotation, names)}
-    kinds = kinds - {"json"} if len(kinds) == 2 and _is_optional(annotation, names) else kinds
-    return kinds.pop() if len(kinds) == 1 else "any"
+    """Return the kind of an annotation, written in a module with these global names; `T | None` is as T.
+
+    Of a list of what JSON cannot hold it is "list[table]", of a dict "mapping[array]"; of one of plain values "json".
+    """
+    return _kind(tuple(_alternatives(annotation, names)))
 
 
 def takes(annotation: Any, names: dict[str, Any], value: Any) -> bool:
     """Tell whether a value may stand where an annotation is; only annotations of plain types refuse anything."""
-    alternatives = [_PLAIN.get(name) for name in _qualified(annotation, names)]
+    alternatives = [_PLAIN.get(note.name) for note in _alternatives(annotation, names)]
     if None in alternatives:
         return True
     taken = {cls for classes in alternatives if classes for cls in classes}
     return bool in taken if isinstance(value, bool) else isinstance(value, tuple(taken))
+
+
+def is_optional(annotation: Any, names: dict[str, Any]) -> bool:
+    """Tell whether an annotation takes None beside something else."""
+    return any(note.name in _NONE for note in _alternatives(annotation, names))
 
 
 def named_outputs(annotation: Any, names: dict[str, Any]) -> type[tuple[Any, ...]] | None:
@@ -87,9 +107,33 @@ def output_kinds(named: type[tuple[Any, ...]]) -> dict[str, str]:
     return {field: kind_of(notes.get(field, Any), names) for field in named._fields}  # type: ignore[attr-defined]
 
 
+def base(kind: str) -> str:
+    """Return the kind that an artifact has: that of "list[table]" is "list"."""
+    return kind.partition("[")[0]
+
+
+def inner(kind: str) -> str:
+    """Return the kind of the items: that of "list[table]" is "table"; where they are of any kind, "any"."""
+    return kind.partition("[")[2].removesuffix("]") or "any"
+
+
 def fits(given: str, wanted: str) -> bool:
-    """Tell whether an output of one kind may go where another is expected. A file may be had of anything stored."""
-    return given == wanted or bool({given, wanted} & _FITS_ANY) or wanted == "file"
+    """Tell whether an output of one kind may go where another is expected. A file may be had of anything stored but a
+    collection; plain `list` and `dict` take lists and dicts of anything."""
+    if "any" in (given, wanted) or "artifact" in (given, wanted) or given == wanted:
+        return True
+    if base(given) in COLLECTIONS:
+        return wanted == "json" or (base(given) == base(wanted) and fits(inner(given), inner(wanted)))
+    return wanted == "file" or base(given) == base(wanted)
+
+
+def in_words(kind: str) -> str:
+    """Return a kind as a person says it."""
+    if base(kind) in COLLECTIONS:
+        what = "a list" if base(kind) == "list" else "a dict"
+        many = {"json": "plain values", "any": "anything", "bytes": "bytes"}.get(inner(kind), f"{base(inner(kind))}s")
+        return f"{what} of {many}"
+    return {"json": "a plain value", "bytes": "bytes", "array": "an array"}.get(kind, f"a {base(kind)}")
 
 
 def global_names(function: Callable[..., Any]) -> dict[str, Any]:
@@ -100,52 +144,71 @@ def global_names(function: Callable[..., Any]) -> dict[str, Any]:
     return names
 
 
-def _is_optional(annotation: Any, names: dict[str, Any]) -> bool:
-    return any(name in ("builtins.NoneType", "types.NoneType") for name in _qualified(annotation, names))
+def _kind(alternatives: tuple[_Note, ...]) -> str:
+    kinds = {_kind_of_one(note) for note in alternatives}
+    optional = any(note.name in _NONE for note in alternatives)
+    kinds = kinds - {"json"} if len(kinds) == 2 and optional else kinds
+    return kinds.pop() if len(kinds) == 1 else "any"
 
 
-def _qualified(annotation: Any, names: dict[str, Any]) -> Iterator[str]:
-    """Yield the qualified names of an annotation's alternatives."""
+def _kind_of_one(note: _Note) -> str:
+    arguments = [_kind(argument) for argument in note.arguments if argument != (_Note("builtins.ellipsis"),)]
+    if note.name in _LISTS and arguments:
+        held = arguments[0] if len(set(arguments)) == 1 else "any"
+        return "json" if held in _HELD_BY_JSON else f"list[{held}]"
+    if note.name in _MAPPINGS and len(arguments) == 2:
+        return "json" if arguments[1] in _HELD_BY_JSON else f"mapping[{arguments[1]}]"
+    return "json" if note.name in _LISTS | _MAPPINGS else KINDS.get(note.name, "any")
+
+
+def _alternatives(annotation: Any, names: dict[str, Any]) -> Iterator[_Note]:
+    """Yield the alternatives of an annotation: two of `X | Y`, one of anything but a union."""
     if isinstance(annotation, ForwardRef):
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
         try:
             yield from _of_syntax(ast.parse(annotation, mode="eval").body, names)
         except SyntaxError:
-            yield ""
+            yield _Note("")
         return
-    origin = typing.get_origin(annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (types.UnionType, typing.Union):
-        for alternative in typing.get_args(annotation):
-            yield from _qualified(alternative, names)
+        for alternative in arguments:
+            yield from _alternatives(alternative, names)
     elif annotation is None:
-        yield "builtins.NoneType"
+        yield _Note("builtins.NoneType")
+    elif origin is typing.Literal:
+        yield _Note(_name(origin))
     else:
-        yield _name(origin or annotation)
+        yield _Note(_name(origin or annotation), tuple(tuple(_alternatives(each, names)) for each in arguments))
 
 
-def _of_syntax(node: ast.expr, names: dict[str, Any]) -> Iterator[str]:
+def _of_syntax(node: ast.expr, names: dict[str, Any]) -> Iterator[_Note]:
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             yield from _of_syntax(left, names)
             yield from _of_syntax(right, names)
         case ast.Constant(value=None):
-            yield "builtins.NoneType"
+            yield _Note("builtins.NoneType")
+        case ast.Constant(value=types.EllipsisType()):
+            yield _Note("builtins.ellipsis")
         case ast.Constant(value=str(text)):
-            yield from _qualified(text, names)
+            yield from _alternatives(text, names)
         case ast.Subscript(value=outer, slice=inner):
-            (name,) = _of_syntax(outer, names)
+            (holder,) = _of_syntax(outer, names)
             parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-            if name in ("typing.Optional", "typing.Union"):
-                for part in [*parts, *([ast.Constant(None)] if name == "typing.Optional" else [])]:
+            if holder.name in ("typing.Optional", "typing.Union"):
+                for part in [*parts, *([ast.Constant(None)] if holder.name == "typing.Optional" else [])]:
                     yield from _of_syntax(part, names)
+            elif holder.name == "typing.Literal":
+                yield holder
             else:
-                yield name
+                yield _Note(holder.name, tuple(tuple(_of_syntax(part, names)) for part in parts))
         case ast.Name() | ast.Attribute():
             found = _lookup(node, names)
-            yield found if isinstance(found, str) else _name(found)
+            yield from [_Note(found)] if isinstance(found, str) else _alternatives(found, names)
         case _:
-            yield ""
+            yield _Note("")
 
 
 def _lookup(node: ast.expr, names: dict[str, Any]) -> Any:
@@ -173,5 +236,7 @@ def _resolve(annotation: Any, names: dict[str, Any]) -> Any:
 def _name(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if value is Ellipsis:
+        return "builtins.ellipsis"
     module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", getattr(value, "_name", None) or "")
     return "pathlib.Path" if module.startswith("pathlib") and name == "Path" else f"{module}.{name}"

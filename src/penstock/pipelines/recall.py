@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from penstock.core.artifact import Artifact
+from penstock.core.collection import COLLECTIONS, is_whole, named_items
 from penstock.core.ports import ArtifactStore, Codec, MetadataStore
 from penstock.core.run import CacheEntry, Run, StepRun
 from penstock.errors import UnknownNameError
@@ -70,13 +71,17 @@ class Recall:
         self._artifacts[artifact.digest] = artifact
 
     def has(self, digest: str) -> bool:
-        """Tell whether the bytes of an artifact are there, whole."""
-        return self._store.has(digest)
+        """Tell whether the bytes of an artifact are there, whole; of a list also those of its items."""
+        record = self.artifacts([digest]).get(digest)
+        return self._store.has(digest) if record is None else is_whole(record, self._store)
 
     def load(self, artifact: Artifact) -> Any:
-        """Return the value of an artifact."""
+        """Return the value of an artifact; of a list or mapping of artifacts, those, unopened."""
         if artifact.digest in self._opened:
             return self._opened[artifact.digest]
+        if artifact.kind in COLLECTIONS:
+            found = named_items(artifact, self._store)
+            return list(found.values()) if artifact.kind == "list" else found
         if artifact.kind not in self._codecs:
             raise UnknownNameError("kind of artifact", artifact.kind, self._codecs)
         value = self._codecs[artifact.kind].load(artifact, self._store)

@@ -128,7 +128,10 @@ def _unfinished(previous: StepRun) -> str:
     return f"did not finish in run {previous.run}"
 
 
+_AS_THEY_ARE = ("text", "json", "bytes", "file")
+
+
 def _of_kind(artifact: Artifact, kind: str) -> Artifact:
     # Equal bytes are one artifact, so its record may say what another step declared them to be: "1" is text and JSON.
-    readable = kind in ("text", "json", "bytes") and artifact.kind in ("text", "json", "bytes")
+    readable = kind in _AS_THEY_ARE and artifact.kind in _AS_THEY_ARE
     return replace(artifact, kind=kind) if readable and kind != artifact.kind else artifact

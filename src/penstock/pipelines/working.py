@@ -13,11 +13,12 @@ from time import time
 from typing import Any
 
 from penstock.core.artifact import Artifact, Source
+from penstock.core.collection import COLLECTIONS, is_whole, list_artifact, mapping_artifact, named_items
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import CorruptArtifactError, PenstockError, StepError, UnknownNameError
 from penstock.pipelines.declare import StepFunction
-from penstock.pipelines.kinds import takes
+from penstock.pipelines.kinds import base, in_words, inner, is_optional, takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.metrics import logging_metrics, metrics_file
 from penstock.pipelines.observed import observing, portable
@@ -26,7 +27,10 @@ from penstock.pipelines.seeds import seeded
 
 _HERE = os.path.dirname(__file__)
 _PACKAGE = os.path.dirname(_HERE) + os.sep
-_ALSO = {"file": ("folder",)}  # a step that declares a file may give a folder
+_ALSO = {  # a step that declares a file may give a folder; one that declares a plain list, a list of tables
+    "file": ("folder",),
+    "json": COLLECTIONS,
+}
 _VALUE_TYPES = {"table": "a table", "json": "a plain value (JSON)", "text": "a text", "file": "the path of a file"}
 
 
@@ -88,22 +92,30 @@ def _arguments(task: Task, store: ArtifactStore, codecs: Mapping[str, Codec]) ->
 
 
 def _open(value: Any, kind: str, store: ArtifactStore, codecs: Mapping[str, Codec]) -> Any:
+    within = inner(kind) if base(kind) in COLLECTIONS else "any" if kind == "json" else kind
     match value:
         case Artifact():
-            if kind == "artifact":
-                return value
-            if kind == "file" and value.kind != "folder":
-                return store.path(value.digest)
-            if value.kind not in codecs:
-                raise UnknownNameError("kind of artifact", value.kind, codecs)
-            return codecs[value.kind].load(value, store)
+            return _opened(value, kind, store, codecs)
         case list():
-            return [_open(item, kind, store, codecs) for item in value]
+            return [_open(item, within, store, codecs) for item in value]
         case tuple() if type(value) is tuple:
-            return tuple(_open(item, kind, store, codecs) for item in value)
+            return tuple(_open(item, within, store, codecs) for item in value)
         case dict() | FrozenMap():
-            return type(value)({key: _open(item, kind, store, codecs) for key, item in value.items()})
+            return type(value)({key: _open(item, within, store, codecs) for key, item in value.items()})
     return value
+
+
+def _opened(artifact: Artifact, kind: str, store: ArtifactStore, codecs: Mapping[str, Codec]) -> Any:
+    if kind == "artifact":
+        return artifact
+    if artifact.kind in COLLECTIONS and (base(kind) in COLLECTIONS or kind == "json"):
+        found = {key: _open(item, inner(kind), store, codecs) for key, item in named_items(artifact, store).items()}
+        return list(found.values()) if artifact.kind == "list" else found
+    if kind == "file" and artifact.kind not in ("folder", *COLLECTIONS):
+        return store.path(artifact.digest)
+    if artifact.kind not in codecs:
+        raise UnknownNameError("kind of artifact", artifact.kind, codecs)
+    return codecs[artifact.kind].load(artifact, store)
 
 
 def _ignored(task: Task) -> tuple[str, ...]:
@@ -116,6 +128,8 @@ def _ignored(task: Task) -> tuple[str, ...]:
 
 def _publish(task: Task, value: Any, store: ArtifactStore, codecs: Sequence[Codec]) -> dict[str, Artifact]:
     step = task.step
+    if value is None and len(step.outputs) == 1 and _may_be_none(task):
+        return {name: _save(task, name, "any", None, store, codecs) for name in step.outputs}
     values = _split(task, value)
     return {name: _save(task, name, step.outputs[name], one, store, codecs) for name, one in values.items()}
 
@@ -138,6 +152,11 @@ def _split(task: Task, value: Any) -> dict[str, Any]:
     return dict(zip(names, value, strict=True))
 
 
+def _may_be_none(task: Task) -> bool:
+    form = task.step.call.form if isinstance(task.step.call, StepFunction) else None
+    return form is not None and is_optional(form.signature.return_annotation, form.names)
+
+
 def _check_returned(task: Task, value: Any) -> None:
     form = task.step.call.form if isinstance(task.step.call, StepFunction) else None
     if form is not None and not takes(form.signature.return_annotation, form.names, value):
@@ -148,6 +167,12 @@ def _check_returned(task: Task, value: Any) -> None:
 def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, codecs: Sequence[Codec]) -> Artifact:
     if isinstance(value, Artifact):
         return _passed_on(task, value, store)
+    if base(kind) == "list" and isinstance(value, list | tuple):
+        saved = [_save(task, f"{name}[{at}]", inner(kind), item, store, codecs) for at, item in enumerate(value)]
+        return list_artifact(saved, store)
+    if base(kind) == "mapping" and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        named = {key: _save(task, f"{name}[{key!r}]", inner(kind), item, store, codecs) for key, item in value.items()}
+        return mapping_artifact(named, store)
     for codec in codecs:
         if (kind in ("any", codec.kind) or codec.kind in _ALSO.get(kind, ())) and codec.accepts(value):
             return codec.save(value, store)
@@ -157,12 +182,13 @@ def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, co
             f"gave {_described(value)} as '{name}', which no codec can keep "
             f"({', '.join(codec.kind for codec in codecs)}); return a table, plain values, bytes or the path of a file",
         )
-    raise _error(task, f"declares that '{name}' is {_VALUE_TYPES.get(kind, f'a {kind}')}, but gave {_described(value)}")
+    said = _VALUE_TYPES.get(kind) or in_words(kind)
+    raise _error(task, f"declares that '{name}' is {said}, but gave {_described(value)}")
 
 
 def _passed_on(task: Task, artifact: Artifact, store: ArtifactStore) -> Artifact:
     """A step that returns an artifact gives what is in the store already, without reading it."""
-    if not store.has(artifact.digest):
+    if not is_whole(artifact, store):
         raise CorruptArtifactError(
             f"step '{task.step.name}' gave the artifact {artifact.digest[:12]}, but its bytes are not in the store; "
             f"run what made it again ({artifact.made_by or 'unknown'})",

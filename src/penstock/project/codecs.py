@@ -8,9 +8,9 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, Codec
 from penstock.errors import UnknownNameError
 from penstock.models import ModelCodec
-from penstock.stores import CODECS as STORED
+from penstock.stores import PLAIN_CODECS, with_collections
 
-CODECS: tuple[Codec, ...] = (ModelCodec(), *STORED)
+CODECS: tuple[Codec, ...] = with_collections((ModelCodec(), *PLAIN_CODECS))
 
 
 def load_artifact(artifact: Artifact, store: ArtifactStore) -> Any:

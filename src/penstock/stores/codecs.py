@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from penstock.core.ports import Codec
+from penstock.stores.collections import with_collections
 from penstock.stores.documents import JsonCodec
 from penstock.stores.files import ArrayCodec, BytesCodec, FileCodec, FolderCodec, TextCodec
 from penstock.stores.tabular import TableCodec
 
-CODECS: tuple[Codec, ...] = (
+PLAIN_CODECS: tuple[Codec, ...] = (
     TableCodec(),
     TextCodec(),
     BytesCodec(),
@@ -16,3 +17,7 @@ CODECS: tuple[Codec, ...] = (
     FolderCodec(),
     JsonCodec(),  # the widest, so it comes last
 )
+"""Those of single values."""
+
+CODECS: tuple[Codec, ...] = with_collections(PLAIN_CODECS)
+"""Those, and lists and mappings of them."""

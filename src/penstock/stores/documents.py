@@ -34,7 +34,7 @@ class JsonCodec:
     def save(self, value: Any, store: ArtifactStore) -> Artifact:
         """Store a value; facts are `size_bytes` and the value itself as `preview` where it is short."""
         plain = to_plain(value)
-        content = msgspec.json.encode(plain)
+        content = msgspec.json.encode(plain) + b"\n"  # so that 2 and the text "2" are not one artifact
         digest = store.put(content)
         facts: dict[str, Any] = {"size_bytes": len(content)}
         if len(content) <= _PREVIEW_CHARACTERS:
