@@ -11,10 +11,10 @@ import pytest
 from worlds import World
 
 import penstock as ps
-from penstock.core.collection import items
 from penstock.errors import DeclarationError
 from penstock.pipelines import pipeline, step
 from penstock.pipelines.kinds import fits, in_words, kind_of
+from penstock.values import items
 
 
 class Parts(NamedTuple):

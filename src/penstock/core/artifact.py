@@ -11,7 +11,7 @@ class Artifact:
     """A stored value: its bytes are the blob `digest` (blake3, hex); equal bytes are one artifact.
 
     `kind` says how to read it (`table`, `json`, `model`, `bytes`, `text`, `file`, ...; `list` and `mapping` name other
-    artifacts: see `core/collection.py`). `schema` holds (column, type) pairs
+    artifacts: see `values/collection.py`). `schema` holds (column, type) pairs
     of a table; `facts` what is worth showing (rows, size_bytes, a preview). `made_by` is "run/step" of the first maker.
     """
 

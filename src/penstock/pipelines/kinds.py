@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ForwardRef, NamedTuple
 
-from penstock.core.collection import COLLECTIONS
+from penstock.values import COLLECTIONS
 
 KINDS = {
     "pyarrow.Table": "table",

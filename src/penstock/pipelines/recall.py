@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from penstock.core.artifact import Artifact
-from penstock.core.collection import COLLECTIONS, is_whole, named_items
 from penstock.core.ports import ArtifactStore, Codec, MetadataStore
 from penstock.core.run import CacheEntry, Run, StepRun
 from penstock.errors import UnknownNameError
+from penstock.values import COLLECTIONS, is_whole, named_items
 
 _RUNS_BACK = 50
 _COMPARED = 6  # runs among which the previous run of a step is looked for, to say what changed

@@ -13,7 +13,6 @@ from time import time
 from typing import Any
 
 from penstock.core.artifact import Artifact, Source
-from penstock.core.collection import COLLECTIONS, is_whole, list_artifact, mapping_artifact, named_items
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import CorruptArtifactError, PenstockError, StepError, UnknownNameError
@@ -24,6 +23,7 @@ from penstock.pipelines.metrics import logging_metrics, metrics_file
 from penstock.pipelines.observed import observing, portable
 from penstock.pipelines.retrying import is_final
 from penstock.pipelines.seeds import seeded
+from penstock.values import COLLECTIONS, is_whole, list_artifact, mapping_artifact, named_items
 
 _HERE = os.path.dirname(__file__)
 _PACKAGE = os.path.dirname(_HERE) + os.sep

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from penstock.core.artifact import Artifact
-from penstock.core.collection import items, list_artifact, mapping_artifact, named_items
 from penstock.core.ports import ArtifactStore, Codec
 from penstock.errors import DataError, UnknownNameError
+from penstock.values import items, list_artifact, mapping_artifact, named_items
 
 _JSON_TYPES = frozenset({bool, int, float, str, type(None)})
 _HELD_BY_JSON = ("json", "text")

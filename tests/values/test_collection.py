@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from penstock.core.artifact import Artifact
-from penstock.core.collection import (
+from penstock.errors import CorruptArtifactError, UnknownNameError
+from penstock.stores import LocalArtifactStore
+from penstock.values import (
     closure,
     is_whole,
     item,
@@ -16,8 +18,6 @@ from penstock.core.collection import (
     mapping_artifact,
     named_items,
 )
-from penstock.errors import CorruptArtifactError, UnknownNameError
-from penstock.stores import LocalArtifactStore
 
 
 @pytest.fixture
