@@ -173,8 +173,19 @@ class NameChange:
     created: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """A request that starts one run however often it is sent: its idempotency key, the digest of what it asks, and the
+    id of the run, chosen before it starts: no two runs have one id."""
+
+    key: str
+    asked: str
+    run: str
+    created: float = 0.0
+
+
 Record: TypeAlias = (
     "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Lease | Cancellation | Metric"
     " | Trigger | Pause | Firing"
-    " | NamedVersion | NameChange | Attempt"
+    " | NamedVersion | NameChange | Attempt | StartRequest"
 )

@@ -11,11 +11,12 @@ from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParam
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import Services
-from penstock.pipelines.starting import start_run
+from penstock.pipelines.starting import START_SECONDS, start_run
 from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.working import run_task
 
 __all__ = [
+    "START_SECONDS",
     "Curve",
     "Event",
     "Names",

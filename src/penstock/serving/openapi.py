@@ -97,6 +97,7 @@ _RUN, _STEP = _parameter("id", "path"), _parameter("step", "path")
 _DIGEST = _parameter("digest", "path")
 _PAGE = (_parameter("limit", "query", "integer"), _parameter("after", "query"))
 _FILTERS = tuple(_parameter(name, "query") for name in ("pipeline", "experiment", "state", "mode", "engine", "tag"))
+_IDEMPOTENCY = _parameter("Idempotency-Key", "header")
 _LAST_EVENT = _parameter("Last-Event-ID", "header")
 
 _PATHS: dict[str, Json] = {
@@ -104,7 +105,7 @@ _PATHS: dict[str, Json] = {
     "/v1/pipelines/{name}/runs": {
         "post": _operation(
             "Run a pipeline: answers once the run is recorded; it goes on by itself",
-            (_NAME,),
+            (_NAME, _IDEMPOTENCY),
             body=_form("RunForm"),
             status=201,
             answer=_ID,

@@ -14,6 +14,7 @@ from penstock.serving.bodies import decoded, read_body
 from penstock.serving.drivers import plan_run, start_run
 from penstock.serving.errors import reported
 from penstock.serving.forms import PlanForm, RunForm
+from penstock.serving.idempotency import idempotency_key, started_once
 from penstock.serving.state import json_answer, serving
 
 
@@ -41,7 +42,19 @@ async def create_run(request: Request) -> Response:
     """POST /v1/pipelines/{name}/runs: answers once the run is recorded, or refused; it then goes on by itself."""
     served, name = serving(request), request.path_params["name"]
     form = decoded(await read_body(request.receive, served.limits.body_bytes), RunForm)
-    said = await run_in_threadpool(start_run, served.project.root, name, form)
+
+    def start(run_id: str = "") -> dict[str, Any]:
+        return start_run(served.project.root, name, form, run_id=run_id)
+
+    return await started(request, start, asked={"pipeline": name, "form": form})
+
+
+async def started(request: Request, start: Callable[..., dict[str, Any]], *, asked: Any) -> Response:
+    """Answer a request that starts a run: one that is sent again under the same `Idempotency-Key` starts no other."""
+    if key := idempotency_key(request):
+        said = await run_in_threadpool(started_once, serving(request).project.metadata, key, asked, start)
+    else:
+        said = await run_in_threadpool(start)
     return _refused(said, request) or json_answer({"id": said["id"]}, 201, {"location": f"/v1/runs/{said['id']}"})
 
 

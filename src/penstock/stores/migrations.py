@@ -106,6 +106,14 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
                 PRIMARY KEY (run, step, number))""",
         ),
     ),
+    (
+        7,  # requests that start one run only, however often they are sent
+        (
+            """CREATE TABLE start_requests (
+                key TEXT NOT NULL PRIMARY KEY, asked TEXT NOT NULL, run TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL)""",
+        ),
+    ),
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

@@ -24,6 +24,7 @@ from penstock.core.run import (
     NamedVersion,
     Record,
     Run,
+    StartRequest,
     StepRun,
 )
 from penstock.core.trigger import Firing, Pause, Trigger
@@ -119,6 +120,7 @@ RECORDS: dict[type, RecordTable[Any]] = {
         (Firing, "firings", ("trigger", "occurrence"), ("created",)),
         (NamedVersion, "named_versions", ("name", "version"), ("created",)),
         (NameChange, "name_changes", ("name", "alias", "sequence"), ("created",)),
+        (StartRequest, "start_requests", ("key",), ("created",)),
     )
 }
 """A new kind of record is a line here and a migration that makes its table."""

@@ -22,6 +22,7 @@ from penstock.core.run import (
     NamedVersion,
     Record,
     Run,
+    StartRequest,
     StepRun,
 )
 from penstock.core.trigger import Firing, Pause, Trigger
@@ -74,6 +75,7 @@ EVERY_KIND: tuple[Record, ...] = (
     Firing(trigger="nightly", occurrence="2026-11-25T02:00:00Z", run="r1", event={"data": {"missed": 0}}, created=9.0),
     NamedVersion(name="prices", version=1, digest="cd", expires=9.5, lineage={"run": "r1"}, created=6.0),
     NameChange(name="prices", alias="latest", sequence=1, version=1, reason="named", created=7.0),
+    StartRequest(key="k1", asked="ab", run="r1", created=6.0),
 )
 
 
