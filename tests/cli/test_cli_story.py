@@ -173,6 +173,33 @@ def test_an_interrupted_run_is_recorded_as_cancelled(failing, number):
     assert (shown["state"], shown["steps"][0]["state"]) == ("cancelled", "cancelled")
 
 
+def test_a_run_is_cancelled_from_another_process(failing):
+    with spawn(failing, "run", "waiting", "--json") as run:
+        id = json.loads(run.stdout.readline())["id"]
+        until(lambda: "waiting" in penstock(failing, "logs", id, "wait").stdout)
+        said = penstock(failing, "cancel", "latest", "--reason", "too slow").stdout
+        assert said.startswith(f"asked run {id} of waiting to stop")
+        assert run.wait(timeout=20) == 130
+    shown = json.loads(penstock(failing, "show", id, "--json").stdout)
+    assert (shown["state"], shown["steps"][0]["state"]) == ("cancelled", "cancelled")
+    again = penstock(failing, "cancel", id)
+    assert (again.exit_code, "has ended already: it is cancelled" in again.stderr) == (2, True)
+
+
+def test_every_attempt_of_a_step_is_shown(failing):
+    (failing / "pipelines.py").write_text(
+        FAILING.replace("@ps.step\ndef fail", '@ps.step(retries=1, retry_delay="10ms")\ndef fail')
+    )
+    id = json.loads(penstock(failing, "run", "failing", "--json").stdout.splitlines()[0])["id"]
+    said = penstock(failing, "show", id).stdout
+    assert "fail, attempt 1, after" in said
+    assert said.count("ValueError: the reason") >= 2
+    log = penstock(failing, "logs", id, "fail").stdout
+    assert log.startswith("before\n--- attempt 1: ValueError: the reason; again in 0.01 s ---\nbefore\n")
+    (step,) = json.loads(penstock(failing, "show", id, "--json").stdout)["steps"]
+    assert [each["number"] for each in step["failed_attempts"]] == [1]
+
+
 class Served:
     """A server of a project, and requests to it."""
 

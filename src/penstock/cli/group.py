@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("penstock.cli.runs:show", "Show a run and its steps."),
     "tag": ("penstock.cli.experiments:tag", "Give a run tags or a note."),
     "logs": ("penstock.cli.runs:logs", "Print what a step printed."),
+    "cancel": ("penstock.cli.cancel:cancel", "Stop a run, from wherever."),
     "why": ("penstock.cli.runs:why", "Say why a step ran, or did not."),
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
     "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),

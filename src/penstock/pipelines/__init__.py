@@ -1,5 +1,6 @@
 """Workflow pipelines: declare steps, plan what is stale, run it on an engine, explain why."""
 
+from penstock.pipelines.cancelling import cancel_run
 from penstock.pipelines.declare import StepFunction, step
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
 from penstock.pipelines.executing import execute, new_run_id
@@ -31,6 +32,7 @@ __all__ = [
     "StepEnded",
     "StepFunction",
     "StepStarted",
+    "cancel_run",
     "curves",
     "drives",
     "execute",

@@ -12,7 +12,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import DONE, CacheEntry, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import RunError, UnknownNameError
-from penstock.pipelines import Curve, curves, metrics_file, read_metrics, reap, tag_run
+from penstock.pipelines import Curve, cancel_run, curves, metrics_file, read_metrics, reap, tag_run
 from penstock.project.codecs import load_artifact
 
 _POLL_SECONDS = 0.05
@@ -43,6 +43,10 @@ class Recorded(Protocol):
         """Have runs whose process is gone marked as failed: nobody else says so."""
         ...
 
+    def cancel(self, run: RunRecord, reason: str) -> None:
+        """Ask for a run to be cancelled."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LocalRecords:
@@ -67,6 +71,10 @@ class LocalRecords:
     def reap(self) -> None:
         """Look which processes are gone."""
         reap(self.metadata)
+
+    def cancel(self, run: RunRecord, reason: str) -> None:
+        """Record the wish; the driver of the run sees it."""
+        cancel_run(self.metadata, run, reason=reason)
 
 
 def maker(metadata: MetadataStore, step: StepRun) -> tuple[str, str]:
@@ -212,6 +220,13 @@ class Run:
             said = failed[0].error.partition("\n")[0] if failed else record.error
             raise RunError(f"run {self.id} of {record.pipeline} {record.state}: {said}", run_id=self.id)
         return self.artifact(step, output).load()
+
+    def cancel(self, *, reason: str = "") -> None:
+        """Ask for the run to be stopped, with every process that its steps have started; `wait()` for it to end.
+
+        Raises `ConflictError` where it has ended already.
+        """
+        self._recorded.cancel(self.record, reason)
 
     def wait(self, timeout_seconds: float | None = None) -> Run:
         """Return when the run has ended, or raise `TimeoutError`."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +10,7 @@ from typing import Any
 import msgspec
 
 from penstock import pipelines
-from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Run
-from penstock.errors import ConflictError, RunError
-from penstock.pipelines import drives, reap
+from penstock.errors import RunError
 from penstock.serving.forms import PlanForm, RunForm
 
 _PLAN_SECONDS = 60.0
@@ -57,18 +52,3 @@ def _options(form: PlanForm) -> list[str]:
         options += [f"--experiment={form.experiment}"] if form.experiment else []
         options += [f"--engine={form.engine}"] if form.engine else []
     return options
-
-
-def cancel_run(metadata: MetadataStore, run: Run) -> None:
-    """Ask the process that drives a run to cancel it, as Ctrl-C does; the run records how it ended.
-
-    Raises `ConflictError` when the run has ended, its process is gone, or it is a statement that this server runs.
-    """
-    if run.state in DONE:
-        raise ConflictError(f"run {run.id} has ended already: it is {run.state}")
-    if run.pid is None or not drives(run):
-        reap(metadata)
-        raise ConflictError(f"the process that drove run {run.id} is gone, so it failed; run the pipeline again")
-    if run.pid == os.getpid():
-        raise ConflictError(f"run {run.id} is part of a SQL statement that the server itself runs; it ends by itself")
-    os.kill(run.pid, signal.SIGINT)

@@ -11,8 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
 from penstock.errors import RequestError, UnknownNameError
-from penstock.pipelines import reap
-from penstock.serving.drivers import cancel_run
+from penstock.pipelines import cancel_run, reap
 from penstock.serving.parameters import page, parameters
 from penstock.serving.progress import run_events
 from penstock.serving.shown import shown_run, shown_step
