@@ -1,20 +1,27 @@
 """The artifact repository: what is kept, under which names, where it came from, and what may go."""
 
 from penstock.artifacts.finding import find_artifact, find_artifacts, find_run, find_step, size_of
+from penstock.artifacts.lineage import Edge, Lineage, Node, trace_lineage
 from penstock.artifacts.names import expired, find_named, name_artifact
+from penstock.artifacts.starting import find_start
 from penstock.artifacts.versions import MODELS, NAMES, Register, resolve
 
 __all__ = [
+    "Edge",
+    "Lineage",
     "MODELS",
     "NAMES",
+    "Node",
     "Register",
     "expired",
     "find_artifact",
     "find_artifacts",
     "find_named",
     "find_run",
+    "find_start",
     "find_step",
     "name_artifact",
     "resolve",
     "size_of",
+    "trace_lineage",
 ]

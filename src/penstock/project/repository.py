@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from penstock import artifacts
-from penstock.artifacts import NAMES, versions
+from penstock.artifacts import NAMES, Lineage, versions
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import NameChange, NamedVersion
@@ -106,6 +106,12 @@ class Repository:
         found = versions.resolve(self._metadata, NAMES, version)
         versions.point(self._metadata, NAMES, found.name, alias, found.version, reason=reason)
         return found
+
+    def lineage(self, what: str, *, up: bool = True, down: bool = True) -> Lineage:
+        """Return what a thing comes from (`up`), and what came of it (`down`): a run, `<run>/<step>`, an artifact, a
+        model (`bicycle@champion`), a name (`prices@latest`)."""
+        start = artifacts.find_start(self._metadata, what)
+        return artifacts.trace_lineage(start, self._metadata, self._store, up=up, down=down)
 
     def _record(self, artifact: ArtifactView | Artifact | str) -> Artifact:
         if isinstance(artifact, ArtifactView):
