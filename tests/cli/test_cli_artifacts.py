@@ -99,3 +99,22 @@ def test_an_artifact_is_written_to_a_file_or_a_folder(root: Path, tmp_path: Path
     assert "copied is there already" in said(root, "artifacts", "export", "latest/folder", "copied", code=2)
     assert "'.xlsx' is not a format to write" in said(root, "artifacts", "export", "latest/prices", "a.xlsx", code=2)
     assert "cannot be written" in said(root, "artifacts", "export", "latest/words", "no/where", code=4)
+
+
+def test_lineage_is_a_tree_both_ways(root: Path) -> None:
+    said(root, "artifacts", "name", "latest/prices", "prices")
+    up = said(root, "lineage", "latest/words", "--up").splitlines()
+    assert up[0].startswith("step words() of making ")
+    assert up[0].endswith(" comes from")
+    assert up[1].startswith("└─ rows: table ")
+    assert up[2].startswith("   └─ step prices(n=10) of making ")
+    down = said(root, "lineage", "prices", "--down")
+    assert down.startswith("name prices/1 became\n")
+    assert "step words() of making" in down
+    assert "step folder() of making" in down
+    both = said(root, "lineage", "latest/folder")
+    assert "comes from" in both
+    assert "nothing became it" not in both
+    found = json.loads(said(root, "lineage", "latest", "--json"))
+    assert {node["label"] for node in found["nodes"] if node["kind"] == "step"} == {"prices", "words", "folder"}
+    assert "no artifact, model or run named 'wordz'" in said(root, "lineage", "wordz", code=2)

@@ -7,10 +7,10 @@ from penstock.artifacts.starting import find_start
 from penstock.artifacts.versions import MODELS, NAMES, Register, resolve
 
 __all__ = [
-    "Edge",
-    "Lineage",
     "MODELS",
     "NAMES",
+    "Edge",
+    "Lineage",
     "Node",
     "Register",
     "expired",

@@ -182,10 +182,14 @@ def _node(record: Start, history: History) -> Node:
             return Node(id=f"step:{record.run}/{record.step}", kind="step", label=record.step, facts=facts)
         case ModelVersion():
             label = f"{record.model}/{record.version}"
-            return Node(id=f"model:{label}", kind="model", label=label, facts={"metrics": record.metrics} | record.lineage)
+            return Node(
+                id=f"model:{label}", kind="model", label=label, facts={"metrics": record.metrics} | record.lineage
+            )
         case NamedVersion():
             label = f"{record.name}/{record.version}"
-            return Node(id=f"name:{label}", kind="name", label=label, facts={"expires": record.expires} | record.lineage)
+            return Node(
+                id=f"name:{label}", kind="name", label=label, facts={"expires": record.expires} | record.lineage
+            )
 
 
 def _parts(step: StepRun, kind: str) -> dict[str, str]:

@@ -19,9 +19,11 @@ def find_start(metadata: MetadataStore, what: str) -> list[Start]:
     """
     sort, colon, rest = what.partition(":")
     if colon and sort in ("model", "name"):
-        return [versions.resolve(metadata, MODELS, rest) if sort == "model" else versions.resolve(metadata, NAMES, rest)]
+        return [
+            versions.resolve(metadata, MODELS, rest) if sort == "model" else versions.resolve(metadata, NAMES, rest)
+        ]
     name, separator, after = versions.parted(what)
-    is_model, is_name = (name in versions.names(metadata, register) for register in (MODELS, NAMES))
+    is_model, is_name = name in versions.names(metadata, MODELS), name in versions.names(metadata, NAMES)
     if is_model and is_name:
         raise DeclarationError(f"'{name}' is a model and an artifact; write model:{what} or name:{what}")
     if is_model:
@@ -44,4 +46,4 @@ def _artifact_or_run(metadata: MetadataStore, what: str) -> list[Start]:
     except UnknownNameError as error:
         known = [*versions.names(metadata, MODELS), *versions.names(metadata, NAMES), *error.known]
         raise UnknownNameError("artifact, model or run", what, known) from None
-    return sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)
+    return [*sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)]

@@ -55,7 +55,7 @@ def _print(found: Lineage, heading: str, *, up: bool) -> None:
 
 
 def _branches(found: Lineage, id: str, *, up: bool, seen: set[str]) -> Iterator[str]:
-    """Yield the lines below a node; what was shown before is only named. (A stack of its own: pipelines may be deep.)"""
+    """Yield the lines below a node; what was shown before is only named. (No recursion: pipelines may be deep.)"""
     seen.add(id)
     stack = [(iter(_next(found, id, up=up)), "")]
     while stack:
@@ -74,7 +74,10 @@ def _branches(found: Lineage, id: str, *, up: bool, seen: set[str]) -> Iterator[
 
 
 def _next(found: Lineage, id: str, *, up: bool) -> list[tuple[str, Node, bool]]:
-    ways = found.above(id) if up else found.below(id)
+    of_bytes = (
+        not up and id in found.start and found.nodes[id].kind in ("model", "name")
+    )  # what came of it came of those
+    ways = found.above(id) if up or of_bytes else found.below(id)
     return [
         (f"{edge.label}: " if edge.label not in ("", "result", "version") else "", node, position == len(ways) - 1)
         for position, (edge, node) in enumerate(ways)
@@ -94,7 +97,8 @@ def _said(node: Node) -> str:
             given = list(facts["parameters"].items())
             shown = ", ".join(f"{name}={value}" for name, value in given[:_SHOWN_PARAMETERS])
             more = ", ..." if len(given) > _SHOWN_PARAMETERS else ""
-            return f"step {node.label}({shown}{more}) of {facts['pipeline'] or 'a run not recorded any more'} {facts['run']}"
+            pipeline = facts["pipeline"] or "a run not recorded any more,"
+            return f"step {node.label}({shown}{more}) of {pipeline} {facts['run']}"
         case "source":
             return f"source {node.label} ({facts['digest'][:12]})"
     return f"{node.kind} {node.label}"
