@@ -74,9 +74,7 @@ def _branches(found: Lineage, id: str, *, up: bool, seen: set[str]) -> Iterator[
 
 
 def _next(found: Lineage, id: str, *, up: bool) -> list[tuple[str, Node, bool]]:
-    of_bytes = (
-        not up and id in found.start and found.nodes[id].kind in ("model", "name")
-    )
+    of_bytes = not up and id in found.start and found.nodes[id].kind in ("model", "name")
     ways = found.above(id) if up or of_bytes else found.below(id)
     return [
         (f"{edge.label}: " if edge.label not in ("", "result", "version") else "", node, position == len(ways) - 1)
