@@ -58,3 +58,28 @@ def test_a_tag_without_a_value_is_wrong_use(call, arguments):
     said = call(*arguments)
     assert said.exit_code == 2
     assert "has no '='" in said.output
+
+
+def test_experiments_are_listed_with_their_metrics_and_shown_run_by_run(call):
+    assert "no experiments here yet" in call("experiments").output
+    for n in (3, 1):
+        call("run", "doubled", "-p", f"n={n}", "--experiment", "tries", "--note", f"n is {n}")
+    (listed,) = json.loads(call("experiments", "--json").output)["experiments"]
+    assert (listed["name"], listed["runs"]) == ("tries", 2)
+    assert (listed["metrics"]["double"]["lowest"], listed["metrics"]["double"]["highest"]) == (2.0, 6.0)
+    assert call("experiments").output.split()[-4:] == ["double", "2", "2", "6"]
+    lines = call("experiments", "tries", "--sort", "double").output.splitlines()
+    assert lines[1].split()[-3:] == ["n", "is", "1"]
+    said = call("experiments", "tries", "--sort", "nothing")
+    assert said.exit_code == 2
+    assert "no metric named 'nothing' in experiment 'tries'" in said.output
+
+
+def test_runs_are_compared_by_what_differs(call):
+    call("run", "doubled")
+    call("run", "doubled", "-p", "n=2")
+    first = json.loads(call("runs", "--json").output)[1]["id"]
+    said = call("compare", first, "latest").output
+    assert "double  2  4  +2" in said
+    assert "parameter n changed 1 -> 2" in said
+    assert json.loads(call("compare", first, "latest", "--json").output)["params"] == [{"name": "n", "values": [1, 2]}]

@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("penstock.cli.run:plan", "Say which steps a run would run, and why."),
     "runs": ("penstock.cli.runs:runs", "List runs, newest first."),
     "show": ("penstock.cli.runs:show", "Show a run and its steps."),
+    "experiments": ("penstock.cli.experiments:experiments", "List experiments, or the runs of one."),
+    "compare": ("penstock.cli.experiments:compare", "Say what differs between runs."),
     "tag": ("penstock.cli.experiments:tag", "Give a run tags or a note."),
     "logs": ("penstock.cli.runs:logs", "Print what a step printed."),
     "cancel": ("penstock.cli.cancel:cancel", "Stop a run, from wherever."),

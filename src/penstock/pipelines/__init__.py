@@ -1,10 +1,12 @@
 """Workflow pipelines: declare steps, plan what is stale, run it on an engine, explain why."""
 
 from penstock.pipelines.cancelling import cancel_run
+from penstock.pipelines.comparing import Comparison, Difference, MetricComparison, StepComparison, compare
 from penstock.pipelines.declare import StepFunction, step
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
 from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
+from penstock.pipelines.finals import final_metrics, maker
 from penstock.pipelines.liveness import drives, reap
 from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
 from penstock.pipelines.observed import note, observe_file
@@ -18,8 +20,11 @@ from penstock.pipelines.working import run_task
 
 __all__ = [
     "START_SECONDS",
+    "Comparison",
     "Curve",
+    "Difference",
     "Event",
+    "MetricComparison",
     "Names",
     "OnEvent",
     "PipelineFunction",
@@ -29,16 +34,20 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "Services",
+    "StepComparison",
     "StepEnded",
     "StepFunction",
     "StepStarted",
     "cancel_run",
+    "compare",
     "curves",
     "drives",
     "execute",
+    "final_metrics",
     "find_runs",
     "in_step",
     "log_metric",
+    "maker",
     "metrics_file",
     "new_run_id",
     "note",

@@ -13,11 +13,12 @@ from penstock import models, sql
 from penstock.core.model import Model
 from penstock.core.run import ModelVersion
 from penstock.models import ModelGraph
-from penstock.pipelines import Names, OnEvent, PipelineFunction, Plan, find_runs, plan, reap, trace, why
+from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan, find_runs, plan, reap, trace, why
 from penstock.project.catalog import ProjectCatalog
 from penstock.project.config import Config, load_config
 from penstock.project.declared import load_pipelines
 from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, project_root, services
+from penstock.project.experiments import Experiments, compare_runs
 from penstock.project.fitting import fit_pipeline, given_rows, named_rows
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repository import Repository
@@ -36,7 +37,8 @@ class Project:
     """A folder with its configuration, and the stores that hold what was made.
 
     `models` are the registered models by name: `project.models["bicycle"].alias("champion")`; `repository` is all that
-    was made: `project.repository["prices@latest"].load()`.
+    was made: `project.repository["prices@latest"].load()`; `experiments` are runs under one name:
+    `project.experiments["depth"].metrics`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -48,6 +50,7 @@ class Project:
         self.repository = Repository(config, self.metadata, self.artifacts)
         self._services = services(config, self.metadata, self.artifacts)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root)
+        self.experiments = Experiments(self._recorded)
 
     @cached_property
     def pipelines(self) -> Mapping[str, PipelineFunction]:
@@ -113,6 +116,10 @@ class Project:
     def why(self, run: Run | str, step: str) -> str:
         """Say in one line why a step of a run ran, or did not."""
         return why(self.metadata, run if isinstance(run, str) else run.id, step)
+
+    def compare(self, run: Run | str, other: Run | str, *more: Run | str) -> Comparison:
+        """Say what differs between runs: parameters, metrics, steps, data and code; the first is compared with."""
+        return compare_runs(self._recorded, run, other, *more)
 
     def runs(self, *, limit: int | None = None, tags: Mapping[str, Any] | None = None, **equal: str) -> list[Run]:
         """Return runs, newest first; filtered by `pipeline`, `experiment`, `state`, and `tags` that they have."""

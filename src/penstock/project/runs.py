@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
-from penstock.core.run import DONE, CacheEntry, Metric, Run as RunRecord, State, StepRun
+from penstock.core.run import DONE, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import RunError, UnknownNameError
-from penstock.pipelines import Curve, cancel_run, curves, metrics_file, read_metrics, reap, tag_run
+from penstock.pipelines import Curve, cancel_run, curves, maker, metrics_file, read_metrics, reap, tag_run
 from penstock.project.codecs import load_artifact
 
 _POLL_SECONDS = 0.05
@@ -75,15 +75,6 @@ class LocalRecords:
     def cancel(self, run: RunRecord, reason: str) -> None:
         """Record the wish; the driver of the run sees it."""
         cancel_run(self.metadata, run, reason=reason)
-
-
-def maker(metadata: MetadataStore, step: StepRun) -> tuple[str, str]:
-    """Return the run and the name of the step run that made what a step gives: another one where it was up to date."""
-    if step.origin:
-        run, _, name = step.origin.partition("/")
-        return run, name
-    entry = metadata.get(CacheEntry, step.key) if step.state == "up_to_date" else None
-    return (entry.run, entry.step) if entry is not None else (step.run, step.step)
 
 
 class StepView:
