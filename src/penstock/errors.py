@@ -7,7 +7,11 @@ PenstockError
 ├── ExpressionError       an expression has no meaning: wrong argument types, a value outside an operation's domain
 ├── SqlError              a SQL text that we cannot run, and where in it
 ├── DataError             rows or a file that are not what was declared (`field`)
-├── RequestError          a request body that is not of the form its endpoint takes
+├── RequestError          a request to a server that it cannot answer
+│   ├── TooLargeError         a body above the server's limit
+│   ├── UnauthorizedError     a request without the server's token
+│   ├── ForbiddenError        a request that the server is not configured to answer
+│   └── UnreachableError      no server answers, or its answer broke off (`url`)
 ├── StepError             a step did not produce what it declared (`step`)
 ├── RunError              a run that did not succeed (`run_id`)
 ├── ConflictError         something of that identity exists already
@@ -39,6 +43,8 @@ class DeclarationError(PenstockError):
 
 class UnknownNameError(DeclarationError):
     """A name that nothing has; the message lists what there is and the nearest name."""
+
+    _within = ""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, within: str = "") -> None:
         """Say that no `kind` is named `name`, among `known`, optionally within some named thing."""
@@ -75,7 +81,28 @@ class DataError(PenstockError):
 
 
 class RequestError(PenstockError):
-    """A request body that is not of the form that its endpoint takes."""
+    """A request to a server that it cannot answer: a body that is not of the form that its endpoint takes."""
+
+
+class TooLargeError(RequestError):
+    """A request body above the server's limit."""
+
+
+class UnauthorizedError(RequestError):
+    """A request without the server's token, or with another."""
+
+
+class ForbiddenError(RequestError):
+    """A request that the server is not configured to answer."""
+
+
+class UnreachableError(RequestError):
+    """A server that does not answer, or whose answer broke off."""
+
+    def __init__(self, message: str, *, url: str | None = None) -> None:
+        """Keep the server's address."""
+        super().__init__(message)
+        self.url = url
 
 
 class StepError(PenstockError):
@@ -115,6 +142,8 @@ class StorageError(PenstockError):
 
 class MissingExtraError(PenstockError):
     """An optional dependency is not installed."""
+
+    _purpose = "this"
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
         """Name the package, what needs it and the command that installs it."""

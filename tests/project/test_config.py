@@ -55,3 +55,27 @@ def test_wrong_values_are_errors_that_name_the_key(tmp_path: Path, text: str, me
 def test_a_wrong_environment_variable_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="server"):
         load_config(tmp_path, {"PENSTOCK_SERVER_PORT": "eighty"})
+
+
+def test_the_servers_token_comes_from_the_environment_the_configuration_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-a-file\n")
+    config = load_config(_write(tmp_path, '[server]\ntoken_file = "token"\n'), {})
+    assert config.server_token == "from-a-file"
+    assert load_config(tmp_path, {"PENSTOCK_SERVER_TOKEN": "given"}).server_token == "given"
+    assert load_config(_write(tmp_path, ""), {}).server_token == ""
+
+
+def test_a_token_is_not_shown(tmp_path: Path) -> None:
+    assert "hidden" not in repr(load_config(tmp_path, {"PENSTOCK_SERVER_TOKEN": "hidden"}))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "token in .*nothing cannot be read"), ("\n", "is empty"), ("clé", "characters that a header cannot carry")],
+)
+def test_a_token_that_cannot_be_is_an_error(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "nothing").write_text(content)
+    config = load_config(_write(tmp_path, '[server]\ntoken_file = "nothing"\n'), {})
+    with pytest.raises(DeclarationError, match=message):
+        _ = config.server_token

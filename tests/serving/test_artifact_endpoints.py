@@ -58,7 +58,7 @@ def test_a_form_that_a_table_has_not_is_a_bad_request_that_names_those_it_has(cl
 @pytest.mark.parametrize(
     ("value", "media", "body"),
     [
-        ({"a": [1, None]}, "application/json", b'{"a":[1,null]}'),
+        ({"a": [1, None]}, "application/json", b'{"a":[1,null]}\n'),
         ("Zürich", "text/plain; charset=utf-8", "Zürich".encode()),
         (b"\x00\xff", "application/octet-stream", b"\x00\xff"),
     ],

@@ -76,7 +76,7 @@ def test_a_port_that_is_taken_is_a_conflict(tmp_path):
 def test_a_host_that_is_not_ours_is_a_wrong_declaration(tmp_path):
     project = FakeProject(tmp_path)
     with pytest.raises(DeclarationError, match=r"192\.0\.2\.1"):
-        serve(project, host="192.0.2.1", port=0)
+        serve(project, host="192.0.2.1", port=0, token="t")
     project.metadata.close()
 
 

@@ -24,6 +24,7 @@ def serve(root: Path, host: str | None, port: int | None, allow_sql_writes: bool
         host=project.config.server.host if host is None else host,
         port=project.config.server.port if port is None else port,
         sql_writes=allow_sql_writes,
+        token=project.config.server_token,
         announce=_announce,
     )
 

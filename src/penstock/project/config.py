@@ -44,10 +44,13 @@ class EngineSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSection:
-    """`[server]`: where `penstock serve` listens."""
+    """`[server]`: where `penstock serve` listens, and the token that every request must then bring: itself, or the file
+    that holds it."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
+    token: str = field(default="", repr=False)
+    token_file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,23 @@ class Config:
     def state(self) -> Path:
         """The folder of the project's state."""
         return self.root / STATE
+
+    @property
+    def server_token(self) -> str:
+        """The server's token, "" where it has none; raises `DeclarationError` for one that no request can bring."""
+        token, where = self.server.token, "the server's token"
+        if not token and self.server.token_file:
+            path = self.root / self.server.token_file
+            where = f"the server's token in {path}"
+            try:
+                token = path.read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise DeclarationError(f"{where} cannot be read: {error}") from error
+            if not token:
+                raise DeclarationError(f"{where} is empty; write a long random text there, or leave token_file out")
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise DeclarationError(f"{where} has characters that a header cannot carry; use letters and digits")
+        return token
 
 
 _SECTIONS: dict[str, type] = {

@@ -16,8 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from penstock.errors import ForbiddenError
 from penstock.serving import artifacts, pages, pipelines, queries, registry, runs
-from penstock.serving.errors import ForbiddenError, failure, plain_failure
+from penstock.serving.errors import failure, plain_failure
+from penstock.serving.guard import guarded
 from penstock.serving.metrics import Metrics
 from penstock.serving.predict import predict_or
 from penstock.serving.predictors import Predictors
@@ -51,8 +53,11 @@ ROUTES = [
 ]
 
 
-def application(project: Service, make_predictor: MakePredictor, *, limits: Limits | None = None) -> ASGIApp:
-    """Return the application that serves a project. It follows the registry while its lifespan lasts."""
+def application(
+    project: Service, make_predictor: MakePredictor, *, limits: Limits | None = None, token: str = ""
+) -> ASGIApp:
+    """Return the application that serves a project, to those who have the token if there is one. It follows the
+    registry while its lifespan lasts."""
     predictors, metrics = Predictors(project, make_predictor), Metrics()
     served = Serving(project=project, predictors=predictors, metrics=metrics, limits=limits or Limits())
 
@@ -69,7 +74,8 @@ def application(project: Service, make_predictor: MakePredictor, *, limits: Limi
             gc.unfreeze()
 
     rest = _answering(Router(routes=ROUTES, lifespan=lifespan), served)
-    return predict_or(rest, predictors=predictors, metrics=metrics, body_limit_bytes=served.limits.body_bytes)
+    whole = predict_or(rest, predictors=predictors, metrics=metrics, body_limit_bytes=served.limits.body_bytes)
+    return guarded(whole, token) if token else whole
 
 
 def _answering(router: Router, served: Serving) -> ASGIApp:

@@ -8,8 +8,7 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from penstock.errors import RequestError
-from penstock.serving.errors import TooLargeError
+from penstock.errors import RequestError, TooLargeError
 
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -16,6 +16,7 @@ from penstock.errors import (
     DataError,
     DeclarationError,
     ExpressionError,
+    ForbiddenError,
     MissingExtraError,
     PenstockError,
     RequestError,
@@ -23,6 +24,8 @@ from penstock.errors import (
     SqlError,
     StepError,
     StorageError,
+    TooLargeError,
+    UnauthorizedError,
     UnknownNameError,
     code,
     describe,
@@ -31,16 +34,9 @@ from penstock.errors import (
 LOG = logging.getLogger("penstock.server")
 
 
-class TooLargeError(RequestError):
-    """A request body above the server's limit."""
-
-
-class ForbiddenError(RequestError):
-    """A request that this server is not configured to answer."""
-
-
 STATUSES: dict[type[PenstockError], int] = {
     RequestError: 400,
+    UnauthorizedError: 401,
     ForbiddenError: 403,
     UnknownNameError: 404,  # 422 where the name stands in the body and not in the path
     ConflictError: 409,

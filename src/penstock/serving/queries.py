@@ -8,9 +8,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from penstock.errors import DataError, RunError
+from penstock.errors import DataError, ForbiddenError, RunError
 from penstock.serving.bodies import decoded, read_body
-from penstock.serving.errors import ForbiddenError
 from penstock.serving.forms import SqlForm
 from penstock.serving.state import Serving, json_answer, serving
 from penstock.sql import Query, parse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import signal
 import socket
@@ -23,12 +24,14 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     sql_writes: bool = False,
+    token: str = "",
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve a project until SIGINT or SIGTERM; requests under way are answered first.
 
     `announce` gets the server's URL once it takes connections; port 0 picks a free one. Raises `ConflictError` when the
-    port is taken. Without `sql_writes` only queries may come over REST.
+    port is taken. Without `sql_writes` only queries may come over REST; without `token` the server listens on this
+    machine only, since whoever reaches it may run pipelines.
     """
     for package in ("uvicorn", "starlette"):
         if find_spec(package) is None:
@@ -42,21 +45,27 @@ def serve(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     config = uvicorn.Config(
-        application(project, row_predictor, limits=Limits(sql_writes=sql_writes)),
+        application(project, row_predictor, limits=Limits(sql_writes=sql_writes), token=token),
         access_log=False,
         log_config=None,
         log_level=logging.WARNING,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    with _listening(host, port) as listener, _stopped_by_signals():
+    with _listening(host, port, open_to_all=not token) as listener, _stopped_by_signals():
         announce(_url(host, listener.getsockname()[1]))
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int, *, open_to_all: bool) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if open_to_all and not ipaddress.ip_address(address[0]).is_loopback:
+            raise DeclarationError(
+                f"at host '{host}' other machines reach this server, and whoever reaches it may run pipelines; set a "
+                "token (PENSTOCK_SERVER_TOKEN, or token or token_file in [server] of penstock.toml), or listen at "
+                "127.0.0.1"
+            )
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
