@@ -13,7 +13,7 @@ from penstock.core.artifact import Source
 from penstock.core.ports import Context, Outcome, Task
 from penstock.core.run import StepRun
 from penstock.engines import InlineEngine
-from penstock.pipelines import Services, execute, observe_file, run_task, trace
+from penstock.pipelines import Services, execute, observe, run_task, trace
 from penstock.stores import CODECS, LocalArtifactStore, SqlMetadata
 
 _FRESH = multiprocessing.get_context("forkserver")
@@ -42,6 +42,7 @@ def _main(folder: Path, answer: Connection) -> None:
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
+    _set_environment(folder / "env.txt")
     metadata = SqlMetadata(f"sqlite:///{folder}/.penstock/m.db")
     services = Services(
         metadata=metadata,
@@ -56,6 +57,13 @@ def _main(folder: Path, answer: Connection) -> None:
     answer.send(metadata.find(StepRun, run=run.id))
 
 
+def _set_environment(file: Path) -> None:
+    """The shell that this process was started from, in tests that change it."""
+    for line in file.read_text().splitlines() if file.is_file() else ():
+        name, _, value = line.partition("=")
+        os.environ[name] = value
+
+
 def _source(text: str) -> Source:
     path = Path(text).resolve()
-    return Source(name=text, uris=(str(path),), format="csv", digest=observe_file(f"file:{path}"))
+    return Source(name=text, uris=(str(path),), format="csv", digest=observe(f"file:{path}"))

@@ -69,7 +69,7 @@ def test_a_path_that_a_step_gives_is_kept(world: World, tmp_path: Path) -> None:
 
     outcome = run(world, writes)
     assert outcome.outputs["result"].kind == "file"
-    assert outcome.observed == {}
+    assert outcome.observed == {"wrote:made.txt": ""}
 
 
 def breaks(x: int) -> float:
@@ -118,7 +118,7 @@ def test_files_that_a_step_reads_are_observed_but_not_those_it_wrote_or_the_stor
     table = stored(world, pa.table({"x": [1]}))
     outcome = run(world, looks)
     assert outcome.error == ""
-    assert set(outcome.observed) == {"file:given.txt", "alias:m@champion"}
+    assert set(outcome.observed) == {"file:given.txt", "wrote:made.txt", "alias:m@champion"}
 
 
 def test_a_file_that_is_gone_in_the_end_is_not_observed(world: World) -> None:
@@ -130,4 +130,4 @@ def test_a_file_that_is_gone_in_the_end_is_not_observed(world: World) -> None:
         (world.root / "given.txt").unlink()
         return text
 
-    assert run(world, removes).observed == {}
+    assert run(world, removes).observed == {"wrote:given.txt": ""}

@@ -11,7 +11,7 @@ from penstock.core.artifact import Artifact, Source
 from penstock.core.ports import Context, Engine, Outcome, Task
 from penstock.core.run import Run, StepRun
 from penstock.engines import InlineEngine
-from penstock.pipelines import Event, PipelineFunction, Plan, Services, execute, observe_file, plan, run_task, trace
+from penstock.pipelines import Event, PipelineFunction, Plan, Services, execute, observe, plan, run_task, trace
 from penstock.stores import CODECS, LocalArtifactStore, SqlMetadata
 
 STORES: dict[str, LocalArtifactStore] = {}
@@ -39,7 +39,7 @@ class World:
             artifacts=self.store,
             codecs=CODECS,
             sources=self.source,
-            observe=lambda name: self.seen.get(name, observe_file(name)),
+            observe=lambda name: self.seen.get(name, observe(name)),
             entry="worlds:work",
             context=Context(root=str(self.root), metadata="", artifacts=str(self.root / "artifacts")),
             logs=self.root / "logs",
@@ -57,7 +57,7 @@ class World:
 
     def source(self, text: str) -> Source:
         path = self.root / text
-        return Source(name=text, uris=(str(path),), format="csv", digest=observe_file(f"file:{path}"))
+        return Source(name=text, uris=(str(path),), format="csv", digest=observe(f"file:{path}"))
 
     def run(self, pipeline: PipelineFunction, params: Mapping[str, Any] | None = None, **options: Any) -> Run:
         options.setdefault("engine", self.engine)

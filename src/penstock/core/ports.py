@@ -58,7 +58,7 @@ class Outcome:
     that the same task would fail again, so that nobody tries.
 
     `observed` is what the step looked at outside its arguments ("file:/a/b.csv" -> digest, "alias:bicycle@champion" ->
-    version); a later hit needs it unchanged.
+    version); a later hit needs it unchanged. "wrote:<path>" says what it wrote there.
     """
 
     task: str

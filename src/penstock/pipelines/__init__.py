@@ -9,7 +9,7 @@ from penstock.pipelines.explaining import why
 from penstock.pipelines.finals import final_metrics, maker
 from penstock.pipelines.liveness import drives, reap
 from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
-from penstock.pipelines.observed import note, observe_file
+from penstock.pipelines.observed import note, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.selection import Names, select
@@ -51,7 +51,7 @@ __all__ = [
     "metrics_file",
     "new_run_id",
     "note",
-    "observe_file",
+    "observe",
     "pipeline",
     "plan",
     "read_metrics",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from penstock.core.artifact import Artifact, Named, Source
@@ -35,6 +36,11 @@ def resolve(value: Any, outputs: Outputs, load: Callable[[Artifact], Any]) -> An
         case dict() | FrozenMap():
             return type(value)({key: resolve(item, outputs, load) for key, item in value.items()})
     return value
+
+
+def given(step: Step, name: str, value: Any) -> Any:
+    """Return a plain value as the step gets it: a text where a path is declared is a path."""
+    return Path(value) if step.kinds.get(name) == "file" and isinstance(value, str) else value
 
 
 def decide(condition: Condition | Ref | bool | None, outputs: Outputs, load: Callable[[Artifact], Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _ORDER = (
-    "parameter", "source", "input", "global", "captured", "code", "file", "version", "library", "outputs", "python",
+    "parameter", "source", "input", "code", "file", "global", "captured", "version", "library", "outputs", "python",
     "platform",
 )  # fmt: skip
 
@@ -28,6 +28,25 @@ def change(step: str, new: Mapping[str, str], old: Mapping[str, str], *, only_kn
         return ""
     more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     return _words(step, changed[0], new, old) + more
+
+
+def observed_change(name: str, before: str, now: str) -> str:
+    """Return in words that something which a step looked at, outside its arguments, is not as it was."""
+    kind, _, what = name.partition(":")
+    match kind:
+        case "file":
+            return f"file {what}, which it reads, {_happened(before, now)}"
+        case "code":
+            return f"code of {what}, which it imports, {_happened(before, now)}"
+        case "names":
+            return f"the files in folder {what}, which it lists, {'changed' if now else 'are gone'}"
+        case "env":
+            return f"environment variable {what}, which it reads, {_happened(before, now, 'is set')}"
+    return f"{kind} {what}, which it reads, {_happened(before, now)}"
+
+
+def _happened(before: str, now: str, appeared: str = "is there now") -> str:
+    return appeared if not before else "changed" if now else "is gone"
 
 
 def _value(parts: Mapping[str, str], name: str) -> str:
@@ -58,6 +77,8 @@ def _words(step: str, part: str, new: Mapping[str, str], old: Mapping[str, str])
             return f"{kind} changed{_from_to(old.get(part, 'none'), new.get(part, 'none'))}"
         case "outputs":
             return f"the declared inputs and outputs of {step} changed"
+    if kind == "file":
+        return f"file {name} is {'there now' if part in new else 'gone, or is not named any more'}"
     if part in new:
         return (
             f"{step} now has the {kind} {name}" if kind == "parameter" else f"{step} now uses {short} ({after or kind})"

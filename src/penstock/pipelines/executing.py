@@ -18,6 +18,7 @@ from penstock.core.run import CacheEntry, Run, State
 from penstock.errors import PenstockError
 from penstock.pipelines.arguments import decide
 from penstock.pipelines.events import OnEvent
+from penstock.pipelines.evidence import evidence
 from penstock.pipelines.liveness import driving
 from penstock.pipelines.loaded import code_parts
 from penstock.pipelines.planning import Planner, borrowed, new_judge
@@ -239,7 +240,7 @@ class _Execution:
             step=step.name,
             outputs={name: artifact.digest for name, artifact in outputs.items()},
             parts=verdict.key.parts,
-            observed=outcome.observed,
+            observed=evidence(verdict.key, outcome.observed, self.services.context.root),
             expires=None if step.cache is True else now + step.cache,
             run=self.record.run.id,
             created=now,

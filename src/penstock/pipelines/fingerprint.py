@@ -8,59 +8,44 @@ hashed is an error that names it, never a silent constant. Not seen: names made 
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-import datetime
-import decimal
-import enum
-import fractions
 import functools
 import importlib
-import logging
+import importlib.util
 import os
 import re
 import sys
 import types
-import typing
-import uuid
-import zoneinfo
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from blake3 import blake3
-
-from penstock.core.expression import Expr
 from penstock.errors import FingerprintError
+from penstock.pipelines.fingerprint_classes import class_words, place
 from penstock.pipelines.fingerprint_code import Reach, scan
-from penstock.pipelines.fingerprint_origin import origin
+from penstock.pipelines.fingerprint_origin import module_of, origin
+from penstock.pipelines.fingerprint_paths import path_contents, path_text, texts_in
+from penstock.pipelines.fingerprint_values import BY_REPR, hashed, packed, value_token
 
 _MISSING = object()
 _DEEPEST = 100
-# Their `repr` is exact and tells equal from different.
-_BY_REPR = (
-    bool, int, float, complex, str, types.NoneType, types.EllipsisType, types.NotImplementedType, range, slice,
-    datetime.date, datetime.time, datetime.timedelta, datetime.timezone, zoneinfo.ZoneInfo, decimal.Decimal,
-    fractions.Fraction, uuid.UUID, types.GenericAlias, types.UnionType, typing.TypeVar, type(typing.Any),
-    type(list[int] | None), type(typing.Optional[int]), type(typing.List[int]),  # noqa: UP006, UP045
-)  # fmt: skip
-# In a class, but not written by its author; `__slotnames__` and `_abc_impl` are caches that come and go.
-_NOT_WRITTEN = frozenset(
-    {
-        *("__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__annotations__"),
-        *("__slotnames__", "_abc_impl", "__firstlineno__", "__static_attributes__"),
-    }
-)
-_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_PLAIN = frozenset(BY_REPR)
+_WRAPPERS = ("functools", "penstock.")  # what they wrap is what they are: functools.cache, our own steps
+_CODE = (types.FunctionType, type, types.MethodType, functools.partial)
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_HOLDERS = (dict, list, tuple, set, frozenset)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fingerprint:
     """A digest, and what it is made of: "code helpers.km" -> "<digest> helpers.py:12", "global helpers.K" ->
-    "<digest> 1.6", "library pyarrow" -> "26.0". The digest of a part is what comes before the first blank."""
+    "<digest> 1.6", "library pyarrow" -> "26.0", "file data/a.csv" -> "<digest>". The digest of a part is what comes
+    before the first blank. `own` is the digest without files and versions; `texts` may name files."""
 
     digest: str
     parts: dict[str, str]
+    own: str
+    texts: frozenset[str]
 
 
 def digest_of(value: Any) -> str:
@@ -68,29 +53,26 @@ def digest_of(value: Any) -> str:
     return fingerprint(value).digest
 
 
-def fingerprint(value: Any, *, ignore: Sequence[str] = (), version: str = "") -> Fingerprint:
+def fingerprint(
+    value: Any, *, ignore: Sequence[str] = (), version: str = "", root: str = "", contents: bool = True
+) -> Fingerprint:
     """Return the fingerprint of a function, class or value, with everything that it reaches.
 
     `ignore` names captured values that do not change the result ("helpers.LOCK", or just "LOCK"). With a `version`,
-    captured values that cannot be hashed are left to it; without, they raise `FingerprintError`.
+    captured values that cannot be hashed are left to it; without, they raise `FingerprintError`. With the `root` of a
+    project, paths are told relative to it, and with `contents` they count by what lies there too.
     """
-    walk = _Walk(frozenset(ignore), tolerant=bool(version))
-    root = walk.token(value, getattr(value, "__name__", type(value).__name__))
-    digest = _hash((b"fingerprint 1", root, version.encode(), *walk.nodes))
-    return Fingerprint(digest, walk.parts)
-
-
-def _hash(words: Iterable[bytes]) -> str:
-    return blake3(_pack(b"", words)).hexdigest()
-
-
-def _pack(tag: bytes, words: Iterable[bytes]) -> bytes:
-    return tag + b"(" + b"".join([len(word).to_bytes(8, "little") + word for word in words]) + b")"
+    walk = _Walk(frozenset(ignore), tolerant=bool(version), root=root, contents=contents and bool(root))
+    token = walk.token(value, getattr(value, "__name__", type(value).__name__))
+    own = hashed((b"fingerprint 2", token, version.encode(), *walk.nodes))
+    outside = walk.libraries | walk.files
+    words = [f"{name} {part}".encode(errors="surrogateescape") for name, part in sorted(outside.items())]
+    return Fingerprint(hashed((own.encode(), *words)) if words else own, walk.parts | outside, own, walk.found())
 
 
 def shown(value: Any) -> str:
     """Return a short form of a value for a person."""
-    text = repr(value).replace("\n", " ")
+    text = _ADDRESS.sub("", repr(value)).replace("\n", " ")
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -98,9 +80,12 @@ class _Walk:
     """One walk over everything a value reaches. Functions and classes are numbered as they are met, so that cycles end
     and the names of modules do not count: a helper that moves to another file is the same helper."""
 
-    def __init__(self, ignore: frozenset[str], *, tolerant: bool) -> None:
-        self.ignore, self.tolerant = ignore, tolerant
+    def __init__(self, ignore: frozenset[str], *, tolerant: bool, root: str, contents: bool) -> None:
+        self.ignore, self.tolerant, self.root, self.contents = ignore, tolerant, root, contents
         self.parts: dict[str, str] = {}
+        self.files: dict[str, str] = {}
+        self.libraries: dict[str, str] = {}
+        self.texts: set[str] = set()
         self.nodes: list[bytes] = []
         self.numbers: dict[int, bytes] = {}
         self.alive: list[Any] = []  # ids stay taken while the walk lasts
@@ -118,116 +103,94 @@ class _Walk:
 
     def _token(self, value: Any, where: str) -> bytes:
         cls = type(value)
+        if cls is str:
+            self.texts.add(value)
+            return f"str:{value!r}".encode()
+        if cls in _PLAIN:
+            return f"{cls.__qualname__}:{value!r}".encode()
         if value is dataclasses.MISSING:
             return b"missing"
-        if cls in _BY_REPR:
-            return f"{cls.__qualname__}:{value!r}".encode()
         match value:
-            case bytes() | bytearray():
-                return cls.__name__.encode() + b":" + bytes(value)
-            case Expr():
-                return _pack(b"expr", (value.op.encode(), *(self.token(item, where) for item in value.args)))
-            case types.ModuleType():
-                return self._module(value.__name__)
             case types.FunctionType():
                 return self._function(value)
             case type():
                 return self._class(value)
+            case types.ModuleType():
+                return self._module(value.__name__)
             case types.MethodType():
-                return _pack(b"method", (self.token(value.__func__, where), self.token(value.__self__, where)))
-            case types.CodeType():
-                return scan(value).digest.encode()
-            case functools.partial():
-                inner = (value.func, value.args, value.keywords)
-                return _pack(b"partial", (self.token(item, where) for item in inner))
-            case enum.Enum():
-                return _pack(b"enum", (self.token(cls, where), value.name.encode()))
-        if (wrapped := getattr(value, "__wrapped__", None)) is not None and callable(value):
-            return self.token(wrapped, where)  # functools.cache, our own steps: what they wrap
-        return self._composite(value, where)
+                return packed(b"method", (self.token(value.__func__, where), self.token(value.__self__, where)))
+        if callable(value) and (wrapped := getattr(value, "__wrapped__", None)) is not None:
+            whose = self.library(module_of(cls))
+            if module_of(cls).startswith(_WRAPPERS):
+                return self.token(wrapped, where)
+            if whose:
+                return packed(b"wrapped", (whose.encode(), cls.__qualname__.encode(), self.token(wrapped, where)))
+        return value_token(self, value, where)
 
-    def _composite(self, value: Any, where: str) -> bytes:
-        name = b"" if type(value).__module__ == "builtins" else self.token(type(value), where)
-        tag = type(value).__name__.encode() + name
-        match value:
-            case os.PathLike():
-                return b"path:" + os.fsencode(value)
-            case AbstractSet():
-                return _pack(tag, sorted(self.token(item, where) for item in value))
-            case list() | tuple() | collections.deque():
-                return _pack(tag, (self.token(item, where) for item in value))
-            case Mapping():
-                extra = getattr(value, "default_factory", None)
-                pairs = (self.token(item, f"{where}[{key!r}]") for key, one in value.items() for item in (key, one))
-                return _pack(tag, (self.token(extra, where), *pairs))
-            case re.Pattern():
-                return _pack(tag, (self.token(value.pattern, where), str(value.flags).encode()))
-            case logging.Logger():
-                return b"logger"  # what is logged is no result
-            case types.BuiltinFunctionType() if isinstance(value.__self__, types.ModuleType | None):
-                return (
-                    f"builtin {value.__module__}.{value.__qualname__} {self._library(value.__module__ or '')}".encode()
-                )
-        if dataclasses.is_dataclass(value):
-            fields = [(item.name, getattr(value, item.name)) for item in dataclasses.fields(value)]
-            return _pack(tag, (self.token(item, where) for pair in fields for item in pair))
-        return self._object(value, tag, where)
+    def library(self, module: str) -> str:
+        """Say whose a module is: "" for the user's own; note the version of a distribution."""
+        versions = dict(item.split("==") for item in origin(module).split(", ") if "==" in item)
+        self.libraries |= {f"library {name}": version for name, version in versions.items()}
+        return ", ".join(versions) or origin(module)
 
-    def _object(self, value: Any, tag: bytes, where: str) -> bytes:
-        cls = type(value)
-        if cls.__module__ == "numpy" and hasattr(value, "dtype") and not value.dtype.hasobject:
-            return _pack(tag, (value.dtype.str.encode(), repr(value.shape).encode(), value.tobytes()))
-        name, module = getattr(value, "__name__", None), getattr(value, "__module__", None)
-        if callable(value) and name and isinstance(module, str) and (whose := self._library(module)):
-            return _pack(
-                b"library", (whose.encode(), module.encode(), name.encode())
-            )  # no Python function: numpy.log1p
-        if origin(cls.__module__) in ("", "python"):
-            try:  # what pickle would keep is what the object is; locks, files and generators refuse
-                rebuilt = value.__reduce_ex__(4)
-            except TypeError:
-                pass
-            else:
-                whole = [rebuilt] if isinstance(rebuilt, str) else rebuilt
-                words = (list(item) if isinstance(item, Iterator) else item for item in whole)
-                return _pack(tag, [self.token(word, where) for word in words])
-        if self.tolerant:
-            return tag
-        name = where.partition("[")[0].rpartition(".")[2]
-        raise FingerprintError(
-            f"{where} is a {cls.__module__}.{cls.__qualname__}, which has no fingerprint, so a change of it would go "
-            f"unseen. Pass it to the step as an input, or make it inside the function; or, if it does not change the "
-            f"result, write ignore=['{name}'], and depends_on=[...] or version='1' for what it is made of"
-        )
+    def path(self, path: os.PathLike[Any]) -> bytes:
+        """Return what a path says; what lies there is noted beside it."""
+        if self.contents:
+            self.files |= {f"file {name}": digest for name, digest in path_contents(path, self.root)}
+        return f"{type(path).__name__}:{path_text(path, self.root)}".encode(errors="surrogateescape")
 
-    def _library(self, module: str) -> str:
-        whose = origin(module)
-        for name, _, version in (item.partition("==") for item in whose.split(", ") if "==" in item):
-            self.parts[f"library {name}"] = version
-        return whose
+    def found(self) -> frozenset[str]:
+        """Return the texts met that may name files."""
+        return frozenset().union(*map(texts_in, self.texts))
 
     def _function(self, function: types.FunctionType) -> bytes:
         module = function.__globals__.get("__name__", "")
         name = f"{module}.{function.__code__.co_qualname}"
-        if whose := self._library(module):
-            words = [whose.encode(), name.encode()]
-            reached = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
-            # A library's decorator around the user's function: the user's function is in its closure.
-            words += [self.token(item, name) for item in reached if isinstance(item, types.FunctionType)]
-            return _pack(b"library", words)
+        if whose := self.library(module):
+            return self._foreign(function, whose, name)
         if id(function) in self.numbers:
             return self.numbers[id(function)]
         number, own = self._number(function), scan(function.__code__)
+        self.texts |= own.texts
         defaults = self.token((function.__defaults__, function.__kwdefaults__), f"a default of {name}")
         if (file := function.__code__.co_filename) != "<string>":  # that is what dataclass generates
             place = f"{Path(file).name}:{function.__code__.co_firstlineno}"
-            self.parts[f"code {name}"] = f"{_hash((own.digest.encode(), defaults))[:16]} {place}"
+            self.parts[f"code {name}"] = f"{hashed((own.digest.encode(), defaults))[:16]} {place}"
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         words = [own.digest.encode(), defaults]
         for reach in own.reaches:
             words.append(self._reached(reach, function.__globals__, cells, name))
-        self.nodes.append(_pack(number, words))
+        self.nodes.append(packed(number, words))
         return number
+
+    def _foreign(self, function: types.FunctionType, whose: str, name: str) -> bytes:
+        """A library's function is its version; one that a library's decorator made holds the user's functions too."""
+        own = (whose.encode(), name.encode())
+        held = [cell.cell_contents for cell in function.__closure__ or () if _is_full(cell)]
+        if (wrapped := getattr(function, "__wrapped__", None)) is not None:
+            held.append(wrapped)
+        if not held:
+            return packed(b"library", own)
+        if id(function) not in self.numbers:
+            number = self._number(function)
+            self.nodes.append(packed(number, (*own, *(self._held(item, name, whose) for item in held))))
+        return self.numbers[id(function)]
+
+    def _held(self, value: Any, where: str, whose: str) -> bytes:
+        """What a library's decorator holds: functions wherever they are (a registry), and of a distribution's what it
+        was told. Plain values that the standard library holds are its state."""
+        if isinstance(value, _CODE):
+            return self.token(value, where)
+        if type(value) in _HOLDERS:
+            items = (item for pair in value.items() for item in pair) if isinstance(value, dict) else value
+            words = [word for word in (self._held(item, where, whose) for item in items) if word]
+            return packed(b"holds", sorted(words) if isinstance(value, set | frozenset) else words) if words else b""
+        if whose == "python":
+            return b""
+        try:
+            return self.token(value, where)
+        except FingerprintError:  # a lock, a cache: a library's own affair
+            return b""
 
     def _number(self, thing: Any) -> bytes:
         number = self.numbers[id(thing)] = b"#%d" % len(self.numbers)
@@ -260,15 +223,25 @@ class _Walk:
                 return label
         if self.ignore and (where in self.ignore or where.rpartition(".")[2] in self.ignore):
             return label
-        known = len(self.parts), len(self.nodes)
-        token = self.token(value, where)
-        if not isinstance(value, types.ModuleType | types.FunctionType | type) and known == (
-            len(self.parts),
-            len(self.nodes),
-        ):
+        known = len(self.nodes)
+        token = self._with_attribute(value, where, chain)
+        if not isinstance(value, types.ModuleType | types.FunctionType | type) and not _is_step(value):
+            # With code in it, it is numbered by this walk; by itself it always has the same numbers.
+            digest = hashed((token,)) if len(self.nodes) == known else self._alone(value)
             word = "captured" if kind == "cell" else "global"
-            self.parts[f"{word} {where}"] = f"{_hash((token,))[:16]} {shown(value)}"
-        return _pack(label, (token,))
+            self.parts[f"{word} {where}"] = f"{digest[:16]} {shown(value)}"
+        return packed(label, (token,))
+
+    def _alone(self, value: Any) -> str:
+        walk = _Walk(self.ignore, tolerant=self.tolerant, root=self.root, contents=False)
+        return hashed((walk.token(value, ""), *walk.nodes))
+
+    def _with_attribute(self, value: Any, where: str, chain: tuple[str, ...]) -> bytes:
+        """A value, and if it is a function that has an attribute which is read, that attribute."""
+        token = self.token(value, where)
+        names = [name for name in chain if isinstance(value, types.FunctionType) and name in vars(value)]
+        words = [self.token(vars(value)[name], f"{where}.{name}") for name in names]
+        return packed(token, words) if words else token
 
     def _imported(self, reach: Reach, package: str, by: str) -> bytes:
         try:
@@ -276,20 +249,20 @@ class _Walk:
         except ImportError:
             module = reach.name
         label = ".".join((module, *reach.chain)).encode()
-        if whose := self._library(module):
-            return _pack(b"library", (whose.encode(), label))
+        if whose := self.library(module):
+            return packed(b"library", (whose.encode(), label))
         try:
             value = importlib.import_module(module)
             if reach.chain and not hasattr(value, reach.chain[0]):
                 importlib.import_module(f"{module}.{reach.chain[0]}")
         except ImportError:  # an optional module: the step itself will meet its absence, and it may appear later
-            return _pack(b"missing", (label,))
+            return packed(b"missing", (label,))
         return self._follow(value, by, reach.chain, label=b".".join(map(str.encode, reach.chain)), kind="import")
 
     def _module(self, name: str) -> bytes:
         """A module that is used as a value: all of its own code."""
-        if whose := self._library(name):
-            return _pack(b"library", (whose.encode(), name.encode()))
+        if whose := self.library(name):
+            return packed(b"library", (whose.encode(), name.encode()))
         module = sys.modules[name]
         if id(module) in self.numbers:
             return self.numbers[id(module)]
@@ -301,53 +274,30 @@ class _Walk:
                 f"module {name} is used as a value, and has no code to read; use its functions by name"
             )
         own = scan(code)
+        self.texts |= own.texts
         self.parts[f"code {name}"] = f"{own.digest[:16]} {Path(code.co_filename).name}:1"
         words = [self._reached(reach, vars(module), {}, name) for reach in own.reaches]
-        self.nodes.append(_pack(number, (own.digest.encode(), *words)))
+        self.nodes.append(packed(number, (own.digest.encode(), *words)))
         return number
 
     def _class(self, cls: type) -> bytes:
-        name = f"{cls.__module__}.{cls.__qualname__}"
-        if whose := self._library(cls.__module__):
-            # The type of a plain value, as far as it tells values apart, is its name: no version of Python or ours.
-            return (
-                name.encode()
-                if whose.startswith(("python", "penstock=="))
-                else _pack(b"library", (whose.encode(), name.encode()))
-            )
+        module = module_of(cls)
+        name = f"{module}.{cls.__qualname__}"
+        if origin(module) == "python" or module.startswith("penstock."):
+            return name.encode()  # the type of a plain value, as far as it tells values apart, is its name: no version
+        if whose := self.library(module):
+            return packed(b"library", (whose.encode(), name.encode()))
         if id(cls) in self.numbers:
             return self.numbers[id(cls)]
         number = self._number(cls)
-        words = [self.token(base, name) for base in (*cls.__bases__, type(cls))]
-        words += [
-            f"{key}: {note if isinstance(note, str) else _steady(note)}".encode() for key, note in _notes(cls).items()
-        ]
-        for key, member in vars(cls).items():
-            if key not in _NOT_WRITTEN and not isinstance(member, _SLOTS):
-                words.append(key.encode() + b"=" + self._member(cls, key, member, f"{name}.{key}"))
-        self.parts[f"code {name}"] = f"{_hash(words)[:16]} {_place(cls)}"
-        self.nodes.append(_pack(number, words))
+        words = class_words(self, cls, ignore=self.ignore)
+        self.parts[f"code {name}"] = f"{hashed(words)[:16]} {place(cls)}"
+        self.nodes.append(packed(number, words))
         return number
 
-    def _member(self, cls: type, key: str, member: Any, where: str) -> bytes:
-        match member:
-            case staticmethod() | classmethod():
-                return self.token(member.__func__, where)
-            case property():
-                return _pack(b"property", (self.token(f, where) for f in (member.fget, member.fset, member.fdel)))
-            case functools.cached_property():
-                return self.token(member.func, where)
-        if self.ignore and (where in self.ignore or key in self.ignore):
-            return b""
-        if key == "__dataclass_fields__":
-            fields = [(f.name, f.default, f.default_factory, f.init, f.compare, f.kw_only) for f in member.values()]
-            return self.token(fields, where)
-        try:
-            return self.token(member, where)
-        except FingerprintError:
-            if key.startswith("_") or hasattr(member, "__get__"):  # what a metaclass or a library left there
-                return _steady(member).encode()
-            raise
+
+def _is_step(value: Any) -> bool:
+    return module_of(type(value)).startswith(_WRAPPERS) and hasattr(value, "__wrapped__")
 
 
 def _is_full(cell: types.CellType) -> bool:
@@ -356,21 +306,3 @@ def _is_full(cell: types.CellType) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _notes(cls: type) -> dict[str, Any]:
-    notes: dict[str, Any] = vars(cls).get("__annotations__", {})
-    return notes
-
-
-def _steady(value: Any) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-
-
-def _place(cls: type) -> str:
-    """Return "file.py:line" of a class by its first method; a class without one has only its file."""
-    codes = [member.__code__ for member in vars(cls).values() if isinstance(member, types.FunctionType)]
-    written = [code for code in codes if not code.co_filename.startswith("<")]
-    if written:
-        return f"{Path(written[0].co_filename).name}:{written[0].co_firstlineno}"
-    return Path(getattr(sys.modules.get(cls.__module__), "__file__", "") or cls.__module__).name

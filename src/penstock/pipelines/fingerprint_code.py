@@ -35,10 +35,11 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The digest of a piece of code by itself, and what it reaches, in order of first use."""
+    """The digest of a piece of code by itself, what it reaches, in order of first use, and the texts in it."""
 
     digest: str
     reaches: tuple[Reach, ...]
+    texts: frozenset[str]
 
 
 @functools.cache
@@ -61,7 +62,19 @@ def scan(code: CodeType) -> Scan:
         places = (bisect.bisect_left(offsets, place) for place in (entry.start, entry.end, entry.target))
         words.append(f"except {[*places]} {entry.depth} {entry.lasti}")
     digest = blake3(b"".join(len(word := text.encode()).to_bytes(4, "little") + word for text in words)).hexdigest()
-    return Scan(digest, tuple(dict.fromkeys(_reaches(code, instructions))))
+    texts = frozenset().union(*map(_texts, code.co_consts))
+    return Scan(digest, tuple(dict.fromkeys(_reaches(code, instructions))), texts)
+
+
+def _texts(constant: Any) -> frozenset[str]:
+    match constant:
+        case str():
+            return frozenset((constant,))
+        case CodeType():
+            return scan(constant).texts
+        case tuple() | frozenset():
+            return frozenset().union(*map(_texts, constant))
+    return frozenset()
 
 
 def _argument_count(code: CodeType) -> int:

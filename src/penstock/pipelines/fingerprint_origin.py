@@ -26,6 +26,12 @@ def is_first_party(module: str) -> bool:
     return _place(module) == ""
 
 
+def module_of(cls: type) -> str:
+    """Return the name of the module of a class; the type of Cython's functions has something else under that name."""
+    name: object = cls.__module__
+    return name if isinstance(name, str) else "builtins"
+
+
 @functools.cache
 def _place(module: str) -> str:
     """Return "" (the user's own), "python" or "distribution"."""
@@ -34,6 +40,8 @@ def _place(module: str) -> str:
         return "distribution"
     if top in ("", "__main__", "__mp_main__"):
         return ""
+    if top.startswith("_cython_"):  # where Cython's compiled modules keep the types that they share
+        return "python"
     file = _file(module)
     if file is None:
         return "python" if top in sys.stdlib_module_names else ""

@@ -13,10 +13,12 @@ from penstock.core.artifact import Artifact, Named, Source
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Ref, Step, references
 from penstock.errors import DeclarationError, FingerprintError
+from penstock.pipelines.arguments import given
 from penstock.pipelines.fingerprint import Fingerprint, digest_of, fingerprint, shown
-from penstock.pipelines.observed import observe_file
+from penstock.pipelines.fingerprint_paths import shown_path
+from penstock.pipelines.observed import observe
 
-SCHEME = "penstock step 1"
+SCHEME = "penstock step 2"
 """Changes when the rules of this file do, so that older entries are never mistaken for hits."""
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _PLATFORM = f"{sys.platform}-{platform.machine()}"
@@ -24,10 +26,12 @@ _PLATFORM = f"{sys.platform}-{platform.machine()}"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key, and what it is made of: part name -> "<digest> <what a person sees of it>"."""
+    """A key, and what it is made of: part name -> "<digest> <what a person sees of it>". `texts` are those in the code
+    and the parameters that may name files."""
 
     digest: str
     parts: dict[str, str]
+    texts: frozenset[str] = frozenset()
 
 
 class Keys:
@@ -35,6 +39,7 @@ class Keys:
 
     def __init__(self, *, root: Path, sources: Callable[[str], Source]) -> None:
         self._root, self._sources = root, sources
+        self._root_text = str(root)
         self._settled: dict[tuple[Any, ...], Key] = {}
 
     def source(self, text: str) -> Source:
@@ -58,22 +63,22 @@ class Keys:
                 and not tuple(references(value))
                 and step.kinds.get(name) not in ("source", "named")
             ):
-                self._argument(step, name, value, parts)
+                self._argument(step, name, given(step, name, value), parts, set())
         return parts
 
     def key(self, step: Step, arguments: Mapping[str, Any]) -> Key:
         """Return the key of a step whose arguments are known: references replaced by artifacts, texts by sources."""
         settled = self.settled(step)
-        parts = dict(settled.parts)
+        parts, texts = dict(settled.parts), set(settled.texts)
         words = [
-            (name, self._argument(step, name, value, parts))
+            (name, self._argument(step, name, value, parts, texts))
             for name, value in arguments.items()
             if name not in step.ignore
         ]
-        return Key(digest_of((SCHEME, settled.digest, words)), parts)
+        return Key(digest_of((SCHEME, settled.digest, words)), parts, frozenset(texts))
 
     def _settle(self, step: Step) -> Key:
-        code = _named_error(step, lambda: fingerprint(step.call, ignore=step.ignore, version=step.version))
+        code = self._fingerprint(step, step.call)
         parts = dict(code.parts)
         outputs, kinds = tuple(step.outputs.items()), tuple(step.kinds.items())
         parts |= {
@@ -85,45 +90,59 @@ class Keys:
             parts["version"] = step.version
         words = [self._dependency(step, item, parts) for item in step.depends_on]
         name = getattr(step.call, "__qualname__", step.name)
-        return Key(digest_of((name, code.digest, outputs, kinds, _PYTHON, _PLATFORM, step.version, words)), parts)
+        digest = digest_of((name, code.digest, outputs, kinds, _PYTHON, _PLATFORM, step.version, words))
+        return Key(digest, parts, code.texts)
 
     def _dependency(self, step: Step, item: Any, parts: dict[str, str]) -> str:
         """A text or a path in `depends_on` names files; anything else is a value, or code, by its fingerprint."""
         if not isinstance(item, str | Path):
-            found = _named_error(step, lambda: fingerprint(item, ignore=step.ignore, version=step.version))
+            found = self._fingerprint(step, item)
             parts.update(found.parts)
             return found.digest
-        path = self._root / item
-        anchor = Path(path.anchor)
-        files = sorted(file for file in anchor.glob(str(path.relative_to(anchor))) if file.is_file())
+        files = [file for file in _matching(self._root / item) if file.is_file()]
         if not files:
             raise DeclarationError(
                 f"step '{step.name}' depends on {str(item)!r}, but there is no such file in {self._root}"
             )
-        contents = [(str(file.relative_to(anchor)), observe_file(f"file:{file}")) for file in files]
-        for file, (_, digest) in zip(files, contents, strict=True):
-            parts[f"file {file.name}"] = f"{digest[:16]} {item}"
-        return digest_of([digest for _, digest in contents])
+        contents = {shown_path(str(file), self._root_text): observe(f"file:{file}") for file in files}
+        parts |= {f"file {name}": digest[:16] for name, digest in contents.items()}
+        return digest_of([*contents.items()])
 
-    def _argument(self, step: Step, name: str, value: Any, parts: dict[str, str]) -> str:
+    def _argument(self, step: Step, name: str, value: Any, parts: dict[str, str], texts: set[str]) -> str:
         declared = step.inputs.get(name)
         if isinstance(value, Source):
             digest = digest_of(("source", value.format, value.digest))
             parts[f"source {name}"] = f"{digest[:16]} {value.name}"
-        elif isinstance(value, Named):
+            return digest
+        if isinstance(value, Named):
             digest = digest_of(_identity(value.artifact))
             parts[f"source {name}"] = f"{digest[:16]} {value.name}"
-        elif refs := tuple(references(declared)):
-            digest = digest_of(_identity(value))
-            plain = isinstance(declared, Ref) and bool(declared.path) and not isinstance(value, Artifact)
-            seen = shown(value) if plain else ", ".join(dict.fromkeys(ref.step for ref in refs))
-            parts[f"{'parameter' if plain else 'input'} {name}"] = f"{digest[:16]} {seen}"
+            return digest
+        refs = tuple(references(declared))
+        found = self._fingerprint(step, _identity(value) if refs else value, name)
+        parts.update(found.parts)
+        texts |= found.texts
+        inside = isinstance(declared, Ref) and bool(declared.path) and not isinstance(value, Artifact)
+        if not refs or inside:
+            parts[f"parameter {name}"] = f"{found.own[:16]} {shown(value)}"
         else:
-            found = _named_error(step, lambda: fingerprint(value, ignore=step.ignore, version=step.version), name)
-            digest = found.digest
-            parts.update(found.parts)
-            parts[f"parameter {name}"] = f"{digest[:16]} {shown(value)}"
-        return digest
+            parts[f"input {name}"] = f"{found.own[:16]} {', '.join(dict.fromkeys(ref.step for ref in refs))}"
+        return found.digest
+
+    def _fingerprint(self, step: Step, value: Any, parameter: str = "") -> Fingerprint:
+        try:
+            return fingerprint(value, ignore=step.ignore, version=step.version, root=self._root_text)
+        except FingerprintError as error:
+            where = f"the parameter '{parameter}' of step '{step.name}'" if parameter else f"step '{step.name}'"
+            raise FingerprintError(f"{where}: {error}") from error
+
+
+def _matching(path: Path) -> list[Path]:
+    """Return what a path or a pattern stands for, in the order of names; a folder for all files in it."""
+    if path.is_dir():
+        return sorted(path.rglob("*"))
+    anchor = Path(path.anchor)
+    return sorted(anchor.glob(str(path.relative_to(anchor))))
 
 
 def _identity(value: Any) -> Any:
@@ -138,11 +157,3 @@ def _identity(value: Any) -> Any:
         case dict() | FrozenMap():
             return {key: _identity(item) for key, item in value.items()}
     return value
-
-
-def _named_error(step: Step, make: Callable[[], Fingerprint], parameter: str = "") -> Fingerprint:
-    try:
-        return make()
-    except FingerprintError as error:
-        where = f"the parameter '{parameter}' of step '{step.name}'" if parameter else f"step '{step.name}'"
-        raise FingerprintError(f"{where}: {error}") from error

@@ -32,7 +32,7 @@ def check_code(task: Task) -> None:
         return
     step, here = task.step, dict[str, str]()
     for value in _roots(task):
-        here |= fingerprint(value, ignore=step.ignore, version=step.version).parts
+        here |= _parts(task, value)
     for name, part in task.code.items():
         digest, _, there = part.partition(" ")
         found, _, now = here.get(name, part).partition(" ")
@@ -44,6 +44,11 @@ def check_code(task: Task) -> None:
                 "restart that process (a notebook: its kernel), or reload the module, and run again",
                 step=step.name,
             )
+
+
+def _parts(task: Task, value: Any) -> dict[str, str]:
+    step = task.step
+    return fingerprint(value, ignore=step.ignore, version=step.version, root=task.context.root, contents=False).parts
 
 
 def _roots(task: Task) -> Iterator[Any]:

@@ -1,30 +1,33 @@
-"""What a step looks at outside its arguments: files it opened and modules it imported while it ran, and their values.
+"""What a step looks at outside its arguments while it runs, and its value: files it opens or looks for, folders it
+lists, modules it imports by name, environment variables it reads.
 
 The static fingerprint cannot see `open("limits.json")` or a plug-in imported by name. Python's audit events can; files
-that C++ libraries open by themselves (a Parquet path given as a text) are not seen: declare those as a `Source`.
+that C++ libraries open by themselves (a Parquet path given as a text) are not seen here: see `evidence`.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
 from penstock.pipelines.fingerprint_code import scan
-from penstock.pipelines.fingerprint_origin import is_first_party
+from penstock.pipelines.looking import importing_by_name, modules_with, reading_environment
 
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", *(f"{Path(path).resolve()}/" for path in {
     sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}))  # fmt: skip
-_CODE = (".py", ".pyc", ".so")
-_FILES = ("file", "code")
+CODE = (".py", ".pyc", ".so")
+_LOCATED = ("file", "code", "names", "wrote")  # kinds of what is observed that are named by a path
+_UNTOLD = ("__pycache__", ".penstock")
 _recording: list[_Recording] = []
 _hooked = False
 
@@ -32,8 +35,10 @@ _hooked = False
 class _Recording:
     def __init__(self) -> None:
         self.read: dict[str, None] = {}
+        self.listed: dict[str, None] = {}
         self.written: set[str] = set()
         self.noted: dict[str, str] = {}
+        self.modules: set[str] = set()
 
 
 def note(name: str, value: str) -> None:
@@ -45,57 +50,104 @@ def note(name: str, value: str) -> None:
 @contextmanager
 def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """Record what the code inside looks at; the dict is filled at the end. `ignored` are files and folders that do not
-    count: the store's, and those whose content is in the key already."""
+    count: the store's, and those whose content is in the key already. "wrote:<path>" says what it wrote."""
     _hook()
     recording, found = _Recording(), dict[str, str]()
     loaded = set(sys.modules)
-    _recording.append(recording)
-    try:
-        yield found
-    finally:
-        _recording.remove(recording)
-    own = (*map(os.path.realpath, ignored), _temporary()) if recording.read else ()
-    for path in recording.read:
-        real = os.path.realpath(path)
-        if real not in recording.written and not real.startswith((*_SYSTEM, *own)) and os.path.isfile(real):
-            found[f"file:{real}"] = observe_file(f"file:{real}")
-    for name in sys.modules.keys() - loaded:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file and file.endswith(".py") and is_first_party(name):
-            found[f"code:{os.path.realpath(file)}"] = observe_file(f"code:{file}")
+    with ExitStack() as stack:
+        stack.enter_context(
+            reading_environment(lambda name: recording.noted.setdefault(f"env:{name}", observe(f"env:{name}")))
+        )
+        stack.enter_context(importing_by_name(recording.modules.add))
+        _recording.append(recording)
+        try:
+            yield found
+        finally:
+            _recording.remove(recording)
+    found |= _looked_at(recording, ignored)
+    for path in modules_with({*(sys.modules.keys() - loaded), *recording.modules}):
+        found[f"code:{path}"] = observe(f"code:{path}")
     found |= recording.noted
+
+
+def _looked_at(recording: _Recording, ignored: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if not (recording.read or recording.listed or recording.written):
+        return
+    own = (*_SYSTEM, *map(os.path.realpath, ignored), _temporary())
+    written = {os.path.realpath(path) for path in recording.written}
+    for path in written:
+        if not path.startswith(own):
+            yield f"wrote:{path}", ""
+    for path in map(os.path.realpath, recording.read):
+        if path not in written and not path.startswith(own) and not os.path.isdir(path):
+            yield f"file:{path}", observe(f"file:{path}")
+    folders = {os.path.dirname(path) for path in written}
+    for path in map(os.path.realpath, recording.listed):
+        if path not in folders and not f"{path}/".startswith(own):
+            yield f"names:{path}", observe(f"names:{path}")
 
 
 def portable(name: str, root: str) -> str:
     """Return how an observed file is recorded: by its place in the project, which may be copied or moved."""
     kind, _, path = name.partition(":")
-    return f"{kind}:{os.path.relpath(path, root)}" if kind in _FILES and path.startswith(f"{root}/") else name
+    return f"{kind}:{os.path.relpath(path, root)}" if kind in _LOCATED and f"{path}/".startswith(f"{root}/") else name
 
 
 def located(name: str, root: str) -> str:
     """Return the observed file that a record speaks of, by its full path: the inverse of `portable`."""
     kind, _, path = name.partition(":")
-    return f"{kind}:{os.path.join(root, path)}" if kind in _FILES else name
+    return f"{kind}:{os.path.normpath(os.path.join(root, path))}" if kind in _LOCATED else name
 
 
-def observe_file(name: str) -> str:
-    """Return the digest of what "file:<path>" holds, or of what the code of "code:<path>" says; "" where it is gone."""
-    kind, _, path = name.partition(":")
+def observe(name: str) -> str:
+    """Return the value that something observed has now, "" where it is gone: the digest of what "file:<path>" holds, of
+    what the code of "code:<path>" says, of the names in the folder "names:<path>", of the variable "env:<name>"."""
+    kind, _, what = name.partition(":")
+    if kind == "env":
+        value = os.environ.get(what)
+        return "" if value is None else blake3(os.fsencode(value)).hexdigest()[:16]
     try:
-        status = os.stat(path)
-    except OSError:
-        return ""
-    return _digest(kind, path, status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-@lru_cache(maxsize=4096)
-def _digest(kind: str, path: str, *_unchanged: int) -> str:
-    try:
-        if kind == "code":
-            return scan(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)).digest
-        return blake3(Path(path).read_bytes()).hexdigest()
+        status = os.stat(what)
+        if kind == "names":
+            names = sorted(name for name in os.listdir(what) if name not in _UNTOLD)
+            return blake3("\0".join(names).encode(errors="surrogateescape")).hexdigest()
+        return _DIGESTS[kind](what, status) if stat.S_ISREG(status.st_mode) else ""
     except (OSError, SyntaxError):
         return ""
+
+
+def _remembered(digest: Callable[[str], str]) -> Callable[[str, os.stat_result], str]:
+    """Look into a file once as long as its size, time of change and inode stay; but a file changed just now may change
+    again within one tick of its file system's clock."""
+    known: dict[tuple[str, int, int, int], str] = {}
+
+    def remembered(path: str, status: os.stat_result) -> str:
+        state = (path, status.st_size, status.st_mtime_ns, status.st_ino)
+        if state in known:
+            return known[state]
+        found = digest(path)
+        if time.time_ns() - status.st_mtime_ns > _SETTLED_NANOSECONDS:
+            known[state] = found
+        return found
+
+    return remembered
+
+
+_SETTLED_NANOSECONDS = 2 * 10**9
+_LARGE_BYTES = 1 << 20
+
+
+def _content(path: str) -> str:
+    if os.path.getsize(path) < _LARGE_BYTES:
+        return blake3(Path(path).read_bytes()).hexdigest()
+    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+
+
+def _code(path: str) -> str:
+    return scan(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)).digest
+
+
+_DIGESTS = {"file": _remembered(_content), "code": _remembered(_code)}
 
 
 def _temporary() -> str:
@@ -112,19 +164,50 @@ def _hook() -> None:
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or not _recording:
+    if not _recording or event not in _EVENTS:
         return
-    path, mode, flags = arguments
-    if not isinstance(path, str | bytes) or not path:
-        return
-    name = os.fsdecode(path)
-    if name.endswith(_CODE):
-        return
-    writes = (
-        any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))
-    )
+    paths = [
+        os.path.abspath(os.fsdecode(path)) for path in arguments[:2] if isinstance(path, str | bytes | os.PathLike)
+    ]
     for recording in _recording:
-        if writes:
-            recording.written.add(os.path.realpath(name))
-        else:
-            recording.read[os.path.abspath(name)] = None
+        _EVENTS[event](recording, paths, arguments)
+
+
+def _opens(recording: _Recording, paths: list[str], arguments: tuple[Any, ...]) -> None:
+    _, mode, flags = arguments
+    if not paths or not isinstance(arguments[0], str | bytes) or not arguments[0] or paths[0].endswith(CODE):
+        return
+    if isinstance(mode, str):
+        writes = any(letter in mode for letter in "wax+")
+    else:
+        writes = bool(flags & (os.O_WRONLY | os.O_RDWR))
+    if writes:
+        recording.written.add(paths[0])
+    else:
+        recording.read[paths[0]] = None
+
+
+def _lists(recording: _Recording, paths: list[str], arguments: tuple[Any, ...]) -> None:
+    caller = sys._getframe(2).f_code.co_filename
+    if not caller.startswith("<frozen importlib"):  # how Python looks for modules
+        recording.listed[paths[0] if paths else os.getcwd()] = None
+
+
+def _changes(recording: _Recording, paths: list[str], arguments: tuple[Any, ...]) -> None:
+    recording.written.update(paths)
+
+
+def _connects(recording: _Recording, paths: list[str], arguments: tuple[Any, ...]) -> None:
+    if paths and os.path.isfile(paths[0]):
+        recording.read[paths[0]] = None
+
+
+_EVENTS = {
+    "open": _opens,
+    "os.listdir": _lists,
+    "os.scandir": _lists,
+    "os.rename": _changes,
+    "os.remove": _changes,
+    "os.mkdir": _changes,
+    "sqlite3.connect": _connects,
+}

@@ -11,7 +11,7 @@ from typing import NoReturn
 from penstock.core.artifact import Artifact, Source
 from penstock.core.ports import ArtifactStore, Codec, Context, MetadataStore
 from penstock.errors import UnknownNameError
-from penstock.pipelines.observed import observe_file
+from penstock.pipelines.observed import observe
 
 
 def _no_names(name: str) -> NoReturn:
@@ -35,7 +35,7 @@ class Services:
     entry: str
     context: Context
     logs: Path
-    observe: Callable[[str], str] = observe_file
+    observe: Callable[[str], str] = observe
     named: Callable[[str], Artifact] = _no_names
     paths: tuple[str, ...] = ()
     clock: Callable[[], float] = time.time

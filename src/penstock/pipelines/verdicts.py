@@ -12,8 +12,8 @@ from penstock.core.artifact import Artifact, Named
 from penstock.core.pipeline import Step
 from penstock.core.run import CacheEntry, StepRun
 from penstock.errors import PenstockError
-from penstock.pipelines.arguments import Outputs, read_by, resolve
-from penstock.pipelines.changes import change
+from penstock.pipelines.arguments import Outputs, given, read_by, resolve
+from penstock.pipelines.changes import change, observed_change
 from penstock.pipelines.keys import Key, Keys
 from penstock.pipelines.observed import located
 from penstock.pipelines.recall import Recall
@@ -45,17 +45,17 @@ class Judge:
         found = {}
         for name, declared in step.inputs.items():
             value = resolve(declared, outputs, self.recall.load)
-            found[name] = self._outside(step.kinds.get(name), value) if isinstance(value, str) else value
+            found[name] = self._outside(step, name, value) if isinstance(value, str) else value
         return found
 
-    def _outside(self, kind: str | None, text: str) -> Any:
+    def _outside(self, step: Step, name: str, text: str) -> Any:
         """Return what a text stands for outside the pipeline, where a step asks for that."""
-        match kind:
+        match step.kinds.get(name):
             case "source":
                 return self.keys.source(text)
             case "named":
                 return Named(name=text, artifact=self._services.named(text))
-        return text
+        return given(step, name, text)
 
     def verdict(self, step: Step, outputs: Outputs) -> Verdict:
         """Judge a step whose upstream outputs are all known."""
@@ -98,14 +98,9 @@ class Judge:
         if entry.expires is not None and entry.expires <= self._services.clock():
             return {}, f"its result of run {entry.run} is older than cache={step.cache:g} s allows"
         for name, value in entry.observed.items():
-            if self._services.observe(located(name, self._services.context.root)) != value:
-                kind, _, what = name.partition(":")
-                return (
-                    {},
-                    f"{kind} {what}, which it reads, changed"
-                    if value
-                    else f"{kind} {what}, which it reads, is there now",
-                )
+            now = self._services.observe(located(name, self._services.context.root))
+            if now != value:
+                return {}, observed_change(name, value, now)
         found = self.given(step, entry.outputs)
         for name in step.outputs:
             if name not in found or not self.recall.has(found[name].digest):

@@ -86,6 +86,11 @@ def _arguments(task: Task, store: ArtifactStore, codecs: Mapping[str, Codec]) ->
     opened = {
         name: _open(value, task.step.kinds.get(name, "any"), store, codecs) for name, value in task.arguments.items()
     }
+    if os.getcwd() != task.context.root:  # a path is one of the project's
+        paths = [
+            name for name, value in opened.items() if isinstance(value, Path) and task.step.kinds.get(name) == "file"
+        ]
+        opened |= {name: Path(task.context.root, opened[name]) for name in paths}
     told = replace(task.context, seed=task.seed)
     context = {name: told for name, kind in task.step.kinds.items() if kind == "context"}
     return opened | context

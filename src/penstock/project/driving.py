@@ -16,7 +16,7 @@ from penstock.core.ports import ArtifactStore, Context, MetadataStore
 from penstock.core.run import NamedVersion
 from penstock.engines import open_engine
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines import Event, OnEvent, RunStarted, Services, execute, observe_file
+from penstock.pipelines import Event, OnEvent, RunStarted, Services, execute, observe
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
 from penstock.project.worker import ENTRY
@@ -42,21 +42,21 @@ def artifacts_uri(config: Config) -> str:
 def services(config: Config, metadata: MetadataStore, artifacts: ArtifactStore) -> Services:
     """Bundle what planning and running need of this project."""
 
-    def observe(name: str) -> str:
+    def seen(name: str) -> str:
         kind, _, what = name.partition(":")
         match kind:
             case "alias":
                 return _pointing(metadata, MODELS, what)
             case "name":
                 return _pointing(metadata, NAMES, what)
-        return observe_file(name)
+        return observe(name)
 
     return Services(
         metadata=metadata,
         artifacts=artifacts,
         codecs=CODECS,
         sources=lambda text: resolve_source(config, text),
-        observe=observe,
+        observe=seen,
         named=lambda reference: find_named(metadata, reference),
         entry=ENTRY,
         context=Context(root=str(config.root), metadata=metadata_url(config), artifacts=artifacts_uri(config)),
