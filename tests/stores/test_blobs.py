@@ -36,7 +36,7 @@ def files(store: LocalArtifactStore) -> list[str]:
 
 def test_a_blob_lies_under_its_digest_and_its_size_beside_it(store: LocalArtifactStore):
     digest = store.put(b"12345")
-    assert files(store) == [f"cas/{digest[:2]}/{digest[2:]}", f"sizes/{digest[:2]}/{digest[2:]}"]
+    assert files(store) == [f"cas/{digest[:2]}/{digest[2:]}", "lock", f"sizes/{digest[:2]}/{digest[2:]}"]
     assert (store.root / f"sizes/{digest[:2]}/{digest[2:]}").read_text() == "5"
 
 

@@ -1,6 +1,8 @@
 """The artifact repository: what is kept, under which names, where it came from, and what may go."""
 
+from penstock.artifacts.collecting import Collection, Garbage, OnProgress, Place, collect
 from penstock.artifacts.finding import find_artifact, find_artifacts, find_run, find_step, size_of
+from penstock.artifacts.keeping import Policy
 from penstock.artifacts.lineage import Edge, Lineage, Node, trace_lineage
 from penstock.artifacts.names import expired, find_named, name_artifact
 from penstock.artifacts.starting import find_start
@@ -9,10 +11,16 @@ from penstock.artifacts.versions import MODELS, NAMES, Register, resolve
 __all__ = [
     "MODELS",
     "NAMES",
+    "Collection",
     "Edge",
+    "Garbage",
     "Lineage",
     "Node",
+    "OnProgress",
+    "Place",
+    "Policy",
     "Register",
+    "collect",
     "expired",
     "find_artifact",
     "find_artifacts",

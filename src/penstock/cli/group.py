@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("penstock.cli.models:models", "List registered models, or show one."),
     "artifacts": ("penstock.cli.artifacts:artifacts", "List, show, name and export what steps made."),
     "lineage": ("penstock.cli.lineage:lineage", "Show what a thing comes from, and what became of it."),
+    "gc": ("penstock.cli.collecting:gc", "Take away what nothing needs any more."),
     "verify": ("penstock.cli.models:verify", "Prove that serving gives what batch prediction gives."),
     "serve": ("penstock.cli.serve:serve", "Serve the project over HTTP."),
 }

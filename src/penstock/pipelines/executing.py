@@ -223,9 +223,8 @@ class _Execution:
             if earlier := known.get(artifact.digest):
                 made_by, created = earlier.made_by, earlier.created
             made[name] = replace(artifact, made_by=made_by, created=created)
-            if not earlier:
-                self.judge.recall.remember(made[name])
-                self.record.add(made[name])
+            self.judge.recall.remember(made[name])
+            self.record.add(made[name])  # known or not: a garbage collection may have taken the record away meanwhile
         return made
 
     def _entry(

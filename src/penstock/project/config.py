@@ -54,6 +54,18 @@ class ServerSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GcSection:
+    """`[gc]`: what `penstock gc` keeps. Every recorded run with all that it needs, unless `keep_runs` (the newest so
+    many of each pipeline) or `older_than` ("30d": younger ones) say less. Records of runs go only with
+    `runs_older_than`; nothing that was used within `grace`."""
+
+    keep_runs: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    older_than: str | None = None
+    runs_older_than: str | None = None
+    grace: str = "1h"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration. `tables` maps the names that SQL and Python may read to a path, or a table with `path`
     and `format`."""
@@ -64,6 +76,7 @@ class Config:
     stores: StoresSection = field(default_factory=StoresSection)
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
+    gc: GcSection = field(default_factory=GcSection)
 
     @property
     def state(self) -> Path:
@@ -93,6 +106,7 @@ _SECTIONS: dict[str, type] = {
     "stores": StoresSection,
     "engine": EngineSection,
     "server": ServerSection,
+    "gc": GcSection,
 }
 
 

@@ -20,6 +20,7 @@ from penstock.pipelines import Event, OnEvent, RunStarted, Services, execute, ob
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
 from penstock.project.worker import ENTRY
+from penstock.stores import members_of
 
 
 def resolve_source(config: Config, text: str) -> Source:
@@ -82,6 +83,7 @@ def drive(
                 f"step '{step.name}' asks for the image '{step.needs.image}', but engine '{name}' runs steps in "
                 "processes of this machine; leave image= out (an engine with containers is still to come)"
             )
+    members_of(given.artifacts).join(config.project.name or config.root.name, given.context.metadata)
     opened = open_engine(name, slots=config.engine.slots or None)
     try:
         return execute(pipeline, given, engine=opened, engine_name=name, on_event=on_event, **how).id

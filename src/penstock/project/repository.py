@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from penstock import artifacts
-from penstock.artifacts import NAMES, Lineage, versions
+from penstock.artifacts import NAMES, Collection, Lineage, OnProgress, versions
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import NameChange, NamedVersion
 from penstock.errors import UnknownNameError
+from penstock.project.collecting import gc_place, gc_policy
 from penstock.project.config import Config
 from penstock.project.runs import ArtifactView
+from penstock.stores import Member, members_of
+
+
+def _nobody(what: str, done: int, of: int) -> None:
+    """Progress that nobody watches."""
 
 
 class NamedArtifact:
@@ -112,6 +118,31 @@ class Repository:
         model (`bicycle@champion`), a name (`prices@latest`)."""
         start = artifacts.find_start(self._metadata, what)
         return artifacts.trace_lineage(start, self._metadata, self._store, up=up, down=down)
+
+    def gc(
+        self,
+        *,
+        dry_run: bool = True,
+        keep_runs: int | None = None,
+        older_than: float | str | None = None,
+        runs_older_than: float | str | None = None,
+        grace: float | str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Collection:
+        """Find what nothing needs any more, and with `dry_run=False` take it away; runs may go on meanwhile.
+
+        Kept is what names, models and kept runs need: every recorded run, or with `keep_runs` and `older_than` ("30d")
+        the newest so many of each pipeline and those younger. Records of runs are deleted only with `runs_older_than`.
+        What was used within `grace` stays. What is not given here is as `[gc]` of penstock.toml says.
+        """
+        given = {"keep_runs": keep_runs, "older_than": older_than, "runs_older_than": runs_older_than, "grace": grace}
+        policy = gc_policy(self._config, given)
+        place = gc_place(self._config, self._metadata, self._store)
+        return artifacts.collect(place, policy, dry_run=dry_run, on_progress=on_progress or _nobody)
+
+    def forget_project(self, name: str) -> Member:
+        """Forget another project that kept artifacts in the same store and is gone for good."""
+        return members_of(self._store).leave(name)
 
     def _record(self, artifact: ArtifactView | Artifact | str) -> Artifact:
         if isinstance(artifact, ArtifactView):

@@ -3,14 +3,23 @@
 from penstock.stores.blobs import LocalArtifactStore, open_artifacts
 from penstock.stores.codecs import CODECS, PLAIN_CODECS
 from penstock.stores.collections import with_collections
+from penstock.stores.members import Member, Members, members_of
 from penstock.stores.metadata import SqlMetadata, open_metadata
+from penstock.stores.sweeping import LocalSweeper, open_sweeper
+from penstock.stores.writing import disk_errors
 
 __all__ = [
     "CODECS",
     "PLAIN_CODECS",
     "LocalArtifactStore",
+    "LocalSweeper",
+    "Member",
+    "Members",
     "SqlMetadata",
+    "disk_errors",
+    "members_of",
     "open_artifacts",
     "open_metadata",
+    "open_sweeper",
     "with_collections",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -12,6 +13,7 @@ from blake3 import blake3
 
 from penstock.core.ports import ArtifactStore
 from penstock.errors import CorruptArtifactError, DataError, DeclarationError
+from penstock.stores.locking import StoreLock
 from penstock.stores.writing import disk_errors
 
 _CHUNK_BYTES = 1 << 20
@@ -28,14 +30,19 @@ class LocalArtifactStore:
       a power cut) does not count as there and is replaced by the next `put` of its bytes.
     - Every blob's time of change is set to 2000-01-01. One that has another time has been written to, or copied: it
       is read through once, and removed if its bytes are not those of its digest.
+    - `lock`: held together by all who put or find blobs, alone by who takes some away. Each time that a blob is put or
+      found to be there its time of status change becomes now, so that what is in use is not taken away.
     - `tmp/`: files on their way. What a killed process leaves there is garbage that nothing reads.
 
     Bytes go to the operating system, not through to the platter (no fsync): after a power cut `has` notices what was
     cut off, and `verify` what was changed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, looks_only: bool = False) -> None:
+        """Open the store; with `looks_only` what it is asked for is not in use by that."""
+        self._looks_only = looks_only
         self.root = Path(root).absolute()
+        self.lock = StoreLock(self.root)
 
     def put(self, source: Path | bytes) -> str:
         """Store a file (moved, not copied, if it lies under `scratch()`) or bytes; return the digest."""
@@ -55,19 +62,23 @@ class LocalArtifactStore:
         """Return a local read-only file of these bytes; raises `CorruptArtifactError` if missing or cut off."""
         if not self.has(digest):
             raise CorruptArtifactError(self._what_is_wrong(digest), digest=digest)
-        return self._blob(digest)
+        return self.places(digest)[0]
 
     def has(self, digest: str) -> bool:
-        """Tell whether the blob is there with its full size, and untouched since it was written."""
-        blob = self._blob(digest)
-        with disk_errors(self.root):
+        """Tell whether the blob is there with its full size, and untouched since it was written; then it is in use."""
+        blob, size = self.places(digest)
+        with disk_errors(self.root), self.lock.together():
             try:
                 status = os.stat(blob)
-                if status.st_size != int(self._size(digest).read_bytes()):
+                if status.st_size != int(size.read_bytes()):
                     return False
-                return status.st_mtime_ns == _SEAL_NS or self._sealed_again(blob, digest)
+                if status.st_mtime_ns != _SEAL_NS and not self._sealed_again(blob, digest):
+                    return False
+                if not self._looks_only:
+                    _use(blob)
             except FileNotFoundError:
                 return False
+        return True
 
     def verify(self, digest: str) -> None:
         """Read every byte; bytes that are not what was written are removed, and `CorruptArtifactError` raised."""
@@ -110,18 +121,19 @@ class LocalArtifactStore:
         return digest
 
     def _publish(self, temporary: Path, digest: str) -> None:
-        blob, size = self._blob(digest), self._size(digest)
+        blob, size = self.places(digest)
         for place in (blob, size):
             place.parent.mkdir(parents=True, exist_ok=True)
         size_on_its_way = self.scratch()
         try:
             size_on_its_way.write_text(str(temporary.stat().st_size))
-            os.replace(size_on_its_way, size)
+            temporary.chmod(0o444)
+            os.utime(temporary, ns=(_SEAL_NS, _SEAL_NS))
+            with self.lock.together():
+                os.replace(size_on_its_way, size)
+                os.replace(temporary, blob)
         finally:
             size_on_its_way.unlink(missing_ok=True)
-        temporary.chmod(0o444)
-        os.utime(temporary, ns=(_SEAL_NS, _SEAL_NS))
-        os.replace(temporary, blob)
 
     def _sealed_again(self, blob: Path, digest: str) -> bool:
         """Read a blob that was touched; seal it if its bytes are right, else remove it."""
@@ -132,14 +144,12 @@ class LocalArtifactStore:
             os.utime(blob, ns=(_SEAL_NS, _SEAL_NS))
         return True
 
-    def _blob(self, digest: str) -> Path:
-        return self.root / "cas" / digest[:2] / digest[2:]
-
-    def _size(self, digest: str) -> Path:
-        return self.root / "sizes" / digest[:2] / digest[2:]
+    def places(self, digest: str) -> tuple[Path, Path]:
+        """Return where a blob lies, or would lie, and the file that says how long it is."""
+        return tuple(self.root / part / digest[:2] / digest[2:] for part in ("cas", "sizes"))  # type: ignore[return-value]  # two
 
     def _what_is_wrong(self, digest: str) -> str:
-        blob, size = self._blob(digest), self._size(digest)
+        blob, size = self.places(digest)
         again = "run again: the step that made it will make it anew"
         if blob.exists() and size.exists():
             found = blob.stat().st_size
@@ -165,6 +175,15 @@ def open_artifacts(uri: str) -> ArtifactStore:
             f"artifacts cannot be kept at '{uri}'; today a folder can: a path (\".penstock/artifacts\") or file:///path"
         )
     return LocalArtifactStore(Path(uri))
+
+
+def _use(blob: Path) -> None:
+    """Make the time of a blob's status change now. (Not by `utime`: a write that came just before would be sealed.)"""
+    try:
+        blob.chmod(0o444)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EACCES, errno.EROFS):  # another user's store, or one to read only
+            raise
 
 
 def _hasher(size_bytes: int) -> blake3:

@@ -1,0 +1,38 @@
+"""What a garbage collection of a project works on, and what it keeps: as called, else as configured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.artifacts import Place, Policy
+from penstock.core.ports import ArtifactStore, MetadataStore
+from penstock.core.units import seconds
+from penstock.errors import DeclarationError
+from penstock.project.config import Config
+from penstock.project.driving import metadata_url
+from penstock.stores import members_of, open_sweeper
+
+
+def gc_policy(config: Config, given: Mapping[str, Any]) -> Policy:
+    """Return what to keep: what is given, and `[gc]` of the configuration where that is None."""
+    wanted = {name: getattr(config.gc, name) if value is None else value for name, value in given.items()}
+    keep = wanted["keep_runs"]
+    if keep is not None and keep < 1:
+        raise DeclarationError(f"keep_runs is {keep}; keep at least 1 run of each pipeline")
+    return Policy(
+        keep_runs=keep,
+        older_than_seconds=_seconds(wanted["older_than"], "older_than"),
+        runs_older_than_seconds=_seconds(wanted["runs_older_than"], "runs_older_than"),
+        grace_seconds=_seconds(wanted["grace"], "grace") or 0.0,
+    )
+
+
+def gc_place(config: Config, metadata: MetadataStore, store: ArtifactStore) -> Place:
+    """Return what a collection works on; raises `StorageError` naming a project of the store that cannot be read."""
+    others = [opened for _, opened in members_of(store).others(metadata_url(config))]
+    return Place(metadata=metadata, sweeper=open_sweeper(store), state=config.state, others=others)
+
+
+def _seconds(value: float | str | None, what: str) -> float | None:
+    return 0.0 if value in (0, "0") else None if value is None else seconds(value, what)
