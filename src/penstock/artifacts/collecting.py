@@ -18,9 +18,10 @@ from typing import TypeAlias
 from penstock.artifacts.keeping import Kept, Policy, everything, what_is_kept
 from penstock.artifacts.tidying import bytes_of, remove, stale_records, stray_files
 from penstock.core.artifact import Artifact
-from penstock.core.ports import MetadataStore, Sweeper
+from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, CacheEntry, Cancellation, Lease, Metric, Run, StepRun
 from penstock.pipelines import drives, reap
+from penstock.stores import Sweeper
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is, of how much."""

@@ -5,7 +5,7 @@ from penstock.stores.codecs import CODECS, PLAIN_CODECS
 from penstock.stores.collections import with_collections
 from penstock.stores.members import Member, Members, members_of
 from penstock.stores.metadata import SqlMetadata, open_metadata
-from penstock.stores.sweeping import LocalSweeper, open_sweeper
+from penstock.stores.sweeping import LocalSweeper, Sweeper, open_sweeper
 from penstock.stores.writing import disk_errors
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Member",
     "Members",
     "SqlMetadata",
+    "Sweeper",
     "disk_errors",
     "members_of",
     "open_artifacts",

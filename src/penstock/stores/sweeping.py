@@ -4,14 +4,57 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from penstock.core.ports import ArtifactStore, Blob
+from penstock.core.ports import ArtifactStore
 from penstock.errors import DeclarationError
 from penstock.stores.blobs import LocalArtifactStore
 from penstock.stores.writing import disk_errors
 
 _MARGIN_SECONDS = 0.05  # times of files lag behind the clock by a tick of the kernel's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A blob as it lies in a store. `used` is when it was last put, or asked for and found (seconds since 1970)."""
+
+    digest: str
+    size_bytes: int
+    used: float
+
+
+class Sweeper(Protocol):
+    """Takes blobs out of a store while others put and use blobs of it."""
+
+    @property
+    def looking(self) -> ArtifactStore:
+        """The store; what this one is asked for is not in use by that."""
+        ...
+
+    def blobs(self) -> Iterator[Blob]:
+        """Yield every blob that is there now."""
+        ...
+
+    def sweep(
+        self,
+        digests: Sequence[str],
+        *,
+        unused_since: float,
+        keep: Collection[str],
+        forget: Callable[[list[str]], object],
+    ) -> list[str]:
+        """Take away those blobs that were not used since then; return which.
+
+        No blob of the store comes to be used while this goes on: who asks meanwhile whether one is there is answered
+        afterwards. `forget` is called first, with the digests of all that were not used; those in `keep` then stay.
+        """
+        ...
+
+    def scratch(self) -> Iterator[tuple[Path, float]]:
+        """Yield the temporary files and folders whose process is gone, and when each was last changed."""
+        ...
 
 
 class LocalSweeper:
