@@ -16,6 +16,7 @@ PenstockError
 ├── RunError              a run that did not succeed (`run_id`)
 ├── ConflictError         something of that identity exists already
 ├── CorruptArtifactError  stored bytes that are not the bytes that were written (`digest`)
+├── ContainerError        podman or docker is not there, or did not do what it was asked; an image is not there
 ├── StorageError          the disk is full, or the store cannot be written
 └── MissingExtraError     an optional dependency is not installed (`extra`)
 """
@@ -134,6 +135,10 @@ class CorruptArtifactError(PenstockError):
         """Keep the digest that the bytes should have."""
         super().__init__(message)
         self.digest = digest
+
+
+class ContainerError(PenstockError):
+    """Podman or docker is not there or refused; an image is missing or is not what a step needs."""
 
 
 class StorageError(PenstockError):
