@@ -83,7 +83,8 @@ class Condition(Deferred):
 class Needs:
     """What a step asks of whoever runs it; None: nothing. After a failure it is tried again up to `retries` times, at
     first after `retry_delay_seconds`, then after twice as long, and so on. It is stopped when it runs for longer than
-    `timeout_seconds`, shows no sign of life for `heartbeat_seconds`, or uses more than `memory_bytes`."""
+    `timeout_seconds`, shows no sign of life for `heartbeat_seconds`, or uses more than `memory_bytes`. `image` and
+    `network` are for engines with containers, where a step has no network unless it asks."""
 
     retries: int = 0
     retry_delay_seconds: float = 0.5
@@ -92,6 +93,7 @@ class Needs:
     cpus: float | None = None
     memory_bytes: int | None = None
     image: str | None = None
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,7 @@ class LocalEngine:
     def submit(self, task: Task) -> None:
         """Start a task, or queue it until there is room for what it asks for."""
         needs = task.step.needs
-        if message := _too_much(task, self._capacity):
+        if message := too_much(task, self._capacity, engine="local"):
             self._outcomes.append(failed(task.id, message, started=time.time(), final=True))
             return
         try:
@@ -118,7 +118,7 @@ class LocalEngine:
         if self._template is not None:
             self._end(self._template)
         for task_id, under_way in self._under_way.items():
-            self._outcomes.append(_cancelled(task_id, under_way.submitted))
+            self._outcomes.append(cancelled(task_id, under_way.submitted))
         self._under_way.clear()
 
     def __enter__(self) -> Self:
@@ -154,7 +154,8 @@ class LocalEngine:
                 case Started(task=task, pid=pid):
                     self._under_way[task].pid = pid
                 case Ended(task=task):
-                    self._outcomes.append(_outcome(message, self._under_way.pop(task)))
+                    own = pickle.loads(message.outcome) if message.outcome else None  # noqa: S301  # our worker wrote it
+                    self._outcomes.append(outcome_of(message, own, self._under_way.pop(task).start))
         return True
 
     def _template_died(self, template: _Template) -> None:
@@ -188,17 +189,17 @@ class LocalEngine:
             return template.errors.read().decode(errors="replace").strip()
 
 
-def _too_much(task: Task, there: Capacity) -> str:
+def too_much(task: Task, there: Capacity, *, engine: str) -> str:
     """Say what a task asks for that this machine does not have; "" where it has."""
     needs, name = task.step.needs, task.step.name
     if (needs.cpus or 0) > there.cpus:
         return (
-            f"step '{name}' asks for cpus={needs.cpus:g}, but engine 'local' has {there.cpus:g} here; ask for less, or "
-            "say that there are more ([engine] slots in penstock.toml)"
+            f"step '{name}' asks for cpus={needs.cpus:g}, but engine '{engine}' has {there.cpus:g} here; ask for less, "
+            "or say that there are more ([engine] slots in penstock.toml)"
         )
     if (needs.memory_bytes or 0) > there.memory_bytes:
         return (
-            f"step '{name}' asks for {(needs.memory_bytes or 0) / 1e6:,.0f} MB of memory, but engine 'local' has "
+            f"step '{name}' asks for {(needs.memory_bytes or 0) / 1e6:,.0f} MB of memory, but engine '{engine}' has "
             f"{there.memory_bytes / 1e6:,.0f} MB here (the machine, or its control group); ask for less, or run it on "
             "a larger machine"
         )
@@ -223,16 +224,17 @@ def _start_template(there: Capacity, grace_seconds: float) -> _Template:
     return _Template(process=process, control=ours, errors=errors, inbox=Inbox())
 
 
-def _outcome(ended: Ended, under_way: _UnderWay) -> Outcome:
-    own: Outcome | None = pickle.loads(ended.outcome) if ended.outcome else None  # noqa: S301  # our worker wrote it
+def outcome_of(ended: Ended, own: Outcome | None, start: Start) -> Outcome:
+    """Return the outcome of a task whose worker has ended: its `own`, where it had one and was not stopped before."""
     if own is not None and (own.state == "succeeded" or not ended.cause):
         return own  # it may have ended before it could be stopped
     if ended.cause == "cancelled":
-        return _cancelled(ended.task, ended.started)
-    error = explanation(ended, under_way.start)
+        return cancelled(ended.task, ended.started)
+    error = explanation(ended, start)
     where = f"\n{own.error}" if own is not None else ""
     return failed(ended.task, error + where, started=ended.started)
 
 
-def _cancelled(task_id: str, started: float) -> Outcome:
+def cancelled(task_id: str, started: float) -> Outcome:
+    """Return the outcome of a task that was cancelled."""
     return Outcome(task=task_id, state="cancelled", error="cancelled", started=started, ended=time.time())

@@ -47,6 +47,11 @@ def redirect(log: Path) -> None:
         os.dup2(descriptor, 2)
     finally:
         os.close(descriptor)
+    renew_streams()
+
+
+def renew_streams() -> None:
+    """Make Python's streams anew on the descriptors 1 and 2, written through line by line."""
     # Python's streams may lead elsewhere than to the descriptors (a notebook, pytest), so new ones are made.
     sys.stdout, sys.stderr = _stream(1), _stream(2)
     buffer_c_output_by_line()

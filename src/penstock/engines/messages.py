@@ -19,7 +19,7 @@ Cause: TypeAlias = Literal["", "cancelled", "timeout", "hung", "memory", "out of
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """Run a task. `payload` is the pickled task, which only the worker opens: it may import user code. `cpus` are those
-    that it asked for, None where it did not ask."""
+    that it asked for, None where it did not ask; `log` is "" where the output of the process is the log already."""
 
     task: str
     payload: bytes

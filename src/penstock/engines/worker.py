@@ -18,7 +18,7 @@ from typing import BinaryIO, NoReturn
 
 from penstock.core.ports import Task
 from penstock.engines.calling import call, failed, told
-from penstock.engines.logs import flush, redirect
+from penstock.engines.logs import flush, redirect, renew_streams
 from penstock.engines.messages import Start
 from penstock.engines.pulse import Pulse
 from penstock.engines.threads import use_processors
@@ -74,7 +74,10 @@ def _run(start: Start) -> bytes:
     """Run the task and return its outcome, pickled."""
     started = time.time()
     try:
-        redirect(Path(start.log))
+        if start.log:
+            redirect(Path(start.log))
+        else:
+            renew_streams()
         faulthandler.enable()
         faulthandler.register(signal.SIGQUIT)  # the template's question where a task hangs
         os.chdir(start.directory)

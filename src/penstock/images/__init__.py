@@ -1,23 +1,21 @@
-"""Images for steps that run in containers: how one is built without a network, and the program that runs it."""
+"""Images for steps that run in containers: how one is built without a network, and the program that runs it.
 
-from penstock.images.build import OWN, PYTHON, BuiltImage, Image, build_image, describe_image, own_digest
-from penstock.images.packages import NAMES, Wanted, wanted
+Building is in `penstock.images.build`, which nothing loads that only runs steps.
+"""
+
+from penstock.images.inspecting import OWN, PYTHON, VERSION, Image, describe_image, own_digest
 from penstock.images.runtimes import PROGRAMS, Runtime, complaint, find_runtime, remedied
 
 __all__ = [
-    "NAMES",
     "OWN",
     "PROGRAMS",
     "PYTHON",
-    "BuiltImage",
+    "VERSION",
     "Image",
     "Runtime",
-    "Wanted",
-    "build_image",
     "complaint",
     "describe_image",
     "find_runtime",
     "own_digest",
     "remedied",
-    "wanted",
 ]

@@ -116,7 +116,11 @@ def _normal(path: Path) -> str:
 
 
 def _configuration(
-    base: Base, digests: Sequence[str], made_by: Sequence[str], labels: Mapping[str, str], environment: Mapping[str, str]
+    base: Base,
+    digests: Sequence[str],
+    made_by: Sequence[str],
+    labels: Mapping[str, str],
+    environment: Mapping[str, str],
 ) -> dict[str, Any]:
     given = base.configuration
     inherited = given.get("config") or {}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,28 +16,15 @@ import penstock
 from penstock.errors import ContainerError
 from penstock.images.archive import Base, read_base, write_image
 from penstock.images.bytecode import compile_into
-from penstock.images.interpreter import VERSION, interpreter_layer
+from penstock.images.inspecting import INPUTS, OWN, PACKAGE, PYTHON, VERSION, Image, describe_image, own_digest
+from penstock.images.interpreter import interpreter_layer
 from penstock.images.layers import Layer, folder_files
 from penstock.images.packages import Wanted, fetch, files_of, installed
 from penstock.images.runtimes import Runtime
 
 SITE = "opt/penstock/site-packages"
-INPUTS, PYTHON, OWN = "penstock.inputs", "penstock.python", "penstock.digest"
-"""Labels of an image: the digest of all that it was made of, its Python, the digest of the penstock in it."""
-
 _ENVIRONMENT = {"PYTHONPATH": f"/{SITE}", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
 _PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-_PACKAGE = Path(penstock.__file__).parent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """An image that a runtime has: the name it was asked for by, and its digest (`id`), by which it is run."""
-
-    name: str
-    id: str
-    labels: Mapping[str, str]
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,41 +49,24 @@ def build_image(wanted: Wanted, *, name: str, runtime: Runtime, scratch: Path, b
         if not base:
             paths = [path for path in packages.files.values() if isinstance(path, Path)]
             layers.insert(0, interpreter_layer(paths))
-        labels = {PYTHON: VERSION, OWN: own_digest(), INPUTS: _digest(layers, base and describe_image(runtime, base).id)}
+        labels = {
+            PYTHON: VERSION,
+            OWN: own_digest(),
+            INPUTS: _digest(layers, base and describe_image(runtime, base).id),
+        }
         if (there := _found(runtime, name, labels[INPUTS])) is not None:
             return BuiltImage(image=there, packages=names, new=False)
         for layer in layers:
             compile_into(layer, folder / "bytecode")
         below = _saved(runtime, base, folder) if base else None
         archive = folder / "image.tar"
-        write_image(archive, layers, name=name, labels=labels, environment=_ENVIRONMENT | ({} if base else _PATH), base=below)
+        write_image(
+            archive, layers, name=name, labels=labels, environment=_ENVIRONMENT | ({} if base else _PATH), base=below
+        )
         runtime.call("load", "--quiet", "--input", str(archive))
     image = describe_image(runtime, name)
     _check_python(runtime, image.id, base)
     return BuiltImage(image=image, packages=names, new=True)
-
-
-def describe_image(runtime: Runtime, name: str) -> Image:
-    """Return what an image is now; raises `ContainerError` where there is none of that name or digest."""
-    command = runtime.command("image", "inspect", name)
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        raise ContainerError(
-            f"{runtime.program} has no image '{name}'; build the project's with `penstock image build`, or fetch it with "
-            f"`{runtime.program} pull {name}`"
-        )
-    (found,) = json.loads(done.stdout)
-    labels = (found.get("Config") or {}).get("Labels") or {}
-    return Image(name=name, id=found["Id"].removeprefix("sha256:"), labels=labels, size_bytes=found["Size"])
-
-
-def own_digest() -> str:
-    """Return the digest of the penstock that runs here: of its version and, since a checkout changes under the same
-    version, of its modules."""
-    content = blake3(penstock.__version__.encode())
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        content.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    return content.hexdigest()[:32]
 
 
 def _packages(wanted: Wanted, folder: Path) -> tuple[Layer, tuple[str, ...]]:
@@ -118,7 +86,7 @@ def _packages(wanted: Wanted, folder: Path) -> tuple[Layer, tuple[str, ...]]:
 
 def _own() -> Layer:
     layer = Layer(made_by=f"penstock {penstock.__version__}")
-    layer.files |= dict(folder_files(_PACKAGE, f"{SITE}/penstock"))
+    layer.files |= dict(folder_files(PACKAGE, f"{SITE}/penstock"))
     return layer
 
 

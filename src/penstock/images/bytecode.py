@@ -1,4 +1,4 @@
-"""Bytecode for an image: compiled beforehand, because its file system is read-only, and valid without a look at dates."""
+"""Bytecode for an image: compiled beforehand, for its file system is read-only, and valid without a look at dates."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from penstock.errors import ContainerError
 from penstock.images.elf import read_needs
+from penstock.images.inspecting import VERSION
 from penstock.images.layers import Layer, folder_files
 
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHON = f"usr/local/bin/python{VERSION}"
 STANDARD_LIBRARY = f"usr/local/lib/python{VERSION}"
 
@@ -27,8 +27,8 @@ _LEFT_OUT = (
 )  # fmt: skip
 _TOOLS = (
     "sh", "env", "cat", "chmod", "cp", "cut", "date", "dirname", "basename", "echo", "false", "find", "grep", "head",
-    "id", "ln", "ls", "mkdir", "mktemp", "mv", "ps", "pwd", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tar", "test",
-    "touch", "tr", "true", "uname", "wc", "which", "xargs", "gzip",
+    "id", "ln", "ls", "mkdir", "mktemp", "mv", "ps", "pwd", "rm", "rmdir", "sed", "sleep", "sort", "setsid", "tail", "tar",
+    "test", "touch", "tr", "true", "uname", "wc", "which", "xargs", "gzip",
 )  # fmt: skip
 _OPENED_BY_NAME = ("libgcc_s.so.1", "libresolv.so.2", "libnss_dns.so.2", "libnss_files.so.2")  # glibc does, at run time
 _PLACES = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
@@ -47,8 +47,8 @@ def interpreter_layer(packages: Iterable[Path]) -> Layer:
     layer.files[PYTHON] = program
     layer.links |= {f"usr/local/bin/{name}": f"python{VERSION}" for name in ("python3", "python")}
     for name in ("stdlib", "platstdlib"):
-        layer.files |= {place: path for place, path in folder_files(
-            Path(sysconfig.get_path(name)), STANDARD_LIBRARY, without=_LEFT_OUT) if "/config-3" not in place}  # fmt: skip
+        found = folder_files(Path(sysconfig.get_path(name)), STANDARD_LIBRARY, without=_LEFT_OUT)
+        layer.files |= {place: path for place, path in found if "/config-3" not in place}
     tools = {name: path for name in _TOOLS if (path := _tool(name)) is not None}
     layer.files |= {f"usr/bin/{name}": path for name, path in tools.items()}
     _add_libraries(layer, [program, *layer.files.values(), *packages])

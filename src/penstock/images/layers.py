@@ -32,7 +32,9 @@ def write_layer(layer: Layer, file: BinaryIO) -> str:
     return hashed.digest.hexdigest()
 
 
-def folder_files(folder: Path, place: str, *, without: tuple[str, ...] = ("__pycache__",)) -> Iterator[tuple[str, Path]]:
+def folder_files(
+    folder: Path, place: str, *, without: tuple[str, ...] = ("__pycache__",)
+) -> Iterator[tuple[str, Path]]:
     """Yield every file below a folder with its place below `place`; folders of the names `without` are left out."""
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(set(folders) - set(without))
@@ -79,4 +81,3 @@ class _Hashed:
 
     def tell(self) -> int:
         return 0
-

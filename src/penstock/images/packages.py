@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution
@@ -41,7 +42,9 @@ def wanted(root: Path, name: str = "") -> Wanted:
     A project without any needs penstock, with those of its extras that are installed here.
     """
     if name and not (root / name).is_file():
-        raise DeclarationError(f"there is no file {root / name} of requirements; see [engine] requirements, --requirements")
+        raise DeclarationError(
+            f"there is no file {root / name} of requirements; see [engine] requirements, --requirements"
+        )
     file = next((root / each for each in ((name,) if name else NAMES) if (root / each).is_file()), None)
     if file is None:
         return Wanted(requirements=(_own_requirement(),))

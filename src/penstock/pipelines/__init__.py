@@ -13,7 +13,7 @@ from penstock.pipelines.observed import note, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.selection import Names, select
-from penstock.pipelines.services import Services
+from penstock.pipelines.services import ImageRef, Services
 from penstock.pipelines.starting import START_SECONDS, start_run
 from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.working import run_task
@@ -24,6 +24,7 @@ __all__ = [
     "Curve",
     "Difference",
     "Event",
+    "ImageRef",
     "MetricComparison",
     "Names",
     "OnEvent",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _ORDER = (
-    "parameter", "source", "input", "code", "file", "global", "captured", "version", "library", "outputs", "python",
-    "platform",
+    "parameter", "source", "input", "code", "file", "global", "captured", "version", "library", "outputs", "image",
+    "python", "platform",
 )  # fmt: skip
 
 
@@ -75,6 +75,10 @@ def _words(step: str, part: str, new: Mapping[str, str], old: Mapping[str, str])
             return f"{name} changed{_from_to(old[part], new[part])}"
         case "version" | "python" | "platform":
             return f"{kind} changed{_from_to(old.get(part, 'none'), new.get(part, 'none'))}"
+        case "image" if part in new and part in old:
+            return f"image {after} changed" if after == before else f"image changed {before} -> {after}"
+        case "image":
+            return f"{step} now runs in the image {after}" if part in new else f"{step} no longer runs in an image"
         case "outputs":
             return f"the declared inputs and outputs of {step} changed"
     if kind == "file":

@@ -99,6 +99,7 @@ def step(
     cpus: float | None = ...,
     memory: int | str | None = ...,
     image: str | None = ...,
+    network: bool = ...,
     modes: Sequence[str] | set[str] | frozenset[str] = ...,
     version: str = ...,
     depends_on: Sequence[Any] = ...,
@@ -111,7 +112,8 @@ def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
     `retries` after a failure, first after `retry_delay` ("0.5s"), then after twice as long, and so on; `timeout` as
     "10m"; `heartbeat`: stopped without a sign of life for so long; `cpus` (1) and `memory` ("2GiB") that it needs: it
-    waits until they are free, and is stopped if it uses more memory; `image` for engines with containers;
+    waits until they are free, and is stopped if it uses more memory; in engines with containers, it
+    runs in `image`, without a network unless `network`;
     `modes` in which it runs; `cache`: False always runs, "1h" trusts a result for an hour; `version`, `depends_on`
     (functions, values, paths of files) and `ignore` (parameters, captured names) change what its key is made of;
     `outputs` names several results where no NamedTuple is returned.
@@ -134,6 +136,7 @@ _NEEDS = {
     "cpus": "cpus",
     "memory": "memory_bytes",
     "image": "image",
+    "network": "network",
 }
 _SETTINGS = ("name", *_NEEDS, "modes", "version", "depends_on", "ignore", "cache", "outputs")
 

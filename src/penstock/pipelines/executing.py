@@ -186,6 +186,7 @@ class _Execution:
             paths=self.services.paths,
             code=code_parts(verdict.key.parts),
             pid=run.pid,
+            image=image.digest if (image := self.services.images(step)) is not None else "",
             seed=seed_of(verdict.key.digest),
         )
 

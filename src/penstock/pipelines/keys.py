@@ -17,6 +17,7 @@ from penstock.pipelines.arguments import given
 from penstock.pipelines.fingerprint import Fingerprint, digest_of, fingerprint, shown
 from penstock.pipelines.fingerprint_paths import shown_path
 from penstock.pipelines.observed import observe
+from penstock.pipelines.services import ImageRef, no_image
 
 SCHEME = "penstock step 2"
 """Changes when the rules of this file do, so that older entries are never mistaken for hits."""
@@ -37,8 +38,10 @@ class Key:
 class Keys:
     """Makes the keys of one plan or run; what does not depend on upstream outputs is found once."""
 
-    def __init__(self, *, root: Path, sources: Callable[[str], Source]) -> None:
-        self._root, self._sources = root, sources
+    def __init__(
+        self, *, root: Path, sources: Callable[[str], Source], images: Callable[[Step], ImageRef | None] = no_image
+    ) -> None:
+        self._root, self._sources, self._images = root, sources, images
         self._root_text = str(root)
         self._settled: dict[tuple[Any, ...], Key] = {}
 
@@ -49,7 +52,10 @@ class Keys:
     def settled(self, step: Step) -> Key:
         """Return what is known of a step's key before anything upstream has run: its code and what it declares."""
         # Calls of one function differ in their inputs only. (The function is kept alive by its step: ids stay its own.)
-        same = (id(step.call), step.outputs, step.kinds, step.ignore, step.version, tuple(map(id, step.depends_on)))
+        same = (
+            id(step.call), step.outputs, step.kinds, step.ignore, step.version, tuple(map(id, step.depends_on)),
+            step.needs.image,
+        )  # fmt: skip
         if same not in self._settled:
             self._settled[same] = self._settle(step)
         return self._settled[same]
@@ -89,6 +95,9 @@ class Keys:
         if step.version:
             parts["version"] = step.version
         words = [self._dependency(step, item, parts) for item in step.depends_on]
+        if (image := self._images(step)) is not None:
+            parts["image"] = f"{image.digest[:16]} {image.name}"
+            words.append(f"image {image.digest}")
         name = getattr(step.call, "__qualname__", step.name)
         digest = digest_of((name, code.digest, outputs, kinds, _PYTHON, _PLATFORM, step.version, words))
         return Key(digest, parts, code.texts)

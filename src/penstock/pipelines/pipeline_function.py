@@ -6,11 +6,11 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, overload
 
 from penstock.core.mapping import FrozenMap
-from penstock.core.pipeline import Pipeline
+from penstock.core.pipeline import Pipeline, Step
 from penstock.errors import DeclarationError, PenstockError, UnknownNameError, raised
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.tracing import tracing
@@ -38,9 +38,9 @@ class PipelineFunction:
 
     __wrapped__: Callable[..., Any]
 
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
+    def __init__(self, function: Callable[..., Any], name: str, image: str | None = None) -> None:
         functools.update_wrapper(self, function)
-        self.function, self.name = function, name
+        self.function, self.name, self.image = function, name, image
 
     @functools.cached_property
     def parameters(self) -> Mapping[str, PipelineParameter]:
@@ -67,14 +67,15 @@ class PipelineFunction:
 @overload
 def pipeline(function: Callable[..., Any], /) -> PipelineFunction: ...
 @overload
-def pipeline(*, name: str) -> Callable[[Callable[..., Any]], PipelineFunction]: ...
-def pipeline(function: Callable[..., Any] | None = None, /, *, name: str = "") -> Any:
-    """Declare a function as a pipeline: its parameters are the pipeline's, the steps it calls are its steps."""
+def pipeline(*, name: str = ..., image: str | None = ...) -> Callable[[Callable[..., Any]], PipelineFunction]: ...
+def pipeline(function: Callable[..., Any] | None = None, /, *, name: str = "", image: str | None = None) -> Any:
+    """Declare a function as a pipeline: its parameters are the pipeline's, the steps it calls are its steps; `image` is
+    that of its steps that name none, for engines with containers."""
 
     def declare(function: Callable[..., Any]) -> PipelineFunction:
         if not callable(function):
             raise DeclarationError(f"@pipeline stands before a function, not before {function!r}")
-        return PipelineFunction(function, checked_name(name or function.__name__.strip("<>"), "pipeline"))
+        return PipelineFunction(function, checked_name(name or function.__name__.strip("<>"), "pipeline"), image)
 
     return declare(function) if function is not None else declare
 
@@ -94,7 +95,12 @@ def trace(function: PipelineFunction, params: Mapping[str, Any] | None = None) -
             raise DeclarationError(f"pipeline '{function.name}' cannot be declared: {raised(error)}") from error
     if not recorded.steps:
         raise DeclarationError(f"pipeline '{function.name}' calls no step; call functions declared with @step in it")
-    return checked(Pipeline(name=function.name, params=FrozenMap(values), steps=tuple(recorded.steps.values())))
+    steps = tuple(_in_image(step, function.image) for step in recorded.steps.values())
+    return checked(Pipeline(name=function.name, params=FrozenMap(values), steps=steps))
+
+
+def _in_image(step: Step, image: str | None) -> Step:
+    return replace(step, needs=replace(step.needs, image=step.needs.image or image)) if image is not None else step
 
 
 def _params(function: PipelineFunction, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,9 @@ def plan(
 def new_judge(pipeline: Pipeline, services: Services) -> Judge:
     """Return a judge of the pipeline's steps, over what the stores hold now."""
     recall = Recall(pipeline.name, metadata=services.metadata, artifacts=services.artifacts, codecs=services.codecs)
-    return Judge(services, recall, Keys(root=Path(services.context.root), sources=services.sources))
+    return Judge(
+        services, recall, Keys(root=Path(services.context.root), sources=services.sources, images=services.images)
+    )
 
 
 class Planner:

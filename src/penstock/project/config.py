@@ -36,10 +36,21 @@ class StoresSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSection:
-    """`[engine]`: the engine of a run that names none, and how many steps it may run at once (0: one a core)."""
+    """`[engine]`: the engine of a run that names none, and how many steps it may run at once (0: one a core).
+
+    For containers: `runtime` is podman or docker, `image` that of steps that name none; `penstock image build` makes it
+    of what the file `requirements` asks for, on the image `base` ("": on this interpreter). `mounts` are paths that
+    steps see ("/data", "/scratch:rw"), `environment` variables that they get.
+    """
 
     default: str = "local"
     slots: Annotated[int, msgspec.Meta(ge=0)] = 0
+    runtime: str = ""
+    image: str = ""
+    requirements: str = ""
+    base: str = ""
+    mounts: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

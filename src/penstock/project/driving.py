@@ -19,6 +19,7 @@ from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines import Event, OnEvent, RunStarted, Services, execute, observe
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
+from penstock.project.images import engine_options, on_engine
 from penstock.project.worker import ENTRY
 from penstock.stores import members_of
 
@@ -77,16 +78,11 @@ def drive(
 ) -> str:
     """Run a pipeline to its end on an engine of its own; return the run's id."""
     name = engine or config.engine.default
-    for step in pipeline.steps:
-        if step.needs.image is not None:
-            raise DeclarationError(
-                f"step '{step.name}' asks for the image '{step.needs.image}', but engine '{name}' runs steps in "
-                "processes of this machine; leave image= out (an engine with containers is still to come)"
-            )
+    placed = on_engine(given, config, name, pipeline)
     members_of(given.artifacts).join(config.project.name or config.root.name, given.context.metadata)
-    opened = open_engine(name, slots=config.engine.slots or None)
+    opened = open_engine(name, slots=config.engine.slots or None, **engine_options(config, name, given.artifacts))
     try:
-        return execute(pipeline, given, engine=opened, engine_name=name, on_event=on_event, **how).id
+        return execute(pipeline, placed, engine=opened, engine_name=name, on_event=on_event, **how).id
     finally:
         opened.close()
 

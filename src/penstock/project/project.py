@@ -20,6 +20,7 @@ from penstock.project.declared import load_pipelines
 from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, project_root, services
 from penstock.project.experiments import Experiments, compare_runs
 from penstock.project.fitting import fit_pipeline, given_rows, named_rows
+from penstock.project.images import on_engine
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repository import Repository
 from penstock.project.runs import LocalRecords, Run
@@ -107,11 +108,13 @@ class Project:
         since: Names = None,
         until: Names = None,
         mode: str = "train",
+        engine: str | None = None,
         **params: Any,
     ) -> Plan:
         """Say what `run` would do with the same arguments, step by step, and why."""
         traced = trace(self._pipeline(pipeline), params)
-        return plan(traced, self._services, only=only, since=since, until=until, mode=mode)
+        placed = on_engine(self._services, self.config, engine, traced)
+        return plan(traced, placed, only=only, since=since, until=until, mode=mode)
 
     def why(self, run: Run | str, step: str) -> str:
         """Say in one line why a step of a run ran, or did not."""

@@ -3,6 +3,7 @@
 from penstock.stores.blobs import LocalArtifactStore, open_artifacts
 from penstock.stores.codecs import CODECS, PLAIN_CODECS
 from penstock.stores.collections import with_collections
+from penstock.stores.layered import LayeredStore
 from penstock.stores.members import Member, Members, members_of
 from penstock.stores.metadata import SqlMetadata, open_metadata
 from penstock.stores.sweeping import LocalSweeper, Sweeper, open_sweeper
@@ -11,6 +12,7 @@ from penstock.stores.writing import disk_errors
 __all__ = [
     "CODECS",
     "PLAIN_CODECS",
+    "LayeredStore",
     "LocalArtifactStore",
     "LocalSweeper",
     "Member",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import threading
 import time
@@ -50,7 +51,7 @@ class IsolatedEngineContract(EngineContract):
         engine.submit(task(call, pids=tmp_path / "pids"))
         (outcome,) = engine.wait(PATIENCE_SECONDS)
         assert outcome.state == ("succeeded" if call is tasks.leave_a_process_behind else "failed")
-        await_death(pids_in(tmp_path / "pids"))
+        await_end(tmp_path / "pids")
 
     @pytest.mark.parametrize("stubborn", [False, True])
     def test_a_task_out_of_time_is_stopped_with_what_it_started(
@@ -61,18 +62,18 @@ class IsolatedEngineContract(EngineContract):
         (outcome,) = engine.wait(PATIENCE_SECONDS)
         assert outcome.state == "failed"
         assert "0.5 s" in outcome.error
-        await_death(pids_in(tmp_path / "pids"))
+        await_end(tmp_path / "pids")
         assert (tmp_path / "pids.tidied").exists() is not stubborn
 
     def test_a_cancelled_task_is_stopped_with_what_it_started(
         self, engine: Engine, task: TaskMaker, tmp_path: Path
     ) -> None:
         engine.submit(task(tasks.wait_for_ever, pids=tmp_path / "pids"))
-        pids = pids_in(tmp_path / "pids")
+        pids_in(tmp_path / "pids")
         engine.cancel("t1")
         (outcome,) = engine.wait(PATIENCE_SECONDS)
         assert outcome.state == "cancelled"
-        await_death(pids)
+        await_end(tmp_path / "pids")
 
     def test_a_task_cancelled_in_the_queue_never_starts(self, engine: Engine, task: TaskMaker, tmp_path: Path) -> None:
         running = [f"r{number}" for number in range(engine.slots)]
@@ -101,9 +102,9 @@ class IsolatedEngineContract(EngineContract):
 
     def test_closing_stops_what_is_under_way_and_says_so(self, engine: Engine, task: TaskMaker, tmp_path: Path) -> None:
         engine.submit(task(tasks.wait_for_ever, pids=tmp_path / "pids"))
-        pids = pids_in(tmp_path / "pids")
+        pids_in(tmp_path / "pids")
         engine.close()
-        await_death(pids)
+        await_end(tmp_path / "pids")
         assert [outcome.state for outcome in engine.wait(0)] == ["cancelled"]
 
     @pytest.mark.parametrize("call", [tasks.halt, tasks.keep_the_lock])
@@ -188,6 +189,18 @@ def pids_in(file: Path) -> list[int]:
     while not file.exists() and time.monotonic() < limit:
         time.sleep(0.005)
     return [int(pid) for pid in file.read_text().split()]
+
+
+def await_end(pids: Path) -> None:
+    """Fail unless the task that wrote `pids` and all that it started are gone soon: then nobody holds their lock."""
+    limit = time.monotonic() + PATIENCE_SECONDS
+    with pids.with_suffix(".lock").open() as lock:
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                assert time.monotonic() < limit, f"some of the processes {pids.read_text()} are still running"
+            time.sleep(0.005)
 
 
 def await_death(pids: Sequence[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import logging
 import os
 import signal
@@ -69,9 +70,10 @@ def wait_for_ever(pids: Path, *, stubborn: bool = False) -> None:
     """Start a process and a daemon, write down their pids and our own, then wait; a stubborn one hears no SIGTERM."""
     if stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child = subprocess.Popen(["sleep", "600"])
+    lock = _lock(pids)
+    child = subprocess.Popen(["sleep", "600"], pass_fds=[lock])
     try:
-        _write(pids, f"{os.getpid()} {child.pid} {_daemon()}")
+        _write(pids, f"{os.getpid()} {child.pid} {_daemon(lock)}")
         while True:
             time.sleep(1)
     finally:
@@ -80,8 +82,9 @@ def wait_for_ever(pids: Path, *, stubborn: bool = False) -> None:
 
 def leave_a_process_behind(pids: Path) -> None:
     """Start a process and a daemon and return without waiting for them."""
-    child = subprocess.Popen(["sleep", "600"])
-    _write(pids, f"{os.getpid()} {child.pid} {_daemon()}")
+    lock = _lock(pids)
+    child = subprocess.Popen(["sleep", "600"], pass_fds=[lock])
+    _write(pids, f"{os.getpid()} {child.pid} {_daemon(lock)}")
 
 
 def leave_a_process_behind_and_die(pids: Path) -> None:
@@ -133,10 +136,20 @@ def meet(mine: Path, others: list[Path]) -> str:
     return "met"
 
 
-def _daemon() -> int:
+def _daemon(lock: int) -> int:
     """Start a process that leaves our session and whose parent has ended; return its pid."""
     command = "setsid sleep 600 >/dev/null 2>&1 & echo $!"
-    return int(subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.PIPE).stdout)
+    return int(subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.PIPE, pass_fds=[lock]).stdout)
+
+
+def _lock(pids: Path) -> int:
+    """Take a lock that this process and those to which it hands the descriptor hold as long as one of them lives.
+
+    Unlike a pid it means the same outside a container.
+    """
+    descriptor = os.open(pids.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 def _write(path: Path, text: str) -> None:
