@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lineage": ("penstock.cli.lineage:lineage", "Show what a thing comes from, and what became of it."),
     "gc": ("penstock.cli.collecting:gc", "Take away what nothing needs any more."),
     "verify": ("penstock.cli.models:verify", "Prove that serving gives what batch prediction gives."),
+    "image": ("penstock.cli.image:image", "Build the image in which steps run in containers."),
     "serve": ("penstock.cli.serve:serve", "Serve the project over HTTP."),
 }
 """Command -> where it is, and the line that `penstock --help` shows; importing none of them keeps that fast."""

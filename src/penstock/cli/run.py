@@ -34,6 +34,7 @@ _OPTIONS = (
     click.option("--since", multiple=True, metavar="STEP", help="This step and what comes after it."),
     click.option("--until", multiple=True, metavar="STEP", help="This step and what it needs."),
     click.option("--mode", type=click.Choice(["train", "infer"]), default="train", show_default=True),
+    click.option("--engine", help="inline, local or container (default: [engine] default of penstock.toml)."),
 )
 
 
@@ -46,7 +47,6 @@ def _selecting(command: F) -> F:
 
 @click.command(cls=Command)
 @_selecting
-@click.option("--engine", help="inline or local (default: [engine] default of penstock.toml).")
 @click.option("--experiment", default="", help="Put the run into this experiment.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Give the run a tag; may be given again.")
 @click.option("--note", "notes", default="", metavar="TEXT", help="Give the run a note.")

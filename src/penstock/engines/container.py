@@ -190,8 +190,9 @@ class ContainerEngine:
             return [sys.executable, *launching.command_inside(exchange, self._grace_seconds)]
         mounts = launching.seen(task, exchange, self._mounts)
         if (path := launching.unreadable(mounts)) is not None:
+            name, uid = task.step.name, launching.user()[0]
             raise ContainerError(
-                f"step '{task.step.name}' runs in its container as user {launching.user()[0]}, who may not read {path}; "
+                f"step '{name}' runs as user {uid} in its container, and that user may not read {path}; "
                 f"let everybody read it: chmod -R o+rX {path}"
             )
         image = task.image or self._given.image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,13 @@ def seen(task: Task, exchange: Exchange, mounts: Sequence[Mount]) -> list[Mount]
     """Return what a task's container sees of this machine: its project, the artifacts, the files of its sources, what
     configuration adds, to be read; the exchange, to be written to."""
     root = Path(task.context.root)
-    readable = [root, *map(Path, task.paths), *_store(task.context.artifacts), *_files(task.arguments.values())]
-    found = {path: Mount(path) for path in readable if path.exists()}
-    found |= {mount.path: mount for mount in mounts}
-    found[exchange.folder] = Mount(exchange.folder, writable=True)
-    return [found[path] for path in sorted(found) if not _covered(found[path], found, hidden=root / _STATE)]
+    chosen = {mount.path: mount for mount in mounts} | {exchange.folder: Mount(exchange.folder, writable=True)}
+    wanted = [root, *map(Path, task.paths), *_store(task.context.artifacts), *_files(task.arguments.values())]
+    found = dict(chosen)
+    for path in sorted(path for path in set(wanted) if path.exists()):
+        if path not in found and not _is_seen(path, found, hidden=root / _STATE):
+            found[path] = Mount(path)
+    return [found[path] for path in sorted(found)]
 
 
 def unreadable(mounts: Iterable[Mount]) -> Path | None:
@@ -123,13 +125,13 @@ def _mount(mount: Mount) -> str:
     return ",".join('"' + field.replace('"', '""') + '"' if set(field) & set(',"') else field for field in fields)
 
 
-def _covered(mount: Mount, found: Mapping[Path, Mount], *, hidden: Path) -> bool:
-    """Tell whether a mount is part of another that shows the same."""
-    for above in mount.path.parents:
+def _is_seen(path: Path, found: Container[Path], *, hidden: Path) -> bool:
+    """Tell whether a path is in a folder that is seen already, and not in the one that is hidden within that."""
+    for above in path.parents:
+        if above in found:
+            return True
         if above == hidden:
             return False
-        if above in found:
-            return found[above].writable == mount.writable
     return False
 
 

@@ -12,11 +12,20 @@ from pathlib import Path
 
 from blake3 import blake3
 
-import penstock
 from penstock.errors import ContainerError
 from penstock.images.archive import Base, read_base, write_image
 from penstock.images.bytecode import compile_into
-from penstock.images.inspecting import INPUTS, OWN, PACKAGE, PYTHON, VERSION, Image, describe_image, own_digest
+from penstock.images.inspecting import (
+    INPUTS,
+    OWN,
+    PACKAGE,
+    PYTHON,
+    VERSION,
+    Image,
+    describe_image,
+    own_digest,
+    own_version,
+)
 from penstock.images.interpreter import interpreter_layer
 from penstock.images.layers import Layer, folder_files
 from penstock.images.packages import Wanted, fetch, files_of, installed
@@ -85,7 +94,7 @@ def _packages(wanted: Wanted, folder: Path) -> tuple[Layer, tuple[str, ...]]:
 
 
 def _own() -> Layer:
-    layer = Layer(made_by=f"penstock {penstock.__version__}")
+    layer = Layer(made_by=f"penstock {own_version()}")
     layer.files |= dict(folder_files(PACKAGE, f"{SITE}/penstock"))
     return layer
 

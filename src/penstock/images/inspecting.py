@@ -11,13 +11,13 @@ from pathlib import Path
 
 from blake3 import blake3
 
-import penstock
 from penstock.errors import ContainerError
 from penstock.images.runtimes import Runtime
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The Python that makes keys and sends functions, and that an image must have too."""
-PACKAGE = Path(penstock.__file__).parent
+PACKAGE = Path(__file__).resolve().parent.parent
+"""Where this penstock is."""
 INPUTS, PYTHON, OWN = "penstock.inputs", "penstock.python", "penstock.digest"
 """Labels of an image: the digest of all that it was made of, its Python, the digest of the penstock in it."""
 
@@ -46,10 +46,16 @@ def describe_image(runtime: Runtime, name: str) -> Image:
     return Image(name=name, id=found["Id"].removeprefix("sha256:"), labels=labels, size_bytes=found["Size"])
 
 
+def own_version() -> str:
+    """Return the version of this penstock."""
+    version: str = sys.modules["penstock"].__version__  # this room imports nothing above it
+    return version
+
+
 def own_digest() -> str:
     """Return the digest of the penstock that runs here: of its version and, since a checkout changes under the same
     version, of its modules."""
-    content = blake3(penstock.__version__.encode())
+    content = blake3(own_version().encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         content.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return content.hexdigest()[:32]

@@ -27,8 +27,8 @@ _LEFT_OUT = (
 )  # fmt: skip
 _TOOLS = (
     "sh", "env", "cat", "chmod", "cp", "cut", "date", "dirname", "basename", "echo", "false", "find", "grep", "head",
-    "id", "ln", "ls", "mkdir", "mktemp", "mv", "ps", "pwd", "rm", "rmdir", "sed", "sleep", "sort", "setsid", "tail", "tar",
-    "test", "touch", "tr", "true", "uname", "wc", "which", "xargs", "gzip",
+    "id", "ln", "ls", "mkdir", "mktemp", "mv", "ps", "pwd", "rm", "rmdir", "sed", "sleep", "sort", "setsid", "tail",
+    "tar", "test", "touch", "tr", "true", "uname", "wc", "which", "xargs", "gzip",
 )  # fmt: skip
 _OPENED_BY_NAME = ("libgcc_s.so.1", "libresolv.so.2", "libnss_dns.so.2", "libnss_files.so.2")  # glibc does, at run time
 _PLACES = ("/usr/bin", "/bin", "/usr/sbin", "/sbin")
