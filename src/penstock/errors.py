@@ -138,7 +138,7 @@ class CorruptArtifactError(PenstockError):
 
 
 class ContainerError(PenstockError):
-    """Podman or docker is not there or refused; an image is missing or is not what a step needs."""
+    """Podman or docker is not there, or refused; an image is missing, or not what a step needs."""
 
 
 class StorageError(PenstockError):

@@ -83,8 +83,8 @@ class Condition(Deferred):
 class Needs:
     """What a step asks of whoever runs it; None: nothing. After a failure it is tried again up to `retries` times, at
     first after `retry_delay_seconds`, then after twice as long, and so on. It is stopped when it runs for longer than
-    `timeout_seconds`, shows no sign of life for `heartbeat_seconds`, or uses more than `memory_bytes`. `image` and
-    `network` are for engines with containers, where a step has no network unless it asks."""
+    `timeout_seconds`, shows no sign of life for `heartbeat_seconds`, or uses more than `memory_bytes`. In a
+    container it runs in `image`, and has a `network` only if it asks."""
 
     retries: int = 0
     retry_delay_seconds: float = 0.5

@@ -36,8 +36,8 @@ class Task:
     `arguments` maps parameter names to plain values, `Artifact`s, `Source`s, or lists and dicts of them. `log` is the
     file that gets everything the step prints. `paths` are put in front of sys.path before user code is imported. `code`
     holds the parts of its key that are code, as the process `pid` has it loaded: another one must have loaded the same.
-    `image` is the digest of the image that its engine runs it in, "" where it runs in none or in the engine's own.
-    `seed` is derived from its key: random numbers that nobody seeded are the same whenever the same step runs again.
+    `image` is the digest of the image it runs in ("": none, or the engine's own). `seed` is derived from its key:
+    random numbers that nobody seeded are the same whenever the same step runs again.
     """
 
     id: str
