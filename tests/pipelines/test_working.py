@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 from worlds import World, work
 
@@ -16,6 +21,7 @@ from penstock.core.pipeline import Step
 from penstock.core.ports import Context, Outcome, Task
 from penstock.errors import DataError
 from penstock.pipelines import StepFunction, note, step
+from penstock.pipelines.kinds import fits
 from penstock.pipelines.observed import located, portable
 from penstock.stores import CODECS
 
@@ -52,6 +58,51 @@ def test_an_argument_is_what_the_annotation_asks_for(world: World) -> None:
     outcome = run(world, takes, rows=table, path=stored(world, b"abc"), artifact=table, many={"tables": [table, table]})
     assert outcome.error == ""
     assert load(world, outcome) == [2, "abc", "table", [2, 2]]
+
+
+def test_the_annotation_of_a_parameter_decides_in_which_form_it_gets_a_table(world: World) -> None:
+    @step
+    def takes(
+        a: duckdb.DuckDBPyRelation,
+        b: pl.DataFrame,
+        c: pl.LazyFrame,
+        d: pd.DataFrame,
+        e: pa.RecordBatchReader,
+        f: ds.Dataset,
+        g: np.ndarray,
+        h: list[pd.DataFrame],
+        i: ps.Table | None,
+    ) -> list[str]:
+        return [type(each).__name__ for each in (a, b, c, d, e, f, g, *h, i)]
+
+    table = stored(world, pa.table({"x": [1, 2]}))
+    outcome = run(world, takes, **dict.fromkeys("abcdefg", table), h=[table], i=table)
+    assert load(world, outcome) == [
+        "DuckDBPyRelation", "DataFrame", "LazyFrame", "DataFrame", "RecordBatchReader", "FileSystemDataset", "ndarray",
+        "DataFrame", "Table",
+    ]  # fmt: skip
+
+
+def test_a_step_may_return_any_form_of_a_table(world: World) -> None:
+    @step
+    def relation(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+        return duckdb.sql("SELECT x + 1 AS x FROM rows")
+
+    @step
+    def lazy(rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.with_columns(pl.col("x") + 1)
+
+    @step
+    def frame(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows + 1
+
+    table = stored(world, pa.table({"x": [1, 2]}))
+    outcomes = [run(world, function, rows=table) for function in (relation, lazy, frame)]
+    assert [outcome.error for outcome in outcomes] == [""] * 3
+    assert len({outcome.outputs["result"].digest for outcome in outcomes}) == 1
+    assert load(world, outcomes[0]).to_pydict() == {"x": [2, 3]}
+    assert relation.form.outputs["result"] == "table:relation"
+    assert fits("table:relation", "table:pandas")
 
 
 @pytest.mark.parametrize(("value", "kind"), [("text", "text"), (b"bytes", "bytes"), (1.5, "json"), (None, "json")])

@@ -18,6 +18,18 @@ KINDS = {
     "pyarrow.lib.Table": "table",
     "penstock.Table": "table",
     "penstock.tables.Table": "table",
+    "pyarrow.RecordBatchReader": "table:reader",
+    "pyarrow.lib.RecordBatchReader": "table:reader",
+    "pyarrow.dataset.Dataset": "table:dataset",
+    "pyarrow._dataset.Dataset": "table:dataset",
+    "duckdb.DuckDBPyRelation": "table:relation",
+    "duckdb._relation.DuckDBPyRelation": "table:relation",
+    "polars.DataFrame": "table:polars",
+    "polars.dataframe.frame.DataFrame": "table:polars",
+    "polars.LazyFrame": "table:lazy",
+    "polars.lazyframe.frame.LazyFrame": "table:lazy",
+    "pandas.DataFrame": "table:pandas",
+    "pandas.core.frame.DataFrame": "table:pandas",
     "penstock.ModelGraph": "model",
     "penstock.models.ModelGraph": "model",
     "penstock.models.graph.ModelGraph": "model",
@@ -42,7 +54,8 @@ KINDS = {
     "pathlib.Path": "file",
     "numpy.ndarray": "array",
 }
-"""Qualified name of an annotation -> kind. What is not here is `any`: its value's own type decides."""
+"""Qualified name of an annotation -> kind, and behind a colon the form in which it is opened: all tables are stored
+alike. What is not here is `any`: its value's own type decides."""
 
 _PLAIN: dict[str, tuple[type, ...]] = {
     "builtins.int": (numbers.Integral,),
@@ -108,8 +121,15 @@ def output_kinds(named: type[tuple[Any, ...]]) -> dict[str, str]:
 
 
 def base(kind: str) -> str:
-    """Return the kind that an artifact has: that of "list[table]" is "list"."""
-    return kind.partition("[")[0]
+    """Return the kind that an artifact has: that of "list[table]" is "list", of "table:pandas" "table"."""
+    return kind.partition("[")[0].partition(":")[0]
+
+
+def opened_as(stored: str, wanted: str) -> str:
+    """Return the kind and form in which a stored artifact is opened for a parameter."""
+    if stored == "table" and wanted == "array":
+        return "table:array"
+    return wanted if base(wanted) == stored else stored
 
 
 def inner(kind: str) -> str:
@@ -124,7 +144,7 @@ def fits(given: str, wanted: str) -> bool:
         return True
     if base(given) in COLLECTIONS:
         return wanted == "json" or (base(given) == base(wanted) and fits(inner(given), inner(wanted)))
-    return wanted == "file" or base(given) == base(wanted)
+    return wanted == "file" or base(given) == base(wanted) or (base(given), wanted) == ("table", "array")
 
 
 def in_words(kind: str) -> str:
@@ -133,7 +153,7 @@ def in_words(kind: str) -> str:
         what = "a list" if base(kind) == "list" else "a dict"
         many = {"json": "plain values", "any": "anything", "bytes": "bytes"}.get(inner(kind), f"{base(inner(kind))}s")
         return f"{what} of {many}"
-    return {"json": "a plain value", "bytes": "bytes", "array": "an array"}.get(kind, f"a {base(kind)}")
+    return {"json": "a plain value", "bytes": "bytes", "array": "an array"}.get(base(kind), f"a {base(kind)}")
 
 
 def global_names(function: Callable[..., Any]) -> dict[str, Any]:

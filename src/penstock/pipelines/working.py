@@ -17,7 +17,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import CorruptArtifactError, PenstockError, StepError, UnknownNameError
 from penstock.pipelines.declare import StepFunction
-from penstock.pipelines.kinds import base, in_words, inner, is_optional, takes
+from penstock.pipelines.kinds import base, in_words, inner, is_optional, opened_as, takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.metrics import logging_metrics, metrics_file
 from penstock.pipelines.observed import observing, portable
@@ -118,9 +118,10 @@ def _opened(artifact: Artifact, kind: str, store: ArtifactStore, codecs: Mapping
         return list(found.values()) if artifact.kind == "list" else found
     if kind == "file" and artifact.kind not in ("folder", *COLLECTIONS):
         return store.path(artifact.digest)
-    if artifact.kind not in codecs:
-        raise UnknownNameError("kind of artifact", artifact.kind, codecs)
-    return codecs[artifact.kind].load(artifact, store)
+    form = opened_as(artifact.kind, kind)
+    if form not in codecs:
+        raise UnknownNameError("kind of artifact", form, codecs)
+    return codecs[form].load(artifact, store)
 
 
 def _ignored(task: Task) -> tuple[str, ...]:
@@ -179,7 +180,7 @@ def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, co
         named = {key: _save(task, f"{name}[{key!r}]", inner(kind), item, store, codecs) for key, item in value.items()}
         return mapping_artifact(named, store)
     for codec in codecs:
-        if (kind in ("any", codec.kind) or codec.kind in _ALSO.get(kind, ())) and codec.accepts(value):
+        if (base(kind) in ("any", codec.kind) or codec.kind in _ALSO.get(kind, ())) and codec.accepts(value):
             return codec.save(value, store)
     if kind == "any":
         raise _error(
@@ -187,7 +188,7 @@ def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, co
             f"gave {_described(value)} as '{name}', which no codec can keep "
             f"({', '.join(codec.kind for codec in codecs)}); return a table, plain values, bytes or the path of a file",
         )
-    said = _VALUE_TYPES.get(kind) or in_words(kind)
+    said = _VALUE_TYPES.get(base(kind)) or in_words(kind)
     raise _error(task, f"declares that '{name}' is {said}, but gave {_described(value)}")
 
 

@@ -6,10 +6,11 @@ from penstock.core.ports import Codec
 from penstock.stores.collections import with_collections
 from penstock.stores.documents import JsonCodec
 from penstock.stores.files import ArrayCodec, BytesCodec, FileCodec, FolderCodec, TextCodec
-from penstock.stores.tabular import TableCodec
+from penstock.stores.tabular import TABLE_FORMS, TableCodec
 
 PLAIN_CODECS: tuple[Codec, ...] = (
     TableCodec(),
+    *TABLE_FORMS,
     TextCodec(),
     BytesCodec(),
     ArrayCodec(),

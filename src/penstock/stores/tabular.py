@@ -1,18 +1,21 @@
-"""How a table becomes bytes: one Arrow IPC file, uncompressed, so that reading is a memory map."""
+"""How a table becomes bytes: one Arrow IPC file, uncompressed, in batches, so that reading is a memory map."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from penstock.core.artifact import Artifact
-from penstock.core.ports import ArtifactStore
+from penstock.core.ports import ArtifactStore, Codec
 from penstock.errors import DataError
+from penstock.stores.canonical import canonical_batches, canonical_schema, has_categories
+from penstock.stores.frames import FORMS, batches_of, is_table
 from penstock.stores.writing import scratch_file
-from penstock.tables import schema_of, to_arrow
+from penstock.tables import schema_of
 
 _PREVIEW_ROWS = 5
 _PREVIEW_COLUMNS = 20
@@ -20,46 +23,84 @@ _PREVIEW_CHARACTERS = 60
 
 
 class TableCodec:
-    """Tables, as Arrow IPC files. Equal tables give equal bytes, however they are chunked or sliced."""
+    """Tables, as Arrow IPC files: equal rows give equal bytes, whichever library made them. They are written batch by
+    batch; of a stream, a relation or a lazy frame the whole is never in memory."""
 
     kind = "table"
 
     def accepts(self, value: Any) -> bool:
-        """Tell whether a value is a table: pyarrow's, or a frame that hands its columns over as Arrow."""
-        return hasattr(value, "__arrow_c_stream__") and hasattr(value, "columns")
+        """Tell whether a value is a table: pyarrow's, a frame that hands its columns over as Arrow, a stream."""
+        return is_table(value)
 
     def save(self, value: Any, store: ArtifactStore) -> Artifact:
-        """Store a table; facts are `rows`, `columns`, `size_bytes` and a `preview` of the first rows."""
-        table = canonical(_table(value))
-        with scratch_file(store) as path:
-            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
+        """Store a table; facts are `rows`, `columns`, `size_bytes` and a `preview` of the first rows.
+
+        Raises `DataError` naming a column that cannot be kept.
+        """
+        given, batches = batches_of(value)
+        schema = canonical_schema(given)
+        with scratch_file(store) as path, scratch_file(store) as spool:
+            if has_categories(schema) and not isinstance(batches, list):
+                batches = _with_one_dictionary(given, batches, spool)
+            rows, preview = _write(schema, canonical_batches(schema, batches), path)
             size = path.stat().st_size
             digest = store.put(path)
         return Artifact(
             digest=digest,
             kind=self.kind,
             uri=store.path(digest).as_uri(),
-            schema=tuple((field.name, _type_word(field)) for field in table.schema),
-            facts={
-                "rows": table.num_rows,
-                "columns": table.num_columns,
-                "size_bytes": size,
-                "preview": _preview(table),
-            },
+            schema=tuple((field.name, _type_word(field)) for field in schema),
+            facts={"rows": rows, "columns": len(schema), "size_bytes": size, "preview": preview},
         )
 
     def load(self, artifact: Artifact, store: ArtifactStore) -> pa.Table:
         """Return the table, memory-mapped: its columns are read from disk when they are touched."""
-        with pa.memory_map(str(store.path(artifact.digest))) as file:
-            return pa.ipc.open_file(file).read_all()
+        table: pa.Table = FORMS["table"](store.path(artifact.digest))
+        return table
 
 
-def _table(value: Any) -> pa.Table:
-    """Return a value as a table of exactly the types that it has."""
-    if isinstance(value, pa.Table):
-        return value
-    return pa.table(value) if hasattr(value, "__arrow_c_stream__") else to_arrow(value)
+class TableForm:
+    """A stored table as what a parameter's annotation asks for: a kind such as "table:pandas"."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def accepts(self, value: Any) -> bool:
+        """No value: all tables are kept in one form, and this is how one is opened."""
+        return False
+
+    def save(self, value: Any, store: ArtifactStore) -> Artifact:
+        """Store a table."""
+        return TableCodec().save(value, store)
+
+    def load(self, artifact: Artifact, store: ArtifactStore) -> Any:
+        """Return the table as this form."""
+        return FORMS[self.kind](store.path(artifact.digest))
+
+
+TABLE_FORMS: tuple[Codec, ...] = tuple(TableForm(kind) for kind in FORMS if kind != "table")
+
+
+def _write(schema: pa.Schema, batches: Iterator[pa.RecordBatch], path: Path) -> tuple[int, list[dict[str, Any]]]:
+    """Write the file; return how many rows it has, and the first of them."""
+    rows, preview = 0, list[dict[str, Any]]()
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        for batch in batches:
+            preview = preview if rows else _preview(batch)
+            rows += batch.num_rows
+            writer.write_batch(batch)
+    return rows, preview
+
+
+def _with_one_dictionary(schema: pa.Schema, batches: Iterable[pa.RecordBatch], spool: Path) -> list[pa.RecordBatch]:
+    """Return the batches with the categories of them all, read back from a file: only those are in memory."""
+    with pa.OSFile(str(spool), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    with pa.memory_map(str(spool)) as file:
+        whole: pa.Table = pa.ipc.open_stream(file).read_all()
+    found: list[pa.RecordBatch] = whole.unify_dictionaries().to_batches()
+    return found
 
 
 def _type_word(field: pa.Field) -> str:
@@ -70,57 +111,9 @@ def _type_word(field: pa.Field) -> str:
         return str(field.type)
 
 
-def canonical(table: pa.Table) -> pa.Table:
-    """Return the table with one chunk a column, and no bytes that are not values.
-
-    Slices keep bytes of the rows around them, and what lies under a NULL is whatever was there before: both would give
-    equal tables different digests, and the steps behind them would run for nothing.
-    """
-    table = table.combine_chunks()
-    columns = [_canonical_column(column) for column in table.columns]
-    return pa.table(columns, schema=table.schema) if columns else table
-
-
-def _canonical_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.chunked_array([_canonical_array(chunk) for chunk in column.chunks], type=column.type)
-
-
-def _canonical_array(array: pa.Array) -> pa.Array:
-    if _is_slice(array):
-        array = pa.concat_arrays([array, array.slice(0, 0)])
-    if array.null_count and (zero := _zero(array.type)) is not None:
-        filled = pc.fill_null(array, zero)
-        return pa.Array.from_buffers(
-            array.type, len(array), [pc.is_valid(array).buffers()[1], *filled.buffers()[1:]], array.null_count
-        )
-    return array
-
-
-def _is_slice(array: pa.Array) -> bool:
-    if array.offset:
-        return True
-    if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
-        offsets = array.buffers()[1]
-        return len(array) > 0 and memoryview(offsets).cast("i")[len(array)] != array.buffers()[2].size
-    return False
-
-
-def _zero(type: pa.DataType) -> pa.Scalar | None:
-    """Return what stands under a NULL of this type; None where Arrow itself leaves nothing there."""
-    if pa.types.is_string(type) or pa.types.is_binary(type):
-        return pa.scalar("", type) if pa.types.is_string(type) else pa.scalar(b"", type)
-    if pa.types.is_boolean(type):
-        return pa.scalar(False, type)
-    if pa.types.is_integer(type) or pa.types.is_floating(type):
-        return pa.scalar(0, type)
-    if pa.types.is_temporal(type) and not pa.types.is_interval(type):
-        return pa.scalar(0, pa.int32() if type.bit_width == 32 else pa.int64()).cast(type)
-    return None
-
-
-def _preview(table: pa.Table) -> list[dict[str, Any]]:
+def _preview(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """Return the first rows as JSON holds them, long values cut."""
-    head = table.select(range(min(table.num_columns, _PREVIEW_COLUMNS))).slice(0, _PREVIEW_ROWS)
+    head = batch.select(list(range(min(batch.num_columns, _PREVIEW_COLUMNS)))).slice(0, _PREVIEW_ROWS)
     return [{name: _shown(value) for name, value in row.items()} for row in head.to_pylist()]
 
 
