@@ -180,6 +180,22 @@ def test_openmp_and_blas_work_in_a_forked_worker(engine: LocalEngine, tmp_path: 
     assert value(run(engine, make_task(tmp_path, fit_in_parallel))) == fit_in_parallel()
 
 
+def modules_before(load: str) -> list[str]:
+    before = sorted(name for name in sys.modules if name.partition(".")[0] in (load, "scipy"))
+    __import__(load)
+    return before
+
+
+def test_what_one_worker_had_to_load_the_next_one_finds_loaded(tmp_path: Path):
+    pytest.importorskip("scipy")
+    with LocalEngine(slots=1) as engine:
+        tries = 0
+        while "scipy.linalg" not in value(run(engine, make_task(tmp_path, modules_before, load="scipy.linalg"))):
+            tries += 1  # the template loads it after it has passed the outcome on
+            assert tries < 50
+        assert tries > 0
+
+
 def threads() -> tuple[str | None, str | None, int, int]:
     import pyarrow
 

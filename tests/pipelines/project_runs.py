@@ -17,7 +17,7 @@ from penstock.pipelines import Services, execute, observe, run_task, trace
 from penstock.stores import CODECS, LocalArtifactStore, SqlMetadata
 
 _FRESH = multiprocessing.get_context("forkserver")
-_FRESH.set_forkserver_preload(["penstock.stores", "penstock.engines", "penstock.pipelines"])
+_FRESH.set_forkserver_preload(["drivers", "penstock.project", "penstock.engines.inline", "pandas"])
 
 
 def run_project(folder: Path) -> dict[str, StepRun]:

@@ -27,10 +27,14 @@ from penstock.engines.families import children, descendants, memory_used
 from penstock.engines.machine import Capacity, Share, oom_kills
 from penstock.engines.messages import Cancel, Cause, Ended, Inbox, Message, Start, Started, packed
 from penstock.engines.pulse import Pulse
-from penstock.engines.worker import adopt_orphans, run_and_exit
+from penstock.engines.worker import adopt_orphans, read_outcome, run_and_exit
 
 LIBRARIES = ("cloudpickle", "msgspec", "numpy", "numpy.random", "pyarrow", "pyarrow.compute", "duckdb")
 """Loaded before the first fork, where installed."""
+
+LATER = frozenset({"pandas", "scipy", "sklearn", "lightgbm"})
+"""Loaded once a worker has loaded them (pyarrow does so with pandas), so that the next one finds them. Only what starts
+no thread when it is imported may stand here: threads do not survive a fork."""
 
 _RECEIVE_BYTES = 1 << 20
 _LOOK_SECONDS = 0.1
@@ -68,6 +72,7 @@ class Template:
         self._inbox, self._outbox = Inbox(), bytearray()
         self._closing = False
         self._oom_kills = oom_kills()
+        self._to_load: dict[str, None] = {}
         self._look_at = math.inf
         self._selector = selectors.DefaultSelector()
         self._descriptors = [control.fileno()]
@@ -85,6 +90,7 @@ class Template:
             self._enforce_deadlines()
             self._fill_slots()
             self._send()
+            self._load_one()
 
     def _receive(self) -> None:
         try:
@@ -121,6 +127,14 @@ class Template:
                 break
             self._fork(self._queue.popleft())
 
+    def _load_one(self) -> None:
+        """Load one of the modules that workers had to load by themselves: between two messages, so that none waits."""
+        if self._to_load:
+            module = next(iter(self._to_load))
+            del self._to_load[module]
+            with suppress(Exception):  # the worker could; if we cannot, the next worker does it again
+                import_module(module)
+
     def _fork(self, start: Start) -> None:
         _load(start.entry)
         template, now = os.getpid(), time.time()
@@ -134,7 +148,7 @@ class Template:
         if pid == 0:
             for descriptor in (*self._descriptors, *(worker.outcome.fileno() for worker in self._workers.values())):
                 os.close(descriptor)
-            run_and_exit(start, outcome, pulse, template=template)
+            run_and_exit(start, outcome, pulse, template=template, wanted=LATER)
         with suppress(PermissionError, ProcessLookupError):  # the worker does the same: whoever comes first
             os.setpgid(pid, pid)
         deadline = math.inf if start.timeout_seconds is None else time.monotonic() + start.timeout_seconds
@@ -154,18 +168,19 @@ class Template:
                 continue
             _signal_group(pid, signal.SIGKILL)
             del self._workers[pid]
-            exit_code = os.waitstatus_to_exitcode(status)
+            exit_code, (outcome, found) = os.waitstatus_to_exitcode(status), read_outcome(worker.outcome)
             own_peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             self._say(
                 Ended(
                     task=worker.task,
-                    outcome=_content(worker.outcome),
+                    outcome=outcome,
                     exit_code=exit_code,
                     cause="out of memory" if self._was_memory_short(worker, exit_code) else worker.cause,
                     started=worker.started,
                     peak_memory_bytes=max(own_peak, worker.most_memory_bytes),
                 )
             )
+            self._to_load |= dict.fromkeys(name for name in found if name not in sys.modules)
         self._bury_orphans()
 
     def _bury_orphans(self) -> None:
@@ -228,7 +243,7 @@ class Template:
 
     def _seconds_to_next_deadline(self) -> float | None:
         times = [self._look_at, *(min(worker.deadline, worker.kill_at) for worker in self._workers.values())]
-        next_one = min(times)
+        next_one = 0.0 if self._to_load else min(times)
         return None if next_one == math.inf else max(0.0, next_one - time.monotonic())
 
     def _close(self) -> None:
@@ -291,12 +306,6 @@ def _load(entry: str) -> None:
 def _unborn(task: str, outcome: bytes, *, cause: Cause = "") -> Ended:
     """Return the end of a task that never had a worker."""
     return Ended(task=task, outcome=outcome, exit_code=0, cause=cause, started=time.time(), peak_memory_bytes=0)
-
-
-def _content(file: BinaryIO) -> bytes:
-    with file:
-        file.seek(0)
-        return file.read()
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Set
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -31,20 +32,43 @@ class Stopped(BaseException):
     """Raised in a step when it is cancelled or out of time, so that its `finally` blocks run."""
 
 
-def run_and_exit(start: Start, outcome: BinaryIO, pulse: Pulse | None, *, template: int) -> NoReturn:
-    """In a fresh fork: run the task, write its outcome, end the process. Never returns into the template's code."""
-    code = 1
+def run_and_exit(start: Start, outcome: BinaryIO, pulse: Pulse | None, *, template: int, wanted: Set[str]) -> NoReturn:
+    """In a fresh fork: run the task, write its outcome, end the process. Never returns into the template's code.
+
+    With the outcome go the names of the modules of the packages `wanted` that the task loaded.
+    """
+    code, before = 1, set(sys.modules)
     try:
         _become_a_worker(template)
         if pulse is not None:
             pulse.start()
-        outcome.write(_run(start))
+        content = _run(start)
+        outcome.write(f"{' '.join(_loaded_since(before, wanted))}\n".encode() + content)
         outcome.flush()
         atexit._run_exitfuncs()  # temporary folders and pools of user code go as they would at a normal exit
         flush()
         code = 0
     finally:
         os._exit(code)
+
+
+def read_outcome(file: BinaryIO) -> tuple[bytes, list[str]]:
+    """Return the pickled outcome that a worker wrote, b"" where it did not come so far, and the modules it loaded."""
+    with file:
+        file.seek(0)
+        names, _, outcome = file.read().partition(b"\n")
+    return outcome, names.decode().split() if outcome else []
+
+
+def _loaded_since(before: Set[str], packages: Set[str]) -> list[str]:
+    """Return the modules of these packages that are installed (not the user's own) and loaded now, in order."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        if name not in before and name.partition(".")[0] in packages and "._" not in name:
+            parts = Path(getattr(module, "__file__", None) or "").parts
+            if "site-packages" in parts or "dist-packages" in parts:
+                found.append(name)
+    return found
 
 
 def adopt_orphans() -> None:
