@@ -7,7 +7,7 @@ from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, Step
 from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
 from penstock.pipelines.finals import final_metrics, maker
-from penstock.pipelines.liveness import drives, reap
+from penstock.pipelines.liveness import drives, driving, reap
 from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
 from penstock.pipelines.observed import note, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, pipeline, trace
@@ -43,6 +43,7 @@ __all__ = [
     "compare",
     "curves",
     "drives",
+    "driving",
     "execute",
     "final_metrics",
     "find_runs",
