@@ -14,7 +14,10 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.run import AliasChange, ModelVersion
 from penstock.core.schema import Schema
 from penstock.errors import CorruptArtifactError, DataError, RequestError, UnknownNameError
-from penstock.pipelines import why
+from penstock.pipelines import Comparison, compare, why
+from penstock.project.codecs import load_artifact
+from penstock.project.config import Config
+from penstock.project.repository import Repository
 from penstock.stores import SqlMetadata, open_artifacts
 
 __all__ = ["FakeProject", "Multiply", "TestClient"]
@@ -67,6 +70,8 @@ class FakeProject:
         self.metadata = SqlMetadata(f"sqlite:///{root}/metadata.db")
         self.artifacts = open_artifacts(str(root / "artifacts"))
         self.pipelines = {"rides": rides}
+        self.config = Config(root=root, tables={"hire": "hire/*.parquet"})
+        self.repository = Repository(self.config, self.metadata, self.artifacts)
         self.models = FakeModels()
 
     def push(self, model: str, version: int, alias: str = "") -> None:
@@ -83,6 +88,19 @@ class FakeProject:
 
     def why(self, run: str, step: str) -> str:
         return why(self.metadata, run, step)
+
+    def compare(self, run: str, other: str, *more: str) -> Comparison:
+        return compare(self.metadata, [run, other, *more], lambda artifact: load_artifact(artifact, self.artifacts))
+
+    def predict(self, name: str, rows) -> pa.Table:
+        return pa.table({"predicted_y": [2.0] * (3 if isinstance(rows, str) else rows.num_rows)})
+
+    def evaluate(self, name: str, rows) -> dict:
+        return {"r2_score": 1.0 if name == "km/2" else 0.5}
+
+    def fit(self, model, rows) -> ModelGraph:
+        self.push(model.name, 1)
+        return self.models[model.name].load(1)
 
     def sql(self, text: str) -> pa.Table:
         if "missing" in text:

@@ -23,10 +23,15 @@ from penstock.tables import TableLike, to_arrow
 _QUERY = re.compile(r"\s*(--.*\n\s*)*(select|with)\b", re.IGNORECASE)
 
 
+def is_query(text: str) -> bool:
+    """Tell whether a text is a query, and not the name of rows."""
+    return _QUERY.match(text) is not None
+
+
 def given_rows(rows: TableLike, config: Config, *, run_sql: Callable[[str], pa.Table]) -> TableLike:
     """Return what a user calls rows: a SQL text is run, a path or a declared name found from the project's root."""
     match rows:
-        case str() if _QUERY.match(rows):
+        case str() if is_query(rows):
             return run_sql(rows)
         case str() | Path():
             return resolve_source(config, str(rows))

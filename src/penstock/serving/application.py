@@ -17,7 +17,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penstock.errors import ForbiddenError
-from penstock.serving import artifacts, pages, pipelines, queries, registry, runs
+from penstock.serving import artifacts, batch, pages, pipelines, queries, records, registry, runs, uploads
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.guard import guarded
 from penstock.serving.metrics import Metrics
@@ -38,16 +38,28 @@ ROUTES = [
     Route("/v1/runs", runs.list_runs),
     Route("/v1/runs/{id}:cancel", runs.stop_run, methods=["POST"]),
     Route("/v1/runs/{id}", runs.show_run),
+    Route("/v1/runs/{id}", runs.change_run, methods=["PATCH"]),
+    Route("/v1/runs/{id}/metrics", runs.run_metrics),
     Route("/v1/runs/{id}/events", runs.events),
     Route("/v1/runs/{id}/steps/{step}", runs.show_step),
     Route("/v1/runs/{id}/steps/{step}/why", runs.step_why),
     Route("/v1/runs/{id}/steps/{step}/log", runs.step_log),
     Route("/v1/experiments", runs.list_experiments),
+    Route("/v1/compare", runs.compare_runs),
     Route("/v1/artifacts", artifacts.list_artifacts),
+    Route("/v1/artifacts", uploads.upload_artifact, methods=["POST"]),
     Route("/v1/artifacts/{digest}", artifacts.show_artifact),
     Route("/v1/artifacts/{digest}/content", artifacts.artifact_content),
     Route("/v1/blobs/{digest}", artifacts.blob),
     Route("/v1/models", registry.list_models),
+    Route("/v1/lineage/{what:path}", artifacts.lineage),
+    Route("/v1/records/{kind}:find", records.find_records, methods=["POST"]),
+    Route("/v1/records/{kind}:insert", records.insert_records, methods=["POST"]),
+    Route("/v1/models:fit", batch.fit, methods=["POST"]),
+    Route("/v1/models/{name}:batchPredict", batch.batch_predict, methods=["POST"]),
+    Route("/v1/models/{name}/versions/{version}:batchPredict", batch.batch_predict, methods=["POST"]),
+    Route("/v1/models/{name}:evaluate", batch.evaluate, methods=["POST"]),
+    Route("/v1/models/{name}/versions/{version}:evaluate", batch.evaluate, methods=["POST"]),
     Route("/v1/models/{name}", registry.show_model),
     Route("/v1/sql", queries.run_sql, methods=["POST"]),
 ]
@@ -121,5 +133,5 @@ def _refuse_other_sites(scope: Scope) -> None:
     """Keep a page of another site from using the reader's browser to start runs here: this server has no passwords."""
     headers = Headers(scope=scope)
     origin = headers.get("origin")
-    if scope["method"] == "POST" and origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if scope["method"] not in ("GET", "HEAD") and origin is not None and urlsplit(origin).netloc != headers.get("host"):
         raise ForbiddenError(f"requests from pages of {origin} are not answered here")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
-from penstock.errors import CorruptArtifactError, UnknownNameError
+from penstock.errors import CorruptArtifactError, RequestError, UnknownNameError
 from penstock.project.codecs import load_artifact
 from penstock.serving.content import WRITERS, accepted, media_type, table_bytes
 from penstock.serving.parameters import page, parameters
@@ -77,3 +78,13 @@ def _artifact(metadata: MetadataStore, digest: str) -> Artifact:
     if found is None:
         raise UnknownNameError("artifact", digest, ())
     return found
+
+
+def lineage(request: Request) -> Response:
+    """GET /v1/lineage/{what}: what it comes from and what came of it; `direction=up` or `down`: only one of them."""
+    direction = parameters(request, "direction").get("direction", "")
+    if direction not in ("", "up", "down"):
+        raise RequestError(f"direction is '{direction}'; give up or down, or leave it out for both")
+    what, repository = request.path_params["what"], serving(request).project.repository
+    found = repository.lineage(what, up=direction != "down", down=direction != "up")
+    return json_answer(msgspec.to_builtins(found, enc_hook=repr))

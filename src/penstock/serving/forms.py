@@ -33,3 +33,49 @@ class SqlForm(msgspec.Struct, forbid_unknown_fields=True):
 
     query: str
     limit: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+
+
+class RunChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be changed of a run: tags (null removes one), and the note."""
+
+    tags: dict[str, str | int | float | None] = {}
+    notes: str | None = None
+
+
+class FindForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Which records: fields that equal a value, or any of a list; `after`: only those behind that record."""
+
+    equal: dict[str, Any] = {}
+    limit: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    newest_first: bool = False
+    after: dict[str, Any] | None = None
+
+
+class InsertForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Records to be inserted, all or none."""
+
+    records: list[dict[str, Any]]
+
+
+class RowsForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Rows by name: a declared table, a query, or `artifact:<digest>`."""
+
+    rows: str
+
+
+class ModelForm(msgspec.Struct, forbid_unknown_fields=True):
+    """The declaration of a model; a feature is a text in BigQuery's dialect, or an expression as JSON."""
+
+    name: str
+    type: str
+    label: str
+    features: dict[str, str | list[Any]] | None = None
+    options: dict[str, Any] = {}
+    target: str | list[Any] | None = None
+
+
+class FitForm(msgspec.Struct, forbid_unknown_fields=True):
+    """What to fit on which rows: a declared table, a query, or `artifact:<digest>`."""
+
+    model: ModelForm
+    rows: str

@@ -8,7 +8,16 @@ from typing import Any
 import msgspec
 
 import penstock
-from penstock.serving.forms import PlanForm, RunForm, SqlForm
+from penstock.serving.forms import (
+    FindForm,
+    FitForm,
+    InsertForm,
+    PlanForm,
+    RowsForm,
+    RunChange,
+    RunForm,
+    SqlForm,
+)
 from penstock.serving.predictors import Loaded, predict_path
 from penstock.serving.schemas import example_row, row_schema
 
@@ -22,12 +31,16 @@ _FAILURES: dict[int, str] = {
     413: "the body is too large",
     422: "a value or a declaration is wrong; `field` names it where it can",
     500: "the server failed; its log has the details under the id given",
+    507: "the server's disk is full, or cannot be written",
 }
+
+
+_FORMS = [PlanForm, RunForm, RunChange, SqlForm, FindForm, InsertForm, RowsForm, FitForm]
 
 
 def openapi(loaded: Iterable[Loaded]) -> Json:
     """Return the whole document; `loaded` are the model versions that are served."""
-    _, forms = msgspec.json.schema_components([PlanForm, RunForm, SqlForm], ref_template="#/components/schemas/{name}")
+    _, forms = msgspec.json.schema_components(_FORMS, ref_template="#/components/schemas/{name}")
     models = {predict_path(each.model): {"post": _predict(each)} for each in loaded}
     return {
         "openapi": "3.1.0",
@@ -54,6 +67,7 @@ def _operation(
     *,
     body: Json | None = None,
     example: Json | None = None,
+    uploads: tuple[str, ...] = (),
     status: int = 200,
     answer: Json | None = None,
     media: str = "application/json",
@@ -65,9 +79,11 @@ def _operation(
     operation: Json = {"summary": summary, "responses": {str(status): found, **failed}}
     if parameters:
         operation["parameters"] = list(parameters)
+    taken: Json = {each: {"schema": _BINARY} for each in uploads}
     if body is not None:
-        content = {"schema": body} if example is None else {"schema": body, "example": example}
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        taken["application/json"] = {"schema": body} if example is None else {"schema": body, "example": example}
+    if taken:
+        operation["requestBody"] = {"required": True, "content": taken}
     return operation
 
 
@@ -84,6 +100,7 @@ def _parameter(name: str, place: str, type: str = "string") -> Json:
 
 
 _TEXT: Json = {"type": "string"}
+_ARROW = "application/vnd.apache.arrow.stream"
 _BINARY: Json = {"type": "string", "format": "binary"}
 _ID: Json = {"type": "object", "properties": {"id": _TEXT}, "required": ["id"]}
 _ERROR_FIELDS: Json = {"code": _TEXT, "message": _TEXT, "field": {"type": ["string", "null"]}}
@@ -94,6 +111,7 @@ _ERROR: Json = {
 }
 _NAME, _VERSION = _parameter("name", "path"), _parameter("version", "path")
 _RUN, _STEP = _parameter("id", "path"), _parameter("step", "path")
+_KIND = _parameter("kind", "path")
 _DIGEST = _parameter("digest", "path")
 _PAGE = (_parameter("limit", "query", "integer"), _parameter("after", "query"))
 _FILTERS = tuple(_parameter(name, "query") for name in ("pipeline", "experiment", "state", "mode", "engine", "tag"))
@@ -125,7 +143,29 @@ _PATHS: dict[str, Json] = {
             "List runs, newest first; `next` is the `after` of the next page", (*_FILTERS, *_PAGE), failures=(400, 404)
         )
     },
-    "/v1/runs/{id}": {"get": _operation("Show a run and its steps", (_RUN,), failures=(404,))},
+    "/v1/runs/{id}": {
+        "get": _operation("Show a run and its steps", (_RUN,), failures=(404,)),
+        "patch": _operation(
+            "Change the tags of a run (null removes one) and its note",
+            (_RUN,),
+            body=_form("RunChange"),
+            failures=(400, 403, 404, 413, 422),
+        ),
+    },
+    "/v1/runs/{id}/metrics": {
+        "get": _operation(
+            "Read what the steps of a run logged: name -> [[step number, value], ...]; also while they run",
+            (_RUN, _parameter("step", "query")),
+            failures=(400, 404),
+        )
+    },
+    "/v1/compare": {
+        "get": _operation(
+            "Say what differs between runs: give run=... twice or more",
+            (_parameter("run", "query"),),
+            failures=(400, 422),
+        )
+    },
     "/v1/runs/{id}:cancel": {
         "post": _operation("Cancel a run", (_RUN,), status=202, answer=_ID, failures=(403, 404, 409))
     },
@@ -161,7 +201,18 @@ _PATHS: dict[str, Json] = {
             "List artifacts, newest first",
             (_parameter("kind", "query"), _parameter("made_by", "query"), *_PAGE),
             failures=(400, 404),
-        )
+        ),
+        "post": _operation(
+            "Keep a table (an Arrow stream), JSON, a text or bytes as an artifact",
+            status=201,
+            uploads=(
+                _ARROW,
+                "application/json",
+                "text/plain",
+                "application/octet-stream",
+            ),
+            failures=(400, 403, 413, 422, 507),
+        ),
     },
     "/v1/artifacts/{digest}": {
         "get": _operation("Show what is known of an artifact", (_DIGEST,), failures=(404,)),
@@ -183,6 +234,62 @@ _PATHS: dict[str, Json] = {
             media="application/octet-stream",
             failures=(404,),
         )
+    },
+    "/v1/lineage/{what}": {
+        "get": _operation(
+            "Say what a run, a step, an artifact, a model or a name comes from, and what came of it",
+            (_parameter("what", "path"), _parameter("direction", "query")),
+            failures=(400, 404, 422),
+        )
+    },
+    "/v1/records/{kind}:find": {
+        "post": _operation(
+            "Find records: the metadata store, for clients that are penstock too",
+            (_KIND,),
+            body=_form("FindForm"),
+            failures=(400, 403, 404, 413, 422),
+        )
+    },
+    "/v1/records/{kind}:insert": {
+        "post": _operation(
+            "Insert records of names, all or none",
+            (_KIND,),
+            body=_form("InsertForm"),
+            status=201,
+            failures=(400, 403, 404, 409, 413),
+        )
+    },
+    "/v1/models:fit": {
+        "post": _operation(
+            "Fit a model as a run, and register a version of it",
+            body=_form("FitForm"),
+            status=201,
+            failures=(400, 403, 413, 422, 500),
+        )
+    },
+    **{
+        f"/v1/models/{{name}}{version}:batchPredict": {
+            "post": _operation(
+                "Predict many rows; the answer as Arrow, Parquet, CSV or JSON, by Accept",
+                parameters,
+                body=_form("RowsForm"),
+                uploads=(_ARROW,),
+                failures=(400, 403, 404, 413, 422),
+            )
+        }
+        for version, parameters in (("", (_NAME,)), ("/versions/{version}", (_NAME, _VERSION)))
+    },
+    **{
+        f"/v1/models/{{name}}{version}:evaluate": {
+            "post": _operation(
+                "Judge a model on rows with labels",
+                parameters,
+                body=_form("RowsForm"),
+                uploads=(_ARROW,),
+                failures=(400, 403, 404, 413, 422),
+            )
+        }
+        for version, parameters in (("", (_NAME,)), ("/versions/{version}", (_NAME, _VERSION)))
     },
     "/v1/models": {"get": _operation("List the registered models")},
     "/v1/models/{name}": {"get": _operation("Show a model: versions, aliases, signature", (_NAME,), failures=(404,))},

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -11,7 +14,10 @@ from starlette.responses import Response, StreamingResponse
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
 from penstock.errors import RequestError, UnknownNameError
-from penstock.pipelines import cancel_run, reap
+from penstock.pipelines import Curve, cancel_run, reap, tag_run
+from penstock.project.runs import LocalRecords
+from penstock.serving.bodies import decoded, read_body
+from penstock.serving.forms import RunChange
 from penstock.serving.parameters import page, parameters
 from penstock.serving.progress import run_events
 from penstock.serving.shown import shown_run, shown_step
@@ -41,8 +47,7 @@ def show_run(request: Request) -> Response:
     metadata = serving(request).project.metadata
     reap(metadata)
     run = find_run(metadata, request.path_params["id"])
-    steps = sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)
-    return json_answer({**shown_run(run), "steps": [shown_step(step) for step in steps]})
+    return json_answer({**shown_run(run), "steps": [shown_step(step) for step in _steps(metadata, run)]})
 
 
 def show_step(request: Request) -> Response:
@@ -55,6 +60,40 @@ def step_why(request: Request) -> Response:
     """GET /v1/runs/{id}/steps/{step}/why: in one line, why the step ran or did not."""
     run, step = request.path_params["id"], request.path_params["step"]
     return json_answer({"run": run, "step": step, "why": serving(request).project.why(run, step)})
+
+
+async def change_run(request: Request) -> Response:
+    """PATCH /v1/runs/{id}: its tags and its note."""
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), RunChange)
+    id, metadata = request.path_params["id"], served.project.metadata
+    changed = await run_in_threadpool(partial(tag_run, metadata, id, form.tags, note=form.notes))
+    return json_answer(shown_run(changed))
+
+
+def run_metrics(request: Request) -> Response:
+    """GET /v1/runs/{id}/metrics: what its steps logged, as curves, also while they run; `step`: only of that one."""
+    given, project = parameters(request, "step"), serving(request).project
+    recorded = LocalRecords(project.metadata, project.artifacts, project.root)
+    run = find_run(project.metadata, request.path_params["id"])
+    steps = [_step(project.metadata, run.id, given["step"])] if "step" in given else _steps(project.metadata, run)
+    found = {step.step: recorded.metrics(step) for step in steps}
+    shown = {step: {name: _shown_curve(curve) for name, curve in each.items()} for step, each in found.items() if each}
+    return json_answer({"run": run.id, "metrics": shown})
+
+
+def _shown_curve(curve: Curve) -> list[tuple[float | None, float | str]]:
+    """Return a curve as JSON holds it: NaN and infinity are texts."""
+    return [(number, value if math.isfinite(value) else str(value)) for number, value in curve]
+
+
+def compare_runs(request: Request) -> Response:
+    """GET /v1/compare?run=a&run=b: what differs between runs."""
+    parameters(request, "run")
+    asked = request.query_params.getlist("run")
+    if len(asked) < 2:
+        raise RequestError("give two runs or more: /v1/compare?run=a&run=b")
+    return json_answer(msgspec.to_builtins(serving(request).project.compare(*asked), enc_hook=repr))
 
 
 def stop_run(request: Request) -> Response:
@@ -123,3 +162,7 @@ def _step(metadata: MetadataStore, run_id: str, name: str) -> StepRun:
     if found.state not in DONE and reap(metadata):  # whoever follows the log must see an end of it
         return metadata.get(StepRun, run_id, name) or found
     return found
+
+
+def _steps(metadata: MetadataStore, run: Run) -> list[StepRun]:
+    return sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.core.graph import ModelGraph
+from penstock.core.model import Model
 from penstock.core.ports import ArtifactStore, MetadataStore
+from penstock.pipelines import Comparison
+from penstock.project.config import Config
+from penstock.project.repository import Repository
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +55,32 @@ class Service(Protocol):
 
     def why(self, run: str, step: str, /) -> str:
         """Say in one line why a step of a run ran, or did not."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """What penstock.toml says."""
+        ...
+
+    @property
+    def repository(self) -> Repository:
+        """All that was made."""
+        ...
+
+    def compare(self, run: str, other: str, /, *more: str) -> Comparison:
+        """Say what differs between runs."""
+        ...
+
+    def predict(self, name: str, rows: Any, /) -> pa.Table:
+        """Predict rows with a registered model."""
+        ...
+
+    def evaluate(self, name: str, rows: Any, /) -> dict[str, float | None]:
+        """Judge a registered model on rows with labels."""
+        ...
+
+    def fit(self, model: Model, rows: Any, /) -> ModelGraph:
+        """Fit a model as a run, and register it."""
         ...
 
     def sql(self, text: str) -> pa.Table:

@@ -21,6 +21,7 @@ class Limits:
     """What this server allows. `sql_writes`: statements other than queries may come over REST."""
 
     body_bytes: int = 16 * 1024 * 1024
+    upload_bytes: int = 4 * 1024**3
     sql_writes: bool = False
 
 

@@ -1,0 +1,109 @@
+"""The endpoints that use a model on many rows at once, and the one that fits a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from penstock import models
+from penstock.core.artifact import Artifact
+from penstock.core.model import Model
+from penstock.errors import DeclarationError, RequestError, UnknownNameError
+from penstock.models.notation import expression_from_json
+from penstock.project.codecs import load_artifact
+from penstock.project.fitting import is_query
+from penstock.serving.bodies import decoded, read_body
+from penstock.serving.content import WRITERS, accepted, table_bytes
+from penstock.serving.forms import FitForm, ModelForm, RowsForm
+from penstock.serving.service import Service
+from penstock.serving.state import json_answer, serving
+from penstock.serving.uploads import uploaded_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+async def batch_predict(request: Request) -> Response:
+    """POST /v1/models/{name}:batchPredict: rows in, rows out, as Arrow, Parquet, CSV or JSON, by `Accept`."""
+    project, media = serving(request).project, accepted(request.headers.get("accept", ""), tuple(WRITERS))
+    rows = await _rows(request)
+    predicted = await run_in_threadpool(project.predict, _reference(request), rows)
+    return StreamingResponse(table_bytes(predicted, media), media_type=media, headers={"vary": "accept"})
+
+
+async def evaluate(request: Request) -> Response:
+    """POST /v1/models/{name}:evaluate: the model judged on rows with labels."""
+    project = serving(request).project
+    rows = await _rows(request)
+    return json_answer({"metrics": await run_in_threadpool(project.evaluate, _reference(request), rows)})
+
+
+async def fit(request: Request) -> Response:
+    """POST /v1/models:fit: fit a model, as a run, and register a version of it."""
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), FitForm)
+    model, rows = _declared(form.model), _named(served.project, form.rows)
+    graph = await run_in_threadpool(served.project.fit, model, rows)
+    version = await run_in_threadpool(_newest, served.project, model.name)
+    metrics = dict(graph.facts.get("evaluation", {}))
+    return json_answer({"model": model.name, "version": version, "metrics": metrics}, 201)
+
+
+def _newest(project: Service, name: str) -> int:
+    return models.versions(project.metadata, name)[-1].version
+
+
+def _reference(request: Request) -> str:
+    name, version = request.path_params["name"], request.path_params.get("version")
+    return name if version is None else f"{name}/{version}"
+
+
+async def _rows(request: Request) -> pa.Table | str:
+    """Return the rows of a request: its body as an Arrow stream, or what a text in it names."""
+    rows = await uploaded_rows(request)
+    if rows is not None:
+        return rows
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), RowsForm)
+    return _named(served.project, form.rows)
+
+
+def _named(project: Service, rows: str) -> Any:
+    """Return what a text over REST may name: a declared table, a query, an artifact. No path: what lies on this
+    machine's disk is not for whoever can call it."""
+    sort, _, digest = rows.partition(":")
+    if sort == "artifact":
+        found = project.metadata.get(Artifact, digest)
+        if found is None:
+            raise UnknownNameError("artifact", digest, ())
+        return load_artifact(found, project.artifacts)
+    if rows not in project.config.tables and not is_query(rows):
+        raise UnknownNameError("table", rows, project.config.tables)
+    return rows
+
+
+def _declared(form: ModelForm) -> Model:
+    """Return the model of a form; a feature is a text in BigQuery's dialect, or the JSON of an expression."""
+
+    def feature(given: str | list[Any]) -> Any:
+        if isinstance(given, str):
+            return given
+        try:
+            return expression_from_json(given)
+        except (TypeError, ValueError, IndexError) as error:
+            raise RequestError(f"{msgspec.json.encode(given).decode()} is no expression: {error}") from error
+
+    if form.features == {}:
+        raise DeclarationError(f"model '{form.name}' has no features; leave `features` out to take every column")
+    return models.model(
+        form.name,
+        type=form.type,
+        label=form.label,
+        features=None if form.features is None else {name: feature(each) for name, each in form.features.items()},
+        options=form.options,
+        target=None if form.target is None else feature(form.target),
+    )
