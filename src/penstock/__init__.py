@@ -27,14 +27,16 @@ if TYPE_CHECKING:
     from penstock.models import ModelGraph as ModelGraph, load_model as load_model, model as model
     from penstock.operations import col as col, lit as lit, struct as struct
     from penstock.pipelines import log_metric as log_metric, pipeline as pipeline, step as step
-    from penstock.project import Project as Project, Run as Run, open as open
+    from penstock.project import Project as Project, Run as Run
+    from penstock.remote import RemoteProject as RemoteProject, open as open
     from penstock.tables import Table as Table
 
 __version__ = "0.1.0"
 
 # Room -> the public names that it has, in the order of the patterns in the README.
 _NAMES = {
-    "penstock.project": ("open", "Project", "Run"),
+    "penstock.remote": ("open", "RemoteProject"),
+    "penstock.project": ("Project", "Run"),
     "penstock.pipelines": ("step", "pipeline", "log_metric"),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict", "name", "named",

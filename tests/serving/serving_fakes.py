@@ -14,8 +14,6 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.run import AliasChange, ModelVersion
 from penstock.core.schema import Schema
 from penstock.errors import CorruptArtifactError, DataError, RequestError, UnknownNameError
-from penstock.pipelines import Comparison, compare, why
-from penstock.project.codecs import load_artifact
 from penstock.project.config import Config
 from penstock.project.repository import Repository
 from penstock.stores import SqlMetadata, open_artifacts
@@ -85,12 +83,6 @@ class FakeProject:
         self.metadata.write(
             AliasChange(model=model, alias=alias, sequence=sequence, version=version, created=100.0 + sequence)
         )
-
-    def why(self, run: str, step: str) -> str:
-        return why(self.metadata, run, step)
-
-    def compare(self, run: str, other: str, *more: str) -> Comparison:
-        return compare(self.metadata, [run, other, *more], lambda artifact: load_artifact(artifact, self.artifacts))
 
     def predict(self, name: str, rows) -> pa.Table:
         return pa.table({"predicted_y": [2.0] * (3 if isinstance(rows, str) else rows.num_rows)})

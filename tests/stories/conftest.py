@@ -11,6 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+import penstock as ps
+
+sys.path.insert(0, str(Path(__file__).parent))  # what the stories share
+from story_projects import AnyProject, served
+
 MODULE = '''
 import penstock as ps
 from helpers import worst_delay
@@ -72,3 +77,14 @@ def root(tmp_path: Path) -> Iterator[Path]:
         sys.modules.pop(name, None)
     if str(tmp_path) in sys.path:
         sys.path.remove(str(tmp_path))
+
+
+@pytest.fixture(params=["local", "remote"])
+def project(request: pytest.FixtureRequest, root: Path) -> Iterator[AnyProject]:
+    """The project, from its folder and over REST: every story that takes it is told both ways."""
+    if request.param == "local":
+        yield ps.open(root)
+        return
+    token = "the-token-of-this-story"
+    with served(root, "--allow-sql-writes", PENSTOCK_SERVER_TOKEN=token) as url:
+        yield ps.open(url, token=token)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from story_projects import AnyProject, served
 
 import penstock as ps
 
@@ -25,8 +22,7 @@ def _states(run: ps.Run) -> dict[str, str]:
     return {name: step.state for name, step in run.steps.items()}
 
 
-def test_a_pipeline_runs_once_and_then_is_up_to_date(root: Path) -> None:
-    project = ps.open(root)
+def test_a_pipeline_runs_once_and_then_is_up_to_date(project: AnyProject) -> None:
     first = project.run("flights")
     assert first.state == "succeeded", first.record.error
     assert _states(first) == dict.fromkeys(ALL, "succeeded")
@@ -38,8 +34,7 @@ def test_a_pipeline_runs_once_and_then_is_up_to_date(root: Path) -> None:
     assert again.steps["clean"].log() == "cleaning 2000 rows\n"
 
 
-def test_another_parameter_runs_only_what_needs_it(root: Path) -> None:
-    project = ps.open(root)
+def test_another_parameter_runs_only_what_needs_it(project: AnyProject) -> None:
     project.run("flights")
     planned = {step.name: step.state for step in project.plan("flights", depth=6).steps}
     assert planned["split"] == "up_to_date"
@@ -66,8 +61,7 @@ def test_an_edited_helper_is_noticed_in_a_fresh_process(root: Path) -> None:
     assert "helpers.py" in project.why(run, "clean")
 
 
-def test_changed_files_are_read_again(root: Path) -> None:
-    project = ps.open(root)
+def test_changed_files_are_read_again(project: AnyProject, root: Path) -> None:
     project.run("flights")
     import pyarrow.parquet
 
@@ -78,16 +72,14 @@ def test_changed_files_are_read_again(root: Path) -> None:
     assert run.steps["clean"].log() == "cleaning 1500 rows\n"
 
 
-def test_a_model_that_is_not_good_enough_is_not_pushed(root: Path) -> None:
-    project = ps.open(root)
+def test_a_model_that_is_not_good_enough_is_not_pushed(project: AnyProject) -> None:
     run = project.run("flights", good=0.001)
     assert run.state == "succeeded"
     assert _states(run)["push"] == "skipped"
     assert "late" not in project.models
 
 
-def test_a_push_happens_again_when_the_alias_was_moved_away(root: Path) -> None:
-    project = ps.open(root)
+def test_a_push_happens_again_when_the_alias_was_moved_away(project: AnyProject) -> None:
     project.run("flights")
     project.run("flights", depth=6)
     assert project.models["late"].alias("champion").version == 2
@@ -96,8 +88,7 @@ def test_a_push_happens_again_when_the_alias_was_moved_away(root: Path) -> None:
     assert project.models["late"].alias("champion").version == 1
 
 
-def test_steps_in_worker_processes_give_the_same_artifacts(root: Path) -> None:
-    project = ps.open(root)
+def test_steps_in_worker_processes_give_the_same_artifacts(project: AnyProject) -> None:
     run = project.run("flights", engine="local")
     assert run.state == "succeeded", [(s.record.step, s.record.error) for s in run.steps.values()]
     assert run.steps["clean"].log() == "cleaning 2000 rows\n"
@@ -121,8 +112,7 @@ def test_a_stored_byte_that_changed_is_noticed_and_made_anew(root: Path, step: s
     assert project.predict("late", "flights").num_rows == 2000
 
 
-def test_a_run_need_not_be_waited_for(root: Path) -> None:
-    project = ps.open(root)
+def test_a_run_need_not_be_waited_for(project: AnyProject) -> None:
     run = project.run("flights", engine="local", experiment="apart", wait=False)
     assert run.wait(timeout_seconds=60).state == "succeeded"
     assert [found.id for found in project.runs(experiment="apart")] == [run.id]
@@ -130,8 +120,7 @@ def test_a_run_need_not_be_waited_for(root: Path) -> None:
         project.run("flights", since="fiit", wait=False)
 
 
-def test_sql_does_the_same_job_and_takes_raw_inputs(root: Path) -> None:
-    project = ps.open(root)
+def test_sql_does_the_same_job_and_takes_raw_inputs(project: AnyProject) -> None:
     made = project.sql(
         "CREATE OR REPLACE MODEL linear TRANSFORM(arr_delay, dep_delay, carrier, "
         "ML.STANDARD_SCALER(LN(distance)) OVER() AS distance, EXTRACT(DAYOFWEEK FROM at) AS weekday) "
@@ -149,8 +138,7 @@ def test_sql_does_the_same_job_and_takes_raw_inputs(root: Path) -> None:
     assert project.runs(pipeline="fit linear")[0].state == "succeeded"
 
 
-def test_fit_predict_evaluate_and_verify_by_name(root: Path) -> None:
-    project = ps.open(root)
+def test_fit_predict_evaluate_and_verify_by_name(project: AnyProject) -> None:
     model = ps.model("quick", type="linear_reg", label="arr_delay", features={"late": ps.col("dep_delay")})
     graph = project.fit(model, "flights")
     again = project.fit(model, "SELECT * FROM flights")
@@ -164,20 +152,6 @@ def test_fit_predict_evaluate_and_verify_by_name(root: Path) -> None:
     assert found.rows == 1000
 
 
-@contextmanager
-def _server(root: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "penstock", "serve", "--port", "0"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        try:
-            found = next(filter(None, (re.search(r"http://[\w.]+:\d+", line) for line in process.stdout)))
-            yield found[0]
-        finally:
-            process.terminate()
-            assert process.wait(timeout=30) == 0
-
-
 def _call(url: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as response:
@@ -189,10 +163,10 @@ def test_the_server_predicts_raw_rows_and_starts_runs_and_equals_batch(root: Pat
     project = ps.open(root)
     project.run("flights")
     row = {"carrier": "UA", "dep_delay": 30.0, "distance": 500, "at": "2026-01-04T12:00:00Z"}
-    with _server(root) as url:
-        (served,) = _call(f"{url}/v1/models/late:predict", {"instances": [row]})["predictions"]
+    with served(root) as url:
+        (answer,) = _call(f"{url}/v1/models/late:predict", {"instances": [row]})["predictions"]
         batch = project.predict("late", [{**row, "at": datetime.datetime.fromisoformat(row["at"])}])
-        assert served["predicted_arr_delay"] == pytest.approx(batch["predicted_arr_delay"][0].as_py(), rel=1e-12)
+        assert answer["predicted_arr_delay"] == pytest.approx(batch["predicted_arr_delay"][0].as_py(), rel=1e-12)
 
         started = _call(f"{url}/v1/pipelines/flights/runs", {"params": {"depth": 3}, "experiment": "by-rest"})
         run = project.get_run(started["id"]).wait(timeout_seconds=120)

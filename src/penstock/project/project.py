@@ -154,7 +154,7 @@ class Project:
         version = self._version(name)
         replayed = learned_rows(version, self.metadata, self.artifacts) if rows is None else to_arrow(self._rows(rows))
         graph = load_version(version, self.metadata, self.artifacts)
-        return verify_graph(graph, replayed, version=version, url=url)
+        return verify_graph(graph, replayed, version=version, url=url, token=self.config.server_token)
 
     def sql(self, text: str) -> pa.Table:
         """Run SQL in BigQuery's dialect, with its CREATE MODEL and ML.* functions; return the last statement's rows."""

@@ -61,16 +61,18 @@ def learned_rows(version: ModelVersion, metadata: MetadataStore, store: Artifact
     return rows.take(pa.array(spread))
 
 
-def verify_graph(graph: ModelGraph, rows: pa.Table, *, version: ModelVersion, url: str | None = None) -> Verification:
+def verify_graph(
+    graph: ModelGraph, rows: pa.Table, *, version: ModelVersion, url: str | None = None, token: str = ""
+) -> Verification:
     """Replay `rows` through the server at `url` (else through the row form) and compare with batch prediction.
 
-    The server is asked for this very version: another may be promoted meanwhile.
+    The server is asked for this very version: another may be promoted meanwhile. `token` is what it wants to see.
     """
     wanted = graph.signature.inputs.names
     raw = rows.select([name for name in wanted if name in rows.column_names])
     batch = models.predict(graph, raw).select(graph.signature.outputs.names).to_pylist()
     if url:
-        with _endpoint(url, version) as answer:
+        with _endpoint(url, version, token) as answer:
             served = _replay(raw.to_pylist(), answer)
     else:
         served = _replay(raw.to_pylist(), models.row_predictor(graph).answer)
@@ -115,7 +117,7 @@ def _replay(rows: list[dict[str, Any]], answer: Callable[[bytes], bytes]) -> lis
 
 
 @contextmanager
-def _endpoint(url: str, version: ModelVersion) -> Iterator[Callable[[bytes], bytes]]:
+def _endpoint(url: str, version: ModelVersion, token: str) -> Iterator[Callable[[bytes], bytes]]:
     """Give the function that posts a body to a model of the server at `url`, over one connection."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
@@ -124,9 +126,11 @@ def _endpoint(url: str, version: ModelVersion) -> Iterator[Callable[[bytes], byt
     connection = connect(parts.hostname, parts.port, timeout=60)
     path = f"{parts.path.rstrip('/')}/v1/models/{version.model}/versions/{version.version}:predict"
 
+    headers = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
+
     def post(body: bytes) -> bytes:
         try:
-            connection.request("POST", path, body, {"content-type": "application/json"})
+            connection.request("POST", path, body, headers)
             response = connection.getresponse()
             content = response.read()
         except OSError as error:

@@ -26,6 +26,13 @@ class RunForm(PlanForm, forbid_unknown_fields=True):
     engine: str = ""
     tags: dict[str, str | int | float] = {}
     notes: str = ""
+    run_id: Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")] = ""
+
+
+class CancelForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a run is to be cancelled."""
+
+    reason: str = ""
 
 
 class SqlForm(msgspec.Struct, forbid_unknown_fields=True):

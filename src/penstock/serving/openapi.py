@@ -9,6 +9,7 @@ import msgspec
 
 import penstock
 from penstock.serving.forms import (
+    CancelForm,
     FindForm,
     FitForm,
     InsertForm,
@@ -35,7 +36,7 @@ _FAILURES: dict[int, str] = {
 }
 
 
-_FORMS = [PlanForm, RunForm, RunChange, SqlForm, FindForm, InsertForm, RowsForm, FitForm]
+_FORMS = [PlanForm, RunForm, RunChange, CancelForm, SqlForm, FindForm, InsertForm, RowsForm, FitForm]
 
 
 def openapi(loaded: Iterable[Loaded]) -> Json:
@@ -167,7 +168,9 @@ _PATHS: dict[str, Json] = {
         )
     },
     "/v1/runs/{id}:cancel": {
-        "post": _operation("Cancel a run", (_RUN,), status=202, answer=_ID, failures=(403, 404, 409))
+        "post": _operation(
+            "Cancel a run", (_RUN,), body=_form("CancelForm"), status=202, answer=_ID, failures=(400, 403, 404, 409)
+        )
     },
     "/v1/runs/{id}/events": {
         "get": _operation(

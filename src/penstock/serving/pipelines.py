@@ -44,7 +44,7 @@ async def create_run(request: Request) -> Response:
     form = decoded(await read_body(request.receive, served.limits.body_bytes), RunForm)
 
     def start(run_id: str = "") -> dict[str, Any]:
-        return start_run(served.project.root, name, form, run_id=run_id)
+        return start_run(served.project.root, name, form, run_id=form.run_id or run_id)
 
     return await started(request, start, asked={"pipeline": name, "form": form})
 

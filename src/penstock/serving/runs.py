@@ -14,12 +14,14 @@ from starlette.responses import Response, StreamingResponse
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
 from penstock.errors import RequestError, UnknownNameError
-from penstock.pipelines import Curve, cancel_run, reap, tag_run
+from penstock.pipelines import Curve, cancel_run, reap, tag_run, why
+from penstock.project.experiments import compare_runs as compare
 from penstock.project.runs import LocalRecords
 from penstock.serving.bodies import decoded, read_body
-from penstock.serving.forms import RunChange
+from penstock.serving.forms import CancelForm, RunChange
 from penstock.serving.parameters import page, parameters
 from penstock.serving.progress import run_events
+from penstock.serving.service import Service
 from penstock.serving.shown import shown_run, shown_step
 from penstock.serving.state import json_answer, serving
 from penstock.serving.streams import EVENT_STREAM, follow, read_log
@@ -59,7 +61,7 @@ def show_step(request: Request) -> Response:
 def step_why(request: Request) -> Response:
     """GET /v1/runs/{id}/steps/{step}/why: in one line, why the step ran or did not."""
     run, step = request.path_params["id"], request.path_params["step"]
-    return json_answer({"run": run, "step": step, "why": serving(request).project.why(run, step)})
+    return json_answer({"run": run, "step": step, "why": why(serving(request).project.metadata, run, step)})
 
 
 async def change_run(request: Request) -> Response:
@@ -74,7 +76,7 @@ async def change_run(request: Request) -> Response:
 def run_metrics(request: Request) -> Response:
     """GET /v1/runs/{id}/metrics: what its steps logged, as curves, also while they run; `step`: only of that one."""
     given, project = parameters(request, "step"), serving(request).project
-    recorded = LocalRecords(project.metadata, project.artifacts, project.root)
+    recorded = _recorded(project)
     run = find_run(project.metadata, request.path_params["id"])
     steps = [_step(project.metadata, run.id, given["step"])] if "step" in given else _steps(project.metadata, run)
     found = {step.step: recorded.metrics(step) for step in steps}
@@ -93,14 +95,21 @@ def compare_runs(request: Request) -> Response:
     asked = request.query_params.getlist("run")
     if len(asked) < 2:
         raise RequestError("give two runs or more: /v1/compare?run=a&run=b")
-    return json_answer(msgspec.to_builtins(serving(request).project.compare(*asked), enc_hook=repr))
+    found = compare(_recorded(serving(request).project), *asked)
+    return json_answer(msgspec.to_builtins(found, enc_hook=repr))
 
 
-def stop_run(request: Request) -> Response:
+def _recorded(project: Service) -> LocalRecords:
+    return LocalRecords(project.metadata, project.artifacts, project.root)
+
+
+async def stop_run(request: Request) -> Response:
     """POST /v1/runs/{id}:cancel."""
-    metadata = serving(request).project.metadata
-    run = find_run(metadata, request.path_params["id"])
-    cancel_run(metadata, run)
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), CancelForm)
+    metadata = served.project.metadata
+    run = await run_in_threadpool(find_run, metadata, request.path_params["id"])
+    await run_in_threadpool(partial(cancel_run, metadata, run, reason=form.reason))
     return json_answer({"id": run.id}, 202)
 
 

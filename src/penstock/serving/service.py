@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from penstock.core.graph import ModelGraph
 from penstock.core.model import Model
 from penstock.core.ports import ArtifactStore, MetadataStore
-from penstock.pipelines import Comparison
 from penstock.project.config import Config
 from penstock.project.repository import Repository
 
@@ -53,10 +52,6 @@ class Service(Protocol):
         """The registered models by name, as the registry has them now."""
         ...
 
-    def why(self, run: str, step: str, /) -> str:
-        """Say in one line why a step of a run ran, or did not."""
-        ...
-
     @property
     def config(self) -> Config:
         """What penstock.toml says."""
@@ -65,10 +60,6 @@ class Service(Protocol):
     @property
     def repository(self) -> Repository:
         """All that was made."""
-        ...
-
-    def compare(self, run: str, other: str, /, *more: str) -> Comparison:
-        """Say what differs between runs."""
         ...
 
     def predict(self, name: str, rows: Any, /) -> pa.Table:

@@ -1,0 +1,34 @@
+"""Models on their way to a server: a declaration as JSON, a reference as a path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.core.model import Model
+from penstock.errors import DeclarationError
+from penstock.models.notation import expression_to_json
+from penstock.remote.connection import segment
+
+
+def model_form(model: Model) -> dict[str, Any]:
+    """Return a declaration as the server takes it: every feature as the JSON of its expression."""
+    if not isinstance(model, Model):
+        raise DeclarationError(
+            f"{model!r} is no declaration of a model; over REST fit takes what ps.model(...) gives, "
+            "and everything else is fitted where the project is"
+        )
+    features = model.features
+    return {
+        "name": model.name,
+        "type": model.type,
+        "label": model.label,
+        "features": None if features is None else {name: expression_to_json(each) for name, each in features.items()},
+        "options": dict(model.options),
+        "target": expression_to_json(model.target),
+    }
+
+
+def model_path(reference: str) -> str:
+    """Return the path of what a reference names: `bicycle`, `bicycle@champion`, `bicycle/3`."""
+    name, slash, version = reference.partition("/")
+    return f"/v1/models/{segment(name)}" + (f"/versions/{segment(version)}" if slash else "")

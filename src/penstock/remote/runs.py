@@ -1,0 +1,61 @@
+"""Runs that a server has: read as the local ones are, followed by the events that it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from penstock.core.artifact import Artifact
+from penstock.core.run import Run, StepRun
+from penstock.pipelines import Curve, Event, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.remote.connection import Server, segment
+from penstock.remote.stores import RemoteArtifacts, RemoteMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRecords:
+    """What a server has recorded of runs, as the views of runs read it."""
+
+    server: Server
+    metadata: RemoteMetadata
+    artifacts: RemoteArtifacts
+
+    def log(self, step: StepRun) -> str:
+        """Return everything that a step printed so far."""
+        return self.server.content("GET", f"{_path(step)}/log").decode(errors="replace")
+
+    def metrics(self, step: StepRun) -> dict[str, Curve]:
+        """Return what a step logged so far, by name."""
+        found = self.server.get(f"/v1/runs/{segment(step.run)}/metrics", step=step.step)["metrics"]
+        curves = found.get(step.step, {})
+        return {name: [(number, float(value)) for number, value in curve] for name, curve in curves.items()}
+
+    def reap(self) -> None:
+        """Do nothing: the server looks which processes are gone whenever it is asked."""
+
+    def cancel(self, run: Run, reason: str) -> None:
+        """Ask for a run to be cancelled."""
+        self.server.post(f"/v1/runs/{segment(run.id)}:cancel", {"reason": reason} if reason else {})
+
+
+def run_events(server: Server, run_id: str) -> Iterator[Event]:
+    """Yield the events of a run, from its beginning, as they happen, to its end."""
+    for event in server.events(f"/v1/runs/{segment(run_id)}/events", final="run_ended"):
+        told = msgspec.json.decode(event.data)
+        match event.name:
+            case "run_started":
+                steps = tuple(msgspec.convert(step, StepRun) for step in told["steps"])
+                yield RunStarted(msgspec.convert(told["run"], Run), steps)
+            case "step_started":
+                yield StepStarted(msgspec.convert(told["step"], StepRun))
+            case "step_ended":
+                made = {name: msgspec.convert(each, Artifact) for name, each in told["artifacts"].items()}
+                yield StepEnded(msgspec.convert(told["step"], StepRun), made)
+            case "run_ended":
+                yield RunEnded(msgspec.convert(told["run"], Run))
+
+
+def _path(step: StepRun) -> str:
+    return f"/v1/runs/{segment(step.run)}/steps/{segment(step.step)}"
