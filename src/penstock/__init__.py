@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from penstock.pipelines import log_metric as log_metric, pipeline as pipeline, step as step
     from penstock.project import Project as Project, Run as Run
     from penstock.remote import RemoteProject as RemoteProject, open as open
+    from penstock.secrets import Secret as Secret, secret as secret
     from penstock.tables import Table as Table
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ _NAMES = {
     "penstock.models": ("model", "load_model", "ModelGraph"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),
+    "penstock.secrets": ("secret", "Secret"),
     "penstock.tables": ("Table",),
 }  # fmt: skip
 _ROOMS = {name: room for room, names in _NAMES.items() for name in names}

@@ -15,7 +15,8 @@ from penstock.core.run import Record, State
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Where a step finds its project: addresses only, so that it travels. A component's parameter annotated `Context`
-    gets it; it is never part of a key. `seed` is the step's own, derived from its key."""
+    gets it; it is never part of a key. `seed` is the step's own, derived from its key. `secrets` are files in which
+    secrets are found, by the name of the secret ("": of several)."""
 
     root: str
     metadata: str
@@ -23,6 +24,7 @@ class Context:
     run: str = ""
     step: str = ""
     seed: int = 0
+    secrets: dict[str, str] = field(default_factory=dict)
 
 
 R = TypeVar("R", bound=Record)

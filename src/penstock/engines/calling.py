@@ -7,6 +7,7 @@ import traceback
 from importlib import import_module
 
 from penstock.core.ports import Outcome, Task
+from penstock.secrets import masked
 
 
 def call(task: Task) -> Outcome:
@@ -29,6 +30,7 @@ def told(error: BaseException) -> str:
     """Return an error as records keep it: what it says first, then its traceback."""
     said = "".join(traceback.format_exception_only(error)).strip()
     text = f"{said}\n\n{''.join(traceback.format_exception(error))}".rstrip()
+    text = masked(text)
     return text.encode(errors="backslashreplace").decode()  # a record is UTF-8, what an error says may not be
 
 

@@ -11,6 +11,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
+from penstock.secrets import guarded_output
+
 _LINE_BUFFERED = 1  # _IOLBF of glibc's and musl's stdio.h
 _C = ctypes.CDLL(None)
 
@@ -27,10 +29,11 @@ def captured(log: Path) -> Iterator[None]:
     saved = os.dup(1), os.dup(2)
     try:
         redirect(log)
-        try:
-            yield
-        finally:
-            flush()
+        with guarded_output():
+            try:
+                yield
+            finally:
+                flush()
     finally:
         for descriptor, original in zip((1, 2), saved, strict=True):
             os.dup2(original, descriptor)

@@ -28,6 +28,7 @@ from penstock.engines.machine import Capacity, Share, oom_kills
 from penstock.engines.messages import Cancel, Cause, Ended, Inbox, Message, Start, Started, packed
 from penstock.engines.pulse import Pulse
 from penstock.engines.worker import adopt_orphans, read_outcome, run_and_exit
+from penstock.secrets import is_pump
 
 LIBRARIES = ("cloudpickle", "msgspec", "numpy", "numpy.random", "pyarrow", "pyarrow.compute", "duckdb")
 """Loaded before the first fork, where installed."""
@@ -187,8 +188,9 @@ class Template:
         """End what workers that are gone had started: also what has left their group or session is ours to bury now."""
         for pid in children(os.getpid()):
             if pid not in self._workers:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                if not is_pump(pid):  # that writes the last words of its step, and ends
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 with suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)  # its own children come to us then, and SIGCHLD with them
 

@@ -23,6 +23,7 @@ from penstock.engines.logs import flush, redirect, renew_streams
 from penstock.engines.messages import Start
 from penstock.engines.pulse import Pulse
 from penstock.engines.threads import use_processors
+from penstock.secrets import guard_output, settle_output
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _C = ctypes.CDLL(None)
@@ -47,6 +48,7 @@ def run_and_exit(start: Start, outcome: BinaryIO, pulse: Pulse | None, *, templa
         outcome.flush()
         atexit._run_exitfuncs()  # temporary folders and pools of user code go as they would at a normal exit
         flush()
+        settle_output()
         code = 0
     finally:
         os._exit(code)
@@ -102,6 +104,7 @@ def _run(start: Start) -> bytes:
             redirect(Path(start.log))
         else:
             renew_streams()
+        guard_output()
         faulthandler.enable()
         faulthandler.register(signal.SIGQUIT)  # the template's question where a task hangs
         os.chdir(start.directory)

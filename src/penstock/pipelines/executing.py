@@ -24,6 +24,7 @@ from penstock.pipelines.loaded import code_parts
 from penstock.pipelines.planning import Planner, borrowed, new_judge
 from penstock.pipelines.record import Recorder
 from penstock.pipelines.retrying import retry_wait
+from penstock.pipelines.secrecy import check_secrets
 from penstock.pipelines.seeds import seed_of
 from penstock.pipelines.selection import Names, lenders, select
 from penstock.pipelines.services import Services
@@ -58,6 +59,7 @@ def execute(
     """
     pipeline = checked(pipeline)
     left_out = select(pipeline, only=only, since=since, until=until, mode=mode)
+    check_secrets(pipeline, left_out, services.context.secrets)
     judge = new_judge(pipeline, services)
     if any(left_out.values()):
         Planner(pipeline, left_out, judge).plan()  # what the steps left out cannot give is said before anything runs

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ForwardRef, NamedTuple
 
+from penstock.secrets import Secret
 from penstock.values import COLLECTIONS
 
 KINDS = {
@@ -67,6 +68,8 @@ _PLAIN: dict[str, tuple[type, ...]] = {
     "builtins.dict": (Mapping,),
     "builtins.NoneType": (types.NoneType,),
     "types.NoneType": (types.NoneType,),
+    "penstock.Secret": (Secret,),
+    "penstock.secrets.secret.Secret": (Secret,),
 }
 """What values an annotation of a plain type takes; NumPy's numbers are numbers, True is no number."""
 

@@ -15,6 +15,7 @@ from penstock.errors import DeclarationError, PenstockError, UnknownNameError, r
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.tracing import tracing
 from penstock.pipelines.validation import checked
+from penstock.secrets import Secret
 
 REQUIRED: Any = inspect.Parameter.empty
 RUN_OPTIONS = (
@@ -151,6 +152,8 @@ def _as(value: Any, annotation: Any) -> Any:
         return _number(value, int)
     if annotation is float and isinstance(value, str | int) and not isinstance(value, bool):
         return _number(value, float)
+    if annotation is Secret:  # over REST and on the command line it is given by its name
+        return value if isinstance(value, Secret) else Secret(value) if isinstance(value, str) else _NOT
     if get_origin(annotation) is Literal:
         return next((one for one in get_args(annotation) if one == value or str(one) == value), _NOT)
     wanted = get_origin(annotation) or annotation

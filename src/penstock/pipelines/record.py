@@ -16,6 +16,7 @@ from penstock.pipelines.events import OnEvent, RunEnded, RunStarted, StepEnded, 
 from penstock.pipelines.metrics import metrics_file, read_metrics
 from penstock.pipelines.services import Services
 from penstock.pipelines.verdicts import Verdict
+from penstock.secrets import masked
 
 
 class Recorder:
@@ -136,7 +137,9 @@ class Recorder:
     def _close(self, state: State, error: str) -> Run:
         stored = self._services.metadata.get(Run, self.run.id) or self.run  # it may have been tagged meanwhile
         ended = self._services.clock()
-        self.run = replace(self.run, state=state, error=error, ended=ended, tags=stored.tags, notes=stored.notes)
+        self.run = replace(
+            self.run, state=state, error=masked(error), ended=ended, tags=stored.tags, notes=stored.notes
+        )
         self._changed["run"] = replace(self.run, params=_plain(self.run.params))
         self.flush()
         self._tell(RunEnded(self.run))
@@ -158,10 +161,12 @@ class Recorder:
 def _plain(value: Any) -> Any:
     """Parameters as the record can hold them: what JSON does not know is written as its `repr`."""
     match value:
-        case None | bool() | int() | float() | str():
+        case str():
+            return masked(value)
+        case None | bool() | int() | float():
             return value
         case list() | tuple():
             return [_plain(item) for item in value]
         case dict():
             return {str(key): _plain(item) for key, item in value.items()}
-    return repr(value)
+    return masked(repr(value))

@@ -22,7 +22,9 @@ from penstock.pipelines.loaded import check_code
 from penstock.pipelines.metrics import logging_metrics, metrics_file
 from penstock.pipelines.observed import observing, portable
 from penstock.pipelines.retrying import is_final
+from penstock.pipelines.secrecy import DiscreetStore
 from penstock.pipelines.seeds import seeded
+from penstock.secrets import MOUNTED, finding_secrets, masked
 from penstock.values import COLLECTIONS, is_whole, list_artifact, mapping_artifact, named_items
 
 _HERE = os.path.dirname(__file__)
@@ -47,9 +49,10 @@ def run_task(
         by_kind = {codec.kind: codec for codec in codecs}
         arguments = _arguments(task, store, by_kind)
         metrics = logging_metrics(metrics_file(task.log))
-        with observing(ignored=_ignored(task)) as observed, seeded(task.seed), metrics:
-            value = task.step.call(**arguments)
-        outputs = _publish(task, value, store, codecs)
+        with finding_secrets(task.context.secrets):
+            with observing(ignored=_ignored(task)) as observed, seeded(task.seed), metrics:
+                value = task.step.call(**arguments)
+            outputs = _publish(task, value, DiscreetStore(store, task.step.name), codecs)
     except (Exception, SystemExit) as error:
         said, ended = describe(error), clock()
         return Outcome(task=task.id, state="failed", error=said, final=is_final(error), started=started, ended=ended)
@@ -79,6 +82,7 @@ def describe(error: BaseException) -> str:
     if whole:
         where = traceback.format_exception(type(error), error, trace)
     text = f"{said}\n\n{''.join(where)}".rstrip()
+    text = masked(text)
     return text.encode(errors="backslashreplace").decode()  # a record is UTF-8, what an error says may not be
 
 
@@ -129,7 +133,7 @@ def _ignored(task: Task) -> tuple[str, ...]:
     sources = [value for value in task.arguments.values() if isinstance(value, Source)]
     uris = [uri.removeprefix("file://") for source in sources for uri in source.uris]
     state = (Path(task.context.root) / ".penstock", task.context.artifacts.removeprefix("file://"), task.log.parent)
-    return (*map(str, state), *uris)
+    return (*map(str, (*state, MOUNTED)), *task.context.secrets.values(), *uris)
 
 
 def _publish(task: Task, value: Any, store: ArtifactStore, codecs: Sequence[Codec]) -> dict[str, Artifact]:

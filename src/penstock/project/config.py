@@ -79,7 +79,7 @@ class GcSection:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration. `tables` maps the names that SQL and Python may read to a path, or a table with `path`
-    and `format`."""
+    and `format`; `secrets` the names of secrets to the files that hold them ("": the file that holds several)."""
 
     root: Path
     project: ProjectSection = field(default_factory=ProjectSection)
@@ -88,6 +88,7 @@ class Config:
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
     gc: GcSection = field(default_factory=GcSection)
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -121,6 +122,10 @@ _SECTIONS: dict[str, type] = {
 }
 
 
+_NAMED = ("tables", "secrets")
+"""Sections whose keys are the user's names."""
+
+
 def load_config(root: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """Read `root/penstock.toml`, if there is one; `PENSTOCK_<SECTION>_<KEY>` variables override single keys."""
     path = root / FILE_NAME
@@ -131,12 +136,17 @@ def load_config(root: Path, environment: Mapping[str, str] = os.environ) -> Conf
     except OSError as error:
         raise DeclarationError(f"{path} cannot be read: {error.strerror or error}") from error
     for name in content:
-        if name not in (*_SECTIONS, "tables"):
-            raise UnknownNameError("section", name, (*_SECTIONS, "tables"), within=str(path))
+        if name not in (*_SECTIONS, *_NAMED):
+            raise UnknownNameError("section", name, (*_SECTIONS, *_NAMED), within=str(path))
         if not isinstance(content[name], dict):
             raise DeclarationError(f"'{name}' in {path} is {content[name]!r}; it is a section: write [{name}]")
     sections = {name: _section(name, cls, content.get(name, {}), environment) for name, cls in _SECTIONS.items()}
-    return Config(root=root, tables=_tables(content.get("tables", {}), path), **sections)
+    return Config(
+        root=root,
+        tables=_tables(content.get("tables", {}), path),
+        secrets=_secrets(content.get("secrets", {}), path, environment),
+        **sections,
+    )
 
 
 def _section(name: str, cls: type, content: dict[str, Any], environment: Mapping[str, str]) -> Any:
@@ -152,6 +162,22 @@ def _section(name: str, cls: type, content: dict[str, Any], environment: Mapping
         return msgspec.convert({**msgspec.to_builtins(given), **overrides}, cls, strict=False) if overrides else given
     except msgspec.ValidationError as error:
         raise DeclarationError(f"[{name}] of {FILE_NAME}: {error}") from error
+
+
+def _secrets(content: dict[str, Any], path: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the files of `[secrets]`: `file = ".secrets.toml"` for several, `NAME = { file = "..." }` for one."""
+    several = environment.get("PENSTOCK_SECRETS_FILE")
+    given = {**content, "file": several} if several else content
+    found = {}
+    for name, value in given.items():
+        file = value if name == "file" else value.get("file") if isinstance(value, dict) and len(value) == 1 else None
+        if not isinstance(file, str):  # it may be the secret itself: it is not repeated
+            raise DeclarationError(
+                f"'{name}' in [secrets] of {path} names no file; write {name} = {{ file = \"...\" }} for one secret, "
+                'file = ".secrets.toml" for a file of several. The secret itself does not belong here'
+            )
+        found["" if name == "file" else name] = str(path.parent / file)
+    return found
 
 
 def _tables(content: dict[str, Any], path: Path) -> dict[str, str | dict[str, str]]:

@@ -61,7 +61,12 @@ def services(config: Config, metadata: MetadataStore, artifacts: ArtifactStore) 
         observe=seen,
         named=lambda reference: find_named(metadata, reference),
         entry=ENTRY,
-        context=Context(root=str(config.root), metadata=metadata_url(config), artifacts=artifacts_uri(config)),
+        context=Context(
+            root=str(config.root),
+            metadata=metadata_url(config),
+            artifacts=artifacts_uri(config),
+            secrets=config.secrets,
+        ),
         logs=config.state / "logs",
         paths=(str(config.root),),
     )
