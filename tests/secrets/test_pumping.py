@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from penstock.secrets.pumping import Masking
 
 LETTERS = st.text(alphabet="ab*", min_size=0, max_size=40).map(str.encode)
+MANY = 200
 FORMS = st.lists(st.text(alphabet="ab", min_size=2, max_size=6).map(str.encode), min_size=1, max_size=3)
 
 
@@ -30,7 +31,9 @@ def test_a_longer_secret_is_not_left_half_by_a_shorter_one_that_begins_it() -> N
     assert pumped([b"hunter2", b"hunter2extra"], [b"hunter2", b"ex", b"it"]) == b"***exit"
 
 
+@settings(max_examples=MANY)
 @given(forms=FORMS, pieces=st.lists(LETTERS, max_size=5))
+@example(forms=[b"ab", b"aaba"], pieces=[b"aa", b"b", b"a"])
 @example(forms=[b"aa"], pieces=[b"a", b"aa"])
 def test_pieces_give_what_the_whole_gives(forms: list[bytes], pieces: list[bytes]) -> None:
     assert pumped(forms, pieces) == pumped(forms, [b"".join(pieces)])

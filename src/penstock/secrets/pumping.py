@@ -32,15 +32,16 @@ class Masking:
     def feed(self, piece: bytes) -> bytes:
         """Return what can be written of what has come so far."""
         whole, written, position = self._held + piece, [], 0
+        undecided = self._undecided(whole, position)
         for found in self._pattern.finditer(whole):
-            if self._begins_longer(whole, found.start()):
+            if found.start() >= undecided:
                 break
             written += [whole[position : found.start()], _MASK]
             position = found.end()
-        rest = whole[position:]
-        held = max((_overlap(rest, form) for form in self._forms), default=0)
-        self._held = rest[len(rest) - held :]
-        written.append(rest[: len(rest) - held])
+            if position > undecided:
+                undecided = self._undecided(whole, position)
+        self._held = whole[undecided:]
+        written.append(whole[position:undecided])
         return b"".join(written)
 
     def rest(self) -> bytes:
@@ -48,15 +49,14 @@ class Masking:
         held, self._held = self._held, b""
         return self._pattern.sub(_MASK, held)
 
-    def _begins_longer(self, whole: bytes, at: int) -> bool:
-        """Tell whether what stands from `at` to the end may become one that is longer than that."""
-        left = len(whole) - at
-        return any(len(form) > left and form.startswith(whole[at:]) for form in self._forms)
+    def _undecided(self, whole: bytes, start: int) -> int:
+        """Return from where on, after `start`, the rest may be the beginning of a secret."""
+        return len(whole) - max((_overlap(whole, form, start) for form in self._forms), default=0)
 
 
-def _overlap(text: bytes, form: bytes) -> int:
-    """Return the length of the longest end of a text that is a beginning of `form`, but not all of it."""
-    at = text.find(form[:1], max(0, len(text) - len(form) + 1))
+def _overlap(text: bytes, form: bytes, start: int) -> int:
+    """Return the length of the longest end of a text, after `start`, that is a beginning of `form` and not all of it."""
+    at = text.find(form[:1], max(start, len(text) - len(form) + 1))
     while at >= 0 and not form.startswith(text[at:]):
         at = text.find(form[:1], at + 1)
     return len(text) - at if at >= 0 else 0
