@@ -55,7 +55,7 @@ class Masking:
 
 
 def _overlap(text: bytes, form: bytes, start: int) -> int:
-    """Return the length of the longest end of a text, after `start`, that is a beginning of `form` and not all of it."""
+    """Return the length of the longest end of a text, after `start`, that is a beginning of `form`, not all of it."""
     at = text.find(form[:1], max(start, len(text) - len(form) + 1))
     while at >= 0 and not form.startswith(text[at:]):
         at = text.find(form[:1], at + 1)
