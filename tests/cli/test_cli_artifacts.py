@@ -118,3 +118,26 @@ def test_lineage_is_a_tree_both_ways(root: Path) -> None:
     found = json.loads(said(root, "lineage", "latest", "--json"))
     assert {node["label"] for node in found["nodes"] if node["kind"] == "step"} == {"prices", "words", "folder"}
     assert "no artifact, model or run named 'wordz'" in said(root, "lineage", "wordz", code=2)
+
+
+def test_usage_and_garbage_are_shown_and_taken_away(root: Path) -> None:
+    shown = said(root, "artifacts", "usage")
+    assert "making/prices" in shown
+    assert "the whole store" in shown
+    assert json.loads(said(root, "artifacts", "usage", "--json"))["by_kind"]["text"]["count"] == 1
+    assert "would free 0 B\n" in said(root, "gc")
+    said(root, "run", "making", "-p", "n=30")
+    assert "(penstock gc)" not in said(root, "artifacts", "usage")
+    dry = said(root, "gc", "--keep-runs", "1", "--grace", "1ms")
+    assert "would go" in dry
+    assert "nothing was deleted; `penstock gc --delete` with the same options does it" in dry
+    plan = json.loads(said(root, "gc", "--keep-runs", "1", "--grace", "1ms", "--json"))
+    went = json.loads(said(root, "gc", "--keep-runs", "1", "--grace", "1ms", "--delete", "--json"))
+    assert went["blob_bytes"] == plan["blob_bytes"] > 0
+    assert "is not recorded any more" in said(root, "artifacts", "show", f"{_oldest(root)}/prices", code=1)
+    assert "no project named 'x'" in said(root, "gc", "--forget", "x", code=2)
+
+
+def _oldest(root: Path) -> str:
+    run: str = json.loads(said(root, "runs", "--json"))[-1]["id"]
+    return run

@@ -6,6 +6,7 @@ from penstock.artifacts.keeping import Policy
 from penstock.artifacts.lineage import Edge, Lineage, Node, trace_lineage
 from penstock.artifacts.names import expired, find_named, name_artifact
 from penstock.artifacts.starting import find_start
+from penstock.artifacts.usage import Share, Usage, usage
 from penstock.artifacts.versions import MODELS, NAMES, Register, resolve
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Place",
     "Policy",
     "Register",
+    "Share",
+    "Usage",
     "collect",
     "expired",
     "find_artifact",
@@ -32,4 +35,5 @@ __all__ = [
     "resolve",
     "size_of",
     "trace_lineage",
+    "usage",
 ]

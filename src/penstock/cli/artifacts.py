@@ -24,7 +24,7 @@ _DIGITS = 12
 @click.group(invoke_without_command=True)
 @click.pass_context
 def artifacts(ctx: click.Context) -> None:
-    """Work with artifacts: list (the default), show, name, alias, export.
+    """Work with artifacts: list (the default), show, name, alias, usage, export.
 
     An ARTIFACT is a name (prices, prices@latest, prices/3), what made it (RUN/STEP or RUN/STEP.OUTPUT, RUN may be
     `latest`), or the beginning of its digest.
@@ -168,6 +168,39 @@ def _print_version(version: NamedVersion, alias: str | None, *, as_json: bool) -
     else:
         pointed = f", and {version.name}@{alias} points there" if alias is not None else ""
         click.echo(f"{version.digest[:_DIGITS]} is {version.name}/{version.version}{pointed}")
+
+
+@artifacts.command(cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def usage(root: Path, as_json: bool) -> None:
+    """Show what takes how much room: by kind, by step, by name; what `penstock gc` would free."""
+    found = penstock.open(root).repository.usage()
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+        return
+    shares = (("kind", found.by_kind), ("step", found.by_step), ("name", found.by_name))
+    for what, by in shares:
+        if by:
+            rows = [(name, share.count, size(share.size_bytes)) for name, share in by.items()]
+            print_cells((what, "artifacts", "size"), rows)
+            click.echo()
+    for what, share in (
+        ("this project's artifacts", found.project),
+        ("shared with other projects", found.shared),
+        ("garbage (penstock gc)", found.garbage),
+        ("garbage used too lately to go", found.recent),
+        ("the whole store", found.store),
+    ):
+        if share.count:
+            click.echo(f"{what:<32}{share.count:>8,}  {size(share.size_bytes)}")
+    for what, count in (
+        ("logs", found.log_bytes),
+        ("records", found.metadata_bytes),
+        ("left by ended processes", found.scratch_bytes),
+    ):
+        if count:
+            click.echo(f"{what:<32}{'':>8}  {size(count)}")
 
 
 @artifacts.command(cls=Command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from penstock.artifacts import Place, Policy
@@ -13,8 +14,10 @@ from penstock.project.config import Config
 from penstock.project.driving import metadata_url
 from penstock.stores import members_of, open_sweeper
 
+_AS_CONFIGURED: Mapping[str, Any] = dict.fromkeys(("keep_runs", "older_than", "runs_older_than", "grace"))
 
-def gc_policy(config: Config, given: Mapping[str, Any]) -> Policy:
+
+def gc_policy(config: Config, given: Mapping[str, Any] = _AS_CONFIGURED) -> Policy:
     """Return what to keep: what is given, and `[gc]` of the configuration where that is None."""
     wanted = {name: getattr(config.gc, name) if value is None else value for name, value in given.items()}
     keep = wanted["keep_runs"]
@@ -32,6 +35,13 @@ def gc_place(config: Config, metadata: MetadataStore, store: ArtifactStore) -> P
     """Return what a collection works on; raises `StorageError` naming a project of the store that cannot be read."""
     others = [opened for _, opened in members_of(store).others(metadata_url(config))]
     return Place(metadata=metadata, sweeper=open_sweeper(store), state=config.state, others=others)
+
+
+def metadata_bytes(config: Config) -> int:
+    """Return how large the files of the records are; 0 where they are not files."""
+    scheme, slashes, path = metadata_url(config).partition(":///")
+    files = Path(path).parent.glob(f"{Path(path).name}*") if slashes and scheme == "sqlite" and path else ()
+    return sum(file.stat().st_size for file in files)
 
 
 def _seconds(value: float | str | None, what: str) -> float | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from penstock import artifacts
-from penstock.artifacts import NAMES, Collection, Lineage, OnProgress, versions
+from penstock.artifacts import NAMES, Collection, Lineage, OnProgress, Usage, versions
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import NameChange, NamedVersion
 from penstock.errors import UnknownNameError
-from penstock.project.collecting import gc_place, gc_policy
+from penstock.project.collecting import gc_place, gc_policy, metadata_bytes
 from penstock.project.config import Config
 from penstock.project.runs import ArtifactView
 from penstock.stores import Member, members_of
@@ -139,6 +139,11 @@ class Repository:
         policy = gc_policy(self._config, given)
         place = gc_place(self._config, self._metadata, self._store)
         return artifacts.collect(place, policy, dry_run=dry_run, on_progress=on_progress or _nobody)
+
+    def usage(self) -> Usage:
+        """Return what takes how much room in the store and in the project's state."""
+        place = gc_place(self._config, self._metadata, self._store)
+        return artifacts.usage(place, gc_policy(self._config), metadata_bytes=metadata_bytes(self._config))
 
     def forget_project(self, name: str) -> Member:
         """Forget another project that kept artifacts in the same store and is gone for good."""

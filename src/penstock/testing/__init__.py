@@ -12,5 +12,12 @@ from penstock.testing.artifact_store import ArtifactStoreContract
 from penstock.testing.engine import EngineContract
 from penstock.testing.isolated_engine import IsolatedEngineContract
 from penstock.testing.metadata_store import MetadataStoreContract
+from penstock.testing.sweeper import SweeperContract
 
-__all__ = ["ArtifactStoreContract", "EngineContract", "IsolatedEngineContract", "MetadataStoreContract"]
+__all__ = [
+    "ArtifactStoreContract",
+    "EngineContract",
+    "IsolatedEngineContract",
+    "MetadataStoreContract",
+    "SweeperContract",
+]
