@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from penstock.core.artifact import Artifact as Artifact, Source as Source
     from penstock.core.ports import Context as Context
     from penstock.models import ModelGraph as ModelGraph, load_model as load_model, model as model
+    from penstock.monitor import (
+        cron as cron,
+        event as event,
+        event_data as event_data,
+        every as every,
+        new_artifact as new_artifact,
+        new_file as new_file,
+        on as on,
+        run_finished as run_finished,
+    )
     from penstock.operations import col as col, lit as lit, struct as struct
     from penstock.pipelines import log_metric as log_metric, pipeline as pipeline, step as step
     from penstock.project import Project as Project, Run as Run
@@ -41,6 +51,9 @@ _NAMES = {
     "penstock.pipelines": ("step", "pipeline", "log_metric"),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict", "name", "named",
+    ),
+    "penstock.monitor": (
+        "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "event_data",
     ),
     "penstock.operations": ("col", "lit", "struct"),
     "penstock.models": ("model", "load_model", "ModelGraph"),

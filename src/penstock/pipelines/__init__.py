@@ -10,7 +10,7 @@ from penstock.pipelines.finals import final_metrics, maker
 from penstock.pipelines.liveness import drives, driving, reap
 from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
 from penstock.pipelines.observed import note, observe
-from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, pipeline, trace
+from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, check_params, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import ImageRef, Services
@@ -40,6 +40,7 @@ __all__ = [
     "StepFunction",
     "StepStarted",
     "cancel_run",
+    "check_params",
     "compare",
     "curves",
     "drives",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, overload
 
@@ -104,6 +104,11 @@ def _in_image(step: Step, image: str | None) -> Step:
     return replace(step, needs=replace(step.needs, image=step.needs.image or image)) if image is not None else step
 
 
+def check_params(function: PipelineFunction, given: Mapping[str, Any], *, later: Collection[str] = ()) -> None:
+    """Raise what `trace` would for these parameters; the values of those named in `later` are still to come."""
+    _params(function, {**given, **dict.fromkeys(later, _LATER)})
+
+
 def _params(function: PipelineFunction, given: Mapping[str, Any]) -> dict[str, Any]:
     where = f"pipeline '{function.name}'"
     for name in given:
@@ -112,7 +117,10 @@ def _params(function: PipelineFunction, given: Mapping[str, Any]) -> dict[str, A
     values = {}
     for name, parameter in function.parameters.items():
         if name in given:
-            values[name] = coerce(given[name], parameter.annotation, f"parameter '{name}' of {where}")
+            value = given[name]
+            values[name] = (
+                value if value is _LATER else coerce(value, parameter.annotation, f"parameter '{name}' of {where}")
+            )
         elif parameter.default is REQUIRED:
             raise DeclarationError(f"{where} needs the parameter '{name}'; give {name}=...")
         else:
@@ -122,6 +130,7 @@ def _params(function: PipelineFunction, given: Mapping[str, Any]) -> dict[str, A
 
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _NOT = object()
+_LATER = object()
 
 
 def coerce(value: Any, annotation: Any, what: str) -> Any:

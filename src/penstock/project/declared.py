@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from penstock.errors import DeclarationError, PenstockError, UnknownNameError, raised
+from penstock.monitor import TriggerDeclaration
 from penstock.pipelines import PipelineFunction
 from penstock.project.config import FILE_NAME, Config
 
@@ -36,6 +37,23 @@ def load_pipelines(config: Config) -> Pipelines:
                     f"{value.function.__qualname__} of {module.__name__}; name one apart: @ps.pipeline(name=...)"
                 )
     return Pipelines({name: pipeline for name, (pipeline, _) in found.items()})
+
+
+def load_triggers(config: Config) -> dict[str, tuple[TriggerDeclaration, str]]:
+    """Return the triggers that the project's modules declare, by name, each with its module."""
+    found: dict[str, tuple[TriggerDeclaration, str]] = {}
+    for module in _modules(config):
+        for variable, value in vars(module).items():
+            if not isinstance(value, TriggerDeclaration):
+                continue
+            name = value.name or variable
+            before, where = found.setdefault(name, (value, module.__name__))
+            if before is not value:
+                raise DeclarationError(
+                    f"two triggers are named '{name}', in {where} and {module.__name__}; name one apart: "
+                    "ps.on(..., name=...)"
+                )
+    return found
 
 
 def _modules(config: Config) -> Iterator[ModuleType]:

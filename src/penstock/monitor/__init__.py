@@ -1,0 +1,56 @@
+"""What makes runs start by themselves: schedules, files, events, other runs; each occurrence exactly once."""
+
+from penstock.monitor.arriving import Received, fire, receive
+from penstock.monitor.cloud_events import CloudEvent, matches, read_http, read_structured
+from penstock.monitor.declare import (
+    TriggerDeclaration,
+    When,
+    as_trigger,
+    cron,
+    event,
+    event_data,
+    every,
+    new_artifact,
+    new_file,
+    on,
+    read_params,
+    run_finished,
+)
+from penstock.monitor.firing import cause_of
+from penstock.monitor.monitor import Monitor
+from penstock.monitor.registering import pause, register, register_declared, remove, resume
+from penstock.monitor.schedules import SCHEDULED, instant_name, instants
+from penstock.monitor.services import Services
+
+__all__ = [
+    "SCHEDULED",
+    "CloudEvent",
+    "Monitor",
+    "Received",
+    "Services",
+    "TriggerDeclaration",
+    "When",
+    "as_trigger",
+    "cause_of",
+    "cron",
+    "event",
+    "event_data",
+    "every",
+    "fire",
+    "instant_name",
+    "instants",
+    "matches",
+    "new_artifact",
+    "new_file",
+    "on",
+    "pause",
+    "read_http",
+    "read_params",
+    "read_structured",
+    "receive",
+    "register",
+    "register_declared",
+    "remove",
+    "resume",
+    "run_finished",
+]
