@@ -13,7 +13,6 @@ from penstock import models, sql
 from penstock.core.model import Model
 from penstock.core.run import ModelVersion
 from penstock.models import ModelGraph
-from penstock.monitor import When, on as declare_trigger
 from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan, find_runs, plan, reap, trace, why
 from penstock.project.catalog import ProjectCatalog
 from penstock.project.config import Config, load_config
@@ -25,7 +24,7 @@ from penstock.project.images import on_engine
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repository import Repository
 from penstock.project.runs import LocalRecords, Run
-from penstock.project.triggers import Triggers, TriggerView
+from penstock.project.triggers import Triggers
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.stores import open_artifacts, open_metadata
 from penstock.tables import TableLike, to_arrow
@@ -41,7 +40,8 @@ class Project:
 
     `models` are the registered models by name: `project.models["bicycle"].alias("champion")`; `repository` is all that
     was made: `project.repository["prices@latest"].load()`; `experiments` are runs under one name:
-    `project.experiments["depth"].metrics`; `triggers` start runs by themselves: `project.triggers["nightly"].history`.
+    `project.experiments["depth"].metrics`; `triggers` start runs by themselves:
+    `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -53,6 +53,7 @@ class Project:
         self.repository = Repository(config, self.metadata, self.artifacts)
         self._services = services(config, self.metadata, self.artifacts)
         self.triggers = Triggers(config, self.metadata, lambda: self.pipelines)
+        self.on = self.triggers.on
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root)
         self.experiments = Experiments(self._recorded)
 
@@ -118,13 +119,6 @@ class Project:
         traced = trace(self._pipeline(pipeline), params)
         placed = on_engine(self._services, self.config, engine, traced)
         return plan(traced, placed, only=only, since=since, until=until, mode=mode)
-
-    def on(self, when: When, pipeline: PipelineFunction | str, **how: Any) -> TriggerView:
-        """Run a pipeline of the project's modules whenever something happens, as `ps.on` declares it in a module.
-
-        `penstock serve` and `penstock trigger run` see to it, also if they run already.
-        """
-        return self.triggers.on(declare_trigger(when, pipeline, **how))
 
     def why(self, run: Run | str, step: str) -> str:
         """Say in one line why a step of a run ran, or did not."""

@@ -12,7 +12,7 @@ from penstock.core.ports import MetadataStore
 from penstock.core.run import Run, State
 from penstock.core.trigger import EventData, Firing, FiringState, Pause, Trigger
 from penstock.errors import ConflictError, UnknownNameError
-from penstock.monitor import CloudEvent, Monitor, Received, TriggerDeclaration
+from penstock.monitor import CloudEvent, Monitor, Received, When
 from penstock.pipelines import PipelineFunction, check_params, new_run_id, reap, start_run
 from penstock.project.config import Config
 from penstock.project.declared import load_triggers
@@ -175,8 +175,13 @@ class Triggers(Mapping[str, TriggerView]):
         monitor.register_declared(self.metadata, declared)
         self._in_step = True
 
-    def on(self, declaration: TriggerDeclaration) -> TriggerView:
-        """Record a trigger that is declared outside the modules; one of that name is changed."""
+    def on(self, when: When, pipeline: PipelineFunction | str, **how: Any) -> TriggerView:
+        """Run a pipeline of the project's modules whenever something happens, as `ps.on` declares it in a module.
+
+        `penstock serve` and `penstock trigger run` see to it, also if they run already. `how` are the options of
+        `ps.on`; a trigger of that name (default: the pipeline's and the kind) is changed, and keeps its history.
+        """
+        declaration = monitor.on(when, pipeline, **how)
         name = declaration.name or f"{declaration.pipeline}-{declaration.when.kind}"
         trigger = self._checked(monitor.as_trigger(declaration, name=name, declared="", now=time.time()))
         self.bring_in_step()
