@@ -23,7 +23,7 @@ class Received:
 
 def receive(services: Services, event: CloudEvent) -> list[Received]:
     """Record an event for every trigger that it matches; their runs are started by whoever watches the triggers."""
-    found = [trigger for trigger in services.metadata.find(Trigger) if trigger.kind == "event"]
+    found = services.metadata.find(Trigger, kind="event")
     return [_received(services, trigger, event) for trigger in found if matches(trigger, event)]
 
 
