@@ -36,7 +36,14 @@ if TYPE_CHECKING:
         run_finished as run_finished,
     )
     from penstock.operations import col as col, lit as lit, struct as struct
-    from penstock.pipelines import log_metric as log_metric, pipeline as pipeline, step as step
+    from penstock.pipelines import (
+        log_metric as log_metric,
+        optional as optional,
+        pipeline as pipeline,
+        step as step,
+        unmapped as unmapped,
+        when as when,
+    )
     from penstock.project import Project as Project, Run as Run
     from penstock.remote import RemoteProject as RemoteProject, open as open
     from penstock.secrets import Secret as Secret, secret as secret
@@ -48,7 +55,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "penstock.remote": ("open", "RemoteProject"),
     "penstock.project": ("Project", "Run"),
-    "penstock.pipelines": ("step", "pipeline", "log_metric"),
+    "penstock.pipelines": ("step", "pipeline", "when", "optional", "unmapped", "log_metric"),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict", "name", "named",
     ),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from worlds import World
 
 from penstock.core.run import Cancellation, Run
 from penstock.errors import ConflictError
-from penstock.pipelines import cancel_run
+from penstock.pipelines import cancel_run, pipeline, step
 from penstock.pipelines.liveness import driving
 
 
@@ -30,13 +29,32 @@ def test_the_wish_is_recorded_with_its_reason(world: World) -> None:
     assert world.metadata.get(Cancellation, "r1") == Cancellation(run="r1", reason="too slow", created=7.0)
 
 
-def test_a_driver_in_another_process_is_interrupted(world: World) -> None:
-    code = "print('up', flush=True); import time; time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as driver:
-        assert driver.stdout is not None
-        driver.stdout.readline()
-        cancel_run(world.metadata, recorded(world, pid=driver.pid))
-        assert driver.wait(timeout=10) in (-signal.SIGINT, 1)
+@step
+def wait(up: str) -> int:
+    Path(up).write_text("up")
+    time.sleep(60)
+    return 1
+
+
+@pipeline
+def waiting(up: str) -> None:
+    wait(up)
+
+
+def test_a_driver_hears_of_it_and_stops_what_is_under_way(world: World, tmp_path: Path) -> None:
+    up = tmp_path / "up"
+
+    def cancel() -> None:
+        while not up.exists():
+            time.sleep(0.01)
+        (run,) = world.metadata.find(Run, state="running")
+        cancel_run(world.metadata, run, reason="too slow")
+
+    with ThreadPoolExecutor() as pool:
+        canceller = pool.submit(cancel)
+        run = world.run(waiting, {"up": str(up)})
+        canceller.result()
+    assert (run.state, run.error, world.states(run)) == ("cancelled", "too slow", {"wait": "cancelled"})
 
 
 @pytest.mark.parametrize(

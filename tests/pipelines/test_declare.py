@@ -231,7 +231,9 @@ def test_nested_pipelines_give_their_steps_to_the_outer_one() -> None:
     def inner(rows: Any) -> Any:
         return clean(rows)
 
-    assert list(steps(lambda: judge(inner(read())))) == ["read", "clean", "judge"]
+    assert list(steps(lambda: judge(inner(read())))) == ["read", "inner.clean", "judge"]
+    twice = steps(lambda: judge(inner(inner(read()))))
+    assert list(twice) == ["read", "inner.clean", "inner_2.clean", "judge"]
 
 
 def test_unknown_names_carry_what_is_known() -> None:

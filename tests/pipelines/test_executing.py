@@ -182,7 +182,8 @@ def test_retries_wait_longer_each_time_and_then_give_up(world: World) -> None:
     assert run.state == "succeeded"
     assert world.steps(run)["number"].attempts == 3
     assert world.steps(run)["number"].error == ""
-    assert world.slept == pytest.approx([0.5, 1.0], abs=0.05)
+    assert world.slept[0] == pytest.approx(0.5, abs=0.05)
+    assert sum(world.slept[1:]) == pytest.approx(1.0, abs=0.05)  # in slices: it listens for a cancellation meanwhile
     FAIL["sign"] = 9
 
     @pipeline
@@ -200,7 +201,7 @@ def test_every_attempt_that_failed_is_recorded_and_stands_in_the_log(world: Worl
 
     FAIL["number"] = 2
     run = world.run(stubborn)
-    assert world.slept == pytest.approx([2.0, 4.0], abs=0.05)
+    assert (sum(world.slept[:4]), sum(world.slept[4:])) == pytest.approx((2.0, 4.0), abs=0.1)  # slices of half a second
     attempts = world.metadata.find(Attempt, run=run.id)
     assert [(each.step, each.number) for each in attempts] == [("number", 1), ("number", 2)]
     for each in attempts:

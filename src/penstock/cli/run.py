@@ -13,7 +13,7 @@ import msgspec
 
 import penstock
 from penstock.cli.display import RunDisplay
-from penstock.cli.exits import FAILED
+from penstock.cli.exits import FAILED, INTERRUPTED
 from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json
 from penstock.cli.params import read_object, read_params, read_tags
@@ -78,7 +78,7 @@ def run(
     if not as_json:
         for step in ended.steps.values():
             _explain(step.record)
-    raise click.exceptions.Exit(FAILED)
+    raise click.exceptions.Exit(INTERRUPTED if ended.state == "cancelled" else FAILED)
 
 
 @click.command(cls=Command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, UnknownNameError
@@ -79,6 +79,26 @@ class Condition(Deferred):
         return f"~{self.left!r}" if self.op == "not" else f"({self.left!r} {symbols[self.op]} {self.right!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Maybe(Deferred):
+    """What a step gave, or `default` where that step was skipped: an input that a step can do without."""
+
+    ref: Ref
+    default: Any = None
+
+    def __repr__(self) -> str:
+        return f"<{self.ref!r} or {self.default!r}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """What a mapped step runs for: the items of the parameters `over`, taken in step (`zip`: lists of one length) or
+    in every combination (`product`, the last one changing fastest)."""
+
+    over: tuple[str, ...]
+    kind: Literal["zip", "product"] = "zip"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a step asks of whoever runs it; None: nothing. After a failure it is tried again up to `retries` times, at
@@ -104,7 +124,9 @@ class Step:
     names to kinds (`table`, `json`, `model`, `text`, `bytes`, `file`; `any`: the codecs decide when the value is
     there); `kinds` does so for the parameters (and has `source` and `context`, which are handed in). A step whose
     `when` turns out false is skipped, and so is everything that needs it. `depends_on`, `version` and `ignore` change
-    what its key is made of.
+    what its key is made of. With `each`, the run makes a step of every item (`clean[0]`, `clean[1]`, ...), and the
+    outputs are lists of theirs. A step that `chooses` calls nothing: its output is that of its input `then` where its
+    input `condition` holds, else that of `otherwise`.
     """
 
     name: str
@@ -119,10 +141,18 @@ class Step:
     version: str = ""
     depends_on: tuple[Any, ...] = ()
     ignore: tuple[str, ...] = ()
+    each: Each | None = None
+    chooses: bool = False
 
     def upstream(self) -> tuple[str, ...]:
-        """Return the names of the steps whose outputs this one needs, each once, in order of first use."""
+        """Return the names of the steps that must have ended before this one, each once, in order of first use."""
         refs = [*references(self.when), *(ref for value in self.inputs.values() for ref in references(value))]
+        return tuple(dict.fromkeys(ref.step for ref in refs))
+
+    def required(self) -> tuple[str, ...]:
+        """Return those of the upstream steps that must not have been skipped."""
+        inputs = [self.inputs["condition"]] if self.chooses else [*self.inputs.values()]
+        refs = [ref for value in (self.when, *inputs) for ref in references(value, optional=False)]
         return tuple(dict.fromkeys(ref.step for ref in refs))
 
 
@@ -142,17 +172,20 @@ class Pipeline:
         raise UnknownNameError("step", name, [step.name for step in self.steps], within=f"pipeline '{self.name}'")
 
 
-def references(value: Any) -> Iterator[Ref]:
-    """Yield every `Ref` inside a value: in conditions, lists, tuples and dicts."""
+def references(value: Any, *, optional: bool = True) -> Iterator[Ref]:
+    """Yield every `Ref` inside a value: in conditions, lists, tuples and dicts, and unless told not to in `Maybe`s."""
     match value:
         case Ref():
             yield value
+        case Maybe(ref=ref):
+            if optional:
+                yield ref
         case Condition(left=left, right=right):
-            yield from references(left)
-            yield from references(right)
+            yield from references(left, optional=optional)
+            yield from references(right, optional=optional)
         case list() | tuple():
             for item in value:
-                yield from references(item)
+                yield from references(item, optional=optional)
         case dict() | FrozenMap():
             for item in value.values():
-                yield from references(item)
+                yield from references(item, optional=optional)

@@ -17,8 +17,7 @@ DONE: frozenset[State] = frozenset({"succeeded", "up_to_date", "failed", "skippe
 class Run:
     """One run of a pipeline. `cause` says what started it: `{"kind": "manual"}`, `{"kind": "rest"}`, a trigger. Times
     are seconds since 1970, UTC; None: not yet. `options` are what the run was asked beside its parameters (`only`,
-    `since`, `until`, ...), so that it can be resumed. `host` and `pid` name the process that drives it, `heartbeat` is
-    when that was last heard of: they tell a run that goes on from one whose driver died."""
+    `since`, `until`, ...), so that it can be resumed. `host` and `pid` name the process that drives it."""
 
     id: str
     pipeline: str
@@ -33,7 +32,6 @@ class Run:
     error: str = ""
     pid: int | None = None
     host: str = ""
-    heartbeat: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
     notes: str = ""
     options: dict[str, Any] = field(default_factory=dict)
@@ -73,6 +71,15 @@ class Attempt:
     error: str = ""
     started: float = 0.0
     ended: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """When the driver of a run was last heard of: tells a run that goes on from one whose driver died with its machine.
+    Kept apart from the run, so that writing it never undoes a change of the run."""
+
+    run: str
+    beat: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +192,7 @@ class StartRequest:
 
 
 Record: TypeAlias = (
-    "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Lease | Cancellation | Metric"
+    "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Heartbeat | Lease | Cancellation | Metric"
     " | Trigger | Pause | Firing"
     " | NamedVersion | NameChange | Attempt | StartRequest"
 )

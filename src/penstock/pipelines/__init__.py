@@ -1,13 +1,15 @@
 """Workflow pipelines: declare steps, plan what is stale, run it on an engine, explain why."""
 
 from penstock.pipelines.cancelling import cancel_run
+from penstock.pipelines.choosing import optional, when
 from penstock.pipelines.comparing import Comparison, Difference, MetricComparison, StepComparison, compare
 from penstock.pipelines.declare import StepFunction, step
-from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
 from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
 from penstock.pipelines.finals import final_metrics, maker
 from penstock.pipelines.liveness import drives, driving, reap
+from penstock.pipelines.mapping import unmapped
 from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
 from penstock.pipelines.observed import note, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, check_params, pipeline, trace
@@ -38,6 +40,7 @@ __all__ = [
     "StepComparison",
     "StepEnded",
     "StepFunction",
+    "StepMapped",
     "StepStarted",
     "cancel_run",
     "check_params",
@@ -55,6 +58,8 @@ __all__ = [
     "new_run_id",
     "note",
     "observe",
+    "observe_file",
+    "optional",
     "pipeline",
     "plan",
     "read_metrics",
@@ -65,5 +70,7 @@ __all__ = [
     "step",
     "tag_run",
     "trace",
+    "unmapped",
+    "when",
     "why",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.core.artifact import Artifact, Named, Source
 from penstock.core.mapping import FrozenMap
-from penstock.core.pipeline import Condition, Ref, Step, references
+from penstock.core.pipeline import Condition, Maybe, Ref, Step, references
 from penstock.errors import StepError, UnknownNameError
 
 Outputs = Mapping[str, Mapping[str, Artifact]]
@@ -16,8 +16,8 @@ Outputs = Mapping[str, Mapping[str, Artifact]]
 
 
 def resolve(value: Any, outputs: Outputs, load: Callable[[Artifact], Any]) -> Any:
-    """Return `value` with every `Ref` replaced by its artifact (with a path: by the value there), and every
-    `Condition` by its truth.
+    """Return `value` with every `Ref` replaced by its artifact (with a path: by the value there), every
+    `Maybe` by what is there of it, and every `Condition` by its truth.
 
     `load` opens an artifact; of a list or mapping of artifacts it gives the artifacts in it. So `tables[0]` is that one
     artifact, and no other is opened.
@@ -27,6 +27,8 @@ def resolve(value: Any, outputs: Outputs, load: Callable[[Artifact], Any]) -> An
             return outputs[value.step][value.output]
         case Ref():
             return _inside(value, outputs[value.step][value.output], load)
+        case Maybe(ref=ref, default=default):
+            return resolve(ref, outputs, load) if ref.step in outputs else default
         case Condition():
             return _truth(value, outputs, load)
         case list():

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import time
 from collections.abc import Callable
 
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Cancellation, Run
 from penstock.errors import ConflictError
-from penstock.pipelines.liveness import drives, reap
+from penstock.pipelines.liveness import reap
 
 
 def cancel_run(metadata: MetadataStore, run: Run, *, reason: str = "", clock: Callable[[], float] = time.time) -> None:
@@ -25,5 +22,3 @@ def cancel_run(metadata: MetadataStore, run: Run, *, reason: str = "", clock: Ca
         why = f": {run.error}" if run.error else ""
         raise ConflictError(f"run {run.id} has ended already: it is {run.state}{why}")
     metadata.write(Cancellation(run=run.id, reason=reason, created=clock()))
-    if run.host in ("", socket.gethostname()) and run.pid not in (None, os.getpid()) and drives(run):
-        os.kill(run.pid, signal.SIGINT)  # as Ctrl-C: it need not wait until the driver looks

@@ -7,13 +7,14 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Condition, Needs, Ref, Step, references
 from penstock.core.units import memory_bytes, seconds
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines.kinds import fits, global_names, in_words, kind_of, named_outputs, output_kinds, takes
+from penstock.pipelines.mapping import called_each, mapped_over, whole
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.tracing import current_trace
 
@@ -70,10 +71,25 @@ class StepFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; in a trace, record a step and return references to what it will give."""
         when = kwargs.pop("when", True)
-        trace = current_trace()
-        if trace is None:
+        if current_trace() is None:
             return self.function(*args, **kwargs) if when else None
         return _record(self, args, kwargs, None if when is True else when)
+
+    def map(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the step once for each item of the lists given, taken in step, and return references to the lists of
+        what it gives. What is no list (a table, a model, a number, `ps.unmapped(list)`) is the same each time."""
+        return self._each("zip", args, kwargs)
+
+    def product(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the step once for every combination of the items of the lists given: as `map`, which takes them in
+        step."""
+        return self._each("product", args, kwargs)
+
+    def _each(self, kind: Literal["zip", "product"], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        when = kwargs.pop("when", True)
+        if current_trace() is None:
+            return called_each(self.function, kind, args, kwargs) if when else None
+        return _record(self, args, kwargs, None if when is True else when, each=kind)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Travel by name where the module can be imported, so that a worker sees the code as it is in the file."""
@@ -218,7 +234,13 @@ def _form(function: Callable[..., Any], settings: Settings) -> Form:
     return Form(signature=signature, kinds=FrozenMap(kinds), outputs=outputs, named=named, context=context, names=names)
 
 
-def _record(function: StepFunction, args: tuple[Any, ...], kwargs: dict[str, Any], when: Any) -> Any:
+def _record(
+    function: StepFunction,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    when: Any,
+    each: Literal["zip", "product"] | None = None,
+) -> Any:
     form, settings = function.form, function.settings
     trace = current_trace()
     assert trace is not None  # noqa: S101  # the caller has asked
@@ -229,8 +251,10 @@ def _record(function: StepFunction, args: tuple[Any, ...], kwargs: dict[str, Any
         raise DeclarationError(
             f"step '{name}': when={when!r} is no condition; compare a result: when=report['mae'] < 5"
         )
-    inputs = _bind(form, name, args, kwargs)
-    _check_kinds(form, name, inputs, trace.kinds)
+    inputs, given = _bind(form, name, args, kwargs)
+    over = mapped_over(name, {item: inputs[item] for item in given}, each) if each is not None else None
+    inputs = {item: whole(value) for item, value in inputs.items()}
+    _check_kinds(form, name, inputs, trace.kinds, over.over if over is not None else ())
     trace.add(
         Step(
             name=name,
@@ -238,7 +262,8 @@ def _record(function: StepFunction, args: tuple[Any, ...], kwargs: dict[str, Any
             inputs=FrozenMap(inputs),
             outputs=form.outputs,
             kinds=form.kinds,
-            when=when,
+            when=trace.condition(when),
+            each=over,
             modes=settings.modes,
             needs=settings.needs,
             cache=settings.cache,
@@ -247,13 +272,16 @@ def _record(function: StepFunction, args: tuple[Any, ...], kwargs: dict[str, Any
             ignore=settings.ignore,
         )
     )
-    refs = [Ref(name, output, (), kind) for output, kind in form.outputs.items()]
+    refs = [Ref(name, output, (), kind if over is None else "list") for output, kind in form.outputs.items()]
     if form.named is not None:
         return form.named(*refs)
     return refs[0] if len(refs) == 1 else tuple(refs)
 
 
-def _bind(form: Form, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _bind(
+    form: Form, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return every input by its parameter, and which of them were given, not left to their defaults."""
     known = [parameter for parameter in form.signature.parameters if parameter not in form.context]
     for given in kwargs:
         if given not in known:
@@ -274,11 +302,19 @@ def _bind(form: Form, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     ]
     if missing:
         raise DeclarationError(f"step '{name}' needs {', '.join(missing)}; its inputs are {form.signature}")
-    return {item: bound[item] if item in bound else form.signature.parameters[item].default for item in known}
+    inputs = {item: bound[item] if item in bound else form.signature.parameters[item].default for item in known}
+    return inputs, tuple(item for item in known if item in bound)
 
 
-def _check_kinds(form: Form, name: str, inputs: dict[str, Any], steps: Mapping[str, Mapping[str, str]]) -> None:
-    for parameter, value in inputs.items():
+def _check_kinds(
+    form: Form,
+    name: str,
+    inputs: Mapping[str, Any],
+    steps: Mapping[str, Mapping[str, str]],
+    over: Sequence[str],
+) -> None:
+    each = [(item, one) for item, value in inputs.items() if item in over for one in _items(value)]
+    for parameter, value in [*((item, value) for item, value in inputs.items() if item not in over), *each]:
         wanted = form.kinds[parameter]
         for ref in references(value):
             if ref.step not in steps:
@@ -300,6 +336,11 @@ def _check_kinds(form: Form, name: str, inputs: dict[str, Any], steps: Mapping[s
         declared = form.signature.parameters[parameter]
         if not (_deferred(value) or value is declared.default or takes(declared.annotation, form.names, value)):
             raise DeclarationError(f"step '{name}' takes {declared}, but got {value!r} ({type(value).__name__})")
+
+
+def _items(value: Any) -> Sequence[Any]:
+    """Return the items of a list that is mapped over, as far as they are known: none of what a step gives."""
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _deferred(value: Any) -> bool:

@@ -26,6 +26,14 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class StepMapped:
+    """A mapped step begins: it runs as these items (`clean[0]`, `clean[1]`, ...), which start and end like steps."""
+
+    step: StepRun
+    items: tuple[StepRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepEnded:
     """A step has ended, in whatever state; `artifacts` are its outputs, with the facts worth showing."""
 
@@ -40,5 +48,5 @@ class RunEnded:
     run: Run
 
 
-Event: TypeAlias = RunStarted | StepStarted | StepEnded | RunEnded
+Event: TypeAlias = RunStarted | StepStarted | StepMapped | StepEnded | RunEnded
 OnEvent: TypeAlias = Callable[[Event], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Run, StepRun
+from penstock.core.run import DONE, Heartbeat, Run, StepRun
 
 GONE = "the process that drove this run is gone"
+HOST = socket.gethostname()
+SILENT_SECONDS = 60.0
+"""How long the driver on another machine may be silent before its run counts as dead."""
 _STATES: tuple[str, ...] = ("waiting", "running")
 _STATE, _START_TICKS = 0, 19  # places in /proc/<pid>/stat after the process's name
 
@@ -31,7 +35,7 @@ def driving(run_id: str) -> Iterator[None]:
 
 def reap(metadata: MetadataStore, *, clock: Callable[[], float] = time.time) -> list[Run]:
     """Mark runs that are recorded as under way, but whose process is gone, as failed; return them."""
-    gone = [run for run in metadata.find(Run, state=_STATES) if not drives(run)]
+    gone = [run for run in metadata.find(Run, state=_STATES) if not alive(run, metadata, clock=clock)]
     # Read again, now that nobody writes to them any more: a run may have ended well just before its process did.
     dead = [run for run in gone if (now := metadata.get(Run, run.id)) is not None and now.state not in DONE]
     if not dead:
@@ -47,8 +51,17 @@ def reap(metadata: MetadataStore, *, clock: Callable[[], float] = time.time) -> 
     return reaped
 
 
+def alive(run: Run, metadata: MetadataStore, *, clock: Callable[[], float] = time.time) -> bool:
+    """Tell whether the driver of a run lives: here by its process, on another machine by its heartbeat."""
+    if run.host in ("", HOST):
+        return drives(run)
+    heard = metadata.get(Heartbeat, run.id)
+    return clock() - max(run.created, heard.beat if heard is not None else 0.0) < SILENT_SECONDS
+
+
 def drives(run: Run) -> bool:
-    """Tell whether the process that recorded a run still drives it (another process may have got its number since)."""
+    """Tell whether the process of this machine that recorded a run still drives it (another process may have got its
+    number since)."""
     if run.pid == os.getpid():
         return run.id in _driven
     if run.pid is None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, overload
 
 from penstock.core.mapping import FrozenMap
-from penstock.core.pipeline import Pipeline, Step
+from penstock.core.pipeline import Pipeline, Step, references
 from penstock.errors import DeclarationError, PenstockError, UnknownNameError, raised
+from penstock.pipelines.choosing import narrowed
 from penstock.pipelines.naming import checked_name
-from penstock.pipelines.tracing import tracing
+from penstock.pipelines.tracing import current_trace, tracing
 from penstock.pipelines.validation import checked
 from penstock.secrets import Secret
 
@@ -58,8 +59,21 @@ class PipelineFunction:
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the body: in another pipeline its steps become that one's."""
-        return self.function(*args, **kwargs)
+        """Call the body: in another pipeline its steps become that one's, named after this one (`prepare.clean`)."""
+        trace = current_trace()
+        if trace is None:
+            return self.function(*args, **kwargs)
+        try:
+            given = inspect.signature(self.function).bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise DeclarationError(
+                f"pipeline '{self.name}' is called with other parameters than it has: {error}"
+            ) from error
+        deferred = {name: value for name, value in given.items() if next(references(value), None) is not None}
+        plain = {name: value for name, value in given.items() if name not in deferred}
+        values = _params(self, plain, given=deferred)
+        with trace.nested(self.name):
+            return self.function(**values)
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
@@ -96,7 +110,7 @@ def trace(function: PipelineFunction, params: Mapping[str, Any] | None = None) -
             raise DeclarationError(f"pipeline '{function.name}' cannot be declared: {raised(error)}") from error
     if not recorded.steps:
         raise DeclarationError(f"pipeline '{function.name}' calls no step; call functions declared with @step in it")
-    steps = tuple(_in_image(step, function.image) for step in recorded.steps.values())
+    steps = tuple(_in_image(step, function.image) for step in narrowed(recorded.steps))
     return checked(Pipeline(name=function.name, params=FrozenMap(values), steps=steps))
 
 
@@ -106,21 +120,23 @@ def _in_image(step: Step, image: str | None) -> Step:
 
 def check_params(function: PipelineFunction, given: Mapping[str, Any], *, later: Collection[str] = ()) -> None:
     """Raise what `trace` would for these parameters; the values of those named in `later` are still to come."""
-    _params(function, {**given, **dict.fromkeys(later, _LATER)})
+    _params(function, given, dict.fromkeys(later))
 
 
-def _params(function: PipelineFunction, given: Mapping[str, Any]) -> dict[str, Any]:
+def _params(
+    function: PipelineFunction, plain: Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the parameters: `plain` ones checked, `given` ones (what steps give) as they are, defaults."""
     where = f"pipeline '{function.name}'"
-    for name in given:
+    for name in (*plain, *(given or ())):
         if name not in function.parameters:
             raise UnknownNameError("parameter", name, function.parameters, within=where)
-    values = {}
+    values = dict(given or {})
     for name, parameter in function.parameters.items():
-        if name in given:
-            value = given[name]
-            values[name] = (
-                value if value is _LATER else coerce(value, parameter.annotation, f"parameter '{name}' of {where}")
-            )
+        if name in values:
+            continue
+        if name in plain:
+            values[name] = coerce(plain[name], parameter.annotation, f"parameter '{name}' of {where}")
         elif parameter.default is REQUIRED:
             raise DeclarationError(f"{where} needs the parameter '{name}'; give {name}=...")
         else:
@@ -130,7 +146,6 @@ def _params(function: PipelineFunction, given: Mapping[str, Any]) -> dict[str, A
 
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _NOT = object()
-_LATER = object()
 
 
 def coerce(value: Any, annotation: Any, what: str) -> Any:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline, Step, references
-from penstock.errors import RunError
+from penstock.errors import DeclarationError, RunError, UnknownNameError
 from penstock.pipelines.arguments import decide
 from penstock.pipelines.changes import change
 from penstock.pipelines.keys import Keys
+from penstock.pipelines.kinds import fits
 from penstock.pipelines.recall import Recall
-from penstock.pipelines.selection import Names, lenders, select
+from penstock.pipelines.resuming import resumed
+from penstock.pipelines.selection import GIVEN, Names, lenders, select
 from penstock.pipelines.services import Services
+from penstock.pipelines.settling import Chosen, Mapped, Skipped, chosen_input, settle
 from penstock.pipelines.validation import checked
-from penstock.pipelines.verdicts import Judge
+from penstock.pipelines.verdicts import Judge, Override, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +59,40 @@ def plan(
     since: Names = None,
     until: Names = None,
     mode: str = "train",
+    override: Override | None = None,
+    resume: str = "",
 ) -> Plan:
     """Say what `execute` would do now with the same arguments; raises the errors that it would begin with."""
     pipeline = checked(pipeline)
-    left_out = select(pipeline, only=only, since=since, until=until, mode=mode)
-    return Planner(pipeline, left_out, new_judge(pipeline, services)).plan()
+    left_out = select(pipeline, only=only, since=since, until=until, mode=mode, override=override or ())
+    return Planner(pipeline, left_out, new_judge(pipeline, services, override=override, resume=resume)).plan()
 
 
-def new_judge(pipeline: Pipeline, services: Services) -> Judge:
+def new_judge(pipeline: Pipeline, services: Services, *, override: Override | None = None, resume: str = "") -> Judge:
     """Return a judge of the pipeline's steps, over what the stores hold now."""
     recall = Recall(pipeline.name, metadata=services.metadata, artifacts=services.artifacts, codecs=services.codecs)
-    return Judge(
-        services, recall, Keys(root=Path(services.context.root), sources=services.sources, images=services.images)
-    )
+    keys = Keys(root=Path(services.context.root), sources=services.sources, images=services.images)
+    given = _checked_override(pipeline, override or {})
+    return Judge(services, recall, keys, override=given, resumed=resumed(services.metadata, resume))
+
+
+def _checked_override(pipeline: Pipeline, override: Override) -> Override:
+    for name, outputs in override.items():
+        step = pipeline.step(name)
+        for output, artifact in outputs.items():
+            if output not in step.outputs:
+                raise UnknownNameError("output", output, step.outputs, within=f"step '{name}'")
+            if step.each is None and not fits(artifact.kind, step.outputs[output]):
+                raise DeclarationError(
+                    f"step '{name}' gives a {step.outputs[output]} as '{output}', but a {artifact.kind} is to stand "
+                    f"for it (override); give a {step.outputs[output]}"
+                )
+        if missing := [output for output in step.outputs if output not in outputs]:
+            raise DeclarationError(
+                f"override of step '{name}' lacks its outputs {', '.join(missing)}; give all of them: "
+                + ", ".join(f"'{name}.{output}'" for output in step.outputs)
+            )
+    return override
 
 
 class Planner:
@@ -82,37 +106,73 @@ class Planner:
 
     def plan(self) -> Plan:
         """Return the plan."""
-        steps = tuple(
-            self._left(step) if self._left_out[step.name] else self._selected(step) for step in self._pipeline.steps
-        )
-        return Plan(pipeline=self._pipeline.name, steps=steps)
+        steps = [
+            planned
+            for step in self._pipeline.steps
+            for planned in ([self._left(step)] if self._left_out[step.name] else self._selected(step))
+        ]
+        return Plan(pipeline=self._pipeline.name, steps=tuple(steps))
 
-    def _selected(self, step: Step) -> PlannedStep:
-        if gone := [name for name in step.upstream() if name in self._skipped]:
-            self._skipped.add(step.name)
-            return PlannedStep(name=step.name, state="skipped", reason=f"needs {gone[0]}, which is skipped")
+    def _selected(self, step: Step) -> list[PlannedStep]:
+        """Return what would be done with a step; of a mapped one whose items are known, also with each of them."""
+        if gone := [name for name in step.required() if name in self._skipped]:
+            return [self._skip(step, f"needs {gone[0]}, which is skipped")]
         if all(ref.step in self._outputs for ref in references(step.when)) and not decide(
             step.when, self._outputs, self._judge.recall.load
         ):
-            self._skipped.add(step.name)
-            return PlannedStep(name=step.name, state="skipped", reason=f"its condition {step.when!r} does not hold")
-        if waits := [name for name in step.upstream() if name not in self._outputs]:
-            return self._waiting(step, waits)
-        verdict = self._judge.verdict(step, self._outputs)
+            return [self._skip(step, f"its condition {step.when!r} does not hold")]
+        if waits := self._waits(step):
+            return [self._waiting(step, waits)]
+        match settle(step, self._outputs, self._judge):
+            case Skipped(reason=reason):
+                return [self._skip(step, reason)]
+            case Chosen(outputs=outputs, reason=reason):
+                self._outputs[step.name] = outputs
+                return [PlannedStep(name=step.name, state="up_to_date", reason=reason)]
+            case Mapped(verdict=verdict, items=items):
+                return self._mapped(step, verdict, items)
+            case Verdict() as verdict:
+                return [self._judged(step, verdict)]
+
+    def _skip(self, step: Step, reason: str) -> PlannedStep:
+        self._skipped.add(step.name)
+        return PlannedStep(name=step.name, state="skipped", reason=reason)
+
+    def _waits(self, step: Step) -> list[str]:
+        """Return the steps that must run before it is known what becomes of this one."""
+        known = self._outputs.keys() | self._skipped
+        if step.chooses and all(ref.step in known for ref in references(step.inputs["condition"])):
+            taken = step.inputs.get(chosen_input(step, self._outputs, self._judge))
+            return list(dict.fromkeys(ref.step for ref in references(taken) if ref.step not in known))
+        return [name for name in step.upstream() if name not in known]
+
+    def _judged(self, step: Step, verdict: Verdict) -> PlannedStep:
         if verdict.entry is None:
             return PlannedStep(name=step.name, state="stale", reason=verdict.reason, key=verdict.key.digest)
         self._outputs[step.name] = verdict.outputs
         return PlannedStep(name=step.name, state="up_to_date", reason=verdict.reason, key=verdict.key.digest)
 
+    def _mapped(self, step: Step, verdict: Verdict, items: tuple[Step, ...]) -> list[PlannedStep]:
+        self._judge.foresee(items, self._outputs)
+        planned = [self._judged(item, self._judge.verdict(item, self._outputs)) for item in items]
+        stale = [item for item in planned if item.state == "stale"]
+        if not stale:
+            self._outputs[step.name] = joined(step, [self._outputs[item.name] for item in items], self._judge)
+        reason = f"{len(stale)} of {len(items)} would run" if stale else f"each of {len(items)} is up to date"
+        state: Literal["stale", "up_to_date"] = "stale" if stale else "up_to_date"
+        return [PlannedStep(name=step.name, state=state, reason=reason, key=verdict.key.digest), *planned]
+
     def _waiting(self, step: Step, waits: list[str]) -> PlannedStep:
         """A step behind a stale one may be up to date yet; but not if its own code or parameters changed."""
+        reason = f"unknown until {' and '.join(waits)} {'has' if len(waits) == 1 else 'have'} run"
+        if step.chooses:
+            return PlannedStep(name=step.name, state="unknown", reason=reason)
         parts = {**self._judge.keys.settled(step).parts, **self._judge.keys.parameters(step)}
         previous = self._judge.recall.previous(step.name)
         if previous is None:
             return PlannedStep(name=step.name, state="stale", reason="never ran")
         if changed := change(step.name, parts, previous.parts, only_known=True):
             return PlannedStep(name=step.name, state="stale", reason=changed)
-        reason = f"unknown until {' and '.join(waits)} {'has' if len(waits) == 1 else 'have'} run"
         return PlannedStep(name=step.name, state="unknown", reason=reason)
 
     def _left(self, step: Step) -> PlannedStep:
@@ -138,16 +198,40 @@ def borrowed(
     step: Step, reason: str, outputs: Mapping[str, Mapping[str, Artifact]], judge: Judge
 ) -> tuple[dict[str, Artifact], str] | None:
     """Return the outputs of a step that is left out, and the reason that says where they are from; None: nowhere."""
+    if reason == GIVEN:
+        given = judge.override[step.name]
+        return dict(given), f"{reason}: {', '.join(f'{each.kind} {each.digest[:12]}' for each in given.values())}"
     by_mode = reason.startswith("runs only")
-    if not by_mode and all(name in outputs for name in step.upstream()):
-        verdict = judge.verdict(step, outputs)
-        if verdict.entry is not None:
-            return dict(verdict.outputs), f"{reason}; its outputs are up to date (run {verdict.entry.run})"
+    if not by_mode and all(name in outputs for name in step.required()):
+        found = known_outputs(step, outputs, judge)
+        if found is not None:
+            return dict(found[0]), f"{reason}; its outputs are up to date{found[1]}"
     earlier = judge.recall.given(step.name, modes=step.modes if by_mode else ("train", "infer"))
-    found = judge.given(step, earlier.artifacts) if earlier is not None else {}
-    if earlier is None or set(found) != set(step.outputs):
+    made = judge.given(step, earlier.artifacts) if earlier is not None else {}
+    if earlier is None or set(made) != set(step.outputs):
         return None
-    return found, f"{reason}; its outputs are those of run {earlier.run}"
+    return made, f"{reason}; its outputs are those of run {earlier.run}"
+
+
+def known_outputs(
+    step: Step, outputs: Mapping[str, Mapping[str, Artifact]], judge: Judge
+) -> tuple[Mapping[str, Artifact], str] | None:
+    """Return what a step gives, and whence, where that can be had without running anything."""
+    match settle(step, outputs, judge):
+        case Chosen(outputs=found):
+            return found, ""
+        case Verdict(entry=entry, outputs=found) if entry is not None:
+            return found, f" (run {entry.run})"
+        case Mapped(items=items):
+            verdicts = [judge.verdict(item, outputs) for item in items]
+            if all(verdict.entry is not None for verdict in verdicts):
+                return joined(step, [verdict.outputs for verdict in verdicts], judge), ""
+    return None
+
+
+def joined(step: Step, items: Sequence[Mapping[str, Artifact]], judge: Judge) -> dict[str, Artifact]:
+    """Return the outputs of a mapped step: the lists of those of its items."""
+    return {output: judge.recall.listed([item[output] for item in items]) for output in step.outputs}
 
 
 def _is(reason: str) -> str:

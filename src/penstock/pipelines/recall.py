@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, Codec, MetadataStore
 from penstock.core.run import CacheEntry, Run, StepRun
 from penstock.errors import UnknownNameError
-from penstock.values import COLLECTIONS, is_whole, named_items
+from penstock.values import COLLECTIONS, is_whole, list_artifact, named_items
 
 _RUNS_BACK = 50
 _COMPARED = 6  # runs among which the previous run of a step is looked for, to say what changed
@@ -75,13 +75,22 @@ class Recall:
         record = self.artifacts([digest]).get(digest)
         return self._store.has(digest) if record is None else is_whole(record, self._store)
 
+    def listed(self, artifacts: Sequence[Artifact]) -> Artifact:
+        """Return the artifact that is the list of these."""
+        return list_artifact(artifacts, self._store)
+
+    def save(self, value: Any) -> Artifact:
+        """Return a plain value as an artifact."""
+        return self._codecs["json"].save(value, self._store)
+
     def load(self, artifact: Artifact) -> Any:
         """Return the value of an artifact; of a list or mapping of artifacts, those, unopened."""
         if artifact.digest in self._opened:
             return self._opened[artifact.digest]
         if artifact.kind in COLLECTIONS:
-            found = named_items(artifact, self._store)
-            return list(found.values()) if artifact.kind == "list" else found
+            named = named_items(artifact, self._store)
+            found = self._opened[artifact.digest] = list(named.values()) if artifact.kind == "list" else named
+            return found
         if artifact.kind not in self._codecs:
             raise UnknownNameError("kind of artifact", artifact.kind, self._codecs)
         value = self._codecs[artifact.kind].load(artifact, self._store)

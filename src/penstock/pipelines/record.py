@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,15 @@ from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline
 from penstock.core.ports import Outcome
 from penstock.core.run import DONE, Attempt, CacheEntry, Run, State, StepRun
-from penstock.pipelines.events import OnEvent, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.pipelines.events import OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
+from penstock.pipelines.mapping import MOST_ITEMS
 from penstock.pipelines.metrics import metrics_file, read_metrics
 from penstock.pipelines.services import Services
 from penstock.pipelines.verdicts import Verdict
 from penstock.secrets import masked
+
+APART = MOST_ITEMS + 1
+"""How far apart the positions of a pipeline's steps are: those of the items of a mapped step stand between."""
 
 
 class Recorder:
@@ -26,7 +30,7 @@ class Recorder:
         self.run = run
         self._services, self._tell = services, on_event
         self._steps = {
-            step.name: StepRun(run=run.id, step=step.name, position=position)
+            step.name: StepRun(run=run.id, step=step.name, position=position * APART)
             for position, step in enumerate(pipeline.steps)
         }
         self._changed: dict[Any, Any] = {}
@@ -41,13 +45,9 @@ class Recorder:
         """Return the path of a step's log, in this run or another."""
         return self._services.logs / (run or self.run.id) / f"{step}.log"
 
-    def state(self, step: str) -> State:
-        """Return the state of a step."""
-        return self._steps[step].state
-
-    def attempts(self, step: str) -> int:
-        """Return how often a step has been started."""
-        return self._steps[step].attempts
+    def step(self, name: str) -> StepRun:
+        """Return the newest record of a step."""
+        return self._steps[name]
 
     def start(self, step: str, verdict: Verdict) -> int:
         """Note that a step goes to the engine; return which attempt it is."""
@@ -55,9 +55,7 @@ class Recorder:
         self._change(
             step,
             state="running",
-            key=verdict.key.digest,
-            parts=verdict.key.parts,
-            inputs=dict(verdict.inputs),
+            **_known(verdict),
             reason=verdict.reason,
             attempts=record.attempts + 1,
             started=record.started or now,
@@ -66,10 +64,23 @@ class Recorder:
         self._tell(StepStarted(self._steps[step]))
         return record.attempts + 1
 
+    def map(self, step: str, verdict: Verdict, items: Sequence[str]) -> None:
+        """Note that a step runs as its items."""
+        now, first = self._services.clock(), self._steps[step].position + 1
+        self._change(step, state="running", reason=verdict.reason, started=now, **_known(verdict))
+        for number, name in enumerate(items):
+            record = StepRun(run=self.run.id, step=name, position=first + number)
+            self._steps[name] = self._changed["step", name] = record
+        self._tell(StepMapped(self._steps[step], tuple(self._steps[name] for name in items)))
+
+    def blocked(self, step: str, verdict: Verdict) -> None:
+        """Note that a step waits for another run that is making the same."""
+        self._change(step, key=verdict.key.digest, reason="another run is making the same just now; waiting for it")
+
     def failed_attempt(self, step: str, outcome: Outcome, wait_seconds: float) -> None:
         """Note that a step failed and will be tried again: in the record, and in its log, where the next attempt's
         lines follow."""
-        number, first = self.attempts(step), outcome.error.partition("\n")[0]
+        number, first = self._steps[step].attempts, outcome.error.partition("\n")[0]
         said = f"attempt {number}: {first}; again in {wait_seconds:g} s"
         self._change(step, state="waiting", error=said)
         failed = Attempt(run=self.run.id, step=step, number=number, error=outcome.error)
@@ -87,6 +98,7 @@ class Recorder:
         outputs: Mapping[str, Artifact],
         error: str,
         log: Path | None,
+        origin: str,
     ) -> None:
         """Note how a step ended."""
         now, record = self._services.clock(), self._steps[step]
@@ -94,14 +106,13 @@ class Recorder:
             step,
             state=state,
             reason=reason,
-            key=verdict.key.digest if verdict else "",
-            parts=verdict.key.parts if verdict else {},
-            inputs=dict(verdict.inputs) if verdict else {},
+            **(_known(verdict) if verdict else {}),
             artifacts={name: artifact.digest for name, artifact in outputs.items()},
             started=record.started if record.started is not None else now,
             ended=now,
             log=self._noted(log) if log is not None else record.log,
             error=error,
+            origin=origin,
         )
         if log is None and record.log:
             self._take_metrics(step)
@@ -156,6 +167,24 @@ class Recorder:
 
     def _change(self, step: str, **changes: Any) -> None:
         self._steps[step] = self._changed["step", step] = replace(self._steps[step], **changes)
+
+
+def _known(verdict: Verdict) -> dict[str, Any]:
+    return {"key": verdict.key.digest, "parts": verdict.key.parts, "inputs": dict(verdict.inputs)}
+
+
+def unplain(params: Mapping[str, Any]) -> list[str]:
+    """Return the names of the parameters that the record holds only as their text."""
+    return [name for name, value in params.items() if not _is_plain(value)]
+
+
+def _is_plain(value: Any) -> bool:
+    match value:
+        case list():
+            return all(map(_is_plain, value))
+        case dict():
+            return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _plain(value: Any) -> Any:

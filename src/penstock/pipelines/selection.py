@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from penstock.core.pipeline import Pipeline
@@ -10,16 +10,25 @@ from penstock.errors import DeclarationError, UnknownNameError
 
 Names = Sequence[str] | str | None
 MODES = ("train", "infer")
+GIVEN = "its output is given"
+"""Why a step does not run whose outputs were handed to the run (`override=`)."""
 
 
 def select(
-    pipeline: Pipeline, *, only: Names = None, since: Names = None, until: Names = None, mode: str = "train"
+    pipeline: Pipeline,
+    *,
+    only: Names = None,
+    since: Names = None,
+    until: Names = None,
+    mode: str = "train",
+    override: Collection[str] = (),
 ) -> dict[str, str]:
     """Return step name -> why it is left out, "" for the steps that are to run, in the pipeline's order.
 
     `only` is exactly those; `since` those and all that need them; `until` those and all that they need; together the
-    steps that satisfy each. Names may be patterns (`eval*`). A mode leaves out steps that are not for it, and steps
-    whose results only those would have used.
+    steps that satisfy each. Names may be patterns (`eval*`), or name a nested pipeline: all of its steps. A mode leaves
+    out steps that are not for it, and steps whose results only those would have used. Steps in `override` do not run,
+    because what they would give is there, and neither do steps that only those would have used.
     """
     if mode not in MODES:
         raise UnknownNameError("mode", mode, MODES)
@@ -38,7 +47,11 @@ def select(
     kept = _closure(wrong_mode, down)
     reasons: dict[str, str] = {}
     for step in reversed(pipeline.steps):
-        if step.name in wrong_mode:
+        if step.name in override:
+            reasons[step.name] = GIVEN
+        elif override and down[step.name] and all(_of_given(reasons[name]) for name in down[step.name]):
+            reasons[step.name] = "only needed by steps whose output is given"
+        elif step.name in wrong_mode:
             reasons[step.name] = f"runs only in mode {' and '.join(sorted(step.modes))}"
         elif step.name not in kept and down[step.name] and all(_of_mode(reasons[name]) for name in down[step.name]):
             reasons[step.name] = f"only needed by steps that are not for mode {mode}"
@@ -52,20 +65,24 @@ def lenders(pipeline: Pipeline, left_out: Mapping[str, str]) -> frozenset[str]:
     wanted: set[str] = set()
     for step in reversed(pipeline.steps):
         reason = left_out[step.name]
-        if not reason or (step.name in wanted and not reason.startswith("runs only")):
+        if not reason or (step.name in wanted and reason != GIVEN and not reason.startswith("runs only")):
             wanted.update(step.upstream())
     return frozenset(name for name in wanted if left_out[name])
 
 
+def _of_given(reason: str) -> bool:
+    return reason == GIVEN or reason.startswith("only needed by steps whose")
+
+
 def _of_mode(reason: str) -> bool:
-    return reason.startswith(("runs only", "only needed"))
+    return reason.startswith(("runs only", "only needed by steps that are not"))
 
 
 def _matching(pipeline: Pipeline, names: Names) -> set[str]:
     known = [step.name for step in pipeline.steps]
     found: set[str] = set()
     for name in [names] if isinstance(names, str) else names or ():
-        matched = {step for step in known if fnmatchcase(step, name)}
+        matched = {step for step in known if step == name or fnmatchcase(step, name) or step.startswith(f"{name}.")}
         if not matched:
             raise UnknownNameError("step", name, known, within=f"pipeline '{pipeline.name}'")
         found |= matched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from penstock.core.pipeline import Pipeline, Step, references
@@ -20,9 +21,7 @@ def checked(pipeline: Pipeline) -> Pipeline:
         steps[step.name] = step
     for step in pipeline.steps:
         _check_references(step, steps)
-    ordered: dict[str, Step] = {}
-    for step in pipeline.steps:
-        _visit(step, steps, ordered, ())
+    ordered = _ordered(pipeline.steps, steps)
     return pipeline if list(ordered) == list(steps) else replace(pipeline, steps=tuple(ordered.values()))
 
 
@@ -34,11 +33,24 @@ def _check_references(step: Step, steps: dict[str, Step]) -> None:
             raise UnknownNameError("output", ref.output, steps[ref.step].outputs, within=f"step '{ref.step}'")
 
 
-def _visit(step: Step, steps: dict[str, Step], ordered: dict[str, Step], path: tuple[str, ...]) -> None:
-    if step.name in path:
-        cycle = " -> ".join((*path[path.index(step.name) :], step.name))
-        raise DeclarationError(f"the steps {cycle} need each other in a circle; a pipeline has no cycles")
-    if step.name not in ordered:
-        for name in step.upstream():
-            _visit(steps[name], steps, ordered, (*path, step.name))
-        ordered[step.name] = step
+def _ordered(wanted: Iterable[Step], steps: Mapping[str, Step]) -> dict[str, Step]:
+    """Return the steps, each after those it needs: a walk in depth without recursion, for pipelines of any depth."""
+    ordered: dict[str, Step] = {}
+    way: dict[str, Iterator[str]] = {}  # the way down to where the walk is; of each step what is still to be visited
+    for first in wanted:
+        if first.name not in ordered:
+            way[first.name] = iter(first.upstream())
+        while way:
+            name, upstream = next(reversed(way.items()))
+            for needed in upstream:
+                if needed in way:
+                    names = list(way)
+                    cycle = " -> ".join((*names[names.index(needed) :], needed))
+                    raise DeclarationError(f"the steps {cycle} need each other in a circle; a pipeline has no cycles")
+                if needed not in ordered:
+                    way[needed] = iter(steps[needed].upstream())
+                    break
+            else:
+                ordered[name] = steps[name]
+                del way[name]
+    return ordered

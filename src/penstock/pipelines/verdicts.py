@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from penstock.core.artifact import Artifact, Named
 from penstock.core.pipeline import Step
@@ -17,7 +17,11 @@ from penstock.pipelines.changes import change, observed_change
 from penstock.pipelines.keys import Key, Keys
 from penstock.pipelines.observed import located
 from penstock.pipelines.recall import Recall
+from penstock.pipelines.resuming import Resumed
 from penstock.pipelines.services import Services
+
+Override: TypeAlias = Mapping[str, Mapping[str, Artifact]]
+"""Outputs that a run is handed instead of running the steps: step -> output -> artifact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,17 @@ class Verdict:
 class Judge:
     """Gives the verdicts of one plan or run."""
 
-    def __init__(self, services: Services, recall: Recall, keys: Keys) -> None:
+    def __init__(
+        self,
+        services: Services,
+        recall: Recall,
+        keys: Keys,
+        *,
+        override: Override | None = None,
+        resumed: Resumed | None = None,
+    ) -> None:
         self._services, self.recall, self.keys = services, recall, keys
+        self.override, self._resumed = override or {}, resumed or Resumed()
         self._foreseen: dict[str, tuple[dict[str, Any], Key]] = {}
 
     def arguments(self, step: Step, outputs: Outputs) -> dict[str, Any]:
@@ -62,6 +75,8 @@ class Judge:
         foreseen = self._foreseen.pop(step.name) if step.name in self._foreseen else None
         arguments, key = foreseen or self._keyed(step, outputs)
         made = partial(Verdict, key=key, arguments=arguments, inputs=read_by(step, arguments, outputs))
+        if (earlier := self._resumed.made(step.name, key.digest)) and (hit := self._taken_over(step, key, earlier)):
+            return replace(hit, arguments=arguments, inputs=read_by(step, arguments, outputs))
         if step.cache is False:
             return made(reason="cache=False: it always runs")
         entry = self.recall.entry(key.digest)
@@ -72,6 +87,26 @@ class Judge:
             return made(reason=problem)
         reason = f"made by run {entry.run}"
         return made(reason=reason, entry=entry, outputs=found)
+
+    def _taken_over(self, step: Step, key: Key, made: StepRun) -> Verdict | None:
+        """Return what the run that is resumed made of a step, also where it is never cached, if it is there still."""
+        found = self.given(step, made.artifacts)
+        if set(found) != set(step.outputs) or not all(self.recall.has(each.digest) for each in found.values()):
+            return None
+        run, _, name = (made.origin or f"{made.run}/{made.step}").partition("/")
+        entry = CacheEntry(key=key.digest, pipeline="", step=name, outputs=made.artifacts, run=run)
+        reason = f"made by run {made.run}, which this one resumes"
+        return Verdict(key=key, reason=reason, entry=entry, outputs=found)
+
+    def stored(self, value: Any, outputs: Outputs) -> Artifact:
+        """Return an input as an artifact: what a reference stands for, or a plain value, which is stored."""
+        found = resolve(value, outputs, self.recall.load)
+        return found if isinstance(found, Artifact) else self.recall.save(found)
+
+    def whole(self, step: Step, outputs: Outputs) -> Verdict:
+        """Return what is known of a mapped step as a whole, whose items are judged one by one."""
+        arguments, key = self._keyed(step, outputs)
+        return Verdict(key=key, arguments=arguments, inputs=read_by(step, arguments, outputs), reason="")
 
     def foresee(self, steps: Iterable[Step], outputs: Outputs) -> None:
         """Make the keys of steps that are all about to be judged, and look their entries up in one query."""

@@ -42,11 +42,11 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
         2,  # the whole runner: tags, notes, what a run was asked; heartbeats, leases, cancellations, metrics
         (
             "ALTER TABLE runs ADD COLUMN host TEXT NOT NULL DEFAULT ''",
-            "ALTER TABLE runs ADD COLUMN heartbeat DOUBLE PRECISION",
             "ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '{}'",
             "ALTER TABLE runs ADD COLUMN notes TEXT NOT NULL DEFAULT ''",
             "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",
             "ALTER TABLE step_runs ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+            "CREATE TABLE heartbeats (run TEXT NOT NULL PRIMARY KEY, beat DOUBLE PRECISION NOT NULL)",
             """CREATE TABLE leases (
                 key TEXT NOT NULL PRIMARY KEY, run TEXT NOT NULL, created DOUBLE PRECISION NOT NULL)""",
             """CREATE TABLE cancellations (
