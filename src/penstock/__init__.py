@@ -48,6 +48,15 @@ if TYPE_CHECKING:
     from penstock.remote import RemoteProject as RemoteProject, open as open
     from penstock.secrets import Secret as Secret, secret as secret
     from penstock.tables import Table as Table
+    from penstock.values import (
+        Figure as Figure,
+        Metrics as Metrics,
+        codec as codec,
+        html as html,
+        pickled as pickled,
+        png as png,
+        svg as svg,
+    )
 
 __version__ = "0.1.0"
 
@@ -68,6 +77,7 @@ _NAMES = {
     "penstock.core.artifact": ("Source", "Artifact"),
     "penstock.secrets": ("secret", "Secret"),
     "penstock.tables": ("Table",),
+    "penstock.values": ("Figure", "html", "svg", "png", "Metrics", "codec", "pickled"),
 }  # fmt: skip
 _ROOMS = {name: room for room, names in _NAMES.items() for name in names}
 

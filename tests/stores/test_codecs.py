@@ -256,7 +256,9 @@ def folder(root: Path) -> Path:
 def test_a_folder_comes_back_with_its_files(store: LocalArtifactStore, tmp_path: Path):
     artifact = save(folder(tmp_path / "made"), store)
     assert artifact.kind == "folder"
-    assert artifact.facts == {"name": "made", "files": 2, "size_bytes": 6}
+    assert artifact.facts == {
+        "name": "made", "files": 2, "size_bytes": 6, "preview": ["a.txt", "deep/er/b.bin"],
+    }  # fmt: skip
     back = load(artifact, store)
     assert (back / "deep" / "er" / "b.bin").read_bytes() == b"b" * 5
     assert (back / "a.txt").read_text() == "a"

@@ -12,6 +12,7 @@ from penstock.models import ModelGraph
 from penstock.pipelines import in_step, log_metric, note, step
 from penstock.stores import open_metadata
 from penstock.tables import Table
+from penstock.values import Metrics
 
 
 @step(modes={"train"})
@@ -31,7 +32,7 @@ def fit(model: Model, rows: Table, options: dict[str, Any] | None = None) -> Mod
 
 
 @step(modes={"train"})
-def evaluate(graph: ModelGraph, rows: Table) -> dict[str, float | None]:
+def evaluate(graph: ModelGraph, rows: Table) -> Metrics:
     """Judge a model graph on rows with labels; metrics by BigQuery ML's names."""
     return models.evaluate(graph, rows)
 

@@ -42,6 +42,8 @@ def observed_change(name: str, before: str, now: str) -> str:
             return f"the files in folder {what}, which it lists, {'changed' if now else 'are gone'}"
         case "env":
             return f"environment variable {what}, which it reads, {_happened(before, now, 'is set')}"
+    if kind == "codec":
+        return f"code of the codec {what}, which keeps what it takes or gives, {_happened(before, now)}"
     return f"{kind} {what}, which it reads, {_happened(before, now)}"
 
 

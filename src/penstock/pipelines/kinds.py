@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ForwardRef, NamedTuple
 
 from penstock.secrets import Secret
-from penstock.values import COLLECTIONS
+from penstock.values import COLLECTIONS, METRICS, codec_of_name
 
 KINDS = {
     "pyarrow.Table": "table",
@@ -42,6 +42,10 @@ KINDS = {
     "penstock.core.artifact.Named": "named",
     "penstock.Context": "context",
     "penstock.core.ports.Context": "context",
+    "penstock.Figure": "figure",
+    "penstock.values.Figure": "figure",
+    "penstock.values.figures.Figure": "figure",
+    "penstock.Metrics": "metrics",
     "builtins.dict": "json",
     "builtins.list": "json",
     "builtins.tuple": "json",
@@ -78,6 +82,7 @@ _LISTS = frozenset({
 })  # fmt: skip
 _MAPPINGS = frozenset({"builtins.dict", "typing.Dict", "typing.Mapping", "collections.abc.Mapping"})
 _HELD_BY_JSON = frozenset({"json", "text", "any"})
+_ALIKE = {("table", "array"), ("metrics", "json"), ("json", "metrics")}
 _NONE = frozenset({"builtins.NoneType", "types.NoneType"})
 
 
@@ -132,7 +137,7 @@ def opened_as(stored: str, wanted: str) -> str:
     """Return the kind and form in which a stored artifact is opened for a parameter."""
     if stored == "table" and wanted == "array":
         return "table:array"
-    return wanted if base(wanted) == stored else stored
+    return wanted if base(wanted) == stored == "table" else stored
 
 
 def inner(kind: str) -> str:
@@ -147,16 +152,23 @@ def fits(given: str, wanted: str) -> bool:
         return True
     if base(given) in COLLECTIONS:
         return wanted == "json" or (base(given) == base(wanted) and fits(inner(given), inner(wanted)))
-    return wanted == "file" or base(given) == base(wanted) or (base(given), wanted) == ("table", "array")
+    if base(given) == base(wanted) == "object":
+        return True  # a codec may be that of a base class
+    return wanted == "file" or base(given) == base(wanted) or (base(given), wanted) in _ALIKE
 
 
 def in_words(kind: str) -> str:
     """Return a kind as a person says it."""
     if base(kind) in COLLECTIONS:
         what = "a list" if base(kind) == "list" else "a dict"
-        many = {"json": "plain values", "any": "anything", "bytes": "bytes"}.get(inner(kind), f"{base(inner(kind))}s")
+        many = {"json": "plain values", "any": "anything", "bytes": "bytes", "metrics": "metrics"}.get(
+            inner(kind), f"{base(inner(kind))}s"
+        )
         return f"{what} of {many}"
-    return {"json": "a plain value", "bytes": "bytes", "array": "an array"}.get(base(kind), f"a {base(kind)}")
+    words = {"json": "a plain value", "bytes": "bytes", "array": "an array", "metrics": "metrics (numbers by name)"}
+    if base(kind) == "object":
+        return f"a {kind.rpartition(':')[2]}"
+    return words.get(base(kind), f"a {base(kind)}")
 
 
 def global_names(function: Callable[..., Any]) -> dict[str, Any]:
@@ -181,7 +193,10 @@ def _kind_of_one(note: _Note) -> str:
         return "json" if held in _HELD_BY_JSON else f"list[{held}]"
     if note.name in _MAPPINGS and len(arguments) == 2:
         return "json" if arguments[1] in _HELD_BY_JSON else f"mapping[{arguments[1]}]"
-    return "json" if note.name in _LISTS | _MAPPINGS else KINDS.get(note.name, "any")
+    if note.name in _LISTS | _MAPPINGS:
+        return "json"
+    declared = codec_of_name(note.name)
+    return KINDS.get(note.name, "any") if declared is None else f"object:{declared.reference}"
 
 
 def _alternatives(annotation: Any, names: dict[str, Any]) -> Iterator[_Note]:
@@ -200,6 +215,11 @@ def _alternatives(annotation: Any, names: dict[str, Any]) -> Iterator[_Note]:
             yield from _alternatives(alternative, names)
     elif annotation is None:
         yield _Note("builtins.NoneType")
+    elif origin is typing.Annotated:
+        if METRICS in annotation.__metadata__:
+            yield _Note(METRICS)
+        else:
+            yield from _alternatives(arguments[0], names)
     elif origin is typing.Literal:
         yield _Note(_name(origin))
     else:

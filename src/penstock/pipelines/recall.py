@@ -13,7 +13,7 @@ from penstock.values import COLLECTIONS, is_whole, list_artifact, named_items
 
 _RUNS_BACK = 50
 _COMPARED = 6  # runs among which the previous run of a step is looked for, to say what changed
-_OPENED = ("json", "text")  # small enough to keep while a run lasts
+_OPENED = ("json", "metrics", "text")  # small enough to keep while a run lasts
 
 
 class Recall:

@@ -19,6 +19,7 @@ from penstock.pipelines.observed import located
 from penstock.pipelines.recall import Recall
 from penstock.pipelines.resuming import Resumed
 from penstock.pipelines.services import Services
+from penstock.pipelines.used_codecs import codec_digest
 
 Override: TypeAlias = Mapping[str, Mapping[str, Artifact]]
 """Outputs that a run is handed instead of running the steps: step -> output -> artifact."""
@@ -133,7 +134,7 @@ class Judge:
         if entry.expires is not None and entry.expires <= self._services.clock():
             return {}, f"its result of run {entry.run} is older than cache={step.cache:g} s allows"
         for name, value in entry.observed.items():
-            now = self._services.observe(located(name, self._services.context.root))
+            now = self._observed(name)
             if now != value:
                 return {}, observed_change(name, value, now)
         found = self.given(step, entry.outputs)
@@ -141,6 +142,12 @@ class Judge:
             if name not in found or not self.recall.has(found[name].digest):
                 return {}, f"its output '{name}' is missing from the store"
         return found, ""
+
+    def _observed(self, name: str) -> str:
+        kind, _, what = name.partition(":")
+        if kind == "codec":
+            return codec_digest(what)
+        return self._services.observe(located(name, self._services.context.root))
 
     def _why_new(self, step: Step, key: Key) -> str:
         previous = self.recall.previous(step.name)
@@ -158,7 +165,7 @@ def _unfinished(previous: StepRun) -> str:
     return f"did not finish in run {previous.run}"
 
 
-_AS_THEY_ARE = ("text", "json", "bytes", "file")
+_AS_THEY_ARE = ("text", "json", "metrics", "bytes", "file", "figure")
 
 
 def _of_kind(artifact: Artifact, kind: str) -> Artifact:

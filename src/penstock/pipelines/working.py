@@ -24,8 +24,9 @@ from penstock.pipelines.observed import observing, portable
 from penstock.pipelines.retrying import is_final
 from penstock.pipelines.secrecy import DiscreetStore
 from penstock.pipelines.seeds import seeded
+from penstock.pipelines.used_codecs import used_codecs
 from penstock.secrets import MOUNTED, finding_secrets, masked
-from penstock.values import COLLECTIONS, is_whole, list_artifact, mapping_artifact, named_items
+from penstock.values import COLLECTIONS, as_figure, is_whole, list_artifact, mapping_artifact, named_items
 
 _HERE = os.path.dirname(__file__)
 _PACKAGE = os.path.dirname(_HERE) + os.sep
@@ -53,6 +54,7 @@ def run_task(
             with observing(ignored=_ignored(task)) as observed, seeded(task.seed), metrics:
                 value = task.step.call(**arguments)
             outputs = _publish(task, value, DiscreetStore(store, task.step.name), codecs)
+        observed |= used_codecs([*task.arguments.values(), *outputs.values()], store)
     except (Exception, SystemExit) as error:
         said, ended = describe(error), clock()
         return Outcome(task=task.id, state="failed", error=said, final=is_final(error), started=started, ended=ended)
@@ -183,14 +185,16 @@ def _save(task: Task, name: str, kind: str, value: Any, store: ArtifactStore, co
     if base(kind) == "mapping" and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         named = {key: _save(task, f"{name}[{key!r}]", inner(kind), item, store, codecs) for key, item in value.items()}
         return mapping_artifact(named, store)
+    value = as_figure(value) if kind == "figure" else value
     for codec in codecs:
         if (base(kind) in ("any", codec.kind) or codec.kind in _ALSO.get(kind, ())) and codec.accepts(value):
             return codec.save(value, store)
     if kind == "any":
         raise _error(
             task,
-            f"gave {_described(value)} as '{name}', which no codec can keep "
-            f"({', '.join(codec.kind for codec in codecs)}); return a table, plain values, bytes or the path of a file",
+            f"gave {_described(value)} as '{name}', which no codec can keep; return a table, plain values, bytes, a "
+            f"figure or the path of a file, or declare how it is kept: ps.codec({type(value).__name__}, save=..., "
+            "load=...) beside the type",
         )
     said = _VALUE_TYPES.get(base(kind)) or in_words(kind)
     raise _error(task, f"declares that '{name}' is {said}, but gave {_described(value)}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from penstock.core.ports import Codec
 from penstock.stores.collections import with_collections
-from penstock.stores.documents import JsonCodec
+from penstock.stores.documents import JsonCodec, MetricsCodec
 from penstock.stores.files import ArrayCodec, BytesCodec, FileCodec, FolderCodec, TextCodec
+from penstock.stores.objects import FigureCodec, ObjectCodec
 from penstock.stores.tabular import TABLE_FORMS, TableCodec
 
 PLAIN_CODECS: tuple[Codec, ...] = (
+    ObjectCodec(),
     TableCodec(),
     *TABLE_FORMS,
     TextCodec(),
@@ -16,7 +18,9 @@ PLAIN_CODECS: tuple[Codec, ...] = (
     ArrayCodec(),
     FileCodec(),
     FolderCodec(),
-    JsonCodec(),  # the widest, so it comes last
+    FigureCodec(),
+    JsonCodec(),  # the widest of those that take what is not declared
+    MetricsCodec(),
 )
 """Those of single values."""
 

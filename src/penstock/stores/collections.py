@@ -15,10 +15,11 @@ _HELD_BY_JSON = ("json", "text")
 
 
 def with_collections(codecs: Sequence[Codec]) -> tuple[Codec, ...]:
-    """Return the codecs with those for lists and mappings of what they keep, just before the last: JSON, which keeps
-    the lists of plain values."""
+    """Return the codecs with those for lists and mappings of what they keep, just before JSON, which keeps the lists of
+    plain values."""
     known: list[Codec] = []
-    known.extend([*codecs[:-1], ListCodec(known), MappingCodec(known), codecs[-1]])
+    at = [codec.kind for codec in codecs].index("json")
+    known.extend([*codecs[:at], ListCodec(known), MappingCodec(known), *codecs[at:]])
     return tuple(known)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import msgspec
@@ -44,6 +46,28 @@ class JsonCodec:
     def load(self, artifact: Artifact, store: ArtifactStore) -> Any:
         """Return the value."""
         return msgspec.json.decode(store.path(artifact.digest).read_bytes())
+
+
+class MetricsCodec:
+    """Numbers by name that a step declares as `ps.Metrics`, as JSON."""
+
+    kind = "metrics"
+
+    def accepts(self, value: Any) -> bool:
+        """Tell whether a value is a dict from texts to numbers or None."""
+        return isinstance(value, Mapping) and all(
+            isinstance(name, str) and (number is None or (isinstance(number, Real) and not isinstance(number, bool)))
+            for name, number in value.items()
+        )
+
+    def save(self, value: Any, store: ArtifactStore) -> Artifact:
+        """Store metrics; facts are the `values` themselves, and `size_bytes`."""
+        saved = JsonCodec().save(value, store)
+        return replace(saved, kind=self.kind, facts={**saved.facts, "values": to_plain(value)})
+
+    def load(self, artifact: Artifact, store: ArtifactStore) -> Any:
+        """Return the dict."""
+        return JsonCodec().load(artifact, store)
 
 
 def to_plain(value: Any, at: str = "$") -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +9,12 @@ import numpy as np
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore
-from penstock.errors import DataError
+from penstock.stores.unpacking import pack, unpacked
 from penstock.stores.writing import scratch_file
 
 _PREVIEW_CHARACTERS = 500
+_PREVIEW_FILES = 10
+_PREVIEW_NUMBERS = 6
 
 
 class TextCodec:
@@ -64,12 +65,13 @@ class ArrayCodec:
         return isinstance(value, np.ndarray) and not value.dtype.hasobject
 
     def save(self, value: Any, store: ArtifactStore) -> Artifact:
-        """Store an array; facts are `shape`, `dtype` and `size_bytes`."""
+        """Store an array; facts are `shape`, `dtype`, `size_bytes` and the first numbers as `preview`."""
         with scratch_file(store) as path:
             with path.open("wb") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(value).reshape(value.shape), allow_pickle=False)
             digest = store.put(path)
         facts = {"shape": list(value.shape), "dtype": str(value.dtype), "size_bytes": value.nbytes}
+        facts["preview"] = [str(item) for item in value.reshape(-1)[:_PREVIEW_NUMBERS]]
         return _artifact(self.kind, digest, store, facts)
 
     def load(self, artifact: Artifact, store: ArtifactStore) -> np.ndarray[Any, Any]:
@@ -114,33 +116,15 @@ class FolderCodec:
         return isinstance(value, Path) and value.is_dir()
 
     def save(self, value: Any, store: ArtifactStore) -> Artifact:
-        """Store the files of a folder; facts are `name`, `files` and `size_bytes`."""
-        files = sorted(path for path in value.rglob("*") if not path.is_dir())
-        for path in files:
-            if path.is_symlink() or not path.is_file():
-                raise DataError(f"{path} is not a plain file; a folder is kept as the plain files in it")
-        with scratch_file(store) as archive:
-            with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
-                for path in files:
-                    _add(tar, path, str(path.relative_to(value)))
-            digest = store.put(archive)
-        size = sum(path.stat().st_size for path in files)
-        return _artifact(self.kind, digest, store, {"name": value.name, "files": len(files), "size_bytes": size})
+        """Store the files of a folder; facts are `name`, `files`, `size_bytes` and the first names as `preview`."""
+        digest, files, size = pack(value, store)
+        names = sorted(path.relative_to(value).as_posix() for path in value.rglob("*") if path.is_file())
+        facts = {"name": value.name, "files": files, "size_bytes": size, "preview": names[:_PREVIEW_FILES]}
+        return _artifact(self.kind, digest, store, facts)
 
     def load(self, artifact: Artifact, store: ArtifactStore) -> Path:
-        """Return a fresh folder with a copy of the files."""
-        folder = store.scratch()
-        with tarfile.open(store.path(artifact.digest)) as tar:
-            tar.extractall(folder, filter="data")
-        return folder
-
-
-def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = path.stat().st_size
-    entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-    with path.open("rb") as content:
-        tar.addfile(entry, content)
+        """Return a folder with the files, shared and read-only: copy it to change it."""
+        return unpacked(artifact.digest, store)
 
 
 def _artifact(kind: str, digest: str, store: ArtifactStore, facts: dict[str, Any]) -> Artifact:
