@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.artifacts import Lineage
+from penstock.artifacts import Collection, Lineage
 from penstock.core.artifact import Artifact
 from penstock.core.run import NamedVersion
 from penstock.project.config import Config
@@ -48,3 +48,9 @@ class RemoteRepository:
         direction = None if up and down else "up" if up else "down"
         found = self._server.get(f"/v1/lineage/{what}", direction=direction)
         return msgspec.convert(found, Lineage)
+
+    def gc(self, *, dry_run: bool = True, **keep: Any) -> Collection:
+        """Find what nothing needs any more, and with `dry_run=False` take it away; `keep_runs`, `older_than`,
+        `runs_older_than` and `grace` as for the local one."""
+        given = {name: value for name, value in keep.items() if value is not None and name != "on_progress"}
+        return msgspec.convert(self._server.post("/v1/gc", {"dry_run": dry_run, **given}), Collection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -13,7 +14,9 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
 from penstock.errors import CorruptArtifactError, RequestError, UnknownNameError
 from penstock.project.codecs import load_artifact
+from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import WRITERS, accepted, media_type, table_bytes
+from penstock.serving.forms import GcForm
 from penstock.serving.parameters import page, parameters
 from penstock.serving.shown import shown_artifact
 from penstock.serving.state import json_answer, serving
@@ -78,6 +81,14 @@ def _artifact(metadata: MetadataStore, digest: str) -> Artifact:
     if found is None:
         raise UnknownNameError("artifact", digest, ())
     return found
+
+
+async def collect_garbage(request: Request) -> Response:
+    """POST /v1/gc: what nothing needs any more; taken away only with `"dry_run": false`."""
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), GcForm)
+    collect = partial(served.project.repository.gc, **msgspec.structs.asdict(form))
+    return json_answer(msgspec.to_builtins(await run_in_threadpool(collect), enc_hook=repr))
 
 
 def lineage(request: Request) -> Response:

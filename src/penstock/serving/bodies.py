@@ -48,5 +48,5 @@ def decoded(body: bytes, form: type[T]) -> T:
     """Return the body as the form that its endpoint takes; raises `RequestError` naming the place in it."""
     try:
         return msgspec.json.decode(body or b"{}", type=form)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise RequestError(f"the body is not what this endpoint takes: {error}") from error

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Names = str | list[str]
+Plain = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
+"""What a field of a record may be found by."""
 
 
 class PlanForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,7 +54,7 @@ class RunChange(msgspec.Struct, forbid_unknown_fields=True):
 class FindForm(msgspec.Struct, forbid_unknown_fields=True):
     """Which records: fields that equal a value, or any of a list; `after`: only those behind that record."""
 
-    equal: dict[str, Any] = {}
+    equal: dict[str, Plain | list[Plain]] = {}
     limit: Annotated[int, msgspec.Meta(ge=0)] | None = None
     newest_first: bool = False
     after: dict[str, Any] | None = None
@@ -62,6 +64,16 @@ class InsertForm(msgspec.Struct, forbid_unknown_fields=True):
     """Records to be inserted, all or none."""
 
     records: list[dict[str, Any]]
+
+
+class GcForm(msgspec.Struct, forbid_unknown_fields=True):
+    """What a garbage collection keeps, as `penstock gc` takes it; it takes nothing away unless `dry_run` is false."""
+
+    dry_run: bool = True
+    keep_runs: int | None = None
+    older_than: str | float | None = None
+    runs_older_than: str | float | None = None
+    grace: str | float | None = None
 
 
 class RowsForm(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from penstock.serving.forms import (
     CancelForm,
     FindForm,
     FitForm,
+    GcForm,
     InsertForm,
     PlanForm,
     RowsForm,
@@ -36,7 +37,7 @@ _FAILURES: dict[int, str] = {
 }
 
 
-_FORMS = [PlanForm, RunForm, RunChange, CancelForm, SqlForm, FindForm, InsertForm, RowsForm, FitForm]
+_FORMS = [PlanForm, RunForm, RunChange, CancelForm, SqlForm, FindForm, InsertForm, RowsForm, FitForm, GcForm]
 
 
 def openapi(loaded: Iterable[Loaded]) -> Json:
@@ -243,6 +244,13 @@ _PATHS: dict[str, Json] = {
             "Say what a run, a step, an artifact, a model or a name comes from, and what came of it",
             (_parameter("what", "path"), _parameter("direction", "query")),
             failures=(400, 404, 422),
+        )
+    },
+    "/v1/gc": {
+        "post": _operation(
+            "Find what nothing needs any more; with dry_run false take it away",
+            body=_form("GcForm"),
+            failures=(400, 403, 413, 422, 507),
         )
     },
     "/v1/records/{kind}:find": {

@@ -30,9 +30,8 @@ async def find_records(request: Request) -> Response:
 
     def find() -> list[Record]:
         reap(served.project.metadata)
-        equal = {name: value for name, value in form.equal.items()}
         return served.project.metadata.find(
-            kind, limit=form.limit, newest_first=form.newest_first, after=after, **equal
+            kind, limit=form.limit, newest_first=form.newest_first, after=after, **form.equal
         )
 
     found = await run_in_threadpool(find)
@@ -46,7 +45,10 @@ async def insert_records(request: Request) -> Response:
         raise ForbiddenError(f"{request.path_params['kind']} are written by what runs, never over REST")
     form = decoded(await read_body(request.receive, served.limits.body_bytes), InsertForm)
     records = [_record(each, kind) for each in form.records]
-    await run_in_threadpool(served.project.metadata.insert, *records)
+    try:
+        await run_in_threadpool(served.project.metadata.insert, *records)
+    except OverflowError as error:
+        raise RequestError(f"a number of these records is larger than the store can keep: {error}") from error
     return json_answer({"inserted": len(records)}, 201)
 
 

@@ -63,7 +63,7 @@ def _value(path: Path, media: str) -> Any:
         case "json":
             try:
                 return msgspec.json.decode(path.read_bytes())
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise RequestError(f"the body is no JSON: {error}") from error
         case "text":
             try:

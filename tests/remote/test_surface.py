@@ -1,0 +1,51 @@
+"""A project over REST has the surface of one in a folder."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import penstock as ps
+from penstock.project.repository import Repository
+from penstock.remote import is_address
+from penstock.remote.pipelines import _annotation
+from penstock.remote.repository import RemoteRepository
+
+HERE_ONLY = {"config", "root"}
+
+
+def _public(of: type) -> set[str]:
+    return {name for name in dir(of) if not name.startswith("_")}
+
+
+def test_every_method_is_there_with_the_same_parameters():
+    for name in _public(ps.Project) - HERE_ONLY:
+        local, remote = getattr(ps.Project, name), getattr(ps.RemoteProject, name, None)
+        if inspect.isfunction(local):
+            assert remote is not None, name
+            assert list(inspect.signature(remote).parameters) == list(inspect.signature(local).parameters), name
+
+
+def test_every_attribute_is_there(tmp_path: Path):
+    local, remote = ps.open(tmp_path), ps.open("http://host:1")
+    names = {name for name in {*vars(local), *_public(ps.Project)} if not name.startswith("_")}
+    assert {name for name in names - HERE_ONLY if not hasattr(remote, name)} == set()
+    assert _public(Repository) - _public(RemoteRepository) - {"forget_project"} == set()
+
+
+def test_an_address_is_told_from_a_folder():
+    assert is_address("http://a")
+    assert is_address("https://a")
+    assert not is_address("http")
+    with pytest.raises(ps.errors.DeclarationError, match=r"'\.' is a folder; a token is a server's"):
+        ps.open(".", token="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "type"), [("int", int), ("str | None", str | None), ("Literal['a']", None), ("list[int]", None)]
+)
+def test_the_types_of_parameters_are_read(text, type):
+    found = _annotation(text)
+    assert found == type if type is not None else repr(found) == "typing.Any"

@@ -1,0 +1,102 @@
+"""Whatever comes to whichever route: a request that makes no sense is answered with 4xx, never 5xx, and in our form."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from penstock.serving.application import ROUTES
+
+BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"\xff\xfe\x00",
+    b"[" * 5000,
+    b'{"unknown": 1}',
+    b'{"params": [], "rows": 3, "query": {}, "records": "x", "equal": [], "tags": 1, "model": null, "reason": {}}',
+    b'{"equal": {"nothing": 1}}',
+    b'{"equal": {"id": {"a": 1}}}',
+    b'{"equal": {"id": [[1]]}, "limit": -1}',
+    b'{"equal": {"created": 1e999}}',
+    b'{"after": {"id": 3}}',
+    b'{"after": {}}',
+    b'{"records": [{}]}',
+    b'{"records": [{"name": "a", "version": 99999999999999999999, "digest": "d"}]}',
+    b'{"rows": "/etc/passwd"}',
+    b'{"rows": "../secret.csv"}',
+    b'{"rows": "artifact:../../etc"}',
+    b'{"model": {"name": "m", "type": "linear_reg", "label": "y", "features": {"a": [[]]}}, "rows": "hire"}',
+    b'{"model": {"name": "m", "type": "linear_reg", "label": "y", "features": {"a": []}}, "rows": "hire"}',
+    b'{"model": {"name": "m", "type": "nothing", "label": "y", "features": {}}, "rows": "hire"}',
+    b'{"model": {"name": "../m", "type": "linear_reg", "label": "y"}, "rows": "hire"}',
+    b'{"run_id": "../../x"}',
+    b'{"only": {"a": 1}}',
+    b'{"keep_runs": 0}',
+    b'{"older_than": "soon"}',
+]
+MEDIA = ["application/json", "application/vnd.apache.arrow.stream", "text/plain", "x", ""]
+VALUES = {"kind": "runs", "name": "km", "version": "2", "what": "km"}
+POSTED = [route.path for route in ROUTES if route.methods & {"POST", "PATCH"}]
+
+
+def _path(route: str) -> str:
+    route = route.replace("{kind}:insert", "named_versions:insert")
+    return re.sub(r"\{(\w+)(:path)?\}", lambda found: VALUES.get(found[1], "nothing"), route)
+
+
+def _sound(answer) -> None:
+    assert answer.status_code < 500, answer.text
+    if answer.status_code >= 400:
+        assert set(answer.json()["error"]) >= {"code", "message", "field"}
+
+
+@pytest.fixture
+def never_run(monkeypatch):
+    """Nothing that passes starts a process: what is asked is whether the request is understood."""
+    from penstock.serving import pipelines
+
+    def refuse(*arguments, **how):
+        return {"error": {"code": "declaration", "message": "not here"}}
+
+    monkeypatch.setattr(pipelines, "start_run", refuse)
+    monkeypatch.setattr(pipelines, "plan_run", refuse)
+
+
+@pytest.mark.parametrize("route", POSTED)
+def test_a_body_that_makes_no_sense_is_the_clients_fault(client, never_run, route):
+    method = "PATCH" if route == "/v1/runs/{id}" else "POST"
+    for body in BODIES:
+        for media in MEDIA:
+            _sound(client.request(method, _path(route), content=body, headers={"content-type": media}))
+
+
+@pytest.mark.parametrize("route", [route.path for route in ROUTES])
+def test_parameters_that_make_no_sense_are_the_clients_fault(client, route):
+    for query in (
+        "?limit=x",
+        "?after=nothing",
+        "?run=a&run=b",
+        "?step=x",
+        "?direction=left",
+        "?a=b",
+        "?limit=-1",
+        "?tag=",
+    ):
+        if not route.endswith("/events"):
+            _sound(client.get(_path(route) + query, headers={"accept": "nothing/known"}))
+    for name in ("%00", "%ff", "a%2fb", "..", "'--", "x" * 3000):
+        path = re.sub(r"\{(\w+)(:path)?\}", name, route)
+        _sound(client.get(path))
+
+
+@pytest.mark.parametrize("header", ["last-event-id", "range", "accept", "idempotency-key", "content-length-"])
+def test_headers_that_make_no_sense_are_the_clients_fault(client, never_run, header):
+    for value in ("", "x", "bytes=9-1", ";q=,,", "1" * 300, '"'):
+        _sound(client.get("/v1/runs", headers={header: value}))
+        _sound(client.get("/v1/artifacts", headers={header: value}))
+        _sound(client.post("/v1/pipelines/rides/runs", json={}, headers={header: value}))
+        _sound(client.post("/v1/sql", json={"query": "SELECT 1"}, headers={header: value}))
