@@ -89,10 +89,11 @@ class RemoteProject:
         since: Names = None,
         until: Names = None,
         mode: str = "train",
+        engine: str | None = None,
         **params: Any,
     ) -> Plan:
         """Say what `run` would do with the same arguments, step by step, and why."""
-        form = {"params": params, "only": only, "since": since, "until": until, "mode": mode}
+        form = {"params": params, "only": only, "since": since, "until": until, "mode": mode, "engine": engine}
         planned = self.server.post(f"/v1/pipelines/{segment(pipeline_name(pipeline))}:plan", _given(form))
         return msgspec.convert(planned, Plan)
 

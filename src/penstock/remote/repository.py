@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.artifacts import Collection, Lineage
+from penstock.artifacts import Collection, Lineage, Usage
 from penstock.core.artifact import Artifact
 from penstock.core.run import NamedVersion
 from penstock.project.config import Config
@@ -54,3 +54,7 @@ class RemoteRepository:
         `runs_older_than` and `grace` as for the local one."""
         given = {name: value for name, value in keep.items() if value is not None and name != "on_progress"}
         return msgspec.convert(self._server.post("/v1/gc", {"dry_run": dry_run, **given}), Collection)
+
+    def usage(self) -> Usage:
+        """Return what takes how much room in the store and in the project's state."""
+        return msgspec.convert(self._server.get("/v1/usage"), Usage)

@@ -53,6 +53,7 @@ ROUTES = [
     Route("/v1/blobs/{digest}", artifacts.blob),
     Route("/v1/models", registry.list_models),
     Route("/v1/lineage/{what:path}", artifacts.lineage),
+    Route("/v1/usage", artifacts.usage),
     Route("/v1/gc", artifacts.collect_garbage, methods=["POST"]),
     Route("/v1/records/{kind}:find", records.find_records, methods=["POST"]),
     Route("/v1/records/{kind}:insert", records.insert_records, methods=["POST"]),

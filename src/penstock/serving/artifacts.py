@@ -91,6 +91,12 @@ async def collect_garbage(request: Request) -> Response:
     return json_answer(msgspec.to_builtins(await run_in_threadpool(collect), enc_hook=repr))
 
 
+def usage(request: Request) -> Response:
+    """GET /v1/usage: what takes how much room on disk."""
+    parameters(request)
+    return json_answer(msgspec.to_builtins(serving(request).project.repository.usage(), enc_hook=repr))
+
+
 def lineage(request: Request) -> Response:
     """GET /v1/lineage/{what}: what it comes from and what came of it; `direction=up` or `down`: only one of them."""
     direction = parameters(request, "direction").get("direction", "")

@@ -46,9 +46,9 @@ def _options(form: PlanForm) -> list[str]:
     for name in ("only", "since", "until"):
         given = getattr(form, name)
         options += [f"--{name}={each}" for each in ([given] if isinstance(given, str) else given)]
+    options += [f"--engine={form.engine}"] if form.engine else []
     if isinstance(form, RunForm):
         options += [f"--tag={name}={value}" for name, value in form.tags.items()]
         options += [f"--note={form.notes}"] if form.notes else []
         options += [f"--experiment={form.experiment}"] if form.experiment else []
-        options += [f"--engine={form.engine}"] if form.engine else []
     return options

@@ -19,13 +19,13 @@ class PlanForm(msgspec.Struct, forbid_unknown_fields=True):
     since: Names = []
     until: Names = []
     mode: Literal["train", "infer"] = "train"
+    engine: str = ""
 
 
 class RunForm(PlanForm, forbid_unknown_fields=True):
     """How a pipeline is to be run: what `project.run` takes."""
 
     experiment: str = ""
-    engine: str = ""
     tags: dict[str, str | int | float] = {}
     notes: str = ""
     run_id: Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")] = ""

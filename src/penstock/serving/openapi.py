@@ -246,6 +246,7 @@ _PATHS: dict[str, Json] = {
             failures=(400, 404, 422),
         )
     },
+    "/v1/usage": {"get": _operation("Say what takes how much room on disk", failures=(400,))},
     "/v1/gc": {
         "post": _operation(
             "Find what nothing needs any more; with dry_run false take it away",
