@@ -43,6 +43,7 @@ class LocalArtifactStore:
         self._looks_only = looks_only
         self.root = Path(root).absolute()
         self.lock = StoreLock(self.root)
+        self._blobs, self._sizes = str(self.root / "cas"), str(self.root / "sizes")
 
     def put(self, source: Path | bytes) -> str:
         """Store a file (moved, not copied, if it lies under `scratch()`) or bytes; return the digest."""
@@ -66,13 +67,14 @@ class LocalArtifactStore:
 
     def has(self, digest: str) -> bool:
         """Tell whether the blob is there with its full size, and untouched since it was written; then it is in use."""
-        blob, size = self.places(digest)
+        name = f"{digest[:2]}/{digest[2:]}"  # texts: this is asked a thousand times where nothing is to be run
+        blob = f"{self._blobs}/{name}"
         with disk_errors(self.root), self.lock.together():
             try:
                 status = os.stat(blob)
-                if status.st_size != int(size.read_bytes()):
+                if status.st_size != _number(f"{self._sizes}/{name}"):
                     return False
-                if status.st_mtime_ns != _SEAL_NS and not self._sealed_again(blob, digest):
+                if status.st_mtime_ns != _SEAL_NS and not self._sealed_again(Path(blob), digest):
                     return False
                 if not self._looks_only:
                     _use(blob)
@@ -146,7 +148,7 @@ class LocalArtifactStore:
 
     def places(self, digest: str) -> tuple[Path, Path]:
         """Return where a blob lies, or would lie, and the file that says how long it is."""
-        return tuple(self.root / part / digest[:2] / digest[2:] for part in ("cas", "sizes"))  # type: ignore[return-value]  # two
+        return Path(self._blobs, digest[:2], digest[2:]), Path(self._sizes, digest[:2], digest[2:])
 
     def _what_is_wrong(self, digest: str) -> str:
         blob, size = self.places(digest)
@@ -177,10 +179,15 @@ def open_artifacts(uri: str) -> ArtifactStore:
     return LocalArtifactStore(Path(uri))
 
 
-def _use(blob: Path) -> None:
+def _number(file: str) -> int:
+    with open(file, "rb") as opened:
+        return int(opened.read())
+
+
+def _use(blob: str) -> None:
     """Make the time of a blob's status change now. (Not by `utime`: a write that came just before would be sealed.)"""
     try:
-        blob.chmod(0o444)
+        os.chmod(blob, 0o444)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EACCES, errno.EROFS):  # another user's store, or one to read only
             raise
