@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from trigger_worlds import World, at
 
-from penstock.core.run import Lease, ModelVersion, Run, StepRun
+from penstock.core.run import Lease, ModelVersion, NamedVersion, Run, StepRun
 from penstock.core.trigger import Pause
 from penstock.monitor import cron, event, event_data, every, fire, new_artifact, on, receive, run_finished
 from penstock.monitor.firing import TAKE_OVER_SECONDS, begin, claim, record
@@ -249,6 +249,16 @@ def test_a_new_version_and_a_new_output_of_a_step_fire(world: World):
         server.tick(), server.tick()
     assert [world.params[firing.run] for firing in world.firings("versions")] == [{"v": 2}]
     assert [firing.occurrence for firing in world.firings("outputs")] == ["aa", "cc"]
+
+
+def test_a_new_version_of_a_named_artifact_fires(world: World):
+    world.declare(on(new_artifact("prices"), "p", params={"v": event_data("version")}, max_parallel=9), "named")
+    with world.server() as server:
+        world.now += 1
+        world.metadata.insert(NamedVersion(name="prices", version=1, digest="d1", created=world.now))
+        world.metadata.insert(NamedVersion(name="others", version=1, digest="d1", created=world.now))
+        server.tick(), server.tick()
+    assert [world.params[firing.run] for firing in world.firings("named")] == [{"v": 1}]
 
 
 def test_a_trigger_that_changes_forgets_no_history_and_makes_up_for_nothing(world: World):

@@ -1,4 +1,4 @@
-"""What the store tells: runs of a pipeline that have ended, new versions of a model, new outputs of a step."""
+"""What the store tells: runs of a pipeline that have ended, new versions of a model or a name, new outputs of a step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, ModelVersion, Run, StepRun
+from penstock.core.run import DONE, ModelVersion, NamedVersion, Run, StepRun
 from penstock.core.trigger import Trigger
 
 Happened = tuple[str, dict[str, Any]]
@@ -34,11 +34,14 @@ class RecordedNews:
         pipeline, slash, step = self._trigger.spec["name"].partition("/")
         return list(self._outputs(pipeline, step) if slash else self._versions(pipeline))
 
-    def _versions(self, model: str) -> Iterator[Happened]:
-        for version in self._metadata.find(ModelVersion, model=model, newest_first=True, limit=_FIRST):
-            if version.created > self._trigger.since:
-                data = {"model": model, "version": version.version, "digest": version.digest}
-                yield f"{model}/{version.version} {version.digest}", data
+    def _versions(self, name: str) -> Iterator[Happened]:
+        models = self._metadata.find(ModelVersion, model=name, newest_first=True, limit=_FIRST)
+        named = self._metadata.find(NamedVersion, name=name, newest_first=True, limit=_FIRST)
+        for sort, versions in (("model", models), ("name", named)):
+            for version in versions:
+                if version.created > self._trigger.since:
+                    data = {sort: name, "version": version.version, "digest": version.digest}
+                    yield f"{name}/{version.version} {version.digest}", data
 
     def _outputs(self, pipeline: str, step: str) -> Iterator[Happened]:
         name, _, output = step.partition(".")
