@@ -114,8 +114,8 @@ def event(
 
 def new_artifact(name: str) -> When:
     """Fire for each new version of a registered model (`bicycle`) or of a named artifact (`prices`), or for each new
-    output of a step of another pipeline (`pipeline/step`, `pipeline/step.output`): equal bytes again are not new. The event's data has `digest`, and
-    `version`, or `run`."""
+    output of a step of another pipeline (`pipeline/step`, `pipeline/step.output`): equal bytes again are not new. The
+    event's data has `digest`, and `version`, or `run`."""
     if not name.strip("/"):
         raise DeclarationError("new_artifact('') names nothing; give a model, a named artifact, or 'pipeline/step'")
     return When(kind="new_artifact", spec=FrozenMap({"name": name}))

@@ -1,4 +1,4 @@
-"""What the store tells: runs of a pipeline that have ended, new versions of a model or a name, new outputs of a step."""
+"""What the store tells: runs of a pipeline that have ended, new versions of a model or name, new outputs of a step."""
 
 from __future__ import annotations
 
