@@ -72,6 +72,8 @@ def packed(tag: bytes, words: Iterable[bytes]) -> bytes:
 def value_token(walk: Walk, value: Any, where: str) -> bytes:
     """Return the bytes of a value that is no function, class or module."""
     cls = type(value)
+    if cls is list or cls is tuple:
+        return packed(cls.__name__.encode(), [walk.token(item, where) for item in value])
     match value:
         case bytes() | bytearray() if cls in (bytes, bytearray):
             return cls.__name__.encode() + b":" + bytes(value)
@@ -169,7 +171,8 @@ def _words(cls: type, rebuilt: Any) -> Iterator[Any]:
 
 def _state(value: Any) -> dict[str, Any]:
     """What an object keeps beside its items or fields."""
-    return _written(type(value), getattr(value, "__dict__", {}))
+    state = getattr(value, "__dict__", None)
+    return _written(type(value), state) if state else {}
 
 
 def _written(cls: type, state: dict[Any, Any]) -> dict[Any, Any]:
