@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tag": ("penstock.cli.experiments:tag", "Give a run tags or a note."),
     "logs": ("penstock.cli.runs:logs", "Print what a step printed."),
     "cancel": ("penstock.cli.cancel:cancel", "Stop a run, from wherever."),
+    "replay": ("penstock.cli.repeating:replay", "Run one step of a past run here, on the inputs that it had."),
+    "verify-step": ("penstock.cli.repeating:verify_step", "Prove that a step gives the same when it runs again."),
     "why": ("penstock.cli.runs:why", "Say why a step ran, or did not."),
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
     "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),

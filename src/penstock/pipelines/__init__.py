@@ -14,6 +14,7 @@ from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metri
 from penstock.pipelines.observed import note, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, check_params, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
+from penstock.pipelines.replaying import Replay, rebuild, replay
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import ImageRef, Services
 from penstock.pipelines.starting import START_SECONDS, start_run
@@ -34,6 +35,7 @@ __all__ = [
     "PipelineParameter",
     "Plan",
     "PlannedStep",
+    "Replay",
     "RunEnded",
     "RunStarted",
     "Services",
@@ -64,6 +66,8 @@ __all__ = [
     "plan",
     "read_metrics",
     "reap",
+    "rebuild",
+    "replay",
     "run_task",
     "select",
     "start_run",

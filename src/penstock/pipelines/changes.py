@@ -15,19 +15,20 @@ def change(step: str, new: Mapping[str, str], old: Mapping[str, str], *, only_kn
 
     With `only_known`, parts that `new` lacks are not known yet and do not count.
     """
-    names = [
-        name
-        for name in {**new, **old}
-        if _value(new, name) != _value(old, name) and not (only_known and name not in new)
-    ]
+    names = [name for name in changed(new, old) if not (only_known and name not in new)]
     names.sort(
         key=lambda name: _ORDER.index(name.partition(" ")[0]) if name.partition(" ")[0] in _ORDER else len(_ORDER)
     )
-    changed = [name for name in names if name in new and name in old] or names
-    if not changed:
+    telling = [name for name in names if name in new and name in old] or names
+    if not telling:
         return ""
     more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-    return _words(step, changed[0], new, old) + more
+    return _words(step, telling[0], new, old) + more
+
+
+def changed(new: Mapping[str, str], old: Mapping[str, str]) -> list[str]:
+    """Return the names of the parts that differ."""
+    return [name for name in {**new, **old} if _value(new, name) != _value(old, name)]
 
 
 def observed_change(name: str, before: str, now: str) -> str:

@@ -7,6 +7,7 @@ import inspect
 import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, overload
 
 from penstock.core.mapping import FrozenMap
@@ -180,6 +181,8 @@ def _as(value: Any, annotation: Any) -> Any:
         return value if isinstance(value, Secret) else Secret(value) if isinstance(value, str) else _NOT
     if get_origin(annotation) is Literal:
         return next((one for one in get_args(annotation) if one == value or str(one) == value), _NOT)
+    if annotation is Path and isinstance(value, str):
+        return Path(value)
     wanted = get_origin(annotation) or annotation
     if wanted in (int, float, str, list, dict, tuple, set):
         return value if isinstance(value, wanted) and not isinstance(value, bool) else _NOT

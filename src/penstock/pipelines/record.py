@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -198,4 +199,6 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case dict():
             return {str(key): _plain(item) for key, item in value.items()}
+        case os.PathLike():
+            return masked(os.fsdecode(value))
     return masked(repr(value))

@@ -48,7 +48,7 @@ def run_task(
     try:
         check_code(task)
         by_kind = {codec.kind: codec for codec in codecs}
-        arguments = _arguments(task, store, by_kind)
+        arguments = opened_arguments(task, store, by_kind)
         metrics = logging_metrics(metrics_file(task.log))
         with finding_secrets(task.context.secrets):
             with observing(ignored=_ignored(task)) as observed, seeded(task.seed), metrics:
@@ -88,7 +88,8 @@ def describe(error: BaseException) -> str:
     return text.encode(errors="backslashreplace").decode()  # a record is UTF-8, what an error says may not be
 
 
-def _arguments(task: Task, store: ArtifactStore, codecs: Mapping[str, Codec]) -> dict[str, Any]:
+def opened_arguments(task: Task, store: ArtifactStore, codecs: Mapping[str, Codec]) -> dict[str, Any]:
+    """Return what the step's function is called with: artifacts opened as its annotations ask."""
     opened = {
         name: _open(value, task.step.kinds.get(name, "any"), store, codecs) for name, value in task.arguments.items()
     }

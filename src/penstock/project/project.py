@@ -22,6 +22,7 @@ from penstock.project.experiments import Experiments, compare_runs
 from penstock.project.fitting import fit_pipeline, given_rows, named_rows
 from penstock.project.images import on_engine
 from penstock.project.registered import RegisteredModels, load_version
+from penstock.project.repeating import Repeater
 from penstock.project.repository import Repository
 from penstock.project.runs import LocalRecords, Run
 from penstock.project.triggers import Triggers
@@ -54,7 +55,9 @@ class Project:
         self._services = services(config, self.metadata, self.artifacts)
         self.triggers = Triggers(config, self.metadata, lambda: self.pipelines)
         self.on = self.triggers.on
-        self._recorded = LocalRecords(self.metadata, self.artifacts, self.root)
+        self._ran: dict[str, PipelineFunction] = {}
+        repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
+        self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater)
         self.experiments = Experiments(self._recorded)
 
     @cached_property
@@ -173,7 +176,10 @@ class Project:
         )
 
     def _pipeline(self, pipeline: PipelineFunction | str) -> PipelineFunction:
-        return self.pipelines[pipeline] if isinstance(pipeline, str) else pipeline
+        if not isinstance(pipeline, str):  # of a script or a notebook: no module of the project has it
+            self._ran[pipeline.name] = pipeline
+            return pipeline
+        return self._ran[pipeline] if pipeline in self._ran else self.pipelines[pipeline]
 
     def _fit(self, model: Model, rows: TableLike, *, alias: str | None) -> ModelGraph:
         given = named_rows(self._rows(rows), self.metadata, self.artifacts)

@@ -14,6 +14,7 @@ from penstock.core.run import DONE, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import RunError, UnknownNameError
 from penstock.pipelines import Curve, cancel_run, curves, maker, metrics_file, read_metrics, reap, tag_run
 from penstock.project.codecs import load_artifact
+from penstock.project.repeating import Repeater, StepVerification
 
 _POLL_SECONDS = 0.05
 
@@ -47,6 +48,14 @@ class Recorded(Protocol):
         """Ask for a run to be cancelled."""
         ...
 
+    def replay(self, step: StepRun, *, debug: bool) -> Any:
+        """Run a step here on the inputs that it had; return its value."""
+        ...
+
+    def verify(self, step: StepRun, *, times: int) -> StepVerification:
+        """Run a step again in fresh workers on the inputs that it had, and compare."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LocalRecords:
@@ -55,6 +64,7 @@ class LocalRecords:
     metadata: MetadataStore
     artifacts: ArtifactStore
     root: Path
+    repeater: Repeater
 
     def log(self, step: StepRun) -> str:
         """Return what is in the step's log."""
@@ -75,6 +85,14 @@ class LocalRecords:
     def cancel(self, run: RunRecord, reason: str) -> None:
         """Record the wish; the driver of the run sees it."""
         cancel_run(self.metadata, run, reason=reason)
+
+    def replay(self, step: StepRun, *, debug: bool) -> Any:
+        """Run it in this process."""
+        return self.repeater.replay(step, debug=debug)
+
+    def verify(self, step: StepRun, *, times: int) -> StepVerification:
+        """Run it in worker processes of this machine."""
+        return self.repeater.verify(step, times=times)
 
 
 class StepView:
@@ -119,6 +137,16 @@ class StepView:
         if found is None:
             raise RunError(f"artifact {digest[:12]} of step '{self.record.step}' is not recorded any more")
         return ArtifactView(found, self._recorded.artifacts)
+
+    def replay(self, *, pdb: bool = False) -> Any:
+        """Run the step in this process, with the code as it is now, on the inputs and with the seed that it had in this
+        run; return its value. Nothing is recorded. `pdb=True` stops at its first line, and where it raises."""
+        return self._recorded.replay(self.record, debug=pdb)
+
+    def verify(self, *, times: int = 1) -> StepVerification:
+        """Run the step again in a fresh worker on the inputs and with the seed that it had, and say whether it gives
+        the same bytes, and if not, where they differ. Nothing is recorded."""
+        return self._recorded.verify(self.record, times=times)
 
     def __repr__(self) -> str:
         return f"<step {self.record.step}: {self.state}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyarrow import Table
 
 from penstock.tables.connection import cache_folder, clear_errors, connection
+from penstock.tables.differences import table_difference
 from penstock.tables.query import bound, query
 from penstock.tables.rows import ArrowStream, TableLike, to_arrow
 from penstock.tables.scan import read, scan_sql, source_schema
@@ -30,5 +31,6 @@ __all__ = [
     "scan_sql",
     "schema_of",
     "source_schema",
+    "table_difference",
     "to_arrow",
 ]
