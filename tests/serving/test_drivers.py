@@ -117,3 +117,17 @@ def test_drivers_are_not_left_as_zombies(client, driver, project):
     while process.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_step_is_verified_by_a_process_of_its_own(client, driver):
+    driver("print(json.dumps({'same': True, 'argv': sys.argv[1:]}))")
+    answer = client.post("/v1/runs/r1/steps/read:verify", json={"times": 3})
+    assert answer.status_code == 200
+    assert answer.json()["argv"][4:] == ["verify-step", "--json", "--times=3", "--", "r1", "read"]
+
+
+def test_a_step_that_is_not_verified_in_time_is_an_error(client, driver):
+    driver("time.sleep(60)")
+    answer = client.post("/v1/runs/r1/steps/read:verify", json={"timeout_seconds": 0.1})
+    assert answer.status_code >= 400
+    assert "was not ready within 0 s" in answer.json()["error"]["message"]

@@ -20,6 +20,7 @@ from penstock.errors import CorruptArtifactError, RunError, UnknownNameError
 from penstock.pipelines import PipelineFunction, Replay, Services, rebuild, replay, trace
 from penstock.project.codecs import load_artifact
 from penstock.project.config import Config
+from penstock.project.images import engine_options, on_engine
 from penstock.tables import table_difference
 
 
@@ -60,7 +61,7 @@ class Repeater:
 
     def replay(self, step: StepRun, *, debug: bool = False) -> Any:
         """Run a step in this process on the inputs that it had; return its value, record nothing."""
-        return replay(self._rebuilt(step), self.services, debug=debug)
+        return replay(self._rebuilt(step)[1], self.services, debug=debug)
 
     def verify(self, step: StepRun, *, times: int = 1) -> StepVerification:
         """Run a step in fresh workers on the inputs and with the seed that it had, and compare what it gives.
@@ -73,19 +74,19 @@ class Repeater:
                 f"it, replay it: penstock replay {step.run} {step.step} --pdb",
                 run_id=step.run,
             )
-        given = self._rebuilt(step)
+        run, given = self._rebuilt(step)
         if given.lost:
             raise RunError(
                 f"step '{step.step}' of run {step.run} cannot be verified: {given.lost} since, and what it was is kept "
                 "nowhere; run the pipeline again, and verify that run",
                 run_id=step.run,
             )
-        return self._verified(given, times)
+        return self._verified(given, "container" if run.engine == "container" else "local", times)
 
-    def _verified(self, given: Replay, times: int) -> StepVerification:
-        engine = "container" if given.task.step.needs.image else "local"
+    def _verified(self, given: Replay, engine: str, times: int) -> StepVerification:
+        options = engine_options(self.config, engine, self.services.artifacts)
         found: dict[tuple[str, str], OutputDifference] = {}
-        with tempfile.TemporaryDirectory() as folder, closing(open_engine(engine, slots=1)) as workers:
+        with tempfile.TemporaryDirectory() as folder, closing(open_engine(engine, slots=1, **options)) as workers:
             for number in range(1, times + 1):
                 task = replace(given.task, id=f"{given.task.id}/{number}", log=Path(folder) / f"{number}.log")
                 workers.submit(task)
@@ -121,12 +122,12 @@ class Repeater:
         except (CorruptArtifactError, UnknownNameError) as error:
             return str(error)
 
-    def _rebuilt(self, step: StepRun) -> Replay:
+    def _rebuilt(self, step: StepRun) -> tuple[Run, Replay]:
         run = self.services.metadata.get(Run, step.run)
         if run is None:
             raise UnknownNameError("run", step.run, ())
         traced = trace(self.pipeline(run.pipeline), run.params)
-        return rebuild(traced, step, self.services)
+        return run, rebuild(traced, step, on_engine(self.services, self.config, run.engine, traced))
 
 
 def value_difference(then: Any, now: Any, path: str = "") -> str:

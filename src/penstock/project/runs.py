@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import DONE, Metric, Run as RunRecord, State, StepRun
-from penstock.errors import RunError, UnknownNameError
+from penstock.errors import DeclarationError, RunError, UnknownNameError
 from penstock.pipelines import Curve, cancel_run, curves, maker, metrics_file, read_metrics, reap, tag_run
 from penstock.project.codecs import load_artifact
 from penstock.project.repeating import Repeater, StepVerification
@@ -64,7 +64,7 @@ class LocalRecords:
     metadata: MetadataStore
     artifacts: ArtifactStore
     root: Path
-    repeater: Repeater
+    repeater: Repeater | None = None  # None: only to be read
 
     def log(self, step: StepRun) -> str:
         """Return what is in the step's log."""
@@ -88,11 +88,16 @@ class LocalRecords:
 
     def replay(self, step: StepRun, *, debug: bool) -> Any:
         """Run it in this process."""
-        return self.repeater.replay(step, debug=debug)
+        return self._again().replay(step, debug=debug)
 
     def verify(self, step: StepRun, *, times: int) -> StepVerification:
         """Run it in worker processes of this machine."""
-        return self.repeater.verify(step, times=times)
+        return self._again().verify(step, times=times)
+
+    def _again(self) -> Repeater:
+        if self.repeater is None:
+            raise DeclarationError("these records are only to be read; open the project: penstock.open(...)")
+        return self.repeater
 
 
 class StepView:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run, StepRun
+from penstock.errors import DeclarationError
 from penstock.pipelines import Curve, Event, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.project.repeating import StepVerification
 from penstock.remote.connection import Server, segment
 from penstock.remote.stores import RemoteArtifacts, RemoteMetadata
 
@@ -38,6 +41,18 @@ class RemoteRecords:
     def cancel(self, run: Run, reason: str) -> None:
         """Ask for a run to be cancelled."""
         self.server.post(f"/v1/runs/{segment(run.id)}:cancel", {"reason": reason} if reason else {})
+
+    def replay(self, step: StepRun, *, debug: bool) -> Any:
+        """Refuse: the code of the step is where the server is, a replay is looked into where the code is."""
+        raise DeclarationError(
+            f"a replay runs in this process, and the code of step '{step.step}' is on the server {self.server.url}; "
+            f"in a checkout of the project with its stores: penstock replay {step.run} {step.step}"
+        )
+
+    def verify(self, step: StepRun, *, times: int) -> StepVerification:
+        """Have the server run it again in fresh workers."""
+        found = self.server.post(f"{_path(step)}:verify", {"times": times})
+        return msgspec.convert({name: value for name, value in found.items() if name != "same"}, StepVerification)
 
 
 def run_events(server: Server, run_id: str) -> Iterator[Event]:

@@ -41,6 +41,7 @@ ROUTES = [
     Route("/v1/runs/{id}", runs.change_run, methods=["PATCH"]),
     Route("/v1/runs/{id}/metrics", runs.run_metrics),
     Route("/v1/runs/{id}/events", runs.events),
+    Route("/v1/runs/{id}/steps/{step}:verify", pipelines.verify_step, methods=["POST"]),
     Route("/v1/runs/{id}/steps/{step}", runs.show_step),
     Route("/v1/runs/{id}/steps/{step}/why", runs.step_why),
     Route("/v1/runs/{id}/steps/{step}/log", runs.step_log),

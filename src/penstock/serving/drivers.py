@@ -11,7 +11,7 @@ import msgspec
 
 from penstock import pipelines
 from penstock.errors import RunError
-from penstock.serving.forms import PlanForm, RunForm
+from penstock.serving.forms import PlanForm, RunForm, VerifyForm
 
 _PLAN_SECONDS = 60.0
 
@@ -26,17 +26,26 @@ def start_run(root: Path, pipeline: str, form: RunForm, *, run_id: str = "") -> 
 def plan_run(root: Path, pipeline: str, form: PlanForm) -> dict[str, Any]:
     """Return what `penstock plan` prints: the plan, or `{"error": {...}}`."""
     options = ["plan", "--json", "--params=-", *_options(form), "--", pipeline]
+    return _asked(root, options, "the plan", seconds=_PLAN_SECONDS, given=msgspec.json.encode(form.params))
+
+
+def verify_step(root: Path, run: str, step: str, form: VerifyForm) -> dict[str, Any]:
+    """Return what `penstock verify-step` prints: what came of it, or `{"error": {...}}`."""
+    options = ["verify-step", "--json", f"--times={form.times}", "--", run, step]
+    return _asked(root, options, "the step", seconds=form.timeout_seconds)
+
+
+def _asked(root: Path, options: list[str], what: str, *, seconds: float, given: bytes = b"") -> dict[str, Any]:
     command = [sys.executable, "-m", "penstock", "--project", str(root), *options]
-    params = msgspec.json.encode(form.params)
     try:
-        planned = subprocess.run(command, cwd=root, input=params, capture_output=True, timeout=_PLAN_SECONDS)
+        ended = subprocess.run(command, cwd=root, input=given, capture_output=True, timeout=seconds)
     except subprocess.TimeoutExpired as error:
-        raise RunError(f"the plan was not ready within {_PLAN_SECONDS:.0f} s") from error
+        raise RunError(f"{what} was not ready within {seconds:.0f} s") from error
     try:
-        said: dict[str, Any] = msgspec.json.decode(planned.stdout)
+        said: dict[str, Any] = msgspec.json.decode(ended.stdout)
     except msgspec.DecodeError as error:
-        wrong = planned.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise RunError(f"the plan's process ended with code {planned.returncode}: {wrong}") from error
+        wrong = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise RunError(f"{what}: its process ended with code {ended.returncode}: {wrong}") from error
     return said
 
 

@@ -37,6 +37,13 @@ class CancelForm(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
+class VerifyForm(msgspec.Struct, forbid_unknown_fields=True):
+    """How often a step is to be run again, and how long that may take."""
+
+    times: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 600.0
+
+
 class SqlForm(msgspec.Struct, forbid_unknown_fields=True):
     """A query, and the most rows that are returned of its result."""
 

@@ -19,6 +19,7 @@ from penstock.serving.forms import (
     RunChange,
     RunForm,
     SqlForm,
+    VerifyForm,
 )
 from penstock.serving.predictors import Loaded, predict_path
 from penstock.serving.schemas import example_row, row_schema
@@ -37,7 +38,19 @@ _FAILURES: dict[int, str] = {
 }
 
 
-_FORMS = [PlanForm, RunForm, RunChange, CancelForm, SqlForm, FindForm, InsertForm, RowsForm, FitForm, GcForm]
+_FORMS = [
+    PlanForm,
+    RunForm,
+    RunChange,
+    CancelForm,
+    VerifyForm,
+    SqlForm,
+    FindForm,
+    InsertForm,
+    RowsForm,
+    FitForm,
+    GcForm,
+]
 
 
 def openapi(loaded: Iterable[Loaded]) -> Json:
@@ -166,6 +179,14 @@ _PATHS: dict[str, Json] = {
             "Say what differs between runs: give run=... twice or more",
             (_parameter("run", "query"),),
             failures=(400, 422),
+        )
+    },
+    "/v1/runs/{id}/steps/{step}:verify": {
+        "post": _operation(
+            "Run a step again on the inputs that it had, and say whether it gives the same",
+            (_RUN, _STEP),
+            body=_form("VerifyForm"),
+            failures=(400, 403, 404, 413, 422, 500),
         )
     },
     "/v1/runs/{id}:cancel": {

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.serving.bodies import decoded, read_body
-from penstock.serving.drivers import plan_run, start_run
+from penstock.serving.drivers import plan_run, start_run, verify_step as run_verification
 from penstock.serving.errors import reported
-from penstock.serving.forms import PlanForm, RunForm
+from penstock.serving.forms import PlanForm, RunForm, VerifyForm
 from penstock.serving.idempotency import idempotency_key, started_once
 from penstock.serving.state import json_answer, serving
 
@@ -63,6 +63,14 @@ async def plan_pipeline(request: Request) -> Response:
     served, name = serving(request), request.path_params["name"]
     form = decoded(await read_body(request.receive, served.limits.body_bytes), PlanForm)
     said = await run_in_threadpool(plan_run, served.project.root, name, form)
+    return _refused(said, request) or json_answer(said)
+
+
+async def verify_step(request: Request) -> Response:
+    """POST /v1/runs/{id}/steps/{step}:verify: whether a step gives the same when it runs again."""
+    served, names = serving(request), request.path_params
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), VerifyForm)
+    said = await run_in_threadpool(run_verification, served.project.root, names["id"], names["step"], form)
     return _refused(said, request) or json_answer(said)
 
 
