@@ -124,7 +124,7 @@ def test_an_image_that_no_engine_can_give_is_an_error_and_not_ignored(project: p
     def boxed() -> None:
         ps.read.configured(image="python:3.11")("hire/*.parquet")
 
-    with pytest.raises(ps.errors.DeclarationError, match=r"step 'read' asks for the image 'python:3\.11'"):
+    with pytest.raises(ps.errors.DeclarationError, match=r"step 'read' runs in the image 'python:3\.11'"):
         project.run(boxed)
 
 
