@@ -16,6 +16,7 @@ from penstock.core.schema import Schema
 from penstock.errors import CorruptArtifactError, DataError, RequestError, UnknownNameError
 from penstock.project.config import Config
 from penstock.project.repository import Repository
+from penstock.project.triggers import Triggers
 from penstock.stores import SqlMetadata, open_artifacts
 
 __all__ = ["FakeProject", "Multiply", "TestClient"]
@@ -71,6 +72,7 @@ class FakeProject:
         self.config = Config(root=root, tables={"hire": "hire/*.parquet"})
         self.repository = Repository(self.config, self.metadata, self.artifacts)
         self.models = FakeModels()
+        self.triggers = Triggers(self.config, self.metadata, lambda: self.pipelines)
 
     def push(self, model: str, version: int, alias: str = "") -> None:
         self.models[model] = FakeModel(model)

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gc": ("penstock.cli.collecting:gc", "Take away what nothing needs any more."),
     "verify": ("penstock.cli.models:verify", "Prove that serving gives what batch prediction gives."),
     "image": ("penstock.cli.image:image", "Build the image in which steps run in containers."),
+    "trigger": ("penstock.cli.triggers:trigger", "What starts runs by itself: list, watch, fire, pause, history."),
     "serve": ("penstock.cli.serve:serve", "Serve the project over HTTP."),
 }
 """Command -> where it is, and the line that `penstock --help` shows; importing none of them keeps that fast."""

@@ -157,6 +157,10 @@ class Triggers(Mapping[str, TriggerView]):
             raise UnknownNameError("trigger", name, self)
         return TriggerView(found, self)
 
+    def __contains__(self, name: object) -> bool:
+        self.bring_in_step()
+        return isinstance(name, str) and self.metadata.get(Trigger, name) is not None
+
     def __iter__(self) -> Iterator[str]:
         self.bring_in_step()
         return iter([trigger.name for trigger in self.metadata.find(Trigger)])

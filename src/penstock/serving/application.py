@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from time import perf_counter
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -17,7 +18,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penstock.errors import ForbiddenError
-from penstock.serving import artifacts, batch, pages, pipelines, queries, records, registry, runs, uploads
+from penstock.serving import artifacts, batch, pages, pipelines, queries, records, registry, runs, triggers, uploads
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.guard import guarded
 from penstock.serving.metrics import Metrics
@@ -45,6 +46,13 @@ ROUTES = [
     Route("/v1/runs/{id}/steps/{step}", runs.show_step),
     Route("/v1/runs/{id}/steps/{step}/why", runs.step_why),
     Route("/v1/runs/{id}/steps/{step}/log", runs.step_log),
+    Route("/v1/triggers", triggers.list_triggers),
+    Route("/v1/triggers/{name}:pause", triggers.pause_trigger, methods=["POST"]),
+    Route("/v1/triggers/{name}:resume", triggers.resume_trigger, methods=["POST"]),
+    Route("/v1/triggers/{name}:fire", triggers.fire_trigger, methods=["POST"]),
+    Route("/v1/triggers/{name}/firings", triggers.list_firings),
+    Route("/v1/triggers/{name}", triggers.show_trigger),
+    Route("/v1/events", triggers.receive_events, methods=["POST"]),
     Route("/v1/experiments", runs.list_experiments),
     Route("/v1/compare", runs.compare_runs),
     Route("/v1/artifacts", artifacts.list_artifacts),
@@ -72,13 +80,16 @@ def application(
     project: Service, make_predictor: MakePredictor, *, limits: Limits | None = None, token: str = ""
 ) -> ASGIApp:
     """Return the application that serves a project, to those who have the token if there is one. It follows the
-    registry while its lifespan lasts."""
-    predictors, metrics = Predictors(project, make_predictor), Metrics()
-    served = Serving(project=project, predictors=predictors, metrics=metrics, limits=limits or Limits())
+    registry and watches the triggers while its lifespan lasts."""
+    predictors, metrics, monitor = Predictors(project, make_predictor), Metrics(), project.triggers.watch()
+    served = Serving(
+        project=project, predictors=predictors, metrics=metrics, limits=limits or Limits(), monitor=monitor
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await predictors.load()
+        await run_in_threadpool(triggers.watch, project, monitor)
         gc.freeze()  # what is loaded now stays: no collection need look at it while requests wait
         watching = asyncio.create_task(predictors.watch())
         try:
@@ -86,6 +97,7 @@ def application(
         finally:
             watching.cancel()
             predictors.close()
+            await run_in_threadpool(monitor.close)
             gc.unfreeze()
 
     rest = _answering(Router(routes=ROUTES, lifespan=lifespan), served)

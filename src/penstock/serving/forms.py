@@ -105,3 +105,15 @@ class FitForm(msgspec.Struct, forbid_unknown_fields=True):
 
     model: ModelForm
     rows: str
+
+
+class PauseForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a trigger is paused."""
+
+    reason: str = ""
+
+
+class FireForm(msgspec.Struct, forbid_unknown_fields=True):
+    """The data of the event that a trigger is fired with."""
+
+    data: dict[str, Any] = {}

@@ -11,9 +11,11 @@ import penstock
 from penstock.serving.forms import (
     CancelForm,
     FindForm,
+    FireForm,
     FitForm,
     GcForm,
     InsertForm,
+    PauseForm,
     PlanForm,
     RowsForm,
     RunChange,
@@ -50,6 +52,8 @@ _FORMS = [
     RowsForm,
     FitForm,
     GcForm,
+    PauseForm,
+    FireForm,
 ]
 
 
@@ -83,6 +87,7 @@ def _operation(
     body: Json | None = None,
     example: Json | None = None,
     uploads: tuple[str, ...] = (),
+    takes: str = "application/json",
     status: int = 200,
     answer: Json | None = None,
     media: str = "application/json",
@@ -96,7 +101,7 @@ def _operation(
         operation["parameters"] = list(parameters)
     taken: Json = {each: {"schema": _BINARY} for each in uploads}
     if body is not None:
-        taken["application/json"] = {"schema": body} if example is None else {"schema": body, "example": example}
+        taken[takes] = {"schema": body} if example is None else {"schema": body, "example": example}
     if taken:
         operation["requestBody"] = {"required": True, "content": taken}
     return operation
@@ -172,6 +177,42 @@ _PATHS: dict[str, Json] = {
             "Read what the steps of a run logged: name -> [[step number, value], ...]; also while they run",
             (_RUN, _parameter("step", "query")),
             failures=(400, 404),
+        )
+    },
+    "/v1/triggers": {"get": _operation("List the triggers: what starts runs by itself")},
+    "/v1/triggers/{name}": {"get": _operation("Show a trigger", (_NAME,), failures=(404,))},
+    "/v1/triggers/{name}:pause": {
+        "post": _operation(
+            "Pause a trigger: it starts nothing, and what happens meanwhile waits",
+            (_NAME,),
+            body=_form("PauseForm"),
+            failures=(400, 403, 404, 413),
+        )
+    },
+    "/v1/triggers/{name}:resume": {
+        "post": _operation("Let a paused trigger go on, with what waits", (_NAME,), failures=(403, 404))
+    },
+    "/v1/triggers/{name}:fire": {
+        "post": _operation(
+            "Fire a trigger by hand", (_NAME,), body=_form("FireForm"), status=202, failures=(400, 403, 404, 413)
+        )
+    },
+    "/v1/triggers/{name}/firings": {
+        "get": _operation(
+            "List what made a trigger fire, and the runs that came of it, newest first",
+            (_NAME, _parameter("limit", "query", "integer")),
+            failures=(400, 404),
+        )
+    },
+    "/v1/events": {
+        "post": _operation(
+            "Take CloudEvents 1.0 (structured, batched, or binary: attributes as headers ce-...); answers with the "
+            "firings, once they are recorded",
+            body={"type": "object"},
+            takes="application/cloudevents+json",
+            example={"specversion": "1.0", "type": "com.example.ready", "source": "/shop", "id": "1", "data": {}},
+            status=202,
+            failures=(400, 403, 413),
         )
     },
     "/v1/compare": {

@@ -44,6 +44,7 @@ def serve(
     from penstock.serving.state import Limits
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # each change of a file is no news
     config = uvicorn.Config(
         application(project, row_predictor, limits=Limits(sql_writes=sql_writes), token=token),
         access_log=False,

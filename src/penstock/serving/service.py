@@ -11,6 +11,7 @@ from penstock.core.model import Model
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.project.config import Config
 from penstock.project.repository import Repository
+from penstock.project.triggers import Triggers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,6 +61,11 @@ class Service(Protocol):
     @property
     def repository(self) -> Repository:
         """All that was made."""
+        ...
+
+    @property
+    def triggers(self) -> Triggers:
+        """What starts runs by itself."""
         ...
 
     def predict(self, name: str, rows: Any, /) -> pa.Table:

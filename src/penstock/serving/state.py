@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from penstock.monitor import Monitor
 from penstock.serving.metrics import Metrics
 from penstock.serving.predictors import Predictors
 from penstock.serving.service import Service
@@ -33,6 +34,7 @@ class Serving:
     predictors: Predictors
     metrics: Metrics
     limits: Limits
+    monitor: Monitor
 
 
 def serving(request: Request) -> Serving:

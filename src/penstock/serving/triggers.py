@@ -1,0 +1,99 @@
+"""The endpoints of triggers, and of the events that make them fire; what watches them while the server runs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from penstock.errors import PenstockError
+from penstock.monitor import Monitor, read_http
+from penstock.project.triggers import FiringView, TriggerView
+from penstock.serving.bodies import decoded, read_body
+from penstock.serving.forms import FireForm, PauseForm
+from penstock.serving.parameters import parameters, whole_number
+from penstock.serving.service import Service
+from penstock.serving.state import json_answer, serving
+
+LOG = logging.getLogger("penstock.server")
+_FEW = 50
+
+
+def watch(project: Service, monitor: Monitor) -> None:
+    """Begin to watch the triggers; where those of the modules cannot be read, those recorded stay as they are."""
+    try:
+        project.triggers.bring_in_step()
+    except PenstockError as error:
+        LOG.error("the triggers that the modules declare cannot be read: %s", error)
+    monitor.start()
+
+
+def list_triggers(request: Request) -> Response:
+    """GET /v1/triggers."""
+    return json_answer({"triggers": [_shown(trigger) for trigger in serving(request).project.triggers.values()]})
+
+
+def show_trigger(request: Request) -> Response:
+    """GET /v1/triggers/{name}."""
+    return json_answer(_shown(_trigger(request)))
+
+
+def list_firings(request: Request) -> Response:
+    """GET /v1/triggers/{name}/firings, newest first: what made it fire, and the runs that came of it."""
+    limit = whole_number(parameters(request, "limit"), "limit", _FEW)
+    return json_answer({"firings": [_shown_firing(firing) for firing in _trigger(request).firings(limit)]})
+
+
+async def pause_trigger(request: Request) -> Response:
+    """POST /v1/triggers/{name}:pause."""
+    form = decoded(await read_body(request.receive, serving(request).limits.body_bytes), PauseForm)
+    trigger = await run_in_threadpool(_trigger, request)
+    await run_in_threadpool(trigger.pause, form.reason)
+    return json_answer(await run_in_threadpool(_shown, trigger))
+
+
+def resume_trigger(request: Request) -> Response:
+    """POST /v1/triggers/{name}:resume."""
+    trigger = _trigger(request)
+    trigger.resume()
+    serving(request).monitor.wake()
+    return json_answer(_shown(trigger))
+
+
+async def fire_trigger(request: Request) -> Response:
+    """POST /v1/triggers/{name}:fire: fires by hand, as if an event with that data had come."""
+    form = decoded(await read_body(request.receive, serving(request).limits.body_bytes), FireForm)
+    trigger = await run_in_threadpool(_trigger, request)
+    firing = await run_in_threadpool(serving(request).project.triggers.fire, trigger.record, form.data)
+    return json_answer(msgspec.to_builtins(firing), 202)
+
+
+async def receive_events(request: Request) -> Response:
+    """POST /v1/events: CloudEvents 1.0, structured, batched or binary; answers once their firings are recorded."""
+    served = serving(request)
+    events = read_http(request.headers, await read_body(request.receive, served.limits.body_bytes))
+
+    def receive() -> list[dict[str, Any]]:
+        received = [each for event in events for each in served.project.triggers.receive(event)]
+        return [{**_shown_firing(FiringView(each.firing, None)), "new": each.new} for each in received]
+
+    firings = await run_in_threadpool(receive)
+    served.monitor.wake()
+    return json_answer({"firings": firings}, 202)
+
+
+def _trigger(request: Request) -> TriggerView:
+    return serving(request).project.triggers[request.path_params["name"]]
+
+
+def _shown(trigger: TriggerView) -> dict[str, Any]:
+    return {**msgspec.to_builtins(trigger.record), "paused": trigger.paused, "next": trigger.next}
+
+
+def _shown_firing(firing: FiringView) -> dict[str, Any]:
+    recorded = msgspec.to_builtins(firing.record)
+    return {**recorded, "run": firing.run, "state": firing.state, "reason": firing.reason}
