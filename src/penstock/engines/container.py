@@ -24,6 +24,7 @@ from penstock.core.ports import ArtifactStore, Outcome, Task
 from penstock.engines import exchange as exchanges, launching
 from penstock.engines.calling import failed, told
 from penstock.engines.exchange import Exchange, Result
+from penstock.engines.launching import Mount
 from penstock.engines.local import GRACE_SECONDS, cancelled, outcome_of, too_much
 from penstock.engines.machine import Share, capacity
 from penstock.engines.messages import Start
@@ -58,6 +59,7 @@ class _UnderWay:
     submitted: float
     process: subprocess.Popen[bytes] | None = None
     runtime: Runtime | None = None  # by which it was started; None: in a process of this machine
+    mounts: Sequence[Mount] = ()
     kill_at: float | None = None  # monotonic; it was told to stop, and is killed then
 
 
@@ -188,15 +190,15 @@ class ContainerEngine:
         task, exchange = item.task, item.exchange
         if item.runtime is None:
             return [sys.executable, *launching.command_inside(exchange, self._grace_seconds)]
-        mounts = launching.seen(task, exchange, self._mounts)
-        if (path := launching.unreadable(mounts)) is not None:
+        item.mounts = launching.seen(task, exchange, self._mounts)
+        if (path := launching.unreadable(item.mounts)) is not None:
             name, uid = task.step.name, launching.user()[0]
             raise ContainerError(
                 f"step '{name}' runs as user {uid} in its container, and that user may not read {path}; "
                 f"let everybody read it: chmod -R o+rX {path}"
             )
         image = task.image or self._given.image
-        return launching.command(item.runtime, image, task, exchange, mounts, grace_seconds=self._grace_seconds)
+        return launching.command(item.runtime, image, task, exchange, item.mounts, grace_seconds=self._grace_seconds)
 
     def _await(self, item: _UnderWay, process: subprocess.Popen[bytes]) -> None:
         """In a thread of its own: wait until the process has ended, and say so."""
@@ -257,9 +259,11 @@ class ContainerEngine:
             result = replace(result, cause="memory", peak_memory_bytes=max(result.peak_memory_bytes, limit))
         outcome = outcome_of(result.ended(item.task.id), result.outcome, item.start)
         exchanges.collect_beside(item.exchange, item.task.log)
-        if outcome.state == "succeeded" and self._given.store is not None and item.runtime is not None:
+        if item.runtime is None or outcome.state != "succeeded":
+            return outcome
+        if self._given.store is not None:
             outcome = exchanges.collect(item.exchange, outcome, self._given.store)
-        return outcome
+        return replace(outcome, observed=launching.of_this_machine(outcome.observed, item.mounts))
 
     def _stop(self, item: _UnderWay) -> None:
         if item.kill_at is None and item.process is not None and item.process.stdin is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 _WATCHERS_BYTES = 64 << 20  # what the processes that watch a step take of its container's memory
 _MOST_PROCESSES = 1024
 _STATE = ".penstock"
-_TEMPORARY = "/tmp:rw,exec,nosuid,nodev,mode=1777"  # noqa: S108  # the container's own, in memory
+_TEMPORARY = "/tmp"  # noqa: S108  # the container's own, in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,18 @@ def command(
     options = [
         "--rm", "--interactive", "--pull", "never", "--name", exchange.name, "--log-driver", "none",
         "--label", f"penstock.run={task.run}", "--label", f"penstock.step={task.step.name}",
-        "--read-only", "--tmpfs", _TEMPORARY,
+        "--read-only", "--tmpfs", f"{_TEMPORARY}:rw,exec,nosuid,nodev,mode=1777",
         "--cap-drop", "all", "--security-opt", "no-new-privileges",
-        "--env", f"{EXCHANGE}={exchange.folder}", "--env", "HOME=/tmp", "--workdir", "/",
+        "--env", f"{EXCHANGE}={exchange.folder}", "--env", f"HOME={_TEMPORARY}", "--workdir", "/",
         *_identity(runtime), *_limits(task.step.needs),
     ]  # fmt: skip
     for mount in mounts:
         options += ["--mount", _mount(mount)]
     state = Path(task.context.root, _STATE)
     if state.is_dir():  # other runs, their logs and records are none of a step's business
-        options += ["--tmpfs", f"{state}:rw,noexec,nosuid,nodev,size=1m,mode=0755"]
+        empty = "rw,noexec,nosuid,nodev,size=1m,mode=0755"
+        # podman would fill it with what it hides; docker does not, and knows no word for that
+        options += ["--tmpfs", f"{state}:{empty}{',notmpcopyup' if runtime.program == 'podman' else ''}"]
     return runtime.command("run", *options, image, "python3", *command_inside(exchange, grace_seconds))
 
 
@@ -98,6 +100,17 @@ def unreadable(mounts: Iterable[Mount]) -> Path | None:
         if (status.st_mode >> shift) & wanted != wanted:
             return mount.path
     return None
+
+
+def of_this_machine(observed: Mapping[str, str], mounts: Iterable[Mount]) -> dict[str, str]:
+    """Return what a step looked at outside its image: of what is in the image, the image's digest says enough."""
+    folders = tuple(f"{mount.path}/" for mount in mounts)
+    places = {name: name.partition(":")[2] for name in observed}
+    return {
+        name: value
+        for name, value in observed.items()
+        if not places[name].startswith("/") or f"{places[name]}/".startswith(folders)
+    }
 
 
 def _identity(runtime: Runtime) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 import shutil
 import tempfile
@@ -65,8 +66,7 @@ def build_image(wanted: Wanted, *, name: str, runtime: Runtime, scratch: Path, b
         }
         if (there := _found(runtime, name, labels[INPUTS])) is not None:
             return BuiltImage(image=there, packages=names, new=False)
-        for layer in layers:
-            compile_into(layer, folder / "bytecode")
+        compile_into(layers, scratch / "bytecode")
         below = _saved(runtime, base, folder) if base else None
         archive = folder / "image.tar"
         write_image(
@@ -96,6 +96,8 @@ def _packages(wanted: Wanted, folder: Path) -> tuple[Layer, tuple[str, ...]]:
 def _own() -> Layer:
     layer = Layer(made_by=f"penstock {own_version()}")
     layer.files |= dict(folder_files(PACKAGE, f"{SITE}/penstock"))
+    about = importlib.metadata.distribution("penstock").read_text("METADATA") or ""
+    layer.files[f"{SITE}/penstock-{own_version()}.dist-info/METADATA"] = about.encode()
     return layer
 
 

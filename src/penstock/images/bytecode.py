@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from blake3 import blake3
 
 from penstock.errors import ContainerError
 from penstock.images.layers import Layer
@@ -25,19 +27,23 @@ for line in sys.stdin:
 """
 
 
-def compile_into(layer: Layer, scratch: Path) -> None:
-    """Add the bytecode of a layer's modules to it. `scratch` is a folder to keep it in until the layer is written.
+def compile_into(layers: Sequence[Layer], cache: Path) -> None:
+    """Add the bytecode of the layers' modules to them. `cache` is a folder in which it is kept for the next image.
 
     A DuckDB step starts in 0.3 s with it and in 0.6 s without. The same modules give the same bytes: hashes are fixed,
     and each file is compiled on its own.
     """
-    sources = {place: path for place, path in layer.files.items() if _is_module(place) and isinstance(path, Path)}
-    compiled = {place: _place(place) for place in sources}
-    for folder in {scratch / Path(place).parent for place in compiled.values()}:
-        folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{path}\t{scratch / compiled[place]}\t/{place}\n" for place, path in sorted(sources.items())]
-    _compile(lines)
-    layer.files |= {place: scratch / place for place in compiled.values() if (scratch / place).exists()}
+    cache.mkdir(parents=True, exist_ok=True)
+    modules = [(layer, *module) for layer in layers for module in layer.files.items() if _is_module(module[0])]
+    sources = {place: source for _, place, source in modules if isinstance(source, Path)}
+    compiled = {place: cache / _name(place, source) for place, source in sources.items()}
+    missing = [place for place, kept in compiled.items() if not kept.exists()]
+    _compile([f"{sources[place]}\t{compiled[place]}\t/{place}\n" for place in missing])
+    for layer, place, _ in modules:
+        if place in compiled and compiled[place].exists():
+            layer.files[_place(place)] = compiled[place]
+    for unused in set(cache.iterdir()) - set(compiled.values()):
+        unused.unlink()
 
 
 def _compile(lines: list[str]) -> None:
@@ -57,6 +63,12 @@ def _compile(lines: list[str]) -> None:
 
 def _is_module(place: str) -> bool:
     return place.endswith(".py") and "/tests/" not in place
+
+
+def _name(place: str, source: Path) -> str:
+    """Return the name of a module's bytecode in the cache."""
+    status = source.stat()
+    return blake3(f"{_TAG}\0{place}\0{source}\0{status.st_size}\0{status.st_mtime_ns}".encode()).hexdigest()[:32]
 
 
 def _place(place: str) -> str:

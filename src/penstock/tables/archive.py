@@ -44,6 +44,7 @@ def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as partial, opened.open(member) as content:
             shutil.copyfileobj(content, partial, 1 << 20)
+        os.chmod(partial.name, 0o644)  # a step in a container reads it as another user
         os.replace(partial.name, target)
     except OSError as error:
         raise StorageError(f"cannot unzip into '{target.parent}': {error}") from error
