@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup demo check test test-all bench lock clean
+.PHONY: setup demo check test servers test-all bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -29,8 +29,11 @@ check: setup ## Style, types, layers, sizes
 test: setup ## All tests that need no server of another project
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not server"
 
-test-all: setup ## Also the tests against real servers
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+servers: setup ## Install what test-all starts (podman), where apt can
+	$(BIN)/python tools/servers.py
+
+test-all: servers ## Also the tests against real servers, and in real containers
+	PENSTOCK_TEST_SERVERS=required $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 bench: setup ## Every figure of docs/benchmarks.md, measured again (about two minutes)
 	$(BIN)/python -m bench

@@ -44,9 +44,9 @@ def write_image(
     """Write an image to the archive `target`; return its id, the digest by which a runtime knows it once loaded."""
     base = base or Base()
     with target.open("w+b") as file:
-        places = [_copied(file, base, place) for place in base.layers]
-        digests = [_written(file, layer, f"layer-{number}.tar") for number, layer in enumerate(layers)]
-        places += [f"layer-{number}.tar" for number in range(len(layers))]
+        added = [f"layer-{len(base.layers) + number}.tar" for number in range(len(layers))]
+        places = [*(_copied(file, base, place) for place in base.layers), *added]
+        digests = [_written(file, layer, place) for layer, place in zip(layers, added, strict=True)]
         configuration = _configuration(base, digests, [layer.made_by for layer in layers], labels, environment)
         content = json.dumps(configuration, sort_keys=True).encode()
         id = hashlib.sha256(content).hexdigest()
