@@ -14,6 +14,7 @@ from penstock.artifacts import size_of
 from penstock.cli.group import Command
 from penstock.cli.output import moment, print_cells, print_json, print_table, size
 from penstock.cli.rows import write_rows
+from penstock.cli.where import Where
 from penstock.core.artifact import Artifact
 from penstock.core.run import NamedVersion
 from penstock.errors import ConflictError, StorageError
@@ -40,7 +41,7 @@ def artifacts(ctx: click.Context) -> None:
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def listing(root: Path, kind: str | None, made_by: str | None, min_size: int, limit: int, as_json: bool) -> None:
+def listing(root: Where, kind: str | None, made_by: str | None, min_size: int, limit: int, as_json: bool) -> None:
     """List artifacts, newest first."""
     project = penstock.open(root)
     found = [
@@ -75,7 +76,7 @@ def _row(artifact: Artifact) -> list[Any]:
 @click.argument("artifact")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def show(root: Path, artifact: str, as_json: bool) -> None:
+def show(root: Where, artifact: str, as_json: bool) -> None:
     """Show what is known of ARTIFACT: its schema, its first rows, its names, what made it."""
     project = penstock.open(root)
     record = project.repository[artifact].record
@@ -143,7 +144,7 @@ def _preview(preview: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def name(
-    root: Path, artifact: str, name: str, alias: str | None, expires: str | None, reason: str, as_json: bool
+    root: Where, artifact: str, name: str, alias: str | None, expires: str | None, reason: str, as_json: bool
 ) -> None:
     """Make ARTIFACT the next version of NAME; named artifacts are never collected before they expire."""
     made = penstock.open(root).repository.name(artifact, name, alias=alias, expires=expires, reason=reason)
@@ -156,7 +157,7 @@ def name(
 @click.option("--reason", default="", help="Why, for the history.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def alias(root: Path, version: str, alias: str, reason: str, as_json: bool) -> None:
+def alias(root: Where, version: str, alias: str, reason: str, as_json: bool) -> None:
     """Point ALIAS at VERSION of a name: penstock artifacts alias prices/3 reviewed."""
     made = penstock.open(root).repository.alias(version, alias, reason=reason)
     _print_version(made, alias, as_json=as_json)
@@ -173,7 +174,7 @@ def _print_version(version: NamedVersion, alias: str | None, *, as_json: bool) -
 @artifacts.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def usage(root: Path, as_json: bool) -> None:
+def usage(root: Where, as_json: bool) -> None:
     """Show what takes how much room: by kind, by step, by name; what `penstock gc` would free."""
     found = penstock.open(root).repository.usage()
     if as_json:
@@ -207,7 +208,7 @@ def usage(root: Path, as_json: bool) -> None:
 @click.argument("artifact")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.pass_obj
-def export(root: Path, artifact: str, target: Path) -> None:
+def export(root: Where, artifact: str, target: Path) -> None:
     """Write ARTIFACT to TARGET: a table as .parquet, .csv, .arrow or .json, a model or a folder as a folder, anything
     else as the file that it is."""
     project = penstock.open(root)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 import penstock
 from penstock.artifacts import find_run
 from penstock.cli.group import Command
+from penstock.cli.where import Where
 
 
 @click.command(cls=Command)
 @click.argument("run")
 @click.option("--reason", default="", metavar="TEXT", help="Why; the run keeps it.")
 @click.pass_obj
-def cancel(root: Path, run: str, reason: str) -> None:
+def cancel(root: Where, run: str, reason: str) -> None:
     """Stop RUN (its id, the beginning of it, or `latest`), with every process that its steps have started."""
     project = penstock.open(root)
     found = find_run(project.metadata, run)

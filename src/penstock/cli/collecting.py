@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 import penstock
 from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json, size
+from penstock.cli.where import Where, here
 
 if TYPE_CHECKING:  # it loads every library: not for --help
     from penstock.artifacts import Collection, OnProgress
@@ -34,7 +34,7 @@ _SHOWN = 10
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def gc(
-    root: Path,
+    root: Where,
     delete: bool,
     keep_runs: int | None,
     older_than: str | None,
@@ -50,7 +50,7 @@ def gc(
     """
     repository = penstock.open(root).repository
     if forget is not None:
-        gone = repository.forget_project(forget)
+        gone = penstock.open(here(root, "forgetting a project")).repository.forget_project(forget)
         click.echo(f"project '{gone.project}' ({gone.metadata}) is forgotten", err=True)
     with _progress() as on_progress:
         found = repository.gc(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +13,7 @@ from penstock.artifacts import find_run
 from penstock.cli.group import Command
 from penstock.cli.output import duration, moment, print_cells, print_json, shown
 from penstock.cli.params import read_tags
+from penstock.cli.where import Where
 from penstock.core.run import Run
 from penstock.errors import UnknownNameError
 from penstock.pipelines import tag_run
@@ -21,6 +21,7 @@ from penstock.pipelines import tag_run
 if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.pipelines import Comparison, Difference
     from penstock.project import Experiment, Project
+    from penstock.remote import RemoteProject
 
 
 @click.command(cls=Command)
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # the project loads every library: not for --help
 @click.option("--sort", metavar="METRIC", help="Of the runs of one experiment, the lowest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def experiments(root: Path, name: str | None, sort: str | None, as_json: bool) -> None:
+def experiments(root: Where, name: str | None, sort: str | None, as_json: bool) -> None:
     """List experiments with what their metrics came to; with NAME, its runs with parameters and metrics."""
     project = penstock.open(root)
     if name is not None:
@@ -57,7 +58,7 @@ def _rows(experiment: Experiment) -> list[list[Any]]:
     return rows
 
 
-def _experiment(project: Project, name: str, sort: str | None, as_json: bool) -> None:
+def _experiment(project: Project | RemoteProject, name: str, sort: str | None, as_json: bool) -> None:
     experiment = project.experiments[name]
     records = {run.id: run.record for run in experiment.runs}
     metrics = experiment.metrics
@@ -94,7 +95,7 @@ def _varied(params: Sequence[dict[str, Any]]) -> list[str]:
 @click.argument("more", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def compare(root: Path, run: str, other: str, more: tuple[str, ...], as_json: bool) -> None:
+def compare(root: Where, run: str, other: str, more: tuple[str, ...], as_json: bool) -> None:
     """Say what differs between RUN and OTHER (and more): parameters, metrics, steps, data, code."""
     project = penstock.open(root)
     records = [find_run(project.metadata, text) for text in (run, other, *more)]
@@ -162,7 +163,7 @@ def _ran(state: str | None, seconds: float | None) -> str:
 @click.option("--note", metavar="TEXT", help="Replace the run's note.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def tag(root: Path, run: str, changes: tuple[str, ...], note: str | None, as_json: bool) -> None:
+def tag(root: Where, run: str, changes: tuple[str, ...], note: str | None, as_json: bool) -> None:
     """Give RUN tags (`team=delays`), take some away (`team-`), or write a note; without any, show them."""
     metadata = penstock.open(root).metadata
     gone = [text.removesuffix("-") for text in changes if text.endswith("-") and "=" not in text]

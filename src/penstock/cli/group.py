@@ -9,6 +9,7 @@ import click
 
 import penstock
 from penstock.cli.exits import reported
+from penstock.cli.where import Place, Where
 from penstock.errors import UnknownNameError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -89,11 +90,12 @@ class Command(click.Command):
     "--project",
     "root",
     default=".",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The project's folder (default: this one).",
+    type=Place(path_type=Path, file_okay=False),
+    help="The project's folder (default: this one), or the address of a server, with its token in "
+    "PENSTOCK_SERVER_TOKEN.",
 )
 @click.pass_context
-def main(ctx: click.Context, root: Path) -> None:
+def main(ctx: click.Context, root: Where) -> None:
     """From raw table to trustworthy production model.
 
     Exit codes: 0 done; 1 the run or the verification failed; 2 wrong use or declaration; 3 bad data; 4 storage; 130

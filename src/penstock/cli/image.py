@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from penstock.cli.group import Command
 from penstock.cli.output import print_json
+from penstock.cli.where import Where, here
 
 
 @click.group()
@@ -25,7 +24,7 @@ def image() -> None:
 @click.option("--requirements", default="", metavar="FILE", help="The lock file (default: [engine] requirements).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def build(root: Path, tag: str, base: str, requirements: str, as_json: bool) -> None:
+def build(root: Where, tag: str, base: str, requirements: str, as_json: bool) -> None:
     """Build the project's image from its lock file.
 
     The lock is requirements.lock, pylock.toml or requirements.txt. Where this environment has all of it, packages are
@@ -36,7 +35,8 @@ def build(root: Path, tag: str, base: str, requirements: str, as_json: bool) -> 
     from penstock.project.config import load_config
     from penstock.project.driving import project_root
 
-    built = build_project_image(load_config(project_root(root)), name=tag, base=base, requirements=requirements)
+    config = load_config(project_root(here(root, "building an image")))
+    built = build_project_image(config, name=tag, base=base, requirements=requirements)
     if as_json:
         facts = {"name": built.image.name, "digest": built.image.id, "size_bytes": built.image.size_bytes}
         print_json({**facts, "packages": list(built.packages), "new": built.new})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,7 @@ import msgspec
 import penstock
 from penstock.cli.group import Command
 from penstock.cli.output import print_json, size
+from penstock.cli.where import Where
 
 if TYPE_CHECKING:  # it loads every library: not for --help
     from penstock.artifacts import Lineage, Node
@@ -25,7 +25,7 @@ _SHOWN_PARAMETERS = 6
 @click.option("--down", "direction", flag_value="down", help="Only what came of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print nodes and edges as JSON.")
 @click.pass_obj
-def lineage(root: Path, what: str, direction: str | None, as_json: bool) -> None:
+def lineage(root: Where, what: str, direction: str | None, as_json: bool) -> None:
     """Show what WHAT comes from, and what came of it.
 
     WHAT is a model (bicycle, bicycle@champion, bicycle/3), an artifact (a name, prices@latest, RUN/STEP.OUTPUT, the

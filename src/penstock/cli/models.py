@@ -13,6 +13,7 @@ from penstock.cli.exits import FAILED
 from penstock.cli.group import Command
 from penstock.cli.output import moment, print_json, print_table
 from penstock.cli.rows import inline_rows, typed_rows, write_rows
+from penstock.cli.where import Where
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.project import Verification
@@ -24,7 +25,7 @@ _SHOWN_DIFFERENCES = 10
 @click.argument("model", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def models(root: Path, model: str | None, as_json: bool) -> None:
+def models(root: Where, model: str | None, as_json: bool) -> None:
     """List the registered models, or the versions of one."""
     registry = penstock.open(root).models
     if model is not None:
@@ -75,7 +76,7 @@ def _version(thing: dict[str, Any]) -> dict[str, Any]:
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print all predictions as one JSON array.")
 @click.pass_obj
-def predict(root: Path, model: str, rows: str, out: Path | None, limit: int, as_json: bool) -> None:
+def predict(root: Where, model: str, rows: str, out: Path | None, limit: int, as_json: bool) -> None:
     """Predict ROWS with MODEL.
 
     MODEL is a name, name@alias or name/3; ROWS a file, a declared table, or inline JSON: '{"km": 3}'.
@@ -103,7 +104,7 @@ def predict(root: Path, model: str, rows: str, out: Path | None, limit: int, as_
 @click.option("--rows", help="Rows to replay: a file or a declared table (default: rows kept with the model).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def verify(root: Path, model: str, url: str | None, rows: str | None, as_json: bool) -> None:
+def verify(root: Where, model: str, url: str | None, rows: str | None, as_json: bool) -> None:
     """Replay raw rows through the endpoint, compare with batch prediction; exit code 1 if any row differs."""
     found = penstock.open(root).verify(model, url=url, rows=rows)
     if as_json:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import IO, Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, Protocol, get_args
 
 import click
 import msgspec
 
 from penstock.errors import RequestError
-from penstock.pipelines import PipelineFunction
+from penstock.pipelines import PipelineParameter
 
 
-def read_params(pipeline: PipelineFunction, texts: Sequence[str], file: IO[bytes] | None = None) -> dict[str, Any]:
+class HasParameters(Protocol):
+    """A pipeline, here or on a server."""
+
+    @property
+    def parameters(self) -> Mapping[str, PipelineParameter]:
+        """The parameters by name."""
+        ...
+
+
+def read_params(pipeline: HasParameters, texts: Sequence[str], file: IO[bytes] | None = None) -> dict[str, Any]:
     """Return the parameters of a JSON object in a file and of texts `name=value`; a text goes before the file."""
     params: dict[str, Any] = {}
     if file is not None:
@@ -41,7 +50,7 @@ def read_object(text: str | bytes, what: str) -> dict[str, Any]:
         raise RequestError(f"{what} is not a JSON object: {error}") from error
 
 
-def _may_be_text(pipeline: PipelineFunction, name: str) -> bool:
+def _may_be_text(pipeline: HasParameters, name: str) -> bool:
     annotation = pipeline.parameters[name].annotation if name in pipeline.parameters else Any
     return str in (annotation, *get_args(annotation))
 

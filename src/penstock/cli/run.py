@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,12 +16,15 @@ from penstock.cli.exits import FAILED, INTERRUPTED
 from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json
 from penstock.cli.params import read_object, read_params, read_tags
+from penstock.cli.where import Where
 from penstock.core.run import StepRun
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines import Event, PipelineFunction, RunEnded, RunStarted, StepEnded, StepStarted
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.project import Project
+    from penstock.remote import RemoteProject
+    from penstock.remote.pipelines import RemotePipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,12 +52,12 @@ def _selecting(command: F) -> F:
 @click.option("--experiment", default="", help="Put the run into this experiment.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Give the run a tag; may be given again.")
 @click.option("--note", "notes", default="", metavar="TEXT", help="Give the run a note.")
-@click.option("--cause", default='{"kind":"manual"}', hidden=True, help="What started the run, as JSON.")
+@click.option("--cause", default="", hidden=True, help="What started the run, as JSON.")
 @click.option("--run-id", default="", hidden=True, help="Record the run under this id, which none may have yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON; the first has the run's id.")
 @click.pass_obj
 def run(
-    root: Path,
+    root: Where,
     /,
     pipeline: str,
     texts: tuple[str, ...],
@@ -68,11 +70,11 @@ def run(
     """Run PIPELINE and show how it goes. Exit code 1 if it fails."""
     project = penstock.open(root)
     params = read_params(_declared(project, pipeline), texts, file)
-    why = read_object(cause, "--cause")
+    how["cause"] = read_object(cause, "--cause") if cause else None
     how["tags"] = read_tags(tags)
     with _interruptible(), RunDisplay() as display:
         show = _print_event if as_json else display
-        ended = project.run(pipeline, **_given(how), cause=why, on_event=show, **params)
+        ended = project.run(pipeline, **_given(how), on_event=show, **params)
     if ended.state == "succeeded":
         return
     if not as_json:
@@ -86,7 +88,7 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def plan(
-    root: Path, /, pipeline: str, texts: tuple[str, ...], file: IO[bytes] | None, as_json: bool, **how: Any
+    root: Where, /, pipeline: str, texts: tuple[str, ...], file: IO[bytes] | None, as_json: bool, **how: Any
 ) -> None:
     """Say which steps of PIPELINE a run would run now, and why; nothing is run."""
     project = penstock.open(root)
@@ -98,10 +100,14 @@ def plan(
         print_cells(("step", "state", "reason"), [(step.name, step.state, step.reason) for step in planned.steps])
 
 
-def _declared(project: Project, name: str) -> PipelineFunction:
-    if not project.pipelines and not (project.config.root / "penstock.toml").exists():
+def _declared(project: Project | RemoteProject, name: str) -> PipelineFunction | RemotePipeline:
+    if (
+        isinstance(project, penstock.Project)
+        and not project.pipelines
+        and not (project.root / "penstock.toml").exists()
+    ):
         raise DeclarationError(
-            f"no pipeline named '{name}': there is no penstock.toml in {project.config.root}; go to a project's "
+            f"no pipeline named '{name}': there is no penstock.toml in {project.root}; go to a project's "
             "folder, name it with -C, or make one with penstock init"
         )
     if name not in project.pipelines:

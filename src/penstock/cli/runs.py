@@ -16,6 +16,7 @@ from penstock.artifacts import find_run
 from penstock.cli.group import Command
 from penstock.cli.output import duration, moment, print_cells, print_json, shown, took
 from penstock.cli.params import read_tags
+from penstock.cli.where import Where, here
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Attempt, Run, StepRun
 from penstock.errors import UnknownNameError
@@ -32,7 +33,7 @@ _POLL_SECONDS = 0.1
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def runs(
-    root: Path, pipeline: str | None, experiment: str | None, tags: tuple[str, ...], limit: int, as_json: bool
+    root: Where, pipeline: str | None, experiment: str | None, tags: tuple[str, ...], limit: int, as_json: bool
 ) -> None:
     """List runs, newest first."""
     equal = {name: value for name, value in (("pipeline", pipeline), ("experiment", experiment)) if value is not None}
@@ -66,7 +67,7 @@ def _took(run: Run) -> str:
 @click.argument("run")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def show(root: Path, run: str, as_json: bool) -> None:
+def show(root: Where, run: str, as_json: bool) -> None:
     """Show RUN (its id, the beginning of it, or `latest`) and its steps."""
     metadata = penstock.open(root).metadata
     reap(metadata)
@@ -115,16 +116,17 @@ def show(root: Path, run: str, as_json: bool) -> None:
 @click.argument("step")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the step has ended.")
 @click.pass_obj
-def logs(root: Path, run: str, step: str, follow: bool) -> None:
+def logs(root: Where, run: str, step: str, follow: bool) -> None:
     """Print what STEP of RUN printed."""
-    metadata = penstock.open(root).metadata
+    folder = here(root, "reading a log")
+    metadata = penstock.open(folder).metadata
     found = _step(metadata, find_run(metadata, run), step)
-    position = _print_from(root / found.log, 0)
+    position = _print_from(folder / found.log, 0)
     while follow and found.state not in DONE:
         time.sleep(_POLL_SECONDS)
         reap(metadata)
         found = metadata.get(StepRun, found.run, found.step) or found  # read before the log, so that no end is missed
-        position = _print_from(root / found.log, position)
+        position = _print_from(folder / found.log, position)
 
 
 def _print_from(log: Path, position: int) -> int:
@@ -143,7 +145,7 @@ def _print_from(log: Path, position: int) -> int:
 @click.argument("step")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def why(root: Path, run: str, step: str, as_json: bool) -> None:
+def why(root: Where, run: str, step: str, as_json: bool) -> None:
     """Say why STEP of RUN ran, or did not."""
     project = penstock.open(root)
     found = find_run(project.metadata, run)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 import penstock
 from penstock.cli.group import Command
+from penstock.cli.where import Where, here
 from penstock.serving import serve as serve_project
 
 
@@ -16,9 +15,9 @@ from penstock.serving import serve as serve_project
 @click.option("--port", type=click.IntRange(0, 65535), help="0 picks a free one (default: [server] port, 8000).")
 @click.option("--allow-sql-writes", is_flag=True, help="Let CREATE MODEL and DROP MODEL come over REST.")
 @click.pass_obj
-def serve(root: Path, host: str | None, port: int | None, allow_sql_writes: bool) -> None:
+def serve(root: Where, host: str | None, port: int | None, allow_sql_writes: bool) -> None:
     """Serve the project over HTTP until Ctrl-C: predictions, runs, SQL; documentation at /docs."""
-    project = penstock.open(root)
+    project = penstock.open(here(root, "serving"))
     serve_project(
         project,
         host=project.config.server.host if host is None else host,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import IO
 
 import click
@@ -11,6 +10,7 @@ import click
 import penstock
 from penstock.cli.group import Command
 from penstock.cli.output import print_json, print_table
+from penstock.cli.where import Where
 
 
 @click.command(cls=Command)
@@ -19,7 +19,7 @@ from penstock.cli.output import print_json, print_table
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print all rows as one JSON array.")
 @click.pass_obj
-def sql(root: Path, text: str | None, file: IO[str] | None, limit: int, as_json: bool) -> None:
+def sql(root: Where, text: str | None, file: IO[str] | None, limit: int, as_json: bool) -> None:
     """Run SQL in BigQuery's dialect: CREATE MODEL, ML.EVALUATE, ML.PREDICT, ordinary queries.
 
     TEXT may be left out: the statements are then read from a file (-f) or a pipe.
