@@ -1,0 +1,109 @@
+"""Commands over REST: what a person sees is what the server's project has."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from penstock.cli import main
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "stories"))
+from story_projects import served
+
+TOKEN = "the-token-of-this-test"
+PIPELINES = """
+import penstock as ps
+
+@ps.step
+def double(x: int) -> int:
+    print("doubling", x)
+    if x > 100:
+        raise ValueError(f"{x} is too much")
+    return 2 * x
+
+@ps.pipeline
+def numbers(x: int = 1, name: str = "7"):
+    double(x)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    root = tmp_path_factory.mktemp("remote")
+    (root / "pipelines.py").write_text(PIPELINES)
+    (root / "penstock.toml").write_text('[engine]\ndefault = "inline"\n')
+    with served(root, PENSTOCK_SERVER_TOKEN=TOKEN) as url:
+        yield url
+
+
+@pytest.fixture
+def call(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PENSTOCK_SERVER_TOKEN", TOKEN)
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["-C", server, *arguments])
+
+    return invoke
+
+
+def test_a_run_is_started_shown_and_explained(call):
+    planned = call("plan", "numbers", "-p", "x=4", "--json")
+    assert [step["state"] for step in json.loads(planned.stdout)["steps"]] == ["stale"]
+    ran = call("run", "numbers", "-p", "x=4", "--tag", "team=a", "--experiment", "e", "--json")
+    assert ran.exit_code == 0, ran.output
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["run_started", "step_started", "step_ended", "run_ended"]
+    run = events[0]["id"]
+    assert run in call("runs", "--tag", "team=a").stdout
+    assert "succeeded" in call("show", run).stdout
+    assert call("why", "latest", "double").stdout.startswith("double ran")
+    again = call("run", "numbers", "-p", "x=4", "--json")
+    assert json.loads(again.stdout.splitlines()[-2])["state"] == "up_to_date"
+    compared = call("compare", run, json.loads(again.stdout.splitlines()[0])["id"])
+    assert compared.exit_code == 0, compared.output
+
+
+def test_a_run_that_fails_says_why_and_ends_with_1(call):
+    failed = call("run", "numbers", "-p", "x=101")
+    assert failed.exit_code == 1
+    assert "101 is too much" in failed.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "nubmers"], "Did you mean 'numbers'"),
+        (["run", "numbers", "-p", "z=1"], "no parameter named 'z'"),
+        (["serve"], "is done where the project is"),
+    ],
+)
+def test_wrong_use_ends_with_2(call, arguments, said):
+    result = call(*arguments)
+    assert (result.exit_code, said in result.output) == (2, True), result.output
+
+
+def test_without_the_token_or_a_server_the_error_says_so(server, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_SERVER_TOKEN", "wrong")
+    refused = CliRunner().invoke(main, ["-C", server, "runs"])
+    assert (refused.exit_code, "with its token" in refused.output) == (2, True)
+    nobody = CliRunner().invoke(main, ["-C", "http://127.0.0.1:1", "runs"])
+    assert (nobody.exit_code, "penstock serve" in nobody.output) == (2, True)
+
+
+def test_the_display_of_a_run_works_from_afar(server, tmp_path):
+    command = [sys.executable, "-m", "penstock", "-C", server, "run", "numbers", "-p", "x=5"]
+    import os
+
+    ran = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PENSTOCK_SERVER_TOKEN": TOKEN}
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "double" in ran.stderr
+    assert "succeeded" in ran.stderr
