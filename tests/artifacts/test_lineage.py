@@ -177,3 +177,46 @@ def test_what_is_nothing_says_what_there_is(project: ps.Project) -> None:
     project.run("making")
     with pytest.raises(UnknownNameError, match=r"no artifact, model or run named 'price'.*Did you mean 'prices'"):
         project.repository.lineage("price")
+
+
+@ps.step
+def sizes() -> list:
+    return [2, 3]
+
+
+@ps.step
+def rows_of(n: int) -> ps.Table:
+    import pyarrow as pa
+
+    return pa.table({"x": list(range(n))})
+
+
+@ps.step
+def doubled(rows: ps.Table) -> ps.Table:
+    import pyarrow as pa
+
+    return pa.table({"x": [2 * x for x in rows["x"].to_pylist()]})
+
+
+@ps.step
+def joined(parts: list[ps.Table]) -> int:
+    return sum(part.num_rows for part in parts)
+
+
+@ps.pipeline
+def mapping() -> None:
+    joined(doubled.map(rows_of.map(sizes())))
+
+
+def test_mapped_steps_are_followed_item_by_item(project: ps.Project) -> None:
+    run = project.run(mapping)
+    assert run.result("joined") == 5
+    up = project.repository.lineage("latest/joined.result", down=False)
+    steps = {node.label for node in up.of_kind("step")}
+    assert {"joined", "doubled[0]", "doubled[1]", "rows_of[0]", "rows_of[1]", "sizes"} <= steps
+    (item,) = [node.id for node in up.of_kind("step") if node.label == "doubled[1]"]
+    came_from = {maker.label for _, artifact in up.above(item) for _, maker in up.above(artifact.id)}
+    assert "rows_of[1]" in came_from
+    down = project.repository.lineage("latest/rows_of[1].result", up=False)
+    assert {"doubled[1]", "joined"} <= {node.label for node in down.of_kind("step")}
+    assert "doubled[0]" not in {node.label for node in down.of_kind("step")}

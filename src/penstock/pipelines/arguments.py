@@ -56,10 +56,12 @@ def read_by(step: Step, arguments: Mapping[str, Any], outputs: Outputs) -> dict[
     found: dict[str, str] = {}
     for name, value in arguments.items():
         found.update(_digests(name, value))
+    seen = set(found.values())
     for name, declared in (*step.inputs.items(), ("when", step.when)):
-        for ref in references(declared):
+        for ref in references(declared) if name not in found else ():
             artifact = outputs.get(ref.step, {}).get(ref.output)
-            if artifact is not None and artifact.digest not in found.values():
+            if artifact is not None and artifact.digest not in seen:
+                seen.add(artifact.digest)
                 inside = "".join(f"[{key!r}]" for key in ref.path)
                 found[f"{name} from {inside}" if inside else name] = artifact.digest
     return found
