@@ -113,3 +113,30 @@ def test_a_difference_far_down_is_found() -> None:
     assert table_difference(pa.table({"n": rows}), pa.table({"n": [*rows[:-1], 0]})).endswith(
         "first in row 49999: n was 49999, is 0"
     )
+
+
+@ps.step
+def half(x: int) -> float:
+    if x == 3:
+        raise ValueError("three")
+    return x / 2
+
+
+@ps.step
+def numbers(n: int) -> list:
+    return list(range(n))
+
+
+@ps.pipeline
+def halves(n: int = 3) -> None:
+    half.map(numbers(n))
+
+
+def test_an_item_of_a_mapped_step_is_repeated_by_its_name(project: ps.Project) -> None:
+    run = project.run(halves, n=4, engine="inline")
+    assert run.steps["half[2]"].replay() == 1.0
+    assert run.steps["half[1]"].verify().same
+    with pytest.raises(ValueError, match="three"):
+        run.steps["half[3]"].replay()
+    with pytest.raises(RunError, match=r"run an item: 'half\[0\]'"):
+        run.steps["half"].replay()

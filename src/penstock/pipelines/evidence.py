@@ -8,7 +8,7 @@ as if the step had read it, unless the step wrote it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from penstock.pipelines.fingerprint_paths import files_named
 from penstock.pipelines.keys import Key
@@ -27,4 +27,19 @@ def evidence(key: Key, observed: Mapping[str, str], root: str) -> dict[str, str]
         for path in files_named(key.texts, root)
         if path not in written and not path.endswith(CODE) and not path.startswith(state)
     }
-    return {**named, **{name: value for name, value in observed.items() if name not in wrote}}
+    return {**named, **dict(_kept(key, observed, root))}
+
+
+def _kept(key: Key, observed: Mapping[str, str], root: str) -> Iterator[tuple[str, str]]:
+    """Yield what was observed, as the process that drives the run will see it."""
+    for name, value in observed.items():
+        kind, _, path = name.partition(":")
+        match kind:
+            case "wrote":
+                continue
+            case "env":  # an engine may add to what its workers get
+                yield name, observe(name)
+            case "file" | "names" | "code" if "image" in key.parts and os.path.isabs(path) and observe(name) != value:
+                continue  # the image's own, which its digest stands for
+            case _:
+                yield name, value

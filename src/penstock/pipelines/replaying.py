@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import tempfile
 import traceback
 import warnings
@@ -19,6 +20,7 @@ from penstock.errors import CorruptArtifactError, RunError
 from penstock.pipelines.changes import change, changed, observed_change
 from penstock.pipelines.keys import Key
 from penstock.pipelines.loaded import code_parts
+from penstock.pipelines.mapping import expanded
 from penstock.pipelines.metrics import logging_metrics
 from penstock.pipelines.observed import located
 from penstock.pipelines.planning import new_judge
@@ -27,6 +29,7 @@ from penstock.pipelines.services import Services
 from penstock.pipelines.verdicts import Judge
 from penstock.pipelines.working import opened_arguments
 
+_ITEM = re.compile(r"(.+)\[(\d+)\]")
 _OUTSIDE = ("source", "file", "parameter")  # what of a key the stores do not keep
 
 
@@ -53,9 +56,15 @@ def rebuild(pipeline: Pipeline, record: StepRun, services: Services) -> Replay:
             "nothing to run again",
             run_id=record.run,
         )
-    step = declared_step(pipeline, record.step)
     judge = new_judge(pipeline, services)
-    arguments = _as_given(judge.arguments(step, _given_then(pipeline, step, record, services, judge)), record, judge)
+    step, index = declared_step(pipeline, record.step)
+    if step.chooses or (step.each is not None and index is None):
+        what = "calls nothing" if step.chooses else f"runs for each of its items; run an item: '{step.name}[0]'"
+        raise RunError(f"step '{step.name}' {what}", run_id=record.run)
+    outputs = _given_then(pipeline, step, record, services, judge)
+    if index is not None:
+        step = _item(step, index, judge.arguments(step, outputs), record, judge)
+    arguments = _as_given(judge.arguments(step, outputs), record, judge)
     key = judge.keys.key(step, arguments)
     seed = seed_of(record.key)
     task = Task(
@@ -81,9 +90,23 @@ def rebuild(pipeline: Pipeline, record: StepRun, services: Services) -> Replay:
     )
 
 
-def declared_step(pipeline: Pipeline, name: str) -> Step:
-    """Return the step of a pipeline that a recorded step is a run of."""
-    return pipeline.step(name)
+def declared_step(pipeline: Pipeline, name: str) -> tuple[Step, int | None]:
+    """Return the step of a pipeline that a recorded step is a run of, and of an item of a mapped step which it is."""
+    mapped = _ITEM.fullmatch(name)
+    if mapped is None or any(step.name == name for step in pipeline.steps):
+        return pipeline.step(name), None
+    return pipeline.step(mapped[1]), int(mapped[2])
+
+
+def _item(step: Step, index: int, arguments: Mapping[str, Any], record: StepRun, judge: Judge) -> Step:
+    items = expanded(step, arguments, judge.recall.load) if step.each is not None else ()
+    if index >= len(items):
+        raise RunError(
+            f"step '{step.name}' would run for {len(items)} items now, so '{record.step}' is none of them; has the "
+            "pipeline changed since?",
+            run_id=record.run,
+        )
+    return items[index]
 
 
 def replay(given: Replay, services: Services, *, debug: bool = False) -> Any:
@@ -119,18 +142,21 @@ def _given_then(
     pipeline: Pipeline, step: Step, record: StepRun, services: Services, judge: Judge
 ) -> dict[str, dict[str, Artifact]]:
     """Return what the steps before gave in that run."""
+    required = {ref.step for value in step.inputs.values() for ref in references(value, optional=False)}
     wanted = list(dict.fromkeys(ref.step for value in step.inputs.values() for ref in references(value)))
     found = services.metadata.find(StepRun, run=record.run, step=wanted) if wanted else []
     recorded = {each.step: each.artifacts for each in found}
     outputs = {}
     for name in wanted:
         if not recorded.get(name):
+            if name not in required:
+                continue  # it may be skipped, and was
             raise RunError(
                 f"run {record.run} has no record of what step '{name}' gave, which '{record.step}' needs now; has the "
                 "pipeline changed since?",
                 run_id=record.run,
             )
-        outputs[name] = judge.given(declared_step(pipeline, name), recorded[name])
+        outputs[name] = judge.given(declared_step(pipeline, name)[0], recorded[name])
         for output, digest in recorded[name].items():
             if output not in outputs[name] or not judge.recall.has(digest):
                 raise CorruptArtifactError(
