@@ -12,7 +12,9 @@ import importlib.util
 import itertools
 import math
 import operator
+import os
 import re
+import subprocess
 import sys
 import textwrap
 import threading
@@ -26,11 +28,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from worlds import World
 
 from penstock.core.expression import Expr, literal
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.errors import FingerprintError
+from penstock.pipelines import pipeline, step
 from penstock.pipelines.fingerprint import digest_of, fingerprint
 
 
@@ -364,3 +368,32 @@ def test_functions_typed_at_a_prompt_have_a_fingerprint() -> None:
     before = fingerprint(names["f"]).digest
     names["K"] = 2
     assert fingerprint(names["f"]).digest != before
+
+
+def test_sets_and_dicts_do_not_depend_on_the_seed_of_hashing() -> None:
+    program = (
+        "from penstock.pipelines.fingerprint import digest_of, fingerprint\n"
+        "names = {'a', 'b', 'c', ('d', 1), frozenset({'e', 'f'})}\n"
+        "def f(x): return x in {'a', 'b', 'c'} or x in names or {name: 1 for name in ('x', 'y')}\n"
+        "print(digest_of(names), digest_of({'b': names, 'a': 1}), fingerprint(f).digest)\n"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "77")
+    }
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("value", [threading.Lock(), (x for x in [1]), threading.local()])
+def test_an_input_without_fingerprint_is_an_error_that_names_step_and_parameter(value: Any, world: World) -> None:
+    takes = step(lambda x: 1).configured(name="takes")
+    run = world.run(pipeline(name="p")(lambda: takes(value)))
+    error = world.steps(run)["takes"].error
+    assert error.startswith("the parameter 'x' of step 'takes': ")
+    assert "which has no fingerprint" in error

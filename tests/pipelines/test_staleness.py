@@ -153,11 +153,17 @@ CASES = {
     "the step's own body": Case("steps.py", "+ twice(3)", "- twice(3)", ("clean",), "code of clean changed: steps.py:"),
     "a helper's body": Case("helpers.py", "(km) / FACTOR", "(km) * FACTOR", ("clean",), "helpers.py:6 to_miles"),
     "the helper of a helper": Case("inner.py", "x + OFFSET", "x - OFFSET", ("clean",), "inner.py:3 shift"),
-    "a global of a helper": Case("helpers.py", "FACTOR = 1.6", "FACTOR = 1.7", ("clean",), "FACTOR changed 1.6 -> 1.7"),
-    "a global of the inner helper": Case("inner.py", "OFFSET = 1", "OFFSET = 2", ("clean",), "OFFSET changed 1 -> 2"),
+    "a global of a helper": Case(
+        "helpers.py", "FACTOR = 1.6", "FACTOR = 1.7", ("clean",), "FACTOR changed 1.6 -> 1.7 (helpers.py:3)"
+    ),
+    "a global of the inner helper": Case(
+        "inner.py", "OFFSET = 1", "OFFSET = 2", ("clean",), "OFFSET changed 1 -> 2 (inner.py:1)"
+    ),
     "the type of a global": Case("inner.py", "OFFSET = 1", "OFFSET = 1.0", ("clean",), "1 -> 1.0"),
     "inside a global dict": Case("helpers.py", "[1, 2]", "[1, 3]", ("clean",), "global TABLE changed"),
-    "a closure's value": Case("steps.py", "bounded(50)", "bounded(60)", ("clean",), "captured most changed 50 -> 60"),
+    "a closure's value": Case(
+        "steps.py", "bounded(50)", "bounded(60)", ("clean",), "captured most changed 50 -> 60 (steps.py:11)"
+    ),
     "a partial's argument": Case("steps.py", "partial(pow, 2)", "partial(pow, 3)", ("clean",), "global twice changed"),
     "a lambda": Case("steps.py", "lambda x: x / 2", "lambda x: x / 3", ("clean",), "code of clean changed: steps.py:"),
     "a default argument": Case(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from penstock.pipelines.places import place_of
+
 _ORDER = (
     "parameter", "source", "input", "code", "file", "global", "captured", "version", "library", "outputs", "image",
     "python", "platform",
@@ -69,9 +71,11 @@ def _words(step: str, part: str, new: Mapping[str, str], old: Mapping[str, str])
         case "input":
             return f"what {after or before} gives ({name}) changed"
         case "global" | "captured" if part in new and part in old:
-            return f"{kind} {short} changed{_from_to(before, after)}"
+            place = place_of(name) if kind == "global" else _written(name.rpartition(".")[0], new)
+            return f"{kind} {short} changed{_from_to(before, after)}" + (f" ({place})" if place else "")
         case "code" if part in new and part in old:
-            return f"code of {step} changed: {after}" + (f" {short}" if short != step else "")
+            place = after if ":" in after else place_of(name) or after
+            return f"code of {step} changed: {place}" + (f" {short}" if short != step else "")
         case "file" if part in new and part in old:
             return f"file {name} changed"
         case "library" if part in new and part in old:
@@ -95,6 +99,10 @@ def _words(step: str, part: str, new: Mapping[str, str], old: Mapping[str, str])
         if kind == "parameter"
         else f"{step} no longer uses {short} ({before or kind})"
     )
+
+
+def _written(function: str, parts: Mapping[str, str]) -> str:
+    return parts.get(f"code {function}", "").partition(" ")[2]
 
 
 def _from_to(before: str, after: str) -> str:
