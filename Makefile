@@ -41,7 +41,7 @@ bench: setup ## Every figure of docs/benchmarks.md, measured again (about two mi
 lock: ## Solve the versions anew and write the lock file (hashes, no addresses)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
-	  --extra demo --group dev pyproject.toml -o requirements-dev.lock
+	  --extra demo --extra triggers --group dev pyproject.toml -o requirements-dev.lock
 
 clean: ## Remove everything that the commands above made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/.penstock

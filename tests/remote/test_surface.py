@@ -13,7 +13,7 @@ from penstock.remote import is_address
 from penstock.remote.pipelines import _annotation
 from penstock.remote.repository import RemoteRepository
 
-HERE_ONLY = {"config", "root", "on", "triggers"}
+HERE_ONLY = {"config", "root"}
 
 
 def _public(of: type) -> set[str]:

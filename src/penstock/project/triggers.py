@@ -196,11 +196,11 @@ class Triggers(Mapping[str, TriggerView]):
 
     def receive(self, event: CloudEvent) -> list[Received]:
         """Record an event for each trigger that waits for it."""
-        return monitor.receive(self._services, event)
+        return monitor.receive(self.services, event)
 
     def watch(self) -> Monitor:
         """Return what watches the triggers, and starts their runs, while it is open."""
-        return Monitor(self._services)
+        return Monitor(self.services)
 
     def pause(self, trigger: Trigger, reason: str) -> None:
         """Let a trigger start nothing until it is resumed."""
@@ -212,7 +212,7 @@ class Triggers(Mapping[str, TriggerView]):
 
     def fire(self, trigger: Trigger, data: Mapping[str, Any]) -> Firing:
         """Fire a trigger by hand."""
-        return monitor.fire(self._services, trigger, data)
+        return monitor.fire(self.services, trigger, data)
 
     def remove(self, trigger: Trigger) -> None:
         """Forget a trigger that `project.on` added."""
@@ -221,7 +221,8 @@ class Triggers(Mapping[str, TriggerView]):
         monitor.remove(self.metadata, trigger.name)
 
     @property
-    def _services(self) -> monitor.Services:
+    def services(self) -> monitor.Services:
+        """What triggers are handed in this project."""
         root = self._config.root
         return monitor.Services(
             root=root,

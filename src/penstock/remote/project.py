@@ -26,6 +26,7 @@ from penstock.remote.repository import RemoteRepository
 from penstock.remote.rows import ARROW_STREAM, arrow_bytes, arrow_table, as_query, rows_or_name
 from penstock.remote.runs import RemoteRecords, run_events
 from penstock.remote.stores import RemoteArtifacts, RemoteMetadata, upload
+from penstock.remote.triggers import RemoteTriggers
 from penstock.tables import TableLike
 
 AnyPipeline = PipelineFunction | RemotePipeline | str
@@ -46,6 +47,8 @@ class RemoteProject:
         self._recorded = RemoteRecords(self.server, self.metadata, self.artifacts)
         self.repository = RemoteRepository(self.server, self._recorded)
         self.experiments = Experiments(self._recorded)
+        self.triggers = RemoteTriggers(self.server, self.metadata)
+        self.on = self.triggers.on
 
     def run(
         self,
