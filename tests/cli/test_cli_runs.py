@@ -30,7 +30,7 @@ def recorded(tmp_path, monkeypatch):
         StepRun(run="b1", step="read", position=0, state="succeeded", reason="never ran", started=3.0, ended=3.5),
         StepRun(run="b1", step="fit", position=1, state="failed", error="ValueError: no", log=str(log)),
     )
-    project = SimpleNamespace(metadata=metadata, why=lambda run, step: f"{step} of {run}: because")
+    project = SimpleNamespace(metadata=metadata, root=tmp_path, why=lambda run, step: f"{step} of {run}: because")
     monkeypatch.setitem(vars(penstock), "open", lambda root: project)
     yield project
     metadata.close()

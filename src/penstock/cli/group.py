@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "experiments": ("penstock.cli.experiments:experiments", "List experiments, or the runs of one."),
     "compare": ("penstock.cli.experiments:compare", "Say what differs between runs."),
     "tag": ("penstock.cli.experiments:tag", "Give a run tags or a note."),
-    "logs": ("penstock.cli.runs:logs", "Print what a step printed."),
+    "logs": ("penstock.cli.logs:logs", "Print what steps printed; search it."),
     "cancel": ("penstock.cli.cancel:cancel", "Stop a run, from wherever."),
     "replay": ("penstock.cli.repeating:replay", "Run one step of a past run here, on the inputs that it had."),
     "verify-step": ("penstock.cli.repeating:verify_step", "Prove that a step gives the same when it runs again."),

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,9 +12,9 @@ from penstock.artifacts import find_run
 from penstock.cli.group import Command
 from penstock.cli.output import duration, moment, print_cells, print_json, shown, took
 from penstock.cli.params import read_tags
-from penstock.cli.where import Where, here
+from penstock.cli.where import Where
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Attempt, Run, StepRun
+from penstock.core.run import Attempt, Run, StepRun
 from penstock.errors import UnknownNameError
 from penstock.pipelines import find_runs, reap
 
@@ -109,35 +105,6 @@ def show(root: Where, run: str, as_json: bool) -> None:
         if step.error:
             click.secho(f"\n{step.step}:", fg="red")
             click.echo(step.error)
-
-
-@click.command(cls=Command)
-@click.argument("run")
-@click.argument("step")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the step has ended.")
-@click.pass_obj
-def logs(root: Where, run: str, step: str, follow: bool) -> None:
-    """Print what STEP of RUN printed."""
-    folder = here(root, "reading a log")
-    metadata = penstock.open(folder).metadata
-    found = _step(metadata, find_run(metadata, run), step)
-    position = _print_from(folder / found.log, 0)
-    while follow and found.state not in DONE:
-        time.sleep(_POLL_SECONDS)
-        reap(metadata)
-        found = metadata.get(StepRun, found.run, found.step) or found  # read before the log, so that no end is missed
-        position = _print_from(folder / found.log, position)
-
-
-def _print_from(log: Path, position: int) -> int:
-    """Print what a log has after a position, byte for byte; return where it ends now."""
-    if not log.is_file():
-        return position
-    with log.open("rb") as file:
-        file.seek(position)
-        shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-        return file.tell()
 
 
 @click.command(cls=Command)

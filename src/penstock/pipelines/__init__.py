@@ -9,6 +9,8 @@ from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
 from penstock.pipelines.finals import final_metrics, maker
 from penstock.pipelines.liveness import drives, driving, reap
+from penstock.pipelines.logkeeping import MOST_BYTES, LogKeeper
+from penstock.pipelines.loglines import PIECE_BYTES, LogLine, LogReader, left_out, pieces, read_piece
 from penstock.pipelines.mapping import unmapped
 from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
 from penstock.pipelines.observed import note, observe
@@ -22,12 +24,17 @@ from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.working import run_task
 
 __all__ = [
+    "MOST_BYTES",
+    "PIECE_BYTES",
     "START_SECONDS",
     "Comparison",
     "Curve",
     "Difference",
     "Event",
     "ImageRef",
+    "LogKeeper",
+    "LogLine",
+    "LogReader",
     "MetricComparison",
     "Names",
     "OnEvent",
@@ -54,17 +61,19 @@ __all__ = [
     "final_metrics",
     "find_runs",
     "in_step",
+    "left_out",
     "log_metric",
     "maker",
     "metrics_file",
     "new_run_id",
     "note",
     "observe",
-    "observe_file",
     "optional",
+    "pieces",
     "pipeline",
     "plan",
     "read_metrics",
+    "read_piece",
     "reap",
     "rebuild",
     "replay",

@@ -14,6 +14,7 @@ from penstock.core.pipeline import Pipeline
 from penstock.core.ports import Outcome
 from penstock.core.run import DONE, Attempt, CacheEntry, Run, State, StepRun
 from penstock.pipelines.events import OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
+from penstock.pipelines.logkeeping import LogKeeper
 from penstock.pipelines.mapping import MOST_ITEMS
 from penstock.pipelines.metrics import metrics_file, read_metrics
 from penstock.pipelines.services import Services
@@ -35,6 +36,7 @@ class Recorder:
             for position, step in enumerate(pipeline.steps)
         }
         self._changed: dict[Any, Any] = {}
+        self._logs = LogKeeper(services.log_bytes)
 
     def begin(self) -> None:
         """Write the run and its steps, and make the folder of its logs."""
@@ -62,6 +64,7 @@ class Recorder:
             started=record.started or now,
             log=self._noted(self.log(step)),
         )
+        self._logs.begin(step, self.log(step))
         self._tell(StepStarted(self._steps[step]))
         return record.attempts + 1
 
@@ -103,6 +106,7 @@ class Recorder:
     ) -> None:
         """Note how a step ended."""
         now, record = self._services.clock(), self._steps[step]
+        self._logs.end(step)
         self._change(
             step,
             state=state,
@@ -152,6 +156,7 @@ class Recorder:
         self.run = replace(
             self.run, state=state, error=masked(error), ended=ended, tags=stored.tags, notes=stored.notes
         )
+        self._logs.close()
         self._changed["run"] = replace(self.run, params=_plain(self.run.params))
         self.flush()
         self._tell(RunEnded(self.run))

@@ -12,6 +12,7 @@ from penstock.core.artifact import Artifact, Source
 from penstock.core.pipeline import Step
 from penstock.core.ports import ArtifactStore, Codec, Context, MetadataStore
 from penstock.errors import UnknownNameError
+from penstock.pipelines.logkeeping import MOST_BYTES
 from penstock.pipelines.observed import observe
 
 
@@ -39,7 +40,8 @@ class Services:
     `sources` finds the rows that a text stands for, `named` the artifact that a name ("prices@latest") stands for;
     `observe` gives the current value of something observed ("file:/a/b.json", "alias:flights@champion"), "" where it is
     gone. `entry` is where a worker begins ("module:function"), `context` what it is told, `paths` where user code is
-    imported from. Logs go to `logs/<run>/<step>.log`. `images` says in which image a step runs, None where in none.
+    imported from. Logs go to `logs/<run>/<step>.log`, of each the newest `log_bytes` are kept (0: everything). `images`
+    says in which image a step runs, None where in none.
     """
 
     metadata: MetadataStore
@@ -52,6 +54,7 @@ class Services:
     observe: Callable[[str], str] = observe
     named: Callable[[str], Artifact] = _no_names
     images: Callable[[Step], ImageRef | None] = no_image
+    log_bytes: int = MOST_BYTES
     paths: tuple[str, ...] = ()
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from penstock.core.units import memory_bytes
 from penstock.errors import DeclarationError, UnknownNameError
+from penstock.pipelines import MOST_BYTES
 
 FILE_NAME = "penstock.toml"
 STATE = ".penstock"
@@ -54,6 +56,18 @@ class EngineSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogsSection:
+    """`[logs]`: how much of a step's log is kept, the newest part of it: bytes, or a text as "64MiB"; 0: everything."""
+
+    max_bytes: int | str = MOST_BYTES
+
+    @property
+    def size_bytes(self) -> int:
+        """The limit in bytes."""
+        return 0 if self.max_bytes in (0, "0") else memory_bytes(self.max_bytes, "max_bytes in [logs]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSection:
     """`[server]`: where `penstock serve` listens, and the token that every request must then bring: itself, or the file
     that holds it."""
@@ -88,6 +102,7 @@ class Config:
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
     gc: GcSection = field(default_factory=GcSection)
+    logs: LogsSection = field(default_factory=LogsSection)
     secrets: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -118,6 +133,7 @@ _SECTIONS: dict[str, type] = {
     "stores": StoresSection,
     "engine": EngineSection,
     "server": ServerSection,
+    "logs": LogsSection,
     "gc": GcSection,
 }
 

@@ -68,6 +68,7 @@ def services(config: Config, metadata: MetadataStore, artifacts: ArtifactStore) 
             secrets=config.secrets,
         ),
         logs=config.state / "logs",
+        log_bytes=config.logs.size_bytes,
         paths=(str(config.root),),
     )
 

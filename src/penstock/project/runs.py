@@ -12,7 +12,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import DONE, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import DeclarationError, RunError, UnknownNameError
-from penstock.pipelines import Curve, cancel_run, curves, maker, metrics_file, read_metrics, reap, tag_run
+from penstock.pipelines import Curve, cancel_run, curves, maker, metrics_file, pieces, read_metrics, reap, tag_run
 from penstock.project.codecs import load_artifact
 from penstock.project.repeating import Repeater, StepVerification
 
@@ -68,8 +68,7 @@ class LocalRecords:
 
     def log(self, step: StepRun) -> str:
         """Return what is in the step's log."""
-        path = self.root / step.log
-        return path.read_text(errors="replace") if path.is_file() else ""
+        return b"".join(pieces(self.root / step.log)).decode(errors="replace") if step.log else ""
 
     def metrics(self, step: StepRun) -> dict[str, Curve]:
         """Return the recorded metrics; those of a step that runs are read where it writes them."""

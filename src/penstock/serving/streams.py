@@ -10,6 +10,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from penstock.core.run import DONE, StepRun
+from penstock.pipelines import PIECE_BYTES, left_out, pieces, read_piece
 
 EVENT_STREAM = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -19,7 +20,6 @@ EVENT_STREAM = {
 """The headers of server-sent events; the last one keeps a proxy from gathering them."""
 
 _POLL_SECONDS = 0.1
-_CHUNK_BYTES = 64 * 1024
 _KEEP_ALIVE_SECONDS = 15.0
 
 
@@ -32,10 +32,13 @@ async def follow(latest: Callable[[], StepRun], root: Path, start: int = 0) -> A
     position, quiet_seconds = start, 0.0
     while True:
         step = await run_in_threadpool(latest)  # read before the log: what is there once it is done, is all
-        chunk = await run_in_threadpool(_read, root / step.log, position)
+        piece = await run_in_threadpool(read_piece, root / step.log, position)
+        chunk, position = piece.content, piece.end - len(piece.content)
+        if piece.left_out:
+            yield b"id: %d\ndata: %s\n\n" % (position, left_out(piece.left_out).rstrip())
         lines = chunk.splitlines(keepends=True)
-        done = step.state in DONE and len(chunk) < _CHUNK_BYTES
-        if lines and not lines[-1].endswith(b"\n") and not done and len(chunk) < _CHUNK_BYTES:
+        done = step.state in DONE and len(chunk) < PIECE_BYTES
+        if lines and not lines[-1].endswith(b"\n") and not done and len(chunk) < PIECE_BYTES:
             lines.pop()  # its end is not written yet
         for line in lines:
             position += len(line)
@@ -53,15 +56,4 @@ async def follow(latest: Callable[[], StepRun], root: Path, start: int = 0) -> A
 
 def read_log(log: Path) -> Iterator[bytes]:
     """Yield everything that a step has printed so far, a chunk at a time: logs may be large."""
-    position = 0
-    while chunk := _read(log, position):
-        position += len(chunk)
-        yield chunk
-
-
-def _read(log: Path, position: int) -> bytes:
-    if not log.is_file():
-        return b""
-    with log.open("rb") as file:
-        file.seek(position)
-        return file.read(_CHUNK_BYTES)
+    return pieces(log)
