@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import penstock as ps
 from penstock.artifacts import Collection
 from penstock.core.artifact import Artifact
-from penstock.core.run import CacheEntry, Cancellation, Lease, Metric, NamedVersion, Run, StepRun
+from penstock.core.run import CacheEntry, Cancellation, Heartbeat, Lease, Metric, NamedVersion, Run, StepRun
 from penstock.errors import DeclarationError, RunError, StorageError, UnknownNameError
 from penstock.stores import LocalArtifactStore
 
@@ -69,6 +70,19 @@ def test_only_the_newest_runs_of_each_pipeline_keep_what_they_need(project: ps.P
     again = project.run("making", n=10)
     assert again.state == "succeeded"
     assert again.artifact("prices").load().num_rows == 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_run_again_after_a_collection_gives_the_same(project: ps.Project, seed: int) -> None:
+    chance, sizes = random.Random(seed), (10, 30, 50, 70)
+    gave: dict[int, dict[str, str]] = {}
+    for _ in range(12):
+        n = chance.choice(sizes)
+        steps = project.run("making", n=n, only=["prices", "halves", "report", "say"]).steps
+        digests = {name: digest for step in steps.values() for name, digest in step.record.artifacts.items()}
+        assert gave.setdefault(n, digests) == digests
+        if chance.random() < 0.4:
+            collected(project, keep_runs=chance.choice([1, 2]))
 
 
 def test_runs_older_than_a_time_keep_nothing_but_the_newest_good_one_does(project: ps.Project) -> None:
@@ -236,7 +250,9 @@ def test_records_of_old_runs_go_only_when_asked_for_with_their_logs(project: ps.
     runs = [project.run("making", n=n) for n in (10, 30, 50)]
     for run in runs:
         project.metadata.write(
-            _older(run.record, days=40), Metric(run=run.id, step="say", name="x", sequence=0, value=1)
+            _older(run.record, days=40),
+            Metric(run=run.id, step="say", name="x", sequence=0, value=1),
+            Heartbeat(run=run.id, beat=1.0),
         )
     project.metadata.delete(NamedVersion, name="prices")
     assert collected(project, keep_runs=1).runs == ()
@@ -245,6 +261,7 @@ def test_records_of_old_runs_go_only_when_asked_for_with_their_logs(project: ps.
     assert [run.id for run in project.runs()] == [runs[2].id]
     assert {step.run for step in project.metadata.find(StepRun)} == {runs[2].id}
     assert {metric.run for metric in project.metadata.find(Metric)} == {runs[2].id}
+    assert {heartbeat.run for heartbeat in project.metadata.find(Heartbeat)} == {runs[2].id}
     _aged(project.config.state / "logs")
     assert len(collected(project).files) == 2
     assert [path.name for path in (project.config.state / "logs").iterdir()] == [runs[2].id]

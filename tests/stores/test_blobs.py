@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -100,6 +101,24 @@ def test_a_forbidden_folder_is_explained(store: LocalArtifactStore):
     assert "give that user permission" in message.lower()
     assert str(store.root) in message
     assert files(store) == []
+
+
+def put_as_another(store: LocalArtifactStore) -> str:
+    os.setuid(65534)
+    return store.put(b"shared")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another user can only be played by root")
+@pytest.mark.parametrize("writable", [True, False])
+def test_another_users_blob_is_made_ones_own_where_that_may_be(writable: bool):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are for one user only
+        store = LocalArtifactStore(Path(folder))
+        digest = store.put(b"shared")
+        for each in (store.root, *(path for path in store.root.rglob("*") if path.is_dir())):
+            each.chmod(0o777 if writable else 0o755)
+        assert in_processes(put_as_another, [(store,)]) == [digest]
+        assert store.path(digest).stat().st_uid == (65534 if writable else 0)
+        store.verify(digest)
 
 
 def test_a_folder_in_place_of_a_file_is_refused(store: LocalArtifactStore, tmp_path: Path):

@@ -19,7 +19,7 @@ from penstock.artifacts.keeping import Kept, Policy, everything, what_is_kept
 from penstock.artifacts.tidying import bytes_of, remove, stale_records, stray_files
 from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, CacheEntry, Cancellation, Lease, Metric, Run, StepRun
+from penstock.core.run import DONE, Attempt, CacheEntry, Cancellation, Heartbeat, Lease, Metric, Run, StepRun
 from penstock.pipelines import drives, reap
 from penstock.stores import Sweeper
 
@@ -165,7 +165,7 @@ def _garbage(digest: str, size_bytes: int, record: Artifact | None, *, shared: b
 
 def _forget_runs(metadata: MetadataStore, runs: Sequence[str]) -> None:
     for batch in _batches(runs):
-        for kind in (Metric, Cancellation, Lease, StepRun):
+        for kind in (Attempt, Metric, Heartbeat, Cancellation, Lease, StepRun):
             metadata.delete(kind, run=batch)
         metadata.delete(Run, id=batch)  # last: ended before, the next collection goes on from it
 

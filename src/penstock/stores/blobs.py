@@ -67,20 +67,22 @@ class LocalArtifactStore:
 
     def has(self, digest: str) -> bool:
         """Tell whether the blob is there with its full size, and untouched since it was written; then it is in use."""
+        return self._found(digest) is not None
+
+    def _found(self, digest: str) -> bool | None:
+        """Return whether a blob that is there could be marked as in use; None where it is not there."""
         name = f"{digest[:2]}/{digest[2:]}"  # texts: this is asked a thousand times where nothing is to be run
         blob = f"{self._blobs}/{name}"
         with disk_errors(self.root), self.lock.together():
             try:
                 status = os.stat(blob)
                 if status.st_size != _number(f"{self._sizes}/{name}"):
-                    return False
+                    return None
                 if status.st_mtime_ns != _SEAL_NS and not self._sealed_again(Path(blob), digest):
-                    return False
-                if not self._looks_only:
-                    _use(blob)
+                    return None
+                return not self._looks_only and _use(blob)
             except FileNotFoundError:
-                return False
-        return True
+                return None
 
     def verify(self, digest: str) -> None:
         """Read every byte; bytes that are not what was written are removed, and `CorruptArtifactError` raised."""
@@ -102,7 +104,7 @@ class LocalArtifactStore:
 
     def _put_bytes(self, content: bytes) -> str:
         digest = _hasher(len(content)).update(content).hexdigest()
-        if not self.has(digest):
+        if self._is_wanted(digest):
             temporary = self.scratch()
             try:
                 with disk_errors(self.root):
@@ -115,12 +117,18 @@ class LocalArtifactStore:
     def _take(self, temporary: Path, digest: str) -> str:
         """Make a temporary file the blob of `digest`, or drop it where that blob is there already."""
         try:
-            if not self.has(digest):
+            if self._is_wanted(digest):
                 with disk_errors(self.root):
                     self._publish(temporary, digest)
         finally:
             temporary.unlink(missing_ok=True)
         return digest
+
+    def _is_wanted(self, digest: str) -> bool:
+        """Tell whether a blob is to be written: it is not there, or is another user's, so that it cannot be marked as
+        in use, and may be replaced by its equal."""
+        found = self._found(digest)
+        return found is None or (not found and all(os.access(place.parent, os.W_OK) for place in self.places(digest)))
 
     def _publish(self, temporary: Path, digest: str) -> None:
         blob, size = self.places(digest)
@@ -184,13 +192,16 @@ def _number(file: str) -> int:
         return int(opened.read())
 
 
-def _use(blob: str) -> None:
-    """Make the time of a blob's status change now. (Not by `utime`: a write that came just before would be sealed.)"""
+def _use(blob: str) -> bool:
+    """Make the time of a blob's status change now; False where it is another user's, or in a store to read only. (Not
+    by `utime`: a write that came just before would be sealed.)"""
     try:
         os.chmod(blob, 0o444)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EACCES, errno.EROFS):  # another user's store, or one to read only
+        if error.errno not in (errno.EPERM, errno.EACCES, errno.EROFS):
             raise
+        return False
+    return True
 
 
 def _hasher(size_bytes: int) -> blake3:
