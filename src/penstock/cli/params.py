@@ -42,6 +42,11 @@ def read_tags(texts: Sequence[str], option: str = "--tag") -> dict[str, str]:
     return {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
+def read_overrides(texts: Sequence[str]) -> dict[str, str]:
+    """Return the artifacts that stand for what steps give, of texts `step=artifact`."""
+    return read_tags(texts, "--override")
+
+
 def read_object(text: str | bytes, what: str) -> dict[str, Any]:
     """Return the JSON object that a text is; raises `RequestError` naming `what` is none."""
     try:

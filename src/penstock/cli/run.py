@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -11,11 +11,12 @@ import click
 import msgspec
 
 import penstock
+from penstock.artifacts import find_run
 from penstock.cli.display import RunDisplay
 from penstock.cli.exits import FAILED, INTERRUPTED
 from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json
-from penstock.cli.params import read_object, read_params, read_tags
+from penstock.cli.params import read_object, read_overrides, read_params, read_tags
 from penstock.cli.where import Where
 from penstock.core.run import StepRun
 from penstock.errors import DeclarationError, UnknownNameError
@@ -29,13 +30,21 @@ if TYPE_CHECKING:  # the project loads every library: not for --help
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.argument("pipeline"),
+    click.argument("pipeline", required=False),
     click.option("-p", "--param", "texts", multiple=True, metavar="NAME=VALUE", help="A parameter: JSON, or a text."),
     click.option("--params", "file", type=click.File("rb"), help="A JSON object of parameters in a file ('-': stdin)."),
     click.option("--only", multiple=True, metavar="STEP", help="Only this step; may be given again, or be a pattern."),
     click.option("--since", multiple=True, metavar="STEP", help="This step and what comes after it."),
     click.option("--until", multiple=True, metavar="STEP", help="This step and what it needs."),
-    click.option("--mode", type=click.Choice(["train", "infer"]), default="train", show_default=True),
+    click.option("--mode", type=click.Choice(["train", "infer"]), help="train (default) or infer."),
+    click.option("--resume", metavar="RUN", help="Go on from this run, as it was asked; what it made counts."),
+    click.option(
+        "--override",
+        "overrides",
+        multiple=True,
+        metavar="STEP=ARTIFACT",
+        help="Take this artifact (a digest, RUN/STEP, NAME@ALIAS) instead of running the step.",
+    ),
     click.option("--engine", help="inline, local or container (default: [engine] default of penstock.toml)."),
 )
 
@@ -49,29 +58,31 @@ def _selecting(command: F) -> F:
 
 @click.command(cls=Command)
 @_selecting
+@click.option("--max-parallel", type=click.IntRange(1), metavar="N", help="Run at most so many steps at once.")
 @click.option("--experiment", default="", help="Put the run into this experiment.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Give the run a tag; may be given again.")
 @click.option("--note", "notes", default="", metavar="TEXT", help="Give the run a note.")
-@click.option("--cause", default="", hidden=True, help="What started the run, as JSON.")
+@click.option("--cause", hidden=True, help="What started the run, as JSON.")
 @click.option("--run-id", default="", hidden=True, help="Record the run under this id, which none may have yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON; the first has the run's id.")
 @click.pass_obj
 def run(
     root: Where,
     /,
-    pipeline: str,
+    pipeline: str | None,
     texts: tuple[str, ...],
     file: IO[bytes] | None,
+    overrides: tuple[str, ...],
     tags: tuple[str, ...],
-    cause: str,
+    cause: str | None,
     as_json: bool,
     **how: Any,
 ) -> None:
     """Run PIPELINE and show how it goes. Exit code 1 if it fails."""
     project = penstock.open(root)
-    params = read_params(_declared(project, pipeline), texts, file)
+    params = read_params(_declared(project, pipeline, how), texts, file)
+    how |= {"tags": read_tags(tags), "override": read_overrides(overrides)}
     how["cause"] = read_object(cause, "--cause") if cause else None
-    how["tags"] = read_tags(tags)
     with _interruptible(), RunDisplay() as display:
         show = _print_event if as_json else display
         ended = project.run(pipeline, **_given(how), on_event=show, **params)
@@ -88,11 +99,19 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def plan(
-    root: Where, /, pipeline: str, texts: tuple[str, ...], file: IO[bytes] | None, as_json: bool, **how: Any
+    root: Where,
+    /,
+    pipeline: str | None,
+    texts: tuple[str, ...],
+    file: IO[bytes] | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    **how: Any,
 ) -> None:
     """Say which steps of PIPELINE a run would run now, and why; nothing is run."""
     project = penstock.open(root)
-    params = read_params(_declared(project, pipeline), texts, file)
+    params = read_params(_declared(project, pipeline, how), texts, file)
+    how["override"] = read_overrides(overrides)
     planned = project.plan(pipeline, **_given(how), **params)
     if as_json:
         print_json(msgspec.to_builtins(planned))
@@ -100,7 +119,13 @@ def plan(
         print_cells(("step", "state", "reason"), [(step.name, step.state, step.reason) for step in planned.steps])
 
 
-def _declared(project: Project | RemoteProject, name: str) -> PipelineFunction | RemotePipeline:
+def _declared(
+    project: Project | RemoteProject, name: str | None, how: Mapping[str, Any]
+) -> PipelineFunction | RemotePipeline:
+    if name is None:
+        if not how["resume"]:
+            raise click.UsageError("name a PIPELINE, or the run to go on from: --resume RUN")
+        name = find_run(project.metadata, how["resume"]).pipeline
     if (
         isinstance(project, penstock.Project)
         and not project.pipelines

@@ -17,6 +17,7 @@ from penstock.pipelines.observed import note, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, check_params, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.replaying import Replay, rebuild, replay
+from penstock.pipelines.resuming import asked, resumable
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import ImageRef, Services
 from penstock.pipelines.starting import START_SECONDS, start_run
@@ -51,6 +52,7 @@ __all__ = [
     "StepFunction",
     "StepMapped",
     "StepStarted",
+    "asked",
     "cancel_run",
     "check_params",
     "compare",
@@ -77,6 +79,7 @@ __all__ = [
     "reap",
     "rebuild",
     "replay",
+    "resumable",
     "run_task",
     "select",
     "start_run",

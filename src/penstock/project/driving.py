@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -16,7 +17,7 @@ from penstock.core.ports import ArtifactStore, Context, MetadataStore
 from penstock.core.run import NamedVersion
 from penstock.engines import open_engine
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines import Event, OnEvent, RunStarted, Services, execute, observe
+from penstock.pipelines import Event, OnEvent, Plan, RunStarted, Services, execute, observe, plan
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
 from penstock.project.images import engine_options, on_engine
@@ -79,18 +80,39 @@ def drive(
     config: Config,
     *,
     engine: str | None = None,
+    max_parallel: int | None = None,
     on_event: OnEvent | None = None,
     **how: Any,
 ) -> str:
     """Run a pipeline to its end on an engine of its own; return the run's id."""
+    if max_parallel is not None and max_parallel < 1:
+        raise DeclarationError(f"max_parallel is {max_parallel}; give how many steps may run at once: 1, 2, ...")
     name = engine or config.engine.default
     placed = on_engine(given, config, name, pipeline)
     members_of(given.artifacts).join(config.project.name or config.root.name, given.context.metadata)
-    opened = open_engine(name, slots=config.engine.slots or None, **engine_options(config, name, given.artifacts))
+    opened = open_engine(
+        name, slots=max_parallel or config.engine.slots or None, **engine_options(config, name, given.artifacts)
+    )
     try:
-        return execute(pipeline, placed, engine=opened, engine_name=name, on_event=on_event, **how).id
+        return execute(pipeline, placed, engine=opened, engine_name=name, on_event=on_event, **_named(how)).id
     finally:
         opened.close()
+
+
+def planned(
+    pipeline: Pipeline, how: Mapping[str, Any], given: Services, config: Config, engine: str | None = None
+) -> Plan:
+    """Say what `drive` would do."""
+    options = {name: value for name, value in _named(how).items() if name in _PLANNED}
+    return plan(pipeline, on_engine(given, config, engine, pipeline), **options)
+
+
+_PLANNED = ("only", "since", "until", "mode", "override", "resume")
+
+
+def _named(how: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave what was not given to the defaults."""
+    return {name: value for name, value in how.items() if value is not None}
 
 
 def drive_apart(

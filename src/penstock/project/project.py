@@ -11,16 +11,17 @@ import pyarrow as pa
 
 from penstock import models, sql
 from penstock.core.model import Model
+from penstock.core.pipeline import Pipeline
 from penstock.core.run import ModelVersion
 from penstock.models import ModelGraph
-from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan, find_runs, plan, reap, trace, why
+from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan, find_runs, reap, why
+from penstock.project.asking import traced_run
 from penstock.project.catalog import ProjectCatalog
 from penstock.project.config import Config, load_config
 from penstock.project.declared import load_pipelines
-from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, project_root, services
+from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, planned, project_root, services
 from penstock.project.experiments import Experiments, compare_runs
 from penstock.project.fitting import fit_pipeline, given_rows, named_rows
-from penstock.project.images import on_engine
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repeating import Repeater
 from penstock.project.repository import Repository
@@ -67,13 +68,16 @@ class Project:
 
     def run(
         self,
-        pipeline: PipelineFunction | str,
+        pipeline: PipelineFunction | str | None = None,
         *,
         only: Names = None,
         since: Names = None,
         until: Names = None,
-        mode: str = "train",
+        mode: str | None = None,
+        resume: Run | str | None = None,
+        override: Mapping[str, Any] | None = None,
         engine: str | None = None,
+        max_parallel: int | None = None,
         experiment: str = "",
         tags: Mapping[str, Any] | None = None,
         notes: str = "",
@@ -88,10 +92,15 @@ class Project:
         `only`, `since` and `until` take names or patterns of steps; `params` are the pipeline's. A step that fails
         fails the run, which is returned: ask its `state`. With `wait=False` it is returned as soon as it is recorded,
         and goes on in a thread: `run.wait()`. A `run_id` that was used before is a `ConflictError`, and nothing runs.
+
+        `resume` is a run that ended: what it was asked for is run again, and all that it made counts. `override` hands
+        over what steps give (`{"clean": table}`, `{"split.train": "latest/split.train"}`), so that they do not run.
+        `max_parallel` is how many steps may run at once.
         """
         reap(self.metadata)
         how: dict[str, Any] = {
             "engine": engine,
+            "max_parallel": max_parallel,
             "on_event": on_event,
             "only": only,
             "since": since,
@@ -100,28 +109,29 @@ class Project:
             "experiment": experiment,
             "tags": tags,
             "notes": notes,
-            "cause": dict(cause or {"kind": "manual"}),
+            "cause": cause,
             "run_id": run_id,
         }
-        traced = trace(self._pipeline(pipeline), params)
+        traced, how = self._asked(pipeline, resume, override, params, how)
         start = drive if wait else drive_apart
         return self.get_run(start(traced, self._services, self.config, **how))
 
     def plan(
         self,
-        pipeline: PipelineFunction | str,
+        pipeline: PipelineFunction | str | None = None,
         *,
         only: Names = None,
         since: Names = None,
         until: Names = None,
-        mode: str = "train",
+        mode: str | None = None,
+        resume: Run | str | None = None,
+        override: Mapping[str, Any] | None = None,
         engine: str | None = None,
         **params: Any,
     ) -> Plan:
         """Say what `run` would do with the same arguments, step by step, and why."""
-        traced = trace(self._pipeline(pipeline), params)
-        placed = on_engine(self._services, self.config, engine, traced)
-        return plan(traced, placed, only=only, since=since, until=until, mode=mode)
+        how = {"only": only, "since": since, "until": until, "mode": mode}
+        return planned(*self._asked(pipeline, resume, override, params, how), self._services, self.config, engine)
 
     def why(self, run: Run | str, step: str) -> str:
         """Say in one line why a step of a run ran, or did not."""
@@ -174,6 +184,17 @@ class Project:
             models=self.models,
             fit_rows=lambda model, rows: self._fit(model, rows, alias=models.CHAMPION),
         )
+
+    def _asked(
+        self,
+        pipeline: PipelineFunction | str | None,
+        resume: Run | str | None,
+        override: Mapping[str, Any] | None,
+        params: Mapping[str, Any],
+        how: Mapping[str, Any],
+    ) -> tuple[Pipeline, dict[str, Any]]:
+        stores: Any = {"metadata": self.metadata, "store": self.artifacts}
+        return traced_run(pipeline, resume, override, params, how, find=self._pipeline, **stores)
 
     def _pipeline(self, pipeline: PipelineFunction | str) -> PipelineFunction:
         if not isinstance(pipeline, str):  # of a script or a notebook: no module of the project has it

@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from penstock import models
+from penstock.core.artifact import Artifact
 from penstock.core.model import Model
 from penstock.core.run import ModelVersion
 from penstock.errors import DeclarationError
@@ -17,7 +18,7 @@ from penstock.models import ModelGraph
 from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan
 from penstock.project.experiments import Experiments
 from penstock.project.registered import RegisteredModels, load_version
-from penstock.project.runs import Run
+from penstock.project.runs import ArtifactView, Run
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.remote.connection import Server, segment
 from penstock.remote.models import model_form, model_path
@@ -52,13 +53,16 @@ class RemoteProject:
 
     def run(
         self,
-        pipeline: AnyPipeline,
+        pipeline: AnyPipeline | None = None,
         *,
         only: Names = None,
         since: Names = None,
         until: Names = None,
-        mode: str = "train",
+        mode: str | None = None,
+        resume: Run | str | None = None,
+        override: Mapping[str, Any] | None = None,
         engine: str | None = None,
+        max_parallel: int | None = None,
         experiment: str = "",
         tags: Mapping[str, Any] | None = None,
         notes: str = "",
@@ -76,28 +80,35 @@ class RemoteProject:
             raise DeclarationError("the cause of a run over REST is the request; say more by tags= or notes=")
         form = {
             "params": params, "only": only, "since": since, "until": until, "mode": mode, "engine": engine,
-            "experiment": experiment, "tags": tags, "notes": notes, "run_id": run_id,
+            "max_parallel": max_parallel, "resume": _id(resume) if resume is not None else None,
+            "override": self._references(override or {}), "experiment": experiment, "tags": tags, "notes": notes,
+            "run_id": run_id,
         }  # fmt: skip
         # A key of its own lets a request that broke off be sent again: there is one run.
         key = {"idempotency-key": str(uuid.uuid4())}
-        path = f"/v1/pipelines/{segment(pipeline_name(pipeline))}/runs"
+        path = f"/v1/pipelines/{segment(self._name(pipeline, resume))}/runs"
         run = self.get_run(self.server.post(path, _given(form), headers=key)["id"])
         return self._followed(run, on_event) if wait else run
 
     def plan(
         self,
-        pipeline: AnyPipeline,
+        pipeline: AnyPipeline | None = None,
         *,
         only: Names = None,
         since: Names = None,
         until: Names = None,
-        mode: str = "train",
+        mode: str | None = None,
+        resume: Run | str | None = None,
+        override: Mapping[str, Any] | None = None,
         engine: str | None = None,
         **params: Any,
     ) -> Plan:
         """Say what `run` would do with the same arguments, step by step, and why."""
-        form = {"params": params, "only": only, "since": since, "until": until, "mode": mode, "engine": engine}
-        planned = self.server.post(f"/v1/pipelines/{segment(pipeline_name(pipeline))}:plan", _given(form))
+        form = {
+            "params": params, "only": only, "since": since, "until": until, "mode": mode, "engine": engine,
+            "resume": _id(resume) if resume is not None else None, "override": self._references(override or {}),
+        }  # fmt: skip
+        planned = self.server.post(f"/v1/pipelines/{segment(self._name(pipeline, resume))}:plan", _given(form))
         return msgspec.convert(planned, Plan)
 
     def why(self, run: Run | str, step: str) -> str:
@@ -178,6 +189,17 @@ class RemoteProject:
         given = rows_or_name(rows)
         return self.sql(as_query(given)) if isinstance(given, str) else given
 
+    def _name(self, pipeline: AnyPipeline | None, resume: Run | str | None) -> str:
+        if pipeline is not None:
+            return pipeline_name(pipeline)
+        if resume is None:
+            raise DeclarationError("run needs a pipeline, or resume=<a run> to go on from one")
+        return self.get_run(_id(resume)).record.pipeline
+
+    def _references(self, override: Mapping[str, Any]) -> dict[str, str]:
+        """Return what stands for steps as the server finds it; tables that are here are sent."""
+        return {step: _reference(self.server, value) for step, value in override.items()}
+
     def _version(self, name: str) -> ModelVersion:
         return models.resolve_version(self.metadata, name)
 
@@ -186,6 +208,17 @@ class RemoteProject:
 
 
 _PAGE = 1000
+
+
+def _reference(server: Server, value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case Artifact():
+            return value.digest
+        case ArtifactView():
+            return value.record.digest
+    return upload(server, value).digest
 
 
 def _given(form: dict[str, Any]) -> dict[str, Any]:

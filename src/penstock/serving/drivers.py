@@ -51,7 +51,9 @@ def _asked(root: Path, options: list[str], what: str, *, seconds: float, given: 
 
 def _options(form: PlanForm) -> list[str]:
     """Return what a form asks for as options of the command line; they have one name each."""
-    options = [f"--mode={form.mode}"]
+    options = [f"--mode={form.mode}"] if form.mode else []
+    options += [f"--resume={form.resume}"] if form.resume else []
+    options += [f"--override={step}={artifact}" for step, artifact in form.override.items()]
     for name in ("only", "since", "until"):
         given = getattr(form, name)
         options += [f"--{name}={each}" for each in ([given] if isinstance(given, str) else given)]
@@ -60,4 +62,5 @@ def _options(form: PlanForm) -> list[str]:
         options += [f"--tag={name}={value}" for name, value in form.tags.items()]
         options += [f"--note={form.notes}"] if form.notes else []
         options += [f"--experiment={form.experiment}"] if form.experiment else []
+        options += [f"--max-parallel={form.max_parallel}"] if form.max_parallel else []
     return options

@@ -18,7 +18,9 @@ class PlanForm(msgspec.Struct, forbid_unknown_fields=True):
     only: Names = []
     since: Names = []
     until: Names = []
-    mode: Literal["train", "infer"] = "train"
+    mode: Literal["train", "infer"] | None = None
+    resume: str = ""
+    override: dict[str, str] = {}
     engine: str = ""
 
 
@@ -26,6 +28,7 @@ class RunForm(PlanForm, forbid_unknown_fields=True):
     """How a pipeline is to be run: what `project.run` takes."""
 
     experiment: str = ""
+    max_parallel: Annotated[int, msgspec.Meta(ge=1)] | None = None
     tags: dict[str, str | int | float] = {}
     notes: str = ""
     run_id: Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")] = ""
