@@ -88,7 +88,7 @@ def test_an_interrupted_run_leaves_the_terminal_as_it_was():
         ),
         ({"preview": {str(name): name for name in range(9)}}, "0 0, 1 1, 2 2, 3 3"),
         ({"preview": {"version": 1, "digest": "d" * 64}}, "version 1"),
-        ({"size_bytes": 2_500_000}, "2.4 MiB"),
+        ({"size_bytes": 2_500_000}, "2.5 MB"),
         ({}, ""),
     ],
 )
@@ -97,8 +97,33 @@ def test_an_artifact_is_told_in_a_few_words(facts, text):
 
 
 @pytest.mark.parametrize(
+    ("kind", "facts", "text"),
+    [
+        ("list", {"items": 3, "of": ["table"], "rows": 1200, "size_bytes": 9}, "3 tables, 1,200 rows"),
+        ("list", {"items": 1, "of": ["model"], "size_bytes": 9}, "1 model"),
+        ("mapping", {"items": 2, "of": ["json", "table"], "size_bytes": 9}, "2 items"),
+        ("metrics", {"values": {"mae": 0.25, "r2": None, "rows": 7}, "size_bytes": 9}, "mae 0.25, rows 7"),
+        ("model", {"evaluation": {"mae": 0.25}, "size_bytes": 9}, "mae 0.25"),
+        ("model", {"evaluation": {}, "size_bytes": 9}, "9 B"),
+        (
+            "figure",
+            {"media_type": "image/svg+xml", "width": 384, "height": 288, "size_bytes": 9},
+            "svg, 384 x 288, 9 B",
+        ),
+        ("figure", {"media_type": "text/html", "size_bytes": 9}, "html, 9 B"),
+        ("array", {"dtype": "float64", "shape": [2, 3], "size_bytes": 48}, "float64 2 x 3, 48 B"),
+        ("folder", {"files": 2, "size_bytes": 9}, "2 files, 9 B"),
+        ("object", {"type": "shapes.Shape", "codec": "shapes:Shape", "size_bytes": 9}, "Shape, 9 B"),
+        ("text", {"preview": "hello", "size_bytes": 5}, "5 B"),
+    ],
+)
+def test_each_kind_of_artifact_is_told_in_its_own_words(kind, facts, text):
+    assert summary(Artifact(digest="d", kind=kind, uri="", facts=facts)) == text
+
+
+@pytest.mark.parametrize(
     ("size_bytes", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 2**30, "5.0 GiB"), (2**41, "2048.0 GiB")],
+    [(0, "0 B"), (1023, "1.0 kB"), (1024, "1.0 kB"), (5 * 2**30, "5.4 GB"), (2**41, "2.2 TB")],
 )
 def test_a_size_has_the_unit_that_fits(size_bytes, text):
     assert size(size_bytes) == text

@@ -229,7 +229,7 @@ def _copy_folder(folder: Path, target: Path) -> None:
     if target.exists():
         raise ConflictError(f"{target} is there already; give a folder that is not")
     try:
-        shutil.copytree(folder, target)
+        shutil.copytree(folder, target, copy_function=shutil.copyfile)  # not its mode: what is kept is read-only
     except OSError as error:
         raise StorageError(f"{target} cannot be written: {error}") from error
 

@@ -7,14 +7,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from penstock.cli.output import STATE_STYLES, duration, print_table, shown, took
+from penstock.cli.output import STATE_STYLES, duration, print_table, size, took
+from penstock.cli.summaries import summary
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run, State, StepRun
 from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepStarted
@@ -30,8 +31,6 @@ _MARKS = {
     "running": "▸",
     "waiting": "·",
 }
-_SHOWN_VALUES = 4
-_LONGEST = 32  # characters of a value that is worth a place in a line: no digests
 
 
 @dataclass(slots=True)
@@ -140,26 +139,3 @@ def _note(step: StepRun, artifacts: Mapping[str, Artifact]) -> str:
     if step.state == "succeeded" and artifacts:
         return ", ".join(filter(None, map(summary, artifacts.values())))
     return step.reason
-
-
-def summary(artifact: Artifact) -> str:
-    """Return what is worth knowing of an artifact in a few words: its rows, its first values (of a list its
-    length), or its size."""
-    facts: dict[str, Any] = artifact.facts
-    if "rows" in facts:
-        return f"{facts['rows']:,} rows"
-    preview = facts.get("preview")
-    if isinstance(preview, dict):
-        plain = {name: len(value) if isinstance(value, list) else value for name, value in preview.items()}
-        values = {name: shown(value) for name, value in plain.items() if isinstance(value, float | int | str)}
-        return ", ".join([f"{name} {text}" for name, text in values.items() if len(text) <= _LONGEST][:_SHOWN_VALUES])
-    return size(facts["size_bytes"]) if "size_bytes" in facts else ""
-
-
-def size(size_bytes: float) -> str:
-    """Return a number of bytes in the unit that fits it."""
-    for unit in ("B", "KiB", "MiB"):
-        if size_bytes < 1024:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1024
-    return f"{size_bytes:.1f} GiB"

@@ -25,6 +25,11 @@ MEDIA_TYPES = {
     "text": "text/plain; charset=utf-8",
     "model": "application/x-tar",
     "table": "application/vnd.apache.arrow.file",
+    "metrics": JSON,
+    "list": JSON,  # of the digests of its items
+    "mapping": JSON,
+    "folder": "application/x-tar",
+    "object": "application/x-tar",
 }
 """Kind of artifact -> what its stored bytes are; any other is bytes."""
 
