@@ -83,6 +83,46 @@ def test_the_annotation_of_a_parameter_decides_in_which_form_it_gets_a_table(wor
     ]  # fmt: skip
 
 
+def test_metrics_are_kept_with_their_values_in_sight(world: World) -> None:
+    @step
+    def judge() -> ps.Metrics:
+        return {"mae": 1.5, "r2": None, "rows": np.int64(3)}
+
+    @step
+    def uses(report: dict[str, Any], again: ps.Metrics) -> float:
+        return report["mae"] + again["mae"]
+
+    outcome = run(world, judge)
+    made = outcome.outputs["result"]
+    assert (made.kind, made.facts["values"]) == ("metrics", {"mae": 1.5, "r2": None, "rows": 3})
+    assert load(world, run(world, uses, report=made, again=made)) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"mae": "low"}, "declares that 'result' is metrics (numbers by name), but gave a dict"),
+        ([1.5], "declares that 'result' is metrics (numbers by name), but gave a list"),
+        ({"mae": float("nan")}, "$.mae is nan"),
+    ],
+)
+def test_what_are_no_metrics_is_an_error(world: World, value: Any, said: str) -> None:
+    @step
+    def judge() -> ps.Metrics:
+        return value
+
+    assert said in run(world, judge).error
+
+
+def test_an_artifact_of_another_kind_than_the_parameter_takes_is_an_error_that_says_both(world: World) -> None:
+    @step
+    def takes(rows: ps.Table) -> int:
+        return rows.num_rows
+
+    error = run(world, takes, rows=stored(world, "no table")).error
+    assert error == "step 's' takes a table as 'rows', but was given a text"
+
+
 def test_a_step_may_return_any_form_of_a_table(world: World) -> None:
     @step
     def relation(rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

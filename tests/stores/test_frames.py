@@ -27,7 +27,16 @@ from penstock.stores import CODECS, LocalArtifactStore
 from penstock.stores.canonical import BATCH_ROWS
 
 BY_KIND: dict[str, Codec] = {codec.kind: codec for codec in CODECS}
-FORMS = ["table", "table:reader", "table:dataset", "table:relation", "table:polars", "table:lazy", "table:pandas"]
+FORMS = [
+    "table",
+    "table:batch",
+    "table:reader",
+    "table:dataset",
+    "table:relation",
+    "table:polars",
+    "table:lazy",
+    "table:pandas",
+]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +92,8 @@ def test_a_table_that_went_through_any_library_is_the_same_artifact(store: Local
 def test_each_form_is_of_its_library(store: LocalArtifactStore) -> None:
     stored = save(ROWS, store)
     classes = [
-        pa.Table, pa.RecordBatchReader, ds.Dataset, duckdb.DuckDBPyRelation, pl.DataFrame, pl.LazyFrame, pd.DataFrame,
+        pa.Table, pa.RecordBatch, pa.RecordBatchReader, ds.Dataset, duckdb.DuckDBPyRelation, pl.DataFrame, pl.LazyFrame,
+        pd.DataFrame,
     ]  # fmt: skip
     for form, cls in zip(FORMS, classes, strict=True):
         assert isinstance(read(stored, store, form), cls)

@@ -19,6 +19,8 @@ KINDS = {
     "pyarrow.lib.Table": "table",
     "penstock.Table": "table",
     "penstock.tables.Table": "table",
+    "pyarrow.RecordBatch": "table:batch",
+    "pyarrow.lib.RecordBatch": "table:batch",
     "pyarrow.RecordBatchReader": "table:reader",
     "pyarrow.lib.RecordBatchReader": "table:reader",
     "pyarrow.dataset.Dataset": "table:dataset",

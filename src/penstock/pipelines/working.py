@@ -17,7 +17,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import CorruptArtifactError, PenstockError, StepError, UnknownNameError
 from penstock.pipelines.declare import StepFunction
-from penstock.pipelines.kinds import base, in_words, inner, is_optional, opened_as, takes
+from penstock.pipelines.kinds import base, fits, in_words, inner, is_optional, opened_as, takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.metrics import logging_metrics, metrics_file
 from penstock.pipelines.observed import observing, portable
@@ -34,6 +34,7 @@ _ALSO = {  # a step that declares a file may give a folder; one that declares a 
     "file": ("folder",),
     "json": COLLECTIONS,
 }
+_HELD_TO = frozenset({"table", "array", "model", "figure", "object", *COLLECTIONS})
 _VALUE_TYPES = {"table": "a table", "json": "a plain value (JSON)", "text": "a text", "file": "the path of a file"}
 
 
@@ -90,9 +91,12 @@ def describe(error: BaseException) -> str:
 
 def opened_arguments(task: Task, store: ArtifactStore, codecs: Mapping[str, Codec]) -> dict[str, Any]:
     """Return what the step's function is called with: artifacts opened as its annotations ask."""
-    opened = {
-        name: _open(value, task.step.kinds.get(name, "any"), store, codecs) for name, value in task.arguments.items()
-    }
+    opened: dict[str, Any] = {}
+    for name, value in task.arguments.items():
+        try:
+            opened[name] = _open(value, task.step.kinds.get(name, "any"), store, codecs)
+        except _OtherKindError as error:
+            raise _error(task, f"takes {error.wanted} as '{name}', but was given {error.given}") from None
     if os.getcwd() != task.context.root:  # a path is one of the project's
         paths = [
             name for name, value in opened.items() if isinstance(value, Path) and task.step.kinds.get(name) == "file"
@@ -117,6 +121,14 @@ def _open(value: Any, kind: str, store: ArtifactStore, codecs: Mapping[str, Code
     return value
 
 
+class _OtherKindError(Exception):
+    """An artifact of another kind than a parameter takes: what it is, is only known now."""
+
+    def __init__(self, given: str, wanted: str) -> None:
+        super().__init__(given, wanted)
+        self.given, self.wanted = in_words(given), in_words(wanted)
+
+
 def _opened(artifact: Artifact, kind: str, store: ArtifactStore, codecs: Mapping[str, Codec]) -> Any:
     if kind == "artifact":
         return artifact
@@ -128,7 +140,10 @@ def _opened(artifact: Artifact, kind: str, store: ArtifactStore, codecs: Mapping
     form = opened_as(artifact.kind, kind)
     if form not in codecs:
         raise UnknownNameError("kind of artifact", form, codecs)
-    return codecs[form].load(artifact, store)
+    value = codecs[form].load(artifact, store)
+    if base(kind) in _HELD_TO and not fits(artifact.kind, base(kind)) and value is not None:
+        raise _OtherKindError(artifact.kind, kind)
+    return value
 
 
 def _ignored(task: Task) -> tuple[str, ...]:

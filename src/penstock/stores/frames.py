@@ -120,6 +120,14 @@ def arrow(path: Path) -> pa.Table:
         return pa.ipc.open_file(file).read_all()
 
 
+def batch(path: Path) -> pa.RecordBatch:
+    """Return a stored table as one batch."""
+    with pa.memory_map(str(path)) as file:
+        opened = pa.ipc.open_file(file)
+        batches = [opened.get_batch(at) for at in range(opened.num_record_batches)]
+        return pa.concat_batches(batches) if batches else pa.RecordBatch.from_pylist([], schema=opened.schema)
+
+
 def reader(path: Path) -> pa.RecordBatchReader:
     """Return a stored table as a stream of batches."""
     opened = pa.ipc.open_file(pa.memory_map(str(path)))
@@ -284,6 +292,7 @@ def _library(name: str) -> Any:
 
 FORMS: dict[str, Callable[[Path], Any]] = {
     "table": arrow,
+    "table:batch": batch,
     "table:reader": reader,
     "table:dataset": dataset,
     "table:relation": relation,
