@@ -93,7 +93,10 @@ def root(root: Path) -> Path:
     return root
 
 
-def test_every_kind_of_value_passes_between_workers_and_is_read_back(project: AnyProject) -> None:
+def test_every_kind_of_value_passes_between_workers_and_is_read_back(
+    project: AnyProject, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root))  # who reads a value of a type has that type's module, a client over REST too
     run = project.run("values")
     assert run.state == "succeeded", run.record.error
     given = {name: run.artifact(name) for name in run.steps}
