@@ -37,10 +37,17 @@ BODIES = [
     b'{"only": {"a": 1}}',
     b'{"keep_runs": 0}',
     b'{"older_than": "soon"}',
+    b'{"when": {"kind": "often"}, "pipeline": "rides"}',
+    b'{"when": {"kind": "cron", "expression": 3}, "pipeline": "rides"}',
+    b'{"when": {"kind": "cron", "expresion": "* * * * *"}, "pipeline": "rides"}',
+    b'{"when": {"kind": "every", "interval": [1]}, "pipeline": "rides"}',
+    b'{"when": {"kind": "event", "type": {}}, "pipeline": "rides", "params": {"a": {"$event": 3}}}',
+    b'{"when": {"kind": "every", "interval": "1d"}, "pipeline": "rides", "max_parallel": 0}',
+    b'{"data": 3}',
 ]
 MEDIA = ["application/json", "application/vnd.apache.arrow.stream", "text/plain", "x", ""]
 VALUES = {"kind": "runs", "name": "km", "version": "2", "what": "km"}
-POSTED = [route.path for route in ROUTES if route.methods & {"POST", "PATCH"}]
+POSTED = [(method, route.path) for route in ROUTES for method in sorted(route.methods & {"POST", "PATCH", "PUT"})]
 
 
 def _path(route: str) -> str:
@@ -66,9 +73,8 @@ def never_run(monkeypatch):
     monkeypatch.setattr(pipelines, "plan_run", refuse)
 
 
-@pytest.mark.parametrize("route", POSTED)
-def test_a_body_that_makes_no_sense_is_the_clients_fault(client, never_run, route):
-    method = "PATCH" if route == "/v1/runs/{id}" else "POST"
+@pytest.mark.parametrize(("method", "route"), POSTED)
+def test_a_body_that_makes_no_sense_is_the_clients_fault(client, never_run, method, route):
     for body in BODIES:
         for media in MEDIA:
             _sound(client.request(method, _path(route), content=body, headers={"content-type": media}))

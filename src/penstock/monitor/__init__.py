@@ -3,8 +3,10 @@
 from penstock.monitor.arriving import Received, fire, receive
 from penstock.monitor.cloud_events import CloudEvent, matches, read_http, read_structured
 from penstock.monitor.declare import (
+    NamedPipeline,
     TriggerDeclaration,
     When,
+    arguments_of,
     as_trigger,
     cron,
     event,
@@ -15,6 +17,7 @@ from penstock.monitor.declare import (
     on,
     read_params,
     run_finished,
+    when_of,
 )
 from penstock.monitor.firing import cause_of
 from penstock.monitor.monitor import Monitor
@@ -26,10 +29,12 @@ __all__ = [
     "SCHEDULED",
     "CloudEvent",
     "Monitor",
+    "NamedPipeline",
     "Received",
     "Services",
     "TriggerDeclaration",
     "When",
+    "arguments_of",
     "as_trigger",
     "cause_of",
     "cron",
@@ -53,4 +58,5 @@ __all__ = [
     "remove",
     "resume",
     "run_finished",
+    "when_of",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -128,6 +129,36 @@ def run_finished(pipeline: NamedPipeline | str, *, state: str = "succeeded") -> 
     return When(
         kind="run_finished", spec=FrozenMap({"pipeline": _name(pipeline), "state": _one_of(state, states, "state")})
     )
+
+
+WHENS: dict[str, Callable[..., When]] = {
+    "every": every,
+    "cron": cron,
+    "new_file": new_file,
+    "event": event,
+    "new_artifact": new_artifact,
+    "run_finished": run_finished,
+}
+"""What makes a trigger fire, by the name of its kind."""
+_ARGUMENTS = {"seconds": "interval", "debounce_seconds": "debounce"}
+
+
+def arguments_of(when: When) -> dict[str, Any]:
+    """Return the arguments that the function of a kind takes to give this."""
+    return {_ARGUMENTS.get(name, name): value for name, value in when.spec.items()}
+
+
+def when_of(kind: str, arguments: Mapping[str, Any]) -> When:
+    """Return what a kind and the arguments of its function say: the other direction of `arguments_of`."""
+    make = WHENS[_one_of(kind, tuple(WHENS), "kind of trigger")]
+    known = inspect.signature(make).parameters
+    for name in arguments:
+        if name not in known:
+            raise UnknownNameError("argument", name, known, within=f"{kind}()")
+    missing = [name for name, each in known.items() if each.default is each.empty and name not in arguments]
+    if missing:
+        raise DeclarationError(f"{kind}() needs {', '.join(missing)}")
+    return make(**arguments)
 
 
 def event_data(path: str, *, default: Any = _NONE) -> EventData:

@@ -52,6 +52,8 @@ ROUTES = [
     Route("/v1/triggers/{name}:fire", triggers.fire_trigger, methods=["POST"]),
     Route("/v1/triggers/{name}/firings", triggers.list_firings),
     Route("/v1/triggers/{name}", triggers.show_trigger),
+    Route("/v1/triggers/{name}", triggers.put_trigger, methods=["PUT"]),
+    Route("/v1/triggers/{name}", triggers.remove_trigger, methods=["DELETE"]),
     Route("/v1/events", triggers.receive_events, methods=["POST"]),
     Route("/v1/experiments", runs.list_experiments),
     Route("/v1/compare", runs.compare_runs),

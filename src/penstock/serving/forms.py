@@ -86,6 +86,19 @@ class GcForm(msgspec.Struct, forbid_unknown_fields=True):
     grace: str | float | None = None
 
 
+class TriggerForm(msgspec.Struct, forbid_unknown_fields=True):
+    """When a pipeline is to run: `kind` and the arguments of its function, {"kind": "cron", "expression": "0 3 * * *"};
+    in `params`, {"$event": ["key"], "default": []} stands for a value of the event's data."""
+
+    when: dict[str, Any]
+    pipeline: str
+    params: dict[str, Any] = {}
+    experiment: str = ""
+    mode: str = "train"
+    max_parallel: int = 1
+    when_full: str = "queue"
+
+
 class RowsForm(msgspec.Struct, forbid_unknown_fields=True):
     """Rows by name: a declared table, a query, or `artifact:<digest>`."""
 

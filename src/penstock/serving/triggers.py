@@ -10,11 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from penstock.errors import PenstockError
-from penstock.monitor import Monitor, read_http
+from penstock.errors import PenstockError, RequestError
+from penstock.monitor import Monitor, read_http, read_params, when_of
 from penstock.project.triggers import FiringView, TriggerView
 from penstock.serving.bodies import decoded, read_body
-from penstock.serving.forms import FireForm, PauseForm
+from penstock.serving.forms import FireForm, PauseForm, TriggerForm
 from penstock.serving.parameters import parameters, whole_number
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
@@ -40,6 +40,33 @@ def list_triggers(request: Request) -> Response:
 def show_trigger(request: Request) -> Response:
     """GET /v1/triggers/{name}."""
     return json_answer(_shown(_trigger(request)))
+
+
+async def put_trigger(request: Request) -> Response:
+    """PUT /v1/triggers/{name}: run a pipeline whenever something happens; one of that name is changed."""
+    served, name = serving(request), request.path_params["name"]
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), TriggerForm)
+    arguments = {key: value for key, value in form.when.items() if key != "kind"}
+
+    def put() -> dict[str, Any]:
+        try:
+            when = when_of(str(form.when.get("kind", "")), arguments)
+            params = read_params(form.params)
+        except (TypeError, ValueError, AttributeError, KeyError) as error:  # of a value that is of another type
+            raise RequestError(f"that is no trigger: {error}") from error
+        how = {each: getattr(form, each) for each in ("experiment", "mode", "max_parallel", "when_full")}
+        return _shown(served.project.triggers.on(when, form.pipeline, name=name, params=params, **how))
+
+    shown = await run_in_threadpool(put)
+    served.monitor.wake()
+    return json_answer(shown)
+
+
+def remove_trigger(request: Request) -> Response:
+    """DELETE /v1/triggers/{name}: forget it, but for its history."""
+    trigger = _trigger(request)
+    trigger.remove()
+    return json_answer({"name": trigger.name})
 
 
 def list_firings(request: Request) -> Response:
