@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,20 @@ def test_a_step_sees_and_may_do_little(
     assert seen["interfaces"] == ["lo"]
     assert seen["processes"] < 10
     assert seen["secret"] is None
+
+
+def read_secrets(mine: ps.Secret, file: str) -> list[Any]:
+    print("the secret is", mine.get())
+    return [len(mine.get()), Path(file).read_text(), "OTHER" in os.environ]
+
+
+def test_a_step_gets_its_own_secrets_and_no_others(engine: Engine, tmp_path: Path):
+    file = tmp_path / "secrets.toml"
+    file.write_text('MINE = "abracadabra"\nOTHER = "not for this one"\n')
+    task = make_task(tmp_path, read_secrets, mine=ps.secret("MINE"), file=str(file))
+    task = replace(task, context=replace(task.context, secrets={"": str(file)}))
+    assert value(engine, task) == [11, "", False]
+    assert task.log.read_text() == "the secret is ***\n"
 
 
 def interfaces() -> list[str]:
@@ -265,6 +280,7 @@ def test_a_pipeline_in_containers_survives_a_kill_and_is_up_to_date_then(
     run = project.run("sums", wait=False)
     limit = time.monotonic() + PATIENCE_SECONDS
     while not (marks / "began").exists():
+        assert run.state == "running", run.steps["numbers"].record.error
         assert time.monotonic() < limit
         time.sleep(0.05)
     state = root / ".penstock" / "containers"

@@ -147,7 +147,7 @@ class ContainerEngine:
             log="",
             import_path=tuple(task.paths) if inside else (*task.paths, *sys.path),
             directory=task.context.root,
-            environment=dict(self._given.environment) if inside else {},
+            environment=self._given.environment | launching.secrets_of(task) if inside else {},
             share=Share(cpus=needs.cpus or 1.0, memory_bytes=needs.memory_bytes or 0),
             cpus=needs.cpus,
             timeout_seconds=needs.timeout_seconds,
@@ -255,7 +255,8 @@ class ContainerEngine:
         if result is None:
             return cancelled(item.task.id, item.submitted) if item.kill_at is not None else _lost(item, exit_code, said)
         limit = item.start.share.memory_bytes
-        if result.cause == "out of memory" and limit:  # the kernel was faster than we
+        if limit and result.oom_kills and result.cause in ("", "out of memory"):
+            # The kernel was faster than we; it may have killed a process that the step had started, and the step failed.
             result = replace(result, cause="memory", peak_memory_bytes=max(result.peak_memory_bytes, limit))
         outcome = outcome_of(result.ended(item.task.id), result.outcome, item.start)
         exchanges.collect_beside(item.exchange, item.task.log)

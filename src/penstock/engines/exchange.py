@@ -28,14 +28,16 @@ _START_TICKS = 19  # place in /proc/<pid>/stat after the process's name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the process in the container says of its end: `Ended`, with the outcome as a value. It travels as JSON,
-    because reading a pickle would let the container run code out here."""
+    """What the process in the container says of its end: `Ended`, with the outcome as a value, and how many processes
+    the kernel killed meanwhile because memory ran out. It travels as JSON, because reading a pickle would let the
+    container run code out here."""
 
     exit_code: int
     cause: Cause
     started: float
     peak_memory_bytes: int
     outcome: Outcome | None
+    oom_kills: int = 0
 
     def ended(self, task: str) -> Ended:
         """Return it as the engines explain it."""
@@ -89,8 +91,10 @@ class Exchange:
         (self.folder / "start").write_bytes(pickle.dumps(start))
 
     def read_start(self) -> Start:
-        """Return what is to be done; only the process inside may ask."""
-        start: Start = pickle.loads((self.folder / "start").read_bytes())  # noqa: S301  # the engine wrote it
+        """Return what is to be done, once: it may hold secrets. Only the process inside may ask."""
+        file = self.folder / "start"
+        start: Start = pickle.loads(file.read_bytes())  # noqa: S301  # the engine wrote it
+        file.unlink()
         return start
 
     def write_result(self, result: Result) -> None:

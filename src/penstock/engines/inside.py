@@ -17,7 +17,7 @@ from pathlib import Path
 from penstock.core.ports import Outcome
 from penstock.engines.calling import failed
 from penstock.engines.exchange import Exchange, Result
-from penstock.engines.machine import Capacity
+from penstock.engines.machine import Capacity, oom_kills
 from penstock.engines.messages import Cancel, Ended, Inbox, Start, packed
 from penstock.engines.template import Template
 from penstock.engines.worker import adopt_orphans
@@ -38,11 +38,12 @@ def main(folder: str, version: str, grace_seconds: float) -> None:
         return
     path = (*start.import_path, *sys.path)
     start = replace(start, import_path=path, environment=dict(os.environ) | start.environment)
+    before = oom_kills()
     control, template = _fork_template(grace_seconds)
     signal.signal(signal.SIGTERM, lambda *_: _shut(control))  # to process 1 it means nothing without a handler
     ended = _drive(start, control)
     if ended is not None:
-        exchange.write_result(_result(ended))
+        exchange.write_result(_result(ended, oom_kills() - before))
     control.close()
     os.waitpid(template, 0)
 
@@ -89,7 +90,7 @@ def _drive(start: Start, control: socket.socket) -> Ended | None:
                         return message
 
 
-def _result(ended: Ended) -> Result:
+def _result(ended: Ended, killed: int) -> Result:
     outcome: Outcome | None = pickle.loads(ended.outcome) if ended.outcome else None  # noqa: S301  # our worker wrote it
     return Result(
         exit_code=ended.exit_code,
@@ -97,6 +98,7 @@ def _result(ended: Ended) -> Result:
         started=ended.started,
         peak_memory_bytes=ended.peak_memory_bytes,
         outcome=outcome,
+        oom_kills=killed,
     )
 
 

@@ -16,6 +16,7 @@ from penstock.core.ports import Task
 from penstock.engines.exchange import EXCHANGE, Exchange
 from penstock.errors import DeclarationError
 from penstock.images import Runtime
+from penstock.secrets import Secret
 
 NOBODY = 65534
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -69,6 +70,9 @@ def command(
     ]  # fmt: skip
     for mount in mounts:
         options += ["--mount", _mount(mount)]
+    for file in map(Path, task.context.secrets.values()):
+        if file.is_file() and _is_seen(file, {mount.path for mount in mounts}, hidden=exchange.folder):
+            options += ["--mount", f"type=bind,source={os.devnull},{_field('target', file)},readonly=true"]
     state = Path(task.context.root, _STATE)
     if state.is_dir():  # other runs, their logs and records are none of a step's business
         empty = "rw,noexec,nosuid,nodev,size=1m,mode=0755"
@@ -88,6 +92,12 @@ def seen(task: Task, exchange: Exchange, mounts: Sequence[Mount]) -> list[Mount]
         if path not in found and not _is_seen(path, found, hidden=root / _STATE):
             found[path] = Mount(path)
     return [found[path] for path in sorted(found)]
+
+
+def secrets_of(task: Task) -> dict[str, str]:
+    """Return the secrets among a task's arguments by name: its container gets these, and no others."""
+    found = {each.name: each.find(task.context.secrets) for each in _secrets(task.arguments.values())}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def unreadable(mounts: Iterable[Mount]) -> Path | None:
@@ -132,10 +142,14 @@ def _limits(needs: Needs) -> list[str]:
 
 
 def _mount(mount: Mount) -> str:
-    """Return the option of a mount, which is a line of CSV."""
-    fields = ["type=bind", f"source={mount.path}", f"target={mount.path}"]
-    fields += [] if mount.writable else ["readonly=true"]
-    return ",".join('"' + field.replace('"', '""') + '"' if set(field) & set(',"') else field for field in fields)
+    fields = ["type=bind", _field("source", mount.path), _field("target", mount.path)]
+    return ",".join(fields if mount.writable else [*fields, "readonly=true"])
+
+
+def _field(name: str, path: Path) -> str:
+    """Return a field of the option of a mount, which is a line of CSV."""
+    text = f"{name}={path}"
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"') else text
 
 
 def _is_seen(path: Path, found: Container[Path], *, hidden: Path) -> bool:
@@ -146,6 +160,17 @@ def _is_seen(path: Path, found: Container[Path], *, hidden: Path) -> bool:
         if above == hidden:
             return False
     return False
+
+
+def _secrets(values: Iterable[Any]) -> Iterator[Secret]:
+    for value in values:
+        match value:
+            case Secret():
+                yield value
+            case list() | tuple() | set() | frozenset():
+                yield from _secrets(value)
+            case Mapping():
+                yield from _secrets(value.values())
 
 
 def _store(uri: str) -> Iterator[Path]:
@@ -164,5 +189,5 @@ def _files(values: Iterable[Any]) -> Iterator[Path]:
                 yield value.absolute()
             case list() | tuple():
                 yield from _files(value)
-            case dict():
+            case Mapping():
                 yield from _files(value.values())

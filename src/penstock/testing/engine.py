@@ -47,7 +47,7 @@ class EngineContract:
         assert outcome.task == "t1"
         assert outcome.state == "succeeded"
         assert outcome.outputs["result"].digest == "(3, 1)"
-        assert outcome.observed == {"file:/a": "b"}
+        assert outcome.observed == {"file:a": "b"}
         assert engine.wait(0) == []
 
     def test_waiting_for_nothing_returns_at_once(self, engine: Engine) -> None:
