@@ -256,7 +256,7 @@ class ContainerEngine:
             return cancelled(item.task.id, item.submitted) if item.kill_at is not None else _lost(item, exit_code, said)
         limit = item.start.share.memory_bytes
         if limit and result.oom_kills and result.cause in ("", "out of memory"):
-            # The kernel was faster than we; it may have killed a process that the step had started, and the step failed.
+            # The kernel was faster than we; it may have killed a process that the step had started.
             result = replace(result, cause="memory", peak_memory_bytes=max(result.peak_memory_bytes, limit))
         outcome = outcome_of(result.ended(item.task.id), result.outcome, item.start)
         exchanges.collect_beside(item.exchange, item.task.log)
