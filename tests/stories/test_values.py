@@ -56,11 +56,12 @@ def numbers(counts: ps.Table) -> ps.Table:
     return counts.select(["flights"])
 
 @ps.step
-def site(counts: ps.Table, figure: ps.Figure) -> Path:
-    Path("made").mkdir(exist_ok=True)
-    figure.save("made/plot.svg")
-    Path("made/index.html").write_text("<p>report</p>")
-    return Path("made").resolve()
+def site(counts: ps.Table, figure: ps.Figure, context: ps.Context) -> Path:
+    made = Path(context.root, "made")
+    made.mkdir(exist_ok=True)
+    figure.save(made / "plot.svg")
+    (made / "index.html").write_text("<p>report</p>")
+    return made
 
 @ps.step
 def listed(folder: Path) -> list[str]:
