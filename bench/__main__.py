@@ -15,7 +15,7 @@ import msgspec
 
 from bench.measure import Figure
 
-NAMES = ("start", "steps", "containers", "one_row", "http_predict", "many_rows", "create_model")
+NAMES = ("start", "steps", "workers", "containers", "one_row", "http_predict", "many_rows", "create_model")
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 

@@ -70,6 +70,12 @@ class LocalEngine:
         """How many tasks run at once."""
         return self._capacity.tasks
 
+    def warm_up(self, entry: str) -> None:
+        """Start the template, if it does not run, and wait until it has loaded what tasks of that entry need."""
+        template = self._template = self._template or _start_template(self._capacity, self._grace_seconds, entry)
+        while self._template is template and not template.has_spoken:
+            self._receive(template, None)
+
     def submit(self, task: Task) -> None:
         """Start a task, or queue it until there is room for what it asks for."""
         needs = task.step.needs
@@ -129,7 +135,8 @@ class LocalEngine:
 
     def _say(self, message: Message) -> None:
         if self._template is None:
-            self._template = _start_template(self._capacity, self._grace_seconds)
+            entry = next((each.start.entry for each in self._under_way.values()), "")
+            self._template = _start_template(self._capacity, self._grace_seconds, entry)
         self._template.control.settimeout(None)
         try:
             self._template.control.sendall(packed(message))
@@ -206,11 +213,11 @@ def too_much(task: Task, there: Capacity, *, engine: str) -> str:
     return ""
 
 
-def _start_template(there: Capacity, grace_seconds: float) -> _Template:
+def _start_template(there: Capacity, grace_seconds: float, entry: str) -> _Template:
     ours, theirs = socket.socketpair()
     errors = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the template
     room = f"Capacity(tasks={there.tasks}, cpus={there.cpus!r}, memory_bytes=float({str(there.memory_bytes)!r}))"
-    call = f"template.main({theirs.fileno()}, {os.getpid()}, {room}, {grace_seconds!r})"
+    call = f"template.main({theirs.fileno()}, {os.getpid()}, {room}, {grace_seconds!r}, {entry!r})"
     code = f"from penstock.engines import template; from penstock.engines.machine import Capacity; {call}"
     with theirs:
         process = subprocess.Popen(

@@ -33,12 +33,21 @@ class Start:
     timeout_seconds: float | None
     heartbeat_seconds: float | None
 
+    def packed(self) -> bytes:
+        """Return its bytes, as a worker gets them."""
+        return pickle.dumps(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
     """Stop a task, whether it runs or waits."""
 
     task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The template has loaded its libraries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +71,7 @@ class Ended:
     peak_memory_bytes: int
 
 
-Message: TypeAlias = Start | Cancel | Started | Ended
+Message: TypeAlias = Start | Cancel | Ready | Started | Ended
 
 
 def packed(message: Message) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 import threading
@@ -19,25 +20,29 @@ class Pulse:
     or whose native code keeps the lock shows no life; one that computes, sleeps or waits in the usual way does.
     """
 
-    def __init__(self, limit_seconds: float) -> None:
-        self.limit_seconds = limit_seconds
+    def __init__(self) -> None:
         self._page = mmap.mmap(-1, _COUNT.size)
-        self._seen, self._since = 0, time.monotonic()
+        self._seen, self._since, self._limit_seconds = 0, 0.0, math.inf
 
-    def start(self) -> None:
-        """In the worker: beat from now on."""
-        threading.Thread(target=self._beat, name="penstock-pulse", daemon=True).start()
+    def start(self, limit_seconds: float) -> None:
+        """In the worker: beat from now on, often enough for that limit."""
+        every = min(_SECONDS, limit_seconds / 4)
+        threading.Thread(target=self._beat, args=(every,), name="penstock-pulse", daemon=True).start()
+
+    def expect(self, limit_seconds: float) -> None:
+        """In the template: take it for gone where no beat comes for so long from now on."""
+        self._since, self._limit_seconds = time.monotonic(), limit_seconds
 
     def is_gone(self, now: float) -> bool:
         """In the template: tell whether the last beat is longer ago than the limit; `now` is monotonic."""
         (count,) = _COUNT.unpack_from(self._page)
         if count != self._seen:
             self._seen, self._since = count, now
-        return now - self._since > self.limit_seconds
+        return now - self._since > self._limit_seconds
 
-    def _beat(self) -> NoReturn:
+    def _beat(self, every_seconds: float) -> NoReturn:
         count = 0
         while True:
             count += 1
             _COUNT.pack_into(self._page, 0, count)
-            time.sleep(min(_SECONDS, self.limit_seconds / 4))
+            time.sleep(every_seconds)

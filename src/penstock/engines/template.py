@@ -14,7 +14,6 @@ import selectors
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections import deque
 from contextlib import suppress
@@ -25,17 +24,14 @@ from typing import BinaryIO
 from penstock.engines.calling import failed
 from penstock.engines.families import children, descendants, memory_used
 from penstock.engines.machine import Capacity, Share, oom_kills
-from penstock.engines.messages import Cancel, Cause, Ended, Inbox, Message, Start, Started, packed
+from penstock.engines.messages import Cancel, Cause, Ended, Inbox, Message, Ready, Start, Started, packed
 from penstock.engines.pulse import Pulse
-from penstock.engines.worker import adopt_orphans, read_outcome, run_and_exit
+from penstock.engines.recruits import Recruits
+from penstock.engines.worker import adopt_orphans, forget_exit_functions, read_outcome
 from penstock.secrets import is_pump
 
 LIBRARIES = ("cloudpickle", "msgspec", "numpy", "numpy.random", "pyarrow", "pyarrow.compute", "duckdb")
 """Loaded before the first fork, where installed."""
-
-LATER = frozenset({"pandas", "scipy", "sklearn", "lightgbm"})
-"""Loaded once a worker has loaded them (pyarrow does so with pandas), so that the next one finds them. Only what starts
-no thread when it is imported may stand here: threads do not survive a fork."""
 
 _RECEIVE_BYTES = 1 << 20
 _LOOK_SECONDS = 0.1
@@ -69,6 +65,7 @@ class Template:
     def __init__(self, control: socket.socket, *, engine_pid: int, capacity: Capacity, grace_seconds: float) -> None:
         self._control, self._capacity, self._grace = control, capacity, grace_seconds
         self._workers: dict[int, _Worker] = {}
+        self._recruits = Recruits()
         self._queue: deque[Start] = deque()
         self._inbox, self._outbox = Inbox(), bytearray()
         self._closing = False
@@ -84,6 +81,8 @@ class Template:
 
     def serve(self) -> None:
         """Run until the engine is gone and no worker is left."""
+        self._say(Ready())
+        self._send()
         while not self._closing or self._workers or children(os.getpid()):
             for key, _ in self._selector.select(self._seconds_to_next_deadline()):
                 key.data()
@@ -91,7 +90,7 @@ class Template:
             self._enforce_deadlines()
             self._fill_slots()
             self._send()
-            self._load_one()
+            self._get_ready()
 
     def _receive(self) -> None:
         try:
@@ -128,36 +127,43 @@ class Template:
                 break
             self._fork(self._queue.popleft())
 
-    def _load_one(self) -> None:
-        """Load one of the modules that workers had to load by themselves: between two messages, so that none waits."""
+    def _get_ready(self) -> None:
+        """Between two messages, when nobody waits: load one of the modules that workers had to load by themselves, and
+        once all are loaded have the next worker wait for its task."""
         if self._to_load:
             module = next(iter(self._to_load))
             del self._to_load[module]
             with suppress(Exception):  # the worker could; if we cannot, the next worker does it again
                 import_module(module)
+            self._recruits.dismiss()  # it does not have the module
+        elif not self._closing and self._workers:
+            self._recruits.prepare(ours=self._ours())
+
+    def _ours(self) -> list[int]:
+        return [*self._descriptors, *(worker.outcome.fileno() for worker in self._workers.values())]
 
     def _fork(self, start: Start) -> None:
-        _load(start.entry)
-        template, now = os.getpid(), time.time()
+        if _load(start.entry):
+            self._recruits.dismiss()
+        now = time.time()
         try:
-            outcome = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the worker has been buried
-            pulse = Pulse(start.heartbeat_seconds) if start.heartbeat_seconds else None
-            pid = os.fork()
+            recruit = self._recruits.enlist(start, ours=self._ours())
         except OSError as error:
             reason = f"no worker process could be started: {error}; run fewer steps at once, or free some memory"
             return self._say(_unborn(start.task, pickle.dumps(failed(start.task, reason, started=now))))
-        if pid == 0:
-            for descriptor in (*self._descriptors, *(worker.outcome.fileno() for worker in self._workers.values())):
-                os.close(descriptor)
-            run_and_exit(start, outcome, pulse, template=template, wanted=LATER)
-        with suppress(PermissionError, ProcessLookupError):  # the worker does the same: whoever comes first
-            os.setpgid(pid, pid)
-        deadline = math.inf if start.timeout_seconds is None else time.monotonic() + start.timeout_seconds
-        self._workers[pid] = _Worker(
-            task=start.task, pid=pid, outcome=outcome, started=now, deadline=deadline, share=start.share, pulse=pulse
+        if start.heartbeat_seconds is not None:
+            recruit.pulse.expect(start.heartbeat_seconds)
+        self._workers[recruit.pid] = _Worker(
+            task=start.task,
+            pid=recruit.pid,
+            outcome=recruit.outcome,
+            started=now,
+            deadline=math.inf if start.timeout_seconds is None else time.monotonic() + start.timeout_seconds,
+            share=start.share,
+            pulse=recruit.pulse if start.heartbeat_seconds is not None else None,
         )
         self._look_at = min(self._look_at, time.monotonic() + _LOOK_SECONDS)
-        self._say(Started(task=start.task, pid=pid))
+        self._say(Started(task=start.task, pid=recruit.pid))
 
     def _bury(self) -> None:
         """Take leave of every worker that has ended, and of what it left running."""
@@ -187,7 +193,7 @@ class Template:
     def _bury_orphans(self) -> None:
         """End what workers that are gone had started: also what has left their group or session is ours to bury now."""
         for pid in children(os.getpid()):
-            if pid not in self._workers:
+            if pid not in self._workers and pid != self._recruits.pid:
                 if not is_pump(pid):  # that writes the last words of its step, and ends
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
@@ -254,6 +260,7 @@ class Template:
             self._closing = True
             self._selector.unregister(self._control)
             self._queue.clear()
+            self._recruits.dismiss()
             for worker in self._workers.values():
                 self._stop(worker, "cancelled")
 
@@ -285,24 +292,29 @@ class Template:
         self._close()
 
 
-def main(control: int, engine_pid: int, capacity: Capacity, grace_seconds: float) -> None:
-    """Load the libraries and serve the engine at the other end of the socket `control`."""
+def main(control: int, engine_pid: int, capacity: Capacity, grace_seconds: float, entry: str) -> None:
+    """Load the libraries and what tasks of that entry need, and serve the engine at the other end of `control`."""
     adopt_orphans()
     for library in LIBRARIES:
         with suppress(ImportError):
             import_module(library)
+    _load(entry)
+    forget_exit_functions()
     gc.collect()
     gc.freeze()  # workers share these objects' pages as long as nobody touches them
     served = socket.socket(fileno=control)
     Template(served, engine_pid=engine_pid, capacity=capacity, grace_seconds=grace_seconds).serve()
 
 
-def _load(entry: str) -> None:
-    """Load the entry's module where it is our own, once for all workers; a user's is loaded by each worker anew."""
+def _load(entry: str) -> bool:
+    """Load the entry's module where it is our own, once for all workers; a user's is loaded by each worker anew. Tell
+    whether that was news."""
     module = entry.partition(":")[0]
-    if module.startswith("penstock.") and module not in sys.modules:
-        with suppress(Exception):  # the worker meets the same error, and reports it
-            import_module(module)
+    if not module.startswith("penstock.") or module in sys.modules:
+        return False
+    with suppress(Exception):  # the worker meets the same error, and reports it
+        import_module(module)
+    return True
 
 
 def _unborn(task: str, outcome: bytes, *, cause: Cause = "") -> Ended:

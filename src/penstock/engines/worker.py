@@ -5,13 +5,16 @@ from __future__ import annotations
 import atexit
 import ctypes
 import faulthandler
+import logging
 import os
 import pickle
 import random
 import signal
+import socket
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Set
 from contextlib import suppress
 from pathlib import Path
@@ -28,21 +31,27 @@ from penstock.secrets import guard_output, settle_output
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _C = ctypes.CDLL(None)
 
+LIBRARIES_LATER = frozenset({"pandas", "scipy", "sklearn", "lightgbm"})
+"""Loaded by the template once a worker has loaded them (pyarrow does so with pandas), so that the next one finds them.
+Only what starts no thread when it is imported may stand here: threads do not survive a fork."""
+
 
 class Stopped(BaseException):
     """Raised in a step when it is cancelled or out of time, so that its `finally` blocks run."""
 
 
-def run_and_exit(start: Start, outcome: BinaryIO, pulse: Pulse | None, *, template: int, wanted: Set[str]) -> NoReturn:
-    """In a fresh fork: run the task, write its outcome, end the process. Never returns into the template's code.
+def await_order(orders: socket.socket, outcome: BinaryIO, pulse: Pulse, *, template: int, wanted: Set[str]) -> NoReturn:
+    """In a fresh fork: wait for a task, run it, write its outcome, end the process. Never returns into the template's
+    code.
 
     With the outcome go the names of the modules of the packages `wanted` that the task loaded.
     """
     code, before = 1, set(sys.modules)
     try:
         _become_a_worker(template)
-        if pulse is not None:
-            pulse.start()
+        start = _order(orders)
+        if start.heartbeat_seconds is not None:
+            pulse.start(start.heartbeat_seconds)
         content = _run(start)
         outcome.write(f"{' '.join(_loaded_since(before, wanted))}\n".encode() + content)
         outcome.flush()
@@ -52,6 +61,15 @@ def run_and_exit(start: Start, outcome: BinaryIO, pulse: Pulse | None, *, templa
         code = 0
     finally:
         os._exit(code)
+
+
+def _order(orders: socket.socket) -> Start:
+    with orders, orders.makefile("rb") as file:
+        order = file.read()
+    if not order:
+        os._exit(0)  # the template has no task, or is gone
+    start: Start = pickle.loads(order)  # noqa: S301  # the template wrote it
+    return start
 
 
 def read_outcome(file: BinaryIO) -> tuple[bytes, list[str]]:
@@ -71,6 +89,14 @@ def _loaded_since(before: Set[str], packages: Set[str]) -> list[str]:
             if "site-packages" in parts or "dist-packages" in parts:
                 found.append(name)
     return found
+
+
+def forget_exit_functions() -> None:
+    """In the template: what its libraries want to tidy at its end is no worker's business, and costs each of them a
+    copy of the memory that it touches."""
+    atexit._clear()
+    weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]  # the next one registers anew
+    atexit.register(logging.shutdown)
 
 
 def adopt_orphans() -> None:
