@@ -120,7 +120,7 @@ def test_a_hundred_tasks_leave_no_descriptor_and_no_zombie(engine: LocalEngine, 
     after = value(run(engine, make_task(tmp_path, look_at_the_template)))
     assert after["children"] <= 2  # the task itself, and a recruit for the next one
     assert after["descriptors"] <= before["descriptors"] + 2  # what leads to the recruit
-    assert after["mine"] == before["mine"]
+    assert len(after["mine"]) == len(before["mine"])
     assert open_descriptors() == ours
     assert engine.wait(0) == []
 

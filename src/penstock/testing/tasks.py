@@ -100,7 +100,8 @@ def halt() -> None:
 
 def keep_the_lock() -> None:
     """Wait in native code that keeps Python's lock."""
-    ctypes.PyDLL(None).sleep(600)
+    while True:  # a signal ends the sleep
+        ctypes.PyDLL(None).sleep(600)
 
 
 def sleep(seconds: float) -> None:
