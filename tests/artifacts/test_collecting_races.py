@@ -26,8 +26,12 @@ def parts(rows: ps.Table) -> list[ps.Table]:
     return [rows.slice(start, 2) for start in range(0, rows.num_rows, 2)]
 
 @ps.step
+def sums(part: ps.Table) -> ps.Table:
+    return pa.table({"x": [sum(part["x"].to_pylist())]})
+
+@ps.step
 def total(parts: list[ps.Table]) -> int:
-    return sum(sum(part["x"].to_pylist()) for part in parts)
+    return sum(part["x"][0].as_py() for part in parts)
 
 @ps.step
 def check(total: int, rows: ps.Table, n: int) -> str:
@@ -38,14 +42,14 @@ def check(total: int, rows: ps.Table, n: int) -> str:
 @ps.pipeline
 def counting(n: int = 10):
     rows = numbers(n)
-    check(total(parts(rows)), rows, n)
+    check(total(sums.map(parts(rows))), rows, n)
 """
 
 RUNNER = """
 import sys, json
 import penstock as ps
 project, said = ps.open(sys.argv[1]), []
-for number in range(5):
+for number in range(4):
     run = project.run("counting", n=4 + (number * int(sys.argv[2])) % 3)
     said.append([run.state, run.record.error])
 print(json.dumps(said))
@@ -98,7 +102,7 @@ def test_runs_and_collections_of_two_projects_at_once(folders: tuple[Path, Path]
     finally:
         stop.touch()
     went = [said(collector) for collector in collectors]
-    assert states == [[["succeeded", ""]] * 5] * 3
+    assert states == [[["succeeded", ""]] * 4] * 3
     assert sum(map(int, went)) > 0  # type: ignore[call-overload]  # numbers
     for folder in folders:
         _is_whole(ps.open(folder))
