@@ -89,7 +89,7 @@ def show(root: Where, run: str, as_json: bool) -> None:
         ("tags", tags_text(found)),
         ("notes", found.notes),
         ("params", msgspec.json.encode(found.params, enc_hook=repr).decode()),
-        ("cause", found.cause.get("kind", "")),
+        ("cause", " ".join(str(found.cause[key]) for key in ("kind", "trigger", "occurrence") if key in found.cause)),
         ("error", found.error),
     ):
         if value:

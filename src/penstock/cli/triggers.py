@@ -13,7 +13,7 @@ import msgspec
 
 import penstock
 from penstock.cli.group import Command
-from penstock.cli.output import moment, print_cells, print_json
+from penstock.cli.output import duration, moment, print_cells, print_json
 from penstock.cli.params import parse_value, read_object
 from penstock.project.triggers import FiringView, TriggerView
 
@@ -156,10 +156,26 @@ def run(root: Path) -> None:
 
 def _row(found: TriggerView) -> list[Any]:
     record, newest = found.record, found.firings(1)
-    when = record.spec.get("expression") or record.spec.get("pattern") or record.spec.get("type")
-    when = when or record.spec.get("name") or record.spec.get("pipeline") or f"{record.spec.get('seconds', 0):g} s"
     last, fired = (newest[0].state, moment(newest[0].created)) if newest else ("", "")
-    return [record.name, record.kind, when, record.pipeline, moment(found.next), _state(found), last, fired]
+    return [
+        record.name,
+        record.kind,
+        _when(record.spec),
+        record.pipeline,
+        moment(found.next),
+        _state(found),
+        last,
+        fired,
+    ]
+
+
+def _when(spec: dict[str, Any]) -> str:
+    match spec:
+        case {"expression": str(expression), "zone": str(zone)}:
+            return expression if zone == "UTC" else f"{expression} ({zone})"
+        case {"seconds": float(seconds) | int(seconds)}:
+            return duration(seconds)
+    return str(next(spec[name] for name in ("pattern", "type", "name", "pipeline") if name in spec))
 
 
 def _state(found: TriggerView) -> str:

@@ -24,6 +24,7 @@ LOG = logging.getLogger("penstock.triggers")
 _BLOCK_MILLISECONDS = 1000
 _TAKE_OVER_MILLISECONDS = 60_000  # what a reader that died has not acknowledged goes to another after that
 _AT_ONCE = 100
+_TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": 5, "socket_timeout": 10}
 _BACKOFF_SECONDS, _BACKOFF_MOST = 0.5, 30.0
 
 Receive = Callable[[str, CloudEvent | RequestError], None]
@@ -56,7 +57,7 @@ class StreamReader:
         wait = _BACKOFF_SECONDS
         while not self._stop.is_set():
             try:
-                with redis.Redis.from_url(self._server, decode_responses=True) as client:
+                with redis.Redis.from_url(self._server, decode_responses=True, **_TIMEOUTS) as client:
                     self._make_group(client)
                     wait = _BACKOFF_SECONDS
                     self._follow(client)
