@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, Codec, MetadataStore
-from penstock.core.run import CacheEntry, Run, StepRun
+from penstock.core.run import CacheEntry, Record, Run, StepRun
 from penstock.errors import UnknownNameError
 from penstock.values import COLLECTIONS, is_whole, list_artifact, named_items
 
+R = TypeVar("R", bound=Record)
+
+_AT_ONCE = 10_000  # values in one statement; SQLite takes 32,766
 _RUNS_BACK = 50
 _COMPARED = 6  # runs among which the previous run of a step is looked for, to say what changed
 _OPENED = ("json", "metrics", "text")  # small enough to keep while a run lasts
@@ -31,7 +34,7 @@ class Recall:
         self._before: dict[str, StepRun] | None = None
         self._newest = {step.step: step for step in steps}
         keys = [step.key for step in steps if step.key]
-        self._entries = {entry.key: entry for entry in metadata.find(CacheEntry, key=keys)} if keys else {}
+        self._entries = {entry.key: entry for entry in self._read(CacheEntry, "key", keys)}
         self._missing: set[str] = set()
         self._artifacts: dict[str, Artifact] = {}
         self.artifacts(digest for entry in self._entries.values() for digest in entry.outputs.values())
@@ -51,7 +54,7 @@ class Recall:
     def expect(self, keys: Iterable[str]) -> None:
         """Read the entries of keys that will be asked for, at once."""
         unknown = [key for key in dict.fromkeys(keys) if key not in self._entries]
-        found = self._metadata.find(CacheEntry, key=unknown) if unknown else []
+        found = self._read(CacheEntry, "key", unknown)
         self._entries |= {entry.key: entry for entry in found}
         self._missing = set(unknown) - {entry.key for entry in found}
 
@@ -59,12 +62,16 @@ class Recall:
         """Return the records of those artifacts that have one."""
         wanted = list(digests)
         unknown = [digest for digest in dict.fromkeys(wanted) if digest not in self._artifacts]
-        if len(unknown) == 1:  # one by its identity is several times cheaper than a search
-            found = [self._metadata.get(Artifact, unknown[0])]
-        else:
-            found = list(self._metadata.find(Artifact, digest=unknown)) if unknown else []
-        self._artifacts |= {item.digest: item for item in found if item is not None}
+        found = self._read(Artifact, "digest", unknown)
+        self._artifacts |= {item.digest: item for item in found}
         return {digest: self._artifacts[digest] for digest in wanted if digest in self._artifacts}
+
+    def _read(self, kind: type[R], field: str, wanted: Sequence[str]) -> list[R]:
+        if len(wanted) == 1:  # one by its identity is several times cheaper than a search
+            one = self._metadata.get(kind, wanted[0])
+            return [] if one is None else [one]
+        parts = (list(wanted[start : start + _AT_ONCE]) for start in range(0, len(wanted), _AT_ONCE))
+        return [record for part in parts for record in self._metadata.find(kind, **_equal(field, part))]
 
     def remember(self, artifact: Artifact) -> None:
         """Keep the record of an artifact made just now."""
@@ -117,3 +124,7 @@ class Recall:
             if run in found and found[run].artifacts and all(map(self.has, found[run].artifacts.values())):
                 return found[run]
         return None
+
+
+def _equal(field: str, values: Sequence[str]) -> dict[str, Any]:
+    return {field: values}
