@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from drivers import PATIENCE_SECONDS, book, consistent, gate, make_project, pids_in_book, start
 
+from penstock.core.run import StepRun
+from penstock.stores import open_metadata
+
 RACERS = 8
 
 
@@ -34,7 +37,17 @@ def await_lines(root: Path, count: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("engine", ["inline"])
+def await_waiting(root: Path, count: int) -> None:
+    """Wait until so many runs wait for the one that executes the step."""
+    metadata = open_metadata(f"sqlite:///{root}/.penstock/metadata.db")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while sum("another run" in step.reason for step in metadata.find(StepRun, state="waiting")) < count:
+        assert time.monotonic() < deadline, "the others do not wait"
+        time.sleep(0.02)
+    metadata.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("engine", ["inline", "local"])
 def test_where_the_one_that_executes_is_killed_one_other_takes_over(tmp_path: Path, engine: str) -> None:
     count = RACERS if engine == "inline" else 3
     root, opened = make_project(tmp_path / "project"), gate(count)
@@ -45,6 +58,7 @@ def test_where_the_one_that_executes_is_killed_one_other_takes_over(tmp_path: Pa
         for _ in range(2):
             holder = int(Path(f"/proc/{holder}/stat").read_text().rpartition(")")[2].split()[1])
     assert holder in {racer.process.pid for racer in racers}
+    await_waiting(root, count - 1)
     os.kill(holder, signal.SIGKILL)
     await_lines(root, 2)
     (root / "book.go").touch()

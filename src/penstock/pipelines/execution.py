@@ -56,6 +56,7 @@ class Execution:
         self.lost: set[str] = set()  # steps that gave nothing because something failed: not even an optional input
         self.queue: deque[tuple[str, Verdict]] = deque()
         self.blocked: dict[str, Verdict] = {}
+        self.claimed: set[str] = set()  # blocked before, but the lease of their key is theirs now
         self.under_way: dict[str, tuple[str, Verdict]] = {}
         self.again: list[tuple[float, str, Verdict]] = []  # failed steps to try again: when, which
 
@@ -148,6 +149,7 @@ class Execution:
             elif self.leases.take([verdict.key.digest]):
                 del self.blocked[name]
                 if not self._found(name, verdict):
+                    self.claimed.add(name)
                     self.queue.append((name, verdict))
 
     def _found(self, name: str, verdict: Verdict) -> bool:
@@ -190,7 +192,7 @@ class Execution:
         self.judge.recall.expect(taken)
         ours: list[tuple[str, Verdict]] = []
         for name, verdict in chosen:
-            if self.schedule.steps[name].cache is False or self.record.step(name).attempts:
+            if self.schedule.steps[name].cache is False or self.record.step(name).attempts or name in self.claimed:
                 ours.append((name, verdict))
             elif verdict.key.digest not in taken:
                 self.blocked[name] = verdict
