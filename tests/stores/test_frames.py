@@ -440,3 +440,9 @@ def test_a_large_table_passes_through_a_step_without_ever_being_in_memory(large:
         made, mebibytes = measured(large, form)
         assert made == whole
         assert mebibytes < 60, form
+
+
+def test_a_lazy_frame_over_a_relation_over_a_stored_table_is_kept(store: LocalArtifactStore) -> None:
+    rows = read(save(pa.table({"x": list(range(200_000))}), store), store, "table:relation")
+    plan = rows.filter("x % 2 = 0").pl(lazy=True).filter(pl.col("x") > 10)
+    assert read(save(plan, store), store)["x"].to_pylist() == list(range(12, 200_000, 2))
