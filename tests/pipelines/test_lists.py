@@ -187,3 +187,16 @@ def test_a_list_where_a_table_is_wanted_is_an_error_before_anything_runs(world: 
 
     with pytest.raises(DeclarationError, match=r"takes a table as 'table', but <parts> is a list of tables"):
         world.run(wrong)
+
+
+def test_a_wrong_item_in_a_list_of_references_is_an_error_before_anything_runs(world: World) -> None:
+    @step
+    def text() -> str:
+        return ""
+
+    @pipeline
+    def wrong() -> None:
+        lengths([parts(2)[0], text()])
+
+    with pytest.raises(DeclarationError, match=r"takes a list of tables as 'tables', but <text> is a text"):
+        world.run(wrong)

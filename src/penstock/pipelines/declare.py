@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
@@ -13,7 +13,17 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Condition, Needs, Ref, Step, references
 from penstock.core.units import memory_bytes, seconds
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines.kinds import fits, global_names, in_words, kind_of, named_outputs, output_kinds, takes
+from penstock.pipelines.kinds import (
+    base,
+    fits,
+    global_names,
+    in_words,
+    inner,
+    kind_of,
+    named_outputs,
+    output_kinds,
+    takes,
+)
 from penstock.pipelines.mapping import called_each, mapped_over, whole
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.tracing import current_trace
@@ -319,23 +329,34 @@ def _check_kinds(
         for ref in references(value):
             if ref.step not in steps:
                 raise DeclarationError(f"step '{name}' gets {ref!r} of another pipeline; call that step here too")
-        if isinstance(value, Ref) and not fits(value.type, wanted):
-            raise DeclarationError(
-                f"step '{name}' takes {in_words(wanted)} as '{parameter}', but {value!r} is {in_words(value.type)}"
-                + (
-                    " (a path or the name of a table, known when the pipeline is declared)"
-                    if wanted == "source"
-                    else ""
+        for ref, kind in _placed(value, wanted):
+            if not fits(ref.type, kind):
+                known = " (a path or the name of a table, known when the pipeline is declared)"
+                raise DeclarationError(
+                    f"step '{name}' takes {in_words(wanted)} as '{parameter}', but {ref!r} is {in_words(ref.type)}"
+                    + (known if wanted == "source" else "")
                 )
-            )
-        if wanted in ("table", "model") and isinstance(value, str):
-            hint = f"; write {name}(ps.read({value!r}))" if wanted == "table" else ""
+        if base(wanted) in ("table", "model") and isinstance(value, str):
+            hint = f"; write {name}(ps.read({value!r}))" if base(wanted) == "table" else ""
             raise DeclarationError(
                 f"step '{name}' takes {in_words(wanted)} as '{parameter}', but {value!r} is a text{hint}"
             )
         declared = form.signature.parameters[parameter]
         if not (_deferred(value) or value is declared.default or takes(declared.annotation, form.names, value)):
             raise DeclarationError(f"step '{name}' takes {declared}, but got {value!r} ({type(value).__name__})")
+
+
+def _placed(value: Any, wanted: str) -> Iterator[tuple[Ref, str]]:
+    """Yield the references of an input, each with the kind that is expected where it stands."""
+    match value:
+        case Ref():
+            yield value, wanted
+        case list() | tuple() if base(wanted) == "list":
+            for item in value:
+                yield from _placed(item, inner(wanted))
+        case dict() if base(wanted) == "mapping":
+            for item in value.values():
+                yield from _placed(item, inner(wanted))
 
 
 def _items(value: Any) -> Sequence[Any]:

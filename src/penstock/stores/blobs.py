@@ -32,7 +32,8 @@ class LocalArtifactStore:
       is read through once, and removed if its bytes are not those of its digest.
     - `lock`: held together by all who put or find blobs, alone by who takes some away. Each time that a blob is put or
       found to be there its time of status change becomes now, so that what is in use is not taken away.
-    - `tmp/`: files on their way. What a killed process leaves there is garbage that nothing reads.
+    - `tmp/`: files on their way, and folders unpacked from a blob (`unpacked-<digest>`, shared; made again if deleted).
+      What a killed process leaves there is garbage that nothing reads.
 
     Bytes go to the operating system, not through to the platter (no fsync): after a power cut `has` notices what was
     cut off, and `verify` what was changed.
