@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -24,6 +24,9 @@ from penstock.core.run import DONE, Run, StepRun
 from penstock.core.units import seconds
 from penstock.errors import UnknownNameError
 from penstock.pipelines import LogLine, LogReader, left_out, read_piece, reap
+
+if TYPE_CHECKING:  # the project loads every library: not for --help
+    from penstock.project.runs import StepView
 
 Wanted: TypeAlias = Callable[[LogLine], bool]
 
@@ -48,10 +51,12 @@ def logs(
     root: Where, /, run: str, step: str | None, follow: bool, context: int, times: bool, as_json: bool, **how: Any
 ) -> None:
     """Print what STEP of RUN printed, as it is; without STEP, what all its steps printed, by time."""
-    folder = here(root, "reading logs")
-    metadata = penstock.open(folder).metadata
+    metadata = penstock.open(root).metadata
     found = find_run(metadata, run)
     one = _step(metadata, found, step) if step is not None else None
+    if one is not None and isinstance(root, str) and not (times or context or as_json or any(how.values())):
+        return _print_remote(penstock.open(root).get_run(found.id).steps[one.step], follow=follow)
+    folder = here(root, "reading the log of a whole run, or searching one,")
     if follow and context:
         raise click.UsageError("-C shows lines around those found, which are not there yet with -f; leave one out")
     if one is not None and not (times or as_json or any(how.values())):
@@ -66,6 +71,11 @@ def logs(
     for line in heapq.merge(*(_found(each.read(), wanted, context) for each in readers), key=lambda line: line.time):
         show(line)
     return None
+
+
+def _print_remote(step: StepView, *, follow: bool) -> None:
+    for line in step.follow() if follow else [step.log()]:
+        click.echo(line, nl=follow)
 
 
 def _print_raw(metadata: MetadataStore, root: Path, step: StepRun, *, follow: bool) -> None:

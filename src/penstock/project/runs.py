@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,18 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import DONE, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import DeclarationError, RunError, UnknownNameError
-from penstock.pipelines import Curve, cancel_run, curves, maker, metrics_file, pieces, read_metrics, reap, tag_run
+from penstock.pipelines import (
+    Curve,
+    cancel_run,
+    curves,
+    maker,
+    metrics_file,
+    pieces,
+    read_metrics,
+    read_piece,
+    reap,
+    tag_run,
+)
 from penstock.project.codecs import load_artifact
 from penstock.project.repeating import Repeater, StepVerification
 
@@ -34,6 +45,10 @@ class Recorded(Protocol):
 
     def log(self, step: StepRun) -> str:
         """Return everything that a step printed so far."""
+        ...
+
+    def follow(self, step: StepRun) -> Iterator[str]:
+        """Yield what a step prints, a line at a time, until it has ended."""
         ...
 
     def metrics(self, step: StepRun) -> dict[str, Curve]:
@@ -70,6 +85,23 @@ class LocalRecords:
         """Return what is in the step's log."""
         return b"".join(pieces(self.root / step.log)).decode(errors="replace") if step.log else ""
 
+    def follow(self, step: StepRun) -> Iterator[str]:
+        """Yield the lines of the step's log as they are written."""
+        position, rest = 0, b""
+        while True:
+            piece = read_piece(self.root / step.log, position)
+            position, lines = piece.end, (rest + piece.content).splitlines(keepends=True)
+            rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""  # its end is not written yet
+            yield from (_line(line) for line in lines)
+            if piece.content:
+                continue
+            if step.state in DONE:
+                yield from [_line(rest)] if rest else []
+                return
+            time.sleep(_POLL_SECONDS)
+            self.reap()
+            step = self.metadata.get(StepRun, step.run, step.step) or step  # read before the log: no end is missed
+
     def metrics(self, step: StepRun) -> dict[str, Curve]:
         """Return the recorded metrics; those of a step that runs are read where it writes them."""
         if step.state not in DONE:
@@ -99,6 +131,10 @@ class LocalRecords:
         return self.repeater
 
 
+def _line(content: bytes) -> str:
+    return content.decode(errors="replace").rstrip("\r\n")
+
+
 class StepView:
     """One step of a run."""
 
@@ -125,6 +161,10 @@ class StepView:
     def log(self) -> str:
         """Return everything the step printed; a step that was up to date shows the log of the run that made it."""
         return self._recorded.log(self.record)
+
+    def follow(self) -> Iterator[str]:
+        """Yield what the step prints, a line at a time, as it comes, until the step has ended."""
+        return self._recorded.follow(self.record)
 
     @property
     def metrics(self) -> dict[str, Curve]:

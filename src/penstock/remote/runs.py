@@ -29,6 +29,12 @@ class RemoteRecords:
         """Return everything that a step printed so far."""
         return self.server.content("GET", f"{_path(step)}/log").decode(errors="replace")
 
+    def follow(self, step: StepRun) -> Iterator[str]:
+        """Yield what a step prints, as the server tells it."""
+        for event in self.server.events(f"{_path(step)}/log", final="end"):
+            if event.name != "end":
+                yield event.data
+
     def metrics(self, step: StepRun) -> dict[str, Curve]:
         """Return what a step logged so far, by name."""
         found = self.server.get(f"/v1/runs/{segment(step.run)}/metrics", step=step.step)["metrics"]

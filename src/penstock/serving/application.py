@@ -37,6 +37,7 @@ ROUTES = [
     Route("/v1/pipelines/{name}:plan", pipelines.plan_pipeline, methods=["POST"]),
     Route("/v1/pipelines/{name}/runs", pipelines.create_run, methods=["POST"]),
     Route("/v1/runs", runs.list_runs),
+    Route("/v1/runs/{id}:resume", pipelines.resume_run, methods=["POST"]),
     Route("/v1/runs/{id}:cancel", runs.stop_run, methods=["POST"]),
     Route("/v1/runs/{id}", runs.show_run),
     Route("/v1/runs/{id}", runs.change_run, methods=["PATCH"]),

@@ -46,16 +46,18 @@ def started_once(
     asked: Any,
     start: Callable[[str], dict[str, Any]],
     *,
+    run_id: str = "",
     clock: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """Start a run, or return the one that was started by this key; `start` gets the id that the run is to have.
+    """Start a run, or return the one that was started by this key; `start` gets the id that the run is to have:
+    `run_id`, or a new one.
 
     The id is recorded before the run is started, and only one run can be recorded under it. So there is one run also
     where the same request comes several times at once, or a server dies between the two.
     """
     digest = blake3(msgspec.json.encode(asked, order="deterministic", enc_hook=repr)).hexdigest()
     while True:
-        mine = StartRequest(key=key, asked=digest, run=new_run_id(clock()), created=clock())
+        mine = StartRequest(key=key, asked=digest, run=run_id or new_run_id(clock()), created=clock())
         found = _recorded(metadata, mine)
         if found.created < clock() - KEPT_SECONDS:
             _forget(metadata, found)

@@ -114,6 +114,16 @@ PATHS: dict[str, Json] = {
             failures=(400, 403, 404, 413, 422, 500),
         )
     },
+    "/v1/runs/{id}:resume": {
+        "post": operation(
+            "Go on from a run that failed or was cancelled, as it was asked; what the form says is changed",
+            (_RUN, _IDEMPOTENCY),
+            body=form("RunForm"),
+            status=201,
+            answer=ID,
+            failures=(400, 403, 404, 413, 422, 500),
+        )
+    },
     "/v1/runs/{id}:cancel": {
         "post": operation(
             "Cancel a run", (_RUN,), body=form("CancelForm"), status=202, answer=ID, failures=(400, 403, 404, 409)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +17,7 @@ from penstock.serving.drivers import plan_run, start_run, verify_step as run_ver
 from penstock.serving.errors import reported
 from penstock.serving.forms import PlanForm, RunForm, VerifyForm
 from penstock.serving.idempotency import idempotency_key, started_once
+from penstock.serving.runs import find_run
 from penstock.serving.state import json_answer, serving
 
 
@@ -43,18 +46,29 @@ async def create_run(request: Request) -> Response:
     served, name = serving(request), request.path_params["name"]
     form = decoded(await read_body(request.receive, served.limits.body_bytes), RunForm)
 
-    def start(run_id: str = "") -> dict[str, Any]:
-        return start_run(served.project.root, name, form, run_id=form.run_id or run_id)
-
-    return await started(request, start, asked={"pipeline": name, "form": form})
+    return await _started(request, name, form)
 
 
-async def started(request: Request, start: Callable[..., dict[str, Any]], *, asked: Any) -> Response:
-    """Answer a request that starts a run: one that is sent again under the same `Idempotency-Key` starts no other."""
+async def resume_run(request: Request) -> Response:
+    """POST /v1/runs/{id}:resume: a run that goes on from this one, as it was asked; what the form says is changed."""
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), RunForm)
+    run = await run_in_threadpool(find_run, served.project.metadata, request.path_params["id"])
+    return await _started(request, run.pipeline, msgspec.structs.replace(form, resume=run.id))
+
+
+async def _started(request: Request, pipeline: str, form: RunForm) -> Response:
+    """Start a run; the same request again, under the same `Idempotency-Key`, starts no other."""
+    project = serving(request).project
+
+    def start(run_id: str) -> dict[str, Any]:
+        return start_run(project.root, pipeline, form, run_id=run_id)
+
     if key := idempotency_key(request):
-        said = await run_in_threadpool(started_once, serving(request).project.metadata, key, asked, start)
+        once = partial(started_once, project.metadata, key, {"pipeline": pipeline, "form": form}, start)
+        said = await run_in_threadpool(partial(once, run_id=form.run_id))
     else:
-        said = await run_in_threadpool(start)
+        said = await run_in_threadpool(start, form.run_id)
     return _refused(said, request) or json_answer({"id": said["id"]}, 201, {"location": f"/v1/runs/{said['id']}"})
 
 
