@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from uuid import UUID
+
 import pytest
 
 import penstock as ps
-from penstock.artifacts import Lineage
+from penstock.artifacts import Lineage, openlineage_events
 from penstock.core.artifact import Artifact
 from penstock.core.run import ModelVersion, Run, StepRun
 from penstock.errors import DeclarationError, UnknownNameError
@@ -171,6 +174,21 @@ def test_lineage_goes_on_where_records_are_gone(project: ps.Project) -> None:
     assert ("step prices", "table", "result") in edges(found)
     project.metadata.delete(StepRun, run=run.id, step="report")
     assert project.repository.lineage(report.artifacts["result"], down=False).edges == ()
+
+
+def test_a_lineage_is_told_as_openlineage_events(project: ps.Project) -> None:
+    run = project.run("making")
+    found = project.repository.lineage("latest/report.result", down=False)
+    events = {event["job"]["name"]: event for event in openlineage_events(found, namespace="shop")}
+    assert set(events) == {"making.prices", "making.halves", "making.report"}
+    report = events["making.report"]
+    assert report["eventType"] == "COMPLETE"
+    assert [each["name"] for each in report["outputs"]] == [run.artifact("report").digest]
+    assert {each["name"] for each in report["inputs"]} == {each["name"] for each in events["making.halves"]["outputs"]}
+    assert datetime.fromisoformat(report["eventTime"]).timestamp() == pytest.approx(run.steps["report"].record.ended)
+    assert len({UUID(event["run"]["runId"]) for event in events.values()}) == 3
+    again = project.repository.lineage("latest/report.result", down=False)
+    assert openlineage_events(again, namespace="shop") == list(events.values())
 
 
 def test_what_is_nothing_says_what_there_is(project: ps.Project) -> None:

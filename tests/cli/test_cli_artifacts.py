@@ -117,6 +117,10 @@ def test_lineage_is_a_tree_both_ways(root: Path) -> None:
     assert "nothing became it" not in both
     found = json.loads(said(root, "lineage", "latest", "--json"))
     assert {node["label"] for node in found["nodes"] if node["kind"] == "step"} == {"prices", "words", "folder"}
+    events = [
+        json.loads(line) for line in said(root, "lineage", "latest/words", "--up", "--openlineage", "shop").splitlines()
+    ]
+    assert {event["job"]["name"] for event in events} == {"making.prices", "making.words"}
     assert "no artifact, model or run named 'wordz'" in said(root, "lineage", "wordz", code=2)
 
 

@@ -5,6 +5,7 @@ from penstock.artifacts.finding import find_artifact, find_artifacts, find_run, 
 from penstock.artifacts.keeping import Policy
 from penstock.artifacts.lineage import Edge, Lineage, Node, trace_lineage
 from penstock.artifacts.names import expired, find_named, name_artifact
+from penstock.artifacts.openlineage import openlineage_events
 from penstock.artifacts.starting import find_start
 from penstock.artifacts.usage import Share, Usage, usage
 from penstock.artifacts.versions import MODELS, NAMES, Register, resolve
@@ -32,6 +33,7 @@ __all__ = [
     "find_start",
     "find_step",
     "name_artifact",
+    "openlineage_events",
     "resolve",
     "size_of",
     "trace_lineage",

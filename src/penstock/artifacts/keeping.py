@@ -47,7 +47,7 @@ def what_is_kept(metadata: MetadataStore, store: ArtifactStore, policy: Policy, 
     """Return what a policy keeps of a project, as it is recorded now."""
     all_runs = metadata.find(Run)
     kept = {run.id for run in _kept_runs(all_runs, policy, now)}
-    old = tuple(run.id for run in _old_runs(all_runs, kept, policy, now) if not _is_named(run, metadata))
+    old = tuple({run.id: None for run in _old_runs(all_runs, kept, policy, now)}.keys() - _told_of(metadata))
     runs = frozenset(kept.difference(old))
     digests = set(_roots(metadata, runs, now))
     for artifact in metadata.find(Artifact):
@@ -67,10 +67,10 @@ def _old_runs(runs: list[Run], kept: set[str], policy: Policy, now: float) -> It
             yield run
 
 
-def _is_named(run: Run, metadata: MetadataStore) -> bool:
-    """Tell whether a version of a model or a name says that it comes from a run: its record is their lineage."""
+def _told_of(metadata: MetadataStore) -> set[str]:
+    """Return the runs that versions of models and names say they come from: their records are lineage."""
     versions: list[ModelVersion | NamedVersion] = [*metadata.find(ModelVersion), *metadata.find(NamedVersion)]
-    return any(version.lineage.get("run") == run.id for version in versions)
+    return {version.lineage.get("run", "") for version in versions}
 
 
 def everything(metadata: MetadataStore, store: ArtifactStore) -> set[str]:

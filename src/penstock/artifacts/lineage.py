@@ -175,6 +175,8 @@ def _node(record: Start, history: History) -> Node:
                 "run": record.run,
                 "pipeline": history.pipeline(record.run),
                 "state": record.state,
+                "started": record.started,
+                "ended": record.ended,
                 "parameters": _parts(record, "parameter"),
                 "code": _parts(record, "code"),
                 "key": record.key,

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 import penstock
+from penstock.artifacts import openlineage_events
 from penstock.cli.group import Command
 from penstock.cli.output import print_json, size
 from penstock.cli.where import Where
@@ -24,14 +25,19 @@ _SHOWN_PARAMETERS = 6
 @click.option("--up", "direction", flag_value="up", help="Only what it comes from.")
 @click.option("--down", "direction", flag_value="down", help="Only what came of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print nodes and edges as JSON.")
+@click.option("--openlineage", metavar="NAMESPACE", help="Print OpenLineage run events of this namespace, one a line.")
 @click.pass_obj
-def lineage(root: Where, what: str, direction: str | None, as_json: bool) -> None:
+def lineage(root: Where, what: str, direction: str | None, as_json: bool, openlineage: str | None) -> None:
     """Show what WHAT comes from, and what came of it.
 
     WHAT is a model (bicycle, bicycle@champion, bicycle/3), an artifact (a name, prices@latest, RUN/STEP.OUTPUT, the
     beginning of a digest), RUN/STEP, or a RUN (its id, the beginning of it, or `latest`).
     """
     found = penstock.open(root).repository.lineage(what, up=direction != "down", down=direction != "up")
+    if openlineage is not None:
+        for event in openlineage_events(found, namespace=openlineage):
+            print_json(event)
+        return
     if as_json:
         plain = msgspec.to_builtins(found, enc_hook=repr)
         print_json({**plain, "nodes": list(plain["nodes"].values())})
