@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -30,10 +31,13 @@ HERE = Path(__file__).parent
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("containers")]
 
 
-@pytest.fixture
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of what is under way, which remembers what this host needs."""
-    return tmp_path_factory.getbasetemp() / "containers"
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory, container_image: str) -> Path:
+    """The folder of what is under way. It remembers what this host needs: a first container has found that out, for an
+    engine learns it while it waits, and some of these tests look for what a task does before they wait."""
+    folder = tmp_path_factory.mktemp("containers")
+    find_runtime(state=folder).call("run", "--rm", "--network", "none", container_image, "python3", "-c", "")
+    return folder
 
 
 @pytest.fixture
@@ -296,3 +300,53 @@ def test_a_pipeline_in_containers_survives_a_kill_and_is_up_to_date_then(
     assert {step.state for step in again.steps.values()} == {"up_to_date"}
     assert [path.name for path in state.iterdir() if path.is_dir()] == []
     assert project.plan("sums").up_to_date
+
+
+WRITING = """
+import penstock as ps
+
+@ps.step
+def rows(count: int) -> ps.Table:
+    import numpy as np, pyarrow as pa
+    return pa.table({"n": np.arange(count) % 1009})
+
+@ps.step
+def doubled(rows: ps.Table) -> ps.Table:
+    import pyarrow.compute as pc
+    return rows.append_column("m", pc.multiply(rows["n"], 2))
+
+@ps.pipeline
+def writing(count: int = 3_000_000) -> None:
+    doubled(rows(count))
+"""
+
+
+def test_containers_killed_at_any_moment_leave_a_whole_store_and_the_run_completes_then(
+    tmp_path: Path, container_image: str, monkeypatch: pytest.MonkeyPatch
+):
+    root = tmp_path / "killed"
+    root.mkdir()
+    for folder in (tmp_path, root):
+        folder.chmod(0o755)
+    (root / "writing.py").write_text(WRITING)
+    settings = f'[project]\nmodules = ["writing"]\n[engine]\ndefault = "container"\nimage = "{container_image}"\n'
+    (root / "penstock.toml").write_text(settings)
+    monkeypatch.syspath_prepend(str(root))
+    project = ps.open(root)
+    runtime = find_runtime(state=root / ".penstock" / "containers")
+    delays = random.Random(3)
+    for _ in range(6):
+        run = project.run("writing", wait=False)
+        while run.state == "running" and not (names := names_of_containers(root / ".penstock" / "containers")):
+            time.sleep(0.01)
+        time.sleep(delays.uniform(0.0, 1.5))
+        subprocess.run(runtime.command("kill", *names), capture_output=True, check=False)  # it may have ended by itself
+        run.wait()
+        cas = root / ".penstock" / "artifacts" / "cas"
+        for blob in cas.glob("*/*"):
+            project.artifacts.verify(blob.parent.name + blob.name)
+    run = project.run("writing")
+    assert run.state == "succeeded"
+    result = run.artifact("doubled").load()
+    assert (result.num_rows, result["m"][1008].as_py()) == (3_000_000, 2016)
+    assert [path for path in (root / ".penstock" / "containers").iterdir() if path.name.startswith("penstock-")] == []

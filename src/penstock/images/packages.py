@@ -106,7 +106,9 @@ def fetch(wanted: Wanted, target: Path) -> None:
         raise ContainerError(
             f"the packages of {wanted.file} have to be fetched, but this environment has neither pip nor uv"
         )
-    text = _as_requirements(wanted.file)
+    text = _without_own(_as_requirements(wanted.file))
+    if "--hash=" not in text:  # what is locked says all; what is not says nothing of what penstock needs
+        text = "\n".join([text, *_own_needs(wanted)])
     listed = target / "requirements.txt"
     target.mkdir(parents=True, exist_ok=True)
     listed.write_text(text)
@@ -115,6 +117,20 @@ def fetch(wanted: Wanted, target: Path) -> None:
     listed.unlink()
     if done.returncode:
         raise ContainerError(f"the packages of {wanted.file} cannot be installed: {done.stderr.strip()[-2000:]}")
+
+
+def _without_own(text: str) -> str:
+    """Return requirements without penstock: the one that runs here goes into the image, and no index need have it."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return "\n".join(line for line in lines if not re.match(rf"{_OWN}\b(?!-)", line))
+
+
+def _own_needs(wanted: Wanted) -> Iterator[str]:
+    """Yield what penstock needs, with the extras that are wanted of it."""
+    extras = {"", *(extra for each in wanted.requirements if each.name == _OWN for extra in each.extras)}
+    for needed in map(Requirement, importlib.metadata.distribution(_OWN).requires or ()):
+        if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+            yield f"{needed.name}{needed.specifier}"
 
 
 def _distribution(requirement: Requirement) -> Distribution:
