@@ -26,8 +26,8 @@ check: setup ## Style, types, layers, sizes
 	$(BIN)/lint-imports
 	$(BIN)/python tools/sizes.py
 
-test: setup ## All tests that need no server of another project
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not server"
+test: setup ## All tests that need no server of another project, without the slow ones
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not server and not slow"
 
 servers: setup ## Install what test-all starts (podman), where apt can
 	$(BIN)/python tools/servers.py

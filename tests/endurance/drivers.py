@@ -19,6 +19,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 import sqlalchemy as sa
 
 import penstock as ps
@@ -33,6 +34,7 @@ PIPELINES = '''
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 import numpy as np
@@ -101,6 +103,22 @@ def held(n: int) -> int:
     while not os.path.exists(os.environ["ENDURANCE_BOOK"] + ".go"):
         time.sleep(0.01)
     return n
+
+@ps.step
+def starts_others(n: int) -> int:
+    child = subprocess.Popen(["sleep", "600"])
+    grandchild = subprocess.run(["sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"], stdout=-1).stdout
+    daemon = subprocess.run(["sh", "-c", "setsid sleep 600 >/dev/null 2>&1 & echo $!"], stdout=-1).stdout
+    for pid in (child.pid, int(grandchild), int(daemon)):
+        book = os.open(os.environ["ENDURANCE_BOOK"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(book, f"other {pid}\\n".encode())
+        os.close(book)
+    begins("starts_others")
+    time.sleep(600)
+
+@ps.pipeline
+def starting(n: int = 3):
+    starts_others(n)
 
 @ps.pipeline
 def holding(n: int = 3):
@@ -174,6 +192,11 @@ class Driver:
         self.process.kill()
 
 
+def batches(count: int) -> list[Any]:
+    """Number the batches of kills: the first is for every day, all of them are what `make test-all` runs."""
+    return [pytest.param(number, marks=[pytest.mark.slow] if number else []) for number in range(count)]
+
+
 def gate(count: int) -> Barrier:
     """Return a gate that opens when so many drivers have come."""
     return _FRESH.Barrier(count)
@@ -188,7 +211,7 @@ def make_project(root: Path) -> Path:
 
 def start(
     root: Path,
-    pipeline: str = "story",
+    pipeline: str | None = "story",
     *,
     engine: str = "inline",
     death: Death | None = None,
@@ -208,7 +231,7 @@ def start(
 @dataclass(frozen=True)
 class _Given:
     root: Path
-    pipeline: str
+    pipeline: str | None
     engine: str
     death: Death
     gate: Barrier | None
@@ -275,6 +298,7 @@ class Found:
     """What lies in a store: step -> digests of its outputs, as the cache has them."""
 
     published: dict[str, dict[str, str]]
+    newest_run: str | None
 
 
 def consistent(root: Path) -> Found:
@@ -282,10 +306,10 @@ def consistent(root: Path) -> Found:
     bytes, whatever the cache promises is there, no dead run keeps a lease. Nothing runs beside it."""
     metadata = open_metadata(f"sqlite:///{root}/.penstock/metadata.db")
     reap(metadata)
-    assert metadata.find(Run, state=["running", "waiting"]) == []
-    ended = {run.id for run in metadata.find(Run)}
+    runs = metadata.find(Run, newest_first=True)
+    assert [run for run in runs if run.state in ("running", "waiting")] == []
     assert [step for step in metadata.find(StepRun) if step.state in ("running", "waiting")] == []
-    assert {lease.run for lease in metadata.find(Lease)} <= ended
+    assert {lease.run for lease in metadata.find(Lease)} <= {run.id for run in runs}
     with sqlite3.connect(root / ".penstock/metadata.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
@@ -298,14 +322,18 @@ def consistent(root: Path) -> Found:
             assert metadata.get(Artifact, digest) is not None, f"the artifact of {entry.step} is not recorded"
             store.verify(digest)
     metadata.close()  # type: ignore[attr-defined]
-    return Found(published={entry.step: dict(entry.outputs) for entry in entries})
+    published = {entry.step: dict(entry.outputs) for entry in entries}
+    return Found(published=published, newest_run=runs[0].id if runs else None)
 
 
-def check_resumes(root: Path, reference: dict[str, dict[str, str]], *, pipeline: str = "story", **how: Any) -> None:
-    """Check the store after a kill, run again, and check that this completes, gives what an undisturbed run gave, and
-    ran nothing again that had been published."""
+def check_resumes(root: Path, reference: dict[str, dict[str, str]], *, engine: str = "inline") -> None:
+    """Check the store after a kill, resume the run (or begin, where none was recorded), and check that this completes,
+    gives what an undisturbed run gave, and ran nothing again that had been published."""
     before, lines = consistent(root), len(book(root))
-    told = start(root, pipeline, **how).wait()
+    if before.newest_run is None:
+        told = start(root, "story", engine=engine).wait()
+    else:
+        told = start(root, None, engine=engine, resume=before.newest_run).wait()
     assert told is not None
     assert (told.error, told.state) == ("", "succeeded")
     assert consistent(root).published == reference

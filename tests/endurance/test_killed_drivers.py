@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from drivers import Death, Told, book, check_resumes, consistent, drawing, make_project, start
+from drivers import Death, Told, batches, book, check_resumes, consistent, drawing, make_project, start
 
 BYTES = 1_700_000  # a little more than the largest file that the pipeline writes
 
@@ -33,7 +33,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     return Undisturbed(told, consistent(root).published)
 
 
-@pytest.mark.parametrize("batch", range(8))
+@pytest.mark.parametrize("batch", batches(8))
 @pytest.mark.parametrize("kind", ["file", "statement", "byte"])
 def test_a_driver_that_dies_leaves_a_store_from_which_the_next_run_goes_on(
     undisturbed: Undisturbed, tmp_path: Path, kind: str, batch: int
@@ -48,7 +48,7 @@ def test_a_driver_that_dies_leaves_a_store_from_which_the_next_run_goes_on(
                 assert at > 0.9 * undisturbed.told.moments.get(kind, BYTES) or kind == "byte"
 
 
-@pytest.mark.parametrize("batch", range(5))
+@pytest.mark.parametrize("batch", batches(5))
 @pytest.mark.parametrize("engine", ["inline", "local"])
 def test_a_driver_killed_from_outside_at_any_moment(
     undisturbed: Undisturbed, tmp_path: Path, engine: str, batch: int

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from drivers import Driver, book, consistent, drawing, make_project, start
+from drivers import Driver, batches, book, consistent, drawing, make_project, start
 
 from penstock.core.run import Attempt, StepRun
 from penstock.engines.families import children
@@ -35,7 +35,7 @@ def attempts(root: Path) -> tuple[list[Attempt], list[StepRun]]:
     return found
 
 
-@pytest.mark.parametrize("batch", range(2))
+@pytest.mark.parametrize("batch", batches(2))
 def test_workers_that_are_killed_are_recorded_and_tried_again(
     undisturbed: dict[str, dict[str, str]], tmp_path: Path, batch: int
 ) -> None:
@@ -60,6 +60,7 @@ def template_of(driver: Driver) -> int | None:
     return next(iter(children(driver.process.pid or 0)), None)
 
 
+@pytest.mark.slow
 def test_a_template_that_is_killed_again_and_again_is_replaced(
     undisturbed: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
