@@ -105,6 +105,7 @@ def relation(path: Path) -> duckdb.DuckDBPyRelation:
     connection = duckdb.default_connection()
     with clear_errors(f"cannot read {path}"):
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")  # which would go to the step's log
         ((spills,),) = connection.execute("SELECT current_setting('temp_directory')").fetchall()
         if spills == ".tmp":  # not in the folder of the user's project
             connection.execute(f"SET temp_directory = '{cache_folder() / 'spill'}'")
