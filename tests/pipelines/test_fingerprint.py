@@ -397,3 +397,23 @@ def test_an_input_without_fingerprint_is_an_error_that_names_step_and_parameter(
     error = world.steps(run)["takes"].error
     assert error.startswith("the parameter 'x' of step 'takes': ")
     assert "which has no fingerprint" in error
+
+
+def test_objects_that_know_each_other_are_hashed_once_each() -> None:
+    def family(children: int) -> Plain:
+        parent = Plain([])
+        parent.value = [Plain(parent) for _ in range(children)]
+        return parent
+
+    assert digest_of(family(2)) == digest_of(family(2))
+    assert digest_of(family(2)) != digest_of(family(3))
+
+
+def test_what_is_shared_many_times_takes_no_time() -> None:
+    value: Any = Plain(1)
+    for _ in range(20):
+        value = Plain([value, value])  # a million paths to one number
+    other: Any = Plain(2)
+    for _ in range(20):
+        other = Plain([other, other])
+    assert digest_of(value) == digest_of(value) != digest_of(other)

@@ -29,6 +29,7 @@ from penstock.pipelines.fingerprint_values import BY_REPR, hashed, packed, value
 
 _MISSING = object()
 _DEEPEST = 100
+_SHORT = 128
 _PLAIN = frozenset(BY_REPR)
 _WRAPPERS = ("functools", "penstock.")  # what they wrap is what they are: functools.cache, our own steps
 _CODE = (types.FunctionType, type, types.MethodType, functools.partial)
@@ -89,13 +90,18 @@ class _Walk:
         self.nodes: list[bytes] = []
         self.numbers: dict[int, bytes] = {}
         self.alive: list[Any] = []  # ids stay taken while the walk lasts
+        self.objects: dict[int, bytes] = {}
+        self.open: dict[int, int] = {}  # objects being looked into, and how deep
         self.depth = 0
 
     def token(self, value: Any, where: str) -> bytes:
         """Return the bytes that stand for a value; functions and classes among them by their numbers."""
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise FingerprintError(f"{where} is nested more than {_DEEPEST} deep, or contains itself")
+            raise FingerprintError(
+                f"{where} is nested more than {_DEEPEST} deep, or contains itself; pass it to the step as an input, or "
+                "write ignore=[...] with its name, and depends_on=[...] or version='1' for what it is made of"
+            )
         try:
             return self._token(value, where)
         finally:
@@ -125,7 +131,22 @@ class _Walk:
                 return self.token(wrapped, where)
             if whose:
                 return packed(b"wrapped", (whose.encode(), cls.__qualname__.encode(), self.token(wrapped, where)))
-        return value_token(self, value, where)
+        return value_token(self, value, where) if cls in _HOLDERS else self._once(value, where)
+
+    def _once(self, value: Any, where: str) -> bytes:
+        """An object is looked into once, wherever it is met again, and one that leads back to itself ends there."""
+        if id(value) in self.objects:
+            return self.objects[id(value)]
+        if id(value) in self.open:
+            return b"back %d" % (self.depth - self.open[id(value)])
+        self.open[id(value)] = self.depth
+        try:
+            token = value_token(self, value, where)
+        finally:
+            del self.open[id(value)]
+        self.alive.append(value)
+        self.objects[id(value)] = token if len(token) < _SHORT else b"object:" + hashed((token,)).encode()
+        return self.objects[id(value)]
 
     def library(self, module: str) -> str:
         """Say whose a module is: "" for the user's own; note the version of a distribution."""

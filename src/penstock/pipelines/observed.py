@@ -12,14 +12,14 @@ import stat
 import sys
 import sysconfig
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
+from penstock.pipelines.file_digests import content_digest, remembered
 from penstock.pipelines.fingerprint_code import scan
 from penstock.pipelines.looking import importing_by_name, modules_with, reading_environment
 
@@ -116,38 +116,11 @@ def observe(name: str) -> str:
         return ""
 
 
-def _remembered(digest: Callable[[str], str]) -> Callable[[str, os.stat_result], str]:
-    """Look into a file once as long as its size, time of change and inode stay; but a file changed just now may change
-    again within one tick of its file system's clock."""
-    known: dict[tuple[str, int, int, int], str] = {}
-
-    def remembered(path: str, status: os.stat_result) -> str:
-        state = (path, status.st_size, status.st_mtime_ns, status.st_ino)
-        if state in known:
-            return known[state]
-        found = digest(path)
-        if time.time_ns() - status.st_mtime_ns > _SETTLED_NANOSECONDS:
-            known[state] = found
-        return found
-
-    return remembered
-
-
-_SETTLED_NANOSECONDS = 2 * 10**9
-_LARGE_BYTES = 1 << 20
-
-
-def _content(path: str) -> str:
-    if os.path.getsize(path) < _LARGE_BYTES:
-        return blake3(Path(path).read_bytes()).hexdigest()
-    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
-
-
 def _code(path: str) -> str:
     return scan(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)).digest
 
 
-_DIGESTS = {"file": _remembered(_content), "code": _remembered(_code)}
+_DIGESTS = {"file": remembered(content_digest), "code": remembered(_code)}
 
 
 def _temporary() -> str:
