@@ -91,6 +91,10 @@ FILES = {
         "import duckdb\n@ps.step\ndef f() -> int:\n"
         "    return int(duckdb.sql(\"select sum(x) from 'in/*.csv'\").fetchall()[0][0])",
         "2\n", "3\n", file="in/a.csv", files={"in/a.csv": "x\n1\n2\n"}, reason="file in/a.csv"),
+    "a new CSV that SQL names": Mutation(
+        "import duckdb\n@ps.step\ndef f() -> int:\n"
+        "    return int(duckdb.sql(\"select sum(x) from 'in/*.csv'\").fetchall()[0][0])",
+        "", "x\n5\n", file="in/b.csv", files={"in/a.csv": "x\n1\n2\n"}, reason="the files that match in/*.csv"),
     "a plug-in that another module has loaded": Mutation(
         "import importlib, plug\n" + READ.format("str(importlib.import_module('plug').K)"),
         "K = 1", "K = 2", file="plug.py", files={"plug.py": "K = 1\n"}, reason="code of plug.py"),

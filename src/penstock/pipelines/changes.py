@@ -43,6 +43,8 @@ def observed_change(name: str, before: str, now: str) -> str:
             return f"code of {what}, which it imports, {_happened(before, now)}"
         case "names":
             return f"the files in folder {what}, which it lists, {'changed' if now else 'are gone'}"
+        case "matches":
+            return f"the files that match {what}, which it names, changed"
         case "env":
             return f"environment variable {what}, which it reads, {_happened(before, now, 'is set')}"
     if kind == "codec":

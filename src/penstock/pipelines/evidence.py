@@ -22,11 +22,12 @@ def evidence(key: Key, observed: Mapping[str, str], root: str) -> dict[str, str]
     wrote = {name for name in observed if name.startswith(_WROTE)}
     written = {located(name, root).removeprefix(_WROTE) for name in wrote}
     state = os.path.join(root, ".penstock", "")
-    named = {
-        portable(f"file:{path}", root): observe(f"file:{path}")
-        for path in files_named(key.texts, root)
-        if path not in written and not path.endswith(CODE) and not path.startswith(state)
-    }
+    named: dict[str, str] = {}
+    for text, files in files_named(key.texts, root):
+        data = [path for path in map(os.path.realpath, files) if not path.endswith(CODE) and not path.startswith(state)]
+        looked = [f"file:{path}" for path in data if path not in written]
+        looked += [f"matches:{text}"] if looked and "*" in text else []
+        named |= {portable(name, root): observe(name) for name in looked}
     return {**named, **dict(_kept(key, observed, root))}
 
 

@@ -27,6 +27,7 @@ _MOST_FILES, _MOST_BYTES = 10_000, 1 << 32  # above these, a folder counts by na
 _TOO_MANY = 200_000
 _QUOTED = re.compile(r"""['"]([^'"\n]+)['"]""")
 _LONGEST = 256
+_REGULAR = set("\\^$()|+{}<>=;")
 _STATE = (".penstock", ".git", "__pycache__")
 
 
@@ -60,14 +61,20 @@ def texts_in(text: str) -> Iterator[str]:
             yield one
 
 
-def files_named(texts: Iterable[str], root: str) -> Iterator[str]:
-    """Yield the files that texts name now, as paths or patterns."""
+def files_named(texts: Iterable[str], root: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield what texts name now: the path of a file and that file, or a pattern and the files that match it."""
     for text in sorted(texts):
         for base in dict.fromkeys((root, os.getcwd())):
-            whole = os.path.join(base, text)
-            for path in sorted(glob.glob(whole, recursive=True)) if "*" in text and "**" not in text else [whole]:
-                if os.path.isfile(path) and not path.startswith(_NO_FILES):
-                    yield os.path.realpath(path)
+            whole = os.path.normpath(os.path.join(base, text))
+            matching = glob.glob(whole, recursive=True) if _is_pattern(text) else [whole]
+            files = [path for path in sorted(matching) if os.path.isfile(path) and not path.startswith(_NO_FILES)]
+            if files:
+                yield whole, files
+
+
+def _is_pattern(text: str) -> bool:
+    """Tell whether a text may be a pattern of files; a regular expression is none, nor a walk over everything."""
+    return "*" in text and not text.startswith("**") and not _REGULAR & set(text) and text[-1].isalnum()
 
 
 def shown_path(path: str, root: str) -> str:

@@ -7,12 +7,13 @@ that C++ libraries open by themselves (a Parquet path given as a text) are not s
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from penstock.pipelines.looking import importing_by_name, modules_with, reading_
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", *(f"{Path(path).resolve()}/" for path in {
     sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}))  # fmt: skip
 CODE = (".py", ".pyc", ".so")
-_LOCATED = ("file", "code", "names", "wrote")  # kinds of what is observed that are named by a path
+_LOCATED = ("file", "code", "names", "matches", "wrote")  # kinds of what is observed that are named by a path
 _UNTOLD = ("__pycache__", ".penstock")
 _recording: list[_Recording] = []
 _hooked = False
@@ -101,19 +102,25 @@ def located(name: str, root: str) -> str:
 
 def observe(name: str) -> str:
     """Return the value that something observed has now, "" where it is gone: the digest of what "file:<path>" holds, of
-    what the code of "code:<path>" says, of the names in the folder "names:<path>", of the variable "env:<name>"."""
+    what the code of "code:<path>" says, of the names in the folder "names:<path>" or of those
+    that match "matches:<pattern>", of the variable "env:<name>"."""
     kind, _, what = name.partition(":")
     if kind == "env":
         value = os.environ.get(what)
         return "" if value is None else blake3(os.fsencode(value)).hexdigest()[:16]
+    if kind == "matches":
+        return _names(os.path.relpath(path, os.path.dirname(what)) for path in glob.glob(what, recursive=True))
     try:
         status = os.stat(what)
         if kind == "names":
-            names = sorted(name for name in os.listdir(what) if name not in _UNTOLD)
-            return blake3("\0".join(names).encode(errors="surrogateescape")).hexdigest()
+            return _names(name for name in os.listdir(what) if name not in _UNTOLD)
         return _DIGESTS[kind](what, status) if stat.S_ISREG(status.st_mode) else ""
     except (OSError, SyntaxError):
         return ""
+
+
+def _names(names: Iterable[str]) -> str:
+    return blake3("\0".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()
 
 
 def _code(path: str) -> str:
