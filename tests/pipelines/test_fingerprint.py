@@ -417,3 +417,15 @@ def test_what_is_shared_many_times_takes_no_time() -> None:
     for _ in range(20):
         other = Plain([other, other])
     assert digest_of(value) == digest_of(value) != digest_of(other)
+
+
+def test_a_step_of_the_user_s_does_not_depend_on_our_version() -> None:
+    @step
+    def helper(x: int) -> int:
+        return x
+
+    @step
+    def uses(x: int) -> int:
+        return int(helper(x))
+
+    assert [name for name in fingerprint(uses).parts if name.startswith("library")] == []

@@ -126,10 +126,9 @@ class _Walk:
             case types.MethodType():
                 return packed(b"method", (self.token(value.__func__, where), self.token(value.__self__, where)))
         if callable(value) and (wrapped := getattr(value, "__wrapped__", None)) is not None:
-            whose = self.library(module_of(cls))
             if module_of(cls).startswith(_WRAPPERS):
                 return self.token(wrapped, where)
-            if whose:
+            if whose := self.library(module_of(cls)):
                 return packed(b"wrapped", (whose.encode(), cls.__qualname__.encode(), self.token(wrapped, where)))
         return value_token(self, value, where) if cls in _HOLDERS else self._once(value, where)
 
