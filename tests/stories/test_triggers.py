@@ -11,6 +11,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 
 import penstock as ps
 from penstock.cli import main
+from penstock.core.run import Lease
 from penstock.core.trigger import Firing
 from penstock.monitor import Monitor
 from penstock.monitor.firing import TAKE_OVER_SECONDS
@@ -127,16 +129,23 @@ def test_a_server_and_a_watcher_on_one_store_fire_once_for_each_thing_that_happe
 
 
 def test_servers_that_are_killed_lose_no_file_and_start_no_run_twice(root):
-    for number, moment in enumerate((0.2, 0.8, 1.4)):
+    project = ps.open(root)
+    moments = (
+        lambda number: True,  # the file has just come
+        lambda number: len(project.metadata.find(Firing, trigger="arrivals")) > number,  # its firing is recorded
+        lambda number: len(project.metadata.find(Lease, key=places)) > 0,  # its run is being started
+        lambda number: len(project.runs(pipeline="counting")) > 0,  # and has begun
+    )
+    places = [f"trigger:arrivals:{number}" for number in range(2)]
+    for number, moment in enumerate(moments):
         watcher = spawn(root, "trigger", "run")
         (root / "in" / f"{number}.txt").write_text(str(number))
-        time.sleep(moment)  # anywhere between the file's coming and the end of its run
+        until(partial(moment, number))
         stop(watcher, signal.SIGKILL)
-    project = ps.open(root)
 
     def started() -> bool:
         firings = project.metadata.find(Firing, trigger="arrivals")
-        return len(firings) == 3 and all(firing.state == "started" for firing in firings)
+        return len(firings) == len(moments) and all(firing.state == "started" for firing in firings)
 
     # Those that died claimed what they claimed a while ago, as this one's clock says.
     ahead = replace(project.triggers.services, clock=lambda: time.time() + TAKE_OVER_SECONDS)
@@ -145,7 +154,7 @@ def test_servers_that_are_killed_lose_no_file_and_start_no_run_twice(root):
         until(started)
         until(lambda: all(run.state == "succeeded" for run in project.runs(pipeline="counting")))
     runs = project.runs(pipeline="counting")
-    assert sorted(run.params["source"] for run in runs) == [f"in/{number}.txt" for number in range(3)]
+    assert sorted(run.params["source"] for run in runs) == [f"in/{number}.txt" for number in range(len(moments))]
 
 
 def test_what_the_command_line_says_of_triggers(root):
