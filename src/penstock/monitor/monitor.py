@@ -52,15 +52,19 @@ class Monitor:
     ) -> None:
         self.close()
 
-    def start(self) -> None:
-        """Watch in a thread of its own until closed."""
-        self._thread = threading.Thread(target=self.run, name="penstock-triggers", daemon=True)
+    def start(self, first: Callable[[], object] | None = None) -> None:
+        """Watch in a thread of its own until closed; `first` is called there before, again and again until it raises
+        nothing."""
+        self._thread = threading.Thread(target=self.run, args=(first,), name="penstock-triggers", daemon=True)
         self._thread.start()
 
-    def run(self) -> None:
+    def run(self, first: Callable[[], object] | None = None) -> None:
         """Watch until closed, in this thread."""
         while not self._closed.is_set():
             try:
+                if first is not None:
+                    first()
+                    first = None
                 wait = self.tick()
             except Exception:  # the border of the thread: whatever happened, the next look may go well
                 LOG.exception("the triggers cannot be watched; again in %g s", REAP_SECONDS)

@@ -92,7 +92,7 @@ def application(
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await predictors.load()
-        await run_in_threadpool(triggers.watch, project, monitor)
+        triggers.watch(project, monitor)
         gc.freeze()  # what is loaded now stays: no collection need look at it while requests wait
         watching = asyncio.create_task(predictors.watch())
         try:

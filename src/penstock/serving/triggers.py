@@ -24,12 +24,16 @@ _FEW = 50
 
 
 def watch(project: Service, monitor: Monitor) -> None:
-    """Begin to watch the triggers; where those of the modules cannot be read, those recorded stay as they are."""
-    try:
-        project.triggers.bring_in_step()
-    except PenstockError as error:
-        LOG.error("the triggers that the modules declare cannot be read: %s", error)
-    monitor.start()
+    """Begin to watch the triggers. The modules that declare them are imported meanwhile, so that requests do not wait;
+    where they cannot be, the triggers recorded stay as they are."""
+
+    def declared() -> None:
+        try:
+            project.triggers.bring_in_step()
+        except PenstockError as error:
+            LOG.error("the triggers that the modules declare cannot be read: %s", error)
+
+    monitor.start(first=declared)
 
 
 def list_triggers(request: Request) -> Response:
