@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import re
 import sys
+import time
 
 import pyarrow as pa
 import pytest
+from rich.console import Console
+from rich.live import Live
 
 from penstock.cli.display import RunDisplay, size, summary
 from penstock.cli.output import duration, print_cells, print_table, shown
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run, StepRun
-from penstock.pipelines import RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.pipelines import RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
 
 RUN = Run(id="r1", pipeline="rides", state="running", created=1.0, experiment="depth")
 TABLE = Artifact(digest="d", kind="table", uri="", facts={"rows": 336776})
@@ -39,7 +43,9 @@ def test_away_from_a_terminal_each_ended_step_is_a_line():
     with RunDisplay(file) as display:
         for event in events():
             display(event)
-    assert [line.rstrip() for line in file.getvalue().splitlines()] == [
+    first, *steps, last = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in steps)
+    assert [first, *(line[9:] for line in steps), last] == [
         "rides  run r1, experiment depth",
         "✓ read      succeeded      2.5 s  336,776 rows",
         "= fit       up_to_date            made by run r0",
@@ -76,6 +82,91 @@ def test_an_interrupted_run_leaves_the_terminal_as_it_was():
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert file.getvalue().rstrip("\n").endswith("\x1b[?25h")
+
+
+def drawn(display):
+    """Return what is on the screen now, without colours."""
+    console = Console(width=100, color_system=None, file=io.StringIO(), highlight=False)
+    console.print(display._table())
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+@pytest.fixture
+def display(monkeypatch):
+    monkeypatch.setattr(Live, "start", lambda self: None)  # its thread would draw whenever it likes
+    monkeypatch.setattr(Live, "stop", lambda self: None)
+    with RunDisplay(Terminal()) as shown:
+        yield shown
+
+
+def step_of(name, state, **fields):
+    return StepRun(run="r1", step=name, state=state, **fields)
+
+
+def started(names, needs=()):
+    return RunStarted(RUN, tuple(step_of(name, "waiting") for name in names), dict(needs))
+
+
+def test_steps_stand_below_what_they_need_and_branches_further_in(display):
+    needs = {"clean": ("read",), "train": ("clean",), "fit": ("train",), "test": ("clean",), "judge": ("fit", "test")}
+    display(started(["read", "clean", "train", "test", "fit", "judge", "other"], needs))
+    names = [line.partition("waiting")[0].rstrip() for line in drawn(display)[1:]]
+    assert names == ["· read", "· clean", "·   train", "·   fit", "·   judge", "·   test", "· other"]
+
+
+def test_a_step_that_runs_shows_what_it_printed_last(display, tmp_path):
+    (tmp_path / "fit.log").write_bytes(b"begin\nepoch 1\repoch 2 \x1b[31mloss 0.5\x1b[0m\n\n")
+    display._root = tmp_path
+    display(started(["fit"]))
+    display(StepStarted(step_of("fit", "running", log="fit.log")))
+    assert drawn(display)[1].endswith("epoch 2 loss 0.5")
+    display(StepEnded(step_of("fit", "succeeded", started=1.0, ended=2.0, reason="never ran")))
+    assert drawn(display)[1].endswith("1.0 s  never ran")
+
+
+def test_the_items_of_a_mapped_step_are_one_row(display):
+    items = [step_of(f"clean[{number}]", "waiting") for number in range(100)]
+    display(started(["list", "clean", "join"]))
+    display(StepMapped(step_of("clean", "running"), tuple(items)))
+    for number in range(57):
+        display(StepStarted(step_of(f"clean[{number}]", "running")))
+        display(StepEnded(step_of(f"clean[{number}]", "succeeded", started=1.0, ended=2.0)))
+    display(StepStarted(step_of("clean[57]", "running")))
+    display(StepEnded(step_of("clean[57]", "failed", error="ValueError: no")))
+    assert len(drawn(display)) == 4
+    assert re.match(r"▸ clean\[0\.\.99\]\s+58/100 .*clean\[57\]: ValueError: no$", drawn(display)[2])
+    display(StepEnded(step_of("clean", "failed", error="1 of 100 items failed", started=1.0, ended=2.0)))
+    assert re.match(r"✗ clean\[0\.\.99\]\s+failed", drawn(display)[2])
+
+
+def test_of_a_thousand_steps_those_are_shown_that_matter(display):
+    names = [f"step{number:04}" for number in range(1000)]
+    display(started(names))
+    for number in range(500):
+        state = "failed" if number == 3 else "succeeded"
+        display(StepEnded(step_of(names[number], state, started=1.0, ended=2.0)))
+    display(StepStarted(step_of(names[700], "running")))
+    screen = drawn(display)
+    assert len(screen) <= display._console.height
+    shown = [line.split()[1] for line in screen[1:-1]]
+    assert {"step0003", "step0700", "step0499", "step0500"} <= set(shown)
+    assert shown == sorted(shown)
+    for text in ("500 of 1,000 steps", "499 succeeded", "1 failed", "1 running", "499 waiting"):
+        assert text in screen[-1]
+
+
+def test_a_thousand_events_are_shown_in_no_time():
+    file = io.StringIO()
+    with RunDisplay(file) as display:
+        names = [f"step{number:04}" for number in range(1000)]
+        began = time.perf_counter()
+        display(started(names, {name: (before,) for before, name in itertools.pairwise(names)}))
+        for name in names:
+            display(StepStarted(step_of(name, "running")))
+            display(StepEnded(step_of(name, "succeeded", started=1.0, ended=2.0, reason="never ran")))
+        took = time.perf_counter() - began
+    assert len(file.getvalue().splitlines()) == 1001
+    assert took < 1.0  # 30 ms on a quiet machine
 
 
 @pytest.mark.parametrize(

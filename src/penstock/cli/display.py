@@ -1,11 +1,12 @@
-"""A run as it goes: one row a step, live on a terminal, a line for each step that ended anywhere else."""
+"""A run as it goes: on a terminal the tree of its steps, live; anywhere else a line for each step that has ended."""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -14,11 +15,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from penstock.cli.output import STATE_STYLES, duration, print_table, size, took
+from penstock.cli.output import STATE_STYLES, duration, plain, print_table, size
+from penstock.cli.progress import Progress, Row
 from penstock.cli.summaries import summary
 from penstock.core.artifact import Artifact
-from penstock.core.run import Run, State, StepRun
-from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.core.run import Run, StepRun
+from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
 
 __all__ = ["RunDisplay", "print_table", "size", "summary"]
 
@@ -31,41 +33,41 @@ _MARKS = {
     "running": "▸",
     "waiting": "·",
 }
-
-
-@dataclass(slots=True)
-class _Row:
-    state: State = "waiting"
-    started: float | None = None
-    took: str = ""
-    note: str = ""
+_FRAMES_PER_SECOND = 5
+_OTHER_LINES = 4  # of a screen: the title, the counts, the last line, the prompt
+_TAIL_BYTES = 4096
 
 
 class RunDisplay:
     """Shows the events of a run; give it as `on_event`. It is a context manager, so that an interrupted run leaves the
     terminal as it was.
 
-    It writes to a duplicate of standard error: what steps print to standard output and error is captured.
+    It writes to a duplicate of standard error: what steps print to standard output and error is captured. `root` is the
+    folder that the logs of its steps are below, None where they are out of reach.
     """
 
-    def __init__(self, file: IO[str] | None = None) -> None:
-        self._given = file
+    def __init__(self, file: IO[str] | None = None, *, root: Path | None = None) -> None:
+        self._given, self._root = file, root
         self._console = Console(quiet=True)
-        self._rows: dict[str, _Row] = {}
+        self._progress = Progress()
         self._title = Text()
+        self._began = time.monotonic()
         self._live: Live | None = None
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
         match event:
-            case RunStarted(run=run, steps=steps):
-                self._start(run, [step.step for step in steps])
+            case RunStarted(run=run, steps=steps, needs=needs):
+                self._start(run, [step.step for step in steps], needs)
+            case StepMapped(step=record, items=items):
+                self._progress.mapped(record, items)
             case StepStarted(step=record):
-                self._rows[record.step] = _Row("running", time.monotonic())
+                log = self._root / record.log if self._root is not None and record.log else None
+                self._progress.started(record, log)
             case StepEnded(step=record, artifacts=artifacts):
-                self._rows[record.step] = _Row(record.state, took=took(record), note=_note(record, artifacts))
-                if self._live is None:
-                    self._console.print(_line(record.step, self._rows[record.step], self._width), soft_wrap=True)
+                row = self._progress.ended(record, _note(record, artifacts))
+                if self._live is None and row is not None:
+                    self._say(row)
             case RunEnded(run=run):
                 self._stop_drawing()
                 whole = duration(run.ended - run.created) if run.ended is not None else ""
@@ -93,16 +95,10 @@ class RunDisplay:
             self._live.stop()
             self._live = None
 
-    @property
-    def _width(self) -> int:
-        """The width of the names; on a terminal at most a third of it, so that there is room for what is said."""
-        longest = max((len(name) for name in self._rows), default=0)
-        return min(longest, self._console.width // 3) if self._console.is_terminal else longest
-
-    def _start(self, run: Run, steps: Sequence[str]) -> None:
+    def _start(self, run: Run, steps: Sequence[str], needs: Mapping[str, Sequence[str]]) -> None:
         file = self._given if self._given is not None else os.fdopen(os.dup(2), "w")
         self._console = Console(file=file, highlight=False)
-        self._rows = {name: _Row() for name in steps}
+        self._progress, self._began = Progress(steps, needs), time.monotonic()
         experiment = f", experiment {run.experiment}" if run.experiment else ""
         self._title = Text.assemble((run.pipeline, "bold"), f"  run {run.id}{experiment}")
         if self._console.is_terminal:
@@ -110,7 +106,7 @@ class RunDisplay:
             self._live = Live(
                 get_renderable=self._table,
                 console=self._console,
-                refresh_per_second=8,
+                refresh_per_second=_FRAMES_PER_SECOND,
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
@@ -118,19 +114,62 @@ class RunDisplay:
         else:
             self._console.print(self._title)
 
+    def _say(self, row: Row) -> None:
+        """Write the line of a step that has ended; a run of a thousand steps is not to wait for its display."""
+        moment = time.strftime("%H:%M:%S")
+        mark = f"{_MARKS[row.state]} {row.label:<{self._progress.longest}}  {row.state:<10}"
+        self._console.file.write(f"{moment} {mark}  {row.took:>8}  {_one_line(row.note)}".rstrip() + "\n")
+        self._console.file.flush()
+
     def _table(self) -> Table:
+        """Return what is on the screen: the steps that fit there, and where there are more, how far the run is."""
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True, overflow="ellipsis")
         table.add_row(self._title)
-        for name, row in self._rows.items():
-            table.add_row(_line(name, row, self._width))
+        progress, lines = self._progress, max(3, self._console.height - _OTHER_LINES)
+        width = min(progress.width, max(12, self._console.width // 3))
+        rows = progress.visible(lines)
+        for row in rows:
+            table.add_row(_line(row, width))
+        if len(rows) < len(progress.rows):
+            table.add_row(self._counts())
         return table
 
+    def _counts(self) -> Text:
+        counts, every = self._progress.counts, len(self._progress.rows)
+        done = every - counts["waiting"] - counts["running"]
+        text = Text(f"  {done:,} of {every:,} steps in {duration(time.monotonic() - self._began)}")
+        for state, count in counts.items():
+            if count:
+                text.append(f"  {count:,} {state}", STATE_STYLES.get(state, ""))
+        return text
 
-def _line(name: str, row: _Row, width: int) -> Text:
+
+def _line(row: Row, width: int) -> Text:
     so_far = duration(time.monotonic() - row.started) if row.started is not None else row.took
-    style, name = STATE_STYLES.get(row.state, ""), name if len(name) <= width else f"{name[: width - 1]}…"
-    return Text.assemble((f"{_MARKS[row.state]} {name:<{width}}  {row.state:<10}", style), f"  {so_far:>8}  ", row.note)
+    indent, style = "  " * row.depth, STATE_STYLES.get(row.state, "")
+    label = indent + row.label
+    label = label if len(label) <= width else f"{label[: width - 1]}…"
+    state = f"{row.done}/{row.total}" if row.total and row.state == "running" else row.state
+    note = row.note or (_last_words(row.log) if row.log is not None else "")
+    words = (_one_line(note), "dim" if row.state == "running" else "")
+    return Text.assemble((f"{_MARKS[row.state]} {label:<{width}}  {state:<10}", style), f"  {so_far:>8}  ", words)
+
+
+def _last_words(log: Path) -> str:
+    """Return the last line that a step has printed so far."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:  # it has printed nothing yet
+        return ""
+    return next((line for line in reversed(re.split(r"[\r\n]+", text)) if line.strip()), "")
+
+
+def _one_line(text: str) -> str:
+    """Return a text without what moves the cursor or changes colours."""
+    return "".join(each for each in plain(text) if each.isprintable()).strip()
 
 
 def _note(step: StepRun, artifacts: Mapping[str, Artifact]) -> str:

@@ -17,7 +17,7 @@ import click
 import penstock
 from penstock.artifacts import find_run
 from penstock.cli.group import Command
-from penstock.cli.output import print_json
+from penstock.cli.output import plain, print_json
 from penstock.cli.where import Where, here
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # the project loads every library: not for --help
 Wanted: TypeAlias = Callable[[LogLine], bool]
 
 _POLL_SECONDS = 0.1
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # ECMA-48: CSI, OSC, others
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
 _WIDEST = 24  # characters of a step's name
 
@@ -126,7 +125,7 @@ def _wanted(pattern: str | None, ignore_case: bool, since: str | None) -> Wanted
         raise click.UsageError(f"--grep {pattern!r} is no regular expression: {error}") from error
     if not pattern:
         return lambda line: line.time >= began
-    return lambda line: line.time >= began and expression.search(_ANSI.sub("", line.text)) is not None
+    return lambda line: line.time >= began and expression.search(plain(line.text)) is not None
 
 
 def _found(lines: Iterable[LogLine], wanted: Wanted, context: int) -> Iterator[LogLine]:
@@ -149,7 +148,7 @@ def _found(lines: Iterable[LogLine], wanted: Wanted, context: int) -> Iterator[L
 def _shower(steps: Sequence[StepRun], *, prefixed: bool, as_json: bool) -> Callable[[LogLine], None]:
     """Return what prints a line: as JSON, after its step and time, or as it is."""
     if as_json:
-        return lambda line: print_json({"step": line.step, "time": line.time, "line": _ANSI.sub("", line.text)})
+        return lambda line: print_json({"step": line.step, "time": line.time, "line": plain(line.text)})
     if not prefixed:
         return lambda line: click.echo(line.text)
     width = min(max((len(step.step) for step in steps), default=0), _WIDEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,7 +21,7 @@ from penstock.cli.params import read_object, read_overrides, read_params, read_t
 from penstock.cli.where import Where
 from penstock.core.run import StepRun
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines import Event, PipelineFunction, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.pipelines import Event, PipelineFunction, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.project import Project
@@ -64,6 +65,7 @@ def _selecting(command: F) -> F:
 @click.option("--note", "notes", default="", metavar="TEXT", help="Give the run a note.")
 @click.option("--cause", hidden=True, help="What started the run, as JSON.")
 @click.option("--run-id", default="", hidden=True, help="Record the run under this id, which none may have yet.")
+@click.option("-q", "--quiet", is_flag=True, help="Show nothing but what fails.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON; the first has the run's id.")
 @click.pass_obj
 def run(
@@ -75,6 +77,7 @@ def run(
     overrides: tuple[str, ...],
     tags: tuple[str, ...],
     cause: str | None,
+    quiet: bool,
     as_json: bool,
     **how: Any,
 ) -> None:
@@ -83,8 +86,8 @@ def run(
     params = read_params(_declared(project, pipeline, how), texts, file)
     how |= {"tags": read_tags(tags), "override": read_overrides(overrides)}
     how["cause"] = read_object(cause, "--cause") if cause else None
-    with _interruptible(), RunDisplay() as display:
-        show = _print_event if as_json else display
+    with _interruptible(), RunDisplay(root=root.resolve() if isinstance(root, Path) else None) as display:
+        show = _print_event if as_json else None if quiet else display
         ended = project.run(pipeline, **_given(how), on_event=show, **params)
     if ended.state == "succeeded":
         return
@@ -156,6 +159,8 @@ def _print_event(event: Event) -> None:
     match event:
         case RunStarted(run=run, steps=steps):
             print_json({"event": "run_started", "id": run.id, "steps": [step.step for step in steps]})
+        case StepMapped(step=step, items=items):
+            print_json({"event": "step_mapped", "step": step.step, "items": [item.step for item in items]})
         case StepStarted(step=step):
             print_json({"event": "step_started", "step": step.step})
         case StepEnded(step=step, artifacts=artifacts):

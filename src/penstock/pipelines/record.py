@@ -36,13 +36,14 @@ class Recorder:
             for position, step in enumerate(pipeline.steps)
         }
         self._changed: dict[Any, Any] = {}
+        self._needs = {step.name: step.upstream() for step in pipeline.steps}
         self._logs = LogKeeper(services.log_bytes)
 
     def begin(self) -> None:
         """Write the run and its steps, and make the folder of its logs."""
         (self._services.logs / self.run.id).mkdir(parents=True, exist_ok=True)
         self._services.metadata.insert(replace(self.run, params=_plain(self.run.params)), *self._steps.values())
-        self._tell(RunStarted(self.run, tuple(self._steps.values())))
+        self._tell(RunStarted(self.run, tuple(self._steps.values()), self._needs))
 
     def log(self, step: str, *, run: str = "") -> Path:
         """Return the path of a step's log, in this run or another."""
