@@ -64,10 +64,35 @@ def test_a_client_that_comes_back_is_told_the_rest_and_nothing_twice(client, end
     assert names(told(rest)) == ALL[known + 1 :]
 
 
-@pytest.mark.parametrize("strange", ["17", "x", "999999d.999999d", "٣d"])
+@pytest.mark.parametrize("strange", ["-1", "x", "99999999999999", "٣"])
 def test_an_id_that_is_none_of_ours_begins_anew(client, ended, strange):
     answer = client.get("/v1/runs/r1/events", headers={"last-event-id": strange.encode()})
     assert names(told(answer.text)) == ALL
+
+
+def test_steps_that_come_to_be_while_the_run_goes_are_told_too(client, project):
+    """The items of a mapped step stand before it, and nobody knows them when the run begins."""
+    going = replace(RUN, created=time.time(), pid=os.getppid())
+    project.metadata.write(going, replace(STEPS[0], state="succeeded", attempts=1, started=2.0, ended=3.0), STEPS[2])
+
+    def go_on():
+        items = [
+            StepRun(
+                run="r1", step=f"item[{at}]", position=1, state="succeeded", attempts=1, started=4.0, ended=5.0 + at
+            )
+            for at in range(2)
+        ]
+        ended = replace(STEPS[2], state="succeeded", attempts=1, started=7.0, ended=8.0)
+        project.metadata.write(replace(going, state="succeeded", ended=9.0), *items, ended)
+
+    threading.Timer(0.4, go_on).start()
+    events = told(client.get("/v1/runs/r1/events").text)
+    assert names(events)[3:-1] == [
+        "step_started item[0]", "step_started item[1]", "step_ended item[0]", "step_ended item[1]",
+        "step_started fit", "step_ended fit",
+    ]  # fmt: skip
+    rest = client.get("/v1/runs/r1/events", headers={"last-event-id": events[2][1]}).text
+    assert names(told(rest)) == names(events)[3:]
 
 
 def test_a_run_under_way_is_followed_to_its_end(client, project):

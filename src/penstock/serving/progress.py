@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence, Set
+from typing import Any, TypeAlias
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -19,39 +18,45 @@ from penstock.serving.shown import shown_artifact, shown_run, shown_step
 
 POLL_SECONDS = 0.1
 _LOOKS_BETWEEN_SIGNS = 150  # of life: proxies cut connections on which nothing comes
-_MOST_STEPS = 100_000
+_LONGEST = 10  # digits
 _ENDED = "end"
-_DONE = -1
+
+Happened: TypeAlias = tuple[str, str]
+"""An event of a step: its name, and the step's."""
 
 
 async def run_events(metadata: MetadataStore, run_id: str, seen_id: str = "") -> AsyncIterator[bytes]:
     """Yield the events of a run until it has ended: run_started, step_started, step_ended, run_ended.
 
-    An event's id says how far each step was when it was told, so that a client that comes back with `Last-Event-ID`, to
-    whichever server, misses nothing and is told nothing twice.
+    An event's id counts the events of steps up to it. What happened is told by its time, so the count means the same to
+    every server: a client that comes back with `Last-Event-ID` misses nothing and is told nothing twice.
     """
-    seen = _places(seen_id)
     if seen_id == _ENDED:
         return
-    if seen is None:
-        run, steps, _ = await run_in_threadpool(_look, metadata, run_id, [])
-        seen = [0] * len(steps)
+    known = int(seen_id) if seen_id.isascii() and seen_id.isdecimal() and len(seen_id) < _LONGEST else None
+    told: set[Happened] = set()
+    if known is None:
+        run, steps, _ = await run_in_threadpool(_look, metadata, run_id, told)
         waiting = [StepRun(run=run_id, step=step.step, position=step.position) for step in steps]
-        yield _event("run_started", _id(seen), {"run": shown_run(run), "steps": list(map(shown_step, waiting))})
+        yield _event("run_started", "0", {"run": shown_run(run), "steps": list(map(shown_step, waiting))})
     for look in itertools.count(1):
-        run, steps, artifacts = await run_in_threadpool(_look, metadata, run_id, seen)
-        seen += [0] * (len(steps) - len(seen))
-        for name, place, step in _changes(seen, steps):
-            seen[place] = _DONE if name == "step_ended" else step.attempts
-            made = {
-                output: shown_artifact(artifacts[digest])
-                for output, digest in step.artifacts.items()
-                if digest in artifacts
-            }
-            content = (
-                {"step": shown_step(step)} if name == "step_started" else {"step": shown_step(step), "artifacts": made}
-            )
-            yield _event(name, _id(seen), content)
+        run, steps, artifacts = await run_in_threadpool(_look, metadata, run_id, told)
+        by_name = {step.step: step for step in steps}
+        happened = _happened(steps)
+        if look == 1 and known:
+            told.update(happened[:known])
+        for each in happened:
+            if each in told:
+                continue
+            told.add(each)
+            name, step = each[0], by_name[each[1]]
+            content: dict[str, Any] = {"step": shown_step(step)}
+            if name == "step_ended":
+                made = {output: artifacts.get(digest) for output, digest in step.artifacts.items()}
+                content["artifacts"] = {
+                    output: shown_artifact(artifact) for output, artifact in made.items() if artifact
+                }
+            yield _event(name, str(len(told)), content)
         if run.state in DONE:
             yield _event("run_ended", _ENDED, {"run": shown_run(run)})
             return
@@ -60,35 +65,27 @@ async def run_events(metadata: MetadataStore, run_id: str, seen_id: str = "") ->
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _look(metadata: MetadataStore, run_id: str, seen: Sequence[int]) -> tuple[Run, list[StepRun], dict[str, Artifact]]:
+def _look(metadata: MetadataStore, run_id: str, told: Set[Happened]) -> tuple[Run, list[StepRun], dict[str, Artifact]]:
     """Return the run, its steps, and the artifacts of those that have ended since. The run is read first: once it has
     ended, its steps are all there is to tell."""
     reap(metadata)
     (run,) = metadata.find(Run, id=run_id)
     steps = metadata.find(StepRun, run=run_id)
-    digests = {
-        digest for name, _, step in _changes(seen, steps) if name == "step_ended" for digest in step.artifacts.values()
-    }
-    return (
-        run,
-        steps,
-        {found.digest: found for found in metadata.find(Artifact, digest=list(digests))} if digests else {},
-    )
+    ended = [step for step in steps if step.state in DONE and ("step_ended", step.step) not in told]
+    digests = sorted({digest for step in ended for digest in step.artifacts.values()})
+    artifacts = metadata.find(Artifact, digest=digests) if digests else []
+    return run, steps, {artifact.digest: artifact for artifact in artifacts}
 
 
-def _changes(seen: Sequence[int], steps: Sequence[StepRun]) -> Iterator[tuple[str, int, StepRun]]:
-    """Yield what is new of each step (event, place, step), in the order in which it happened."""
+def _happened(steps: Sequence[StepRun]) -> list[Happened]:
+    """Return what happened to steps, by time. A run has one driver and one clock: what is recorded later is later."""
     found = []
-    for place, step in enumerate(steps):
-        before = seen[place] if place < len(seen) else 0
-        if before == _DONE:
-            continue
-        if step.attempts > before:
-            found.append((step.started or 0.0, 0, "step_started", place, step))
+    for step in steps:
+        if step.attempts:
+            found.append((step.started or 0.0, 0, step.position, ("step_started", step.step)))
         if step.state in DONE:
-            found.append((step.ended or 0.0, 1, "step_ended", place, step))
-    for _, _, name, place, step in sorted(found, key=lambda each: each[:2]):
-        yield name, place, step
+            found.append((step.ended or 0.0, 1, step.position, ("step_ended", step.step)))
+    return [each[-1] for each in sorted(found)]
 
 
 def _event(name: str, id: str, content: dict[str, Any]) -> bytes:
@@ -97,20 +94,3 @@ def _event(name: str, id: str, content: dict[str, Any]) -> bytes:
         id.encode(),
         msgspec.json.encode(content, enc_hook=repr),
     )
-
-
-def _id(seen: Sequence[int]) -> str:
-    """Write how far each step was told, equal neighbours together: `3d.1x1.9x0`; d: to its end."""
-    runs = ((place, sum(1 for _ in same)) for place, same in itertools.groupby(seen))
-    return ".".join(f"{count}{'d' if place == _DONE else f'x{place}'}" for place, count in runs) or "0x0"
-
-
-def _places(id: str) -> list[int] | None:
-    """Read what `_id` wrote; None where it is no such id: then all is told from the beginning."""
-    found: list[int] = []
-    for part in id.split("."):
-        matched = re.fullmatch(r"(\d{1,6})(?:d|x(\d{1,6}))", part)
-        if matched is None or len(found) + int(matched[1]) > _MOST_STEPS:
-            return None
-        found += [_DONE if matched[2] is None else int(matched[2])] * int(matched[1])
-    return found
