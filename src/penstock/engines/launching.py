@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,10 @@ from penstock.core.pipeline import Needs
 from penstock.core.ports import Task
 from penstock.engines.exchange import EXCHANGE, Exchange
 from penstock.errors import DeclarationError
-from penstock.images import Runtime
+from penstock.images import VERSION, Runtime
 from penstock.secrets import Secret
 
 NOBODY = 65534
-_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 _WATCHERS_BYTES = 64 << 20  # what the processes that watch a step take of its container's memory
 _MOST_PROCESSES = 1024
 _STATE = ".penstock"
@@ -52,7 +50,7 @@ def user() -> tuple[int, int]:
 
 def command_inside(exchange: Exchange, grace_seconds: float) -> list[str]:
     """Return the command that runs the task of an exchange."""
-    call = f"inside.main({str(exchange.folder)!r}, {_VERSION!r}, {grace_seconds!r})"
+    call = f"inside.main({str(exchange.folder)!r}, {VERSION!r}, {grace_seconds!r})"
     return ["-P", "-c", f"from penstock.engines import inside; {call}"]
 
 
