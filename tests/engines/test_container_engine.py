@@ -165,6 +165,19 @@ def test_processors_and_processes_are_limited(engine: Engine, tmp_path: Path):
     )
 
 
+def test_a_container_out_of_memory_leaves_no_file_where_the_driver_stands(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from penstock.testing import tasks
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    engine.submit(make_task(tmp_path, tasks.take_memory, megabytes=2048, needs=Needs(memory_bytes=64 << 20)))
+    (outcome,) = engine.wait(PATIENCE_SECONDS)
+    assert "memory" in outcome.error
+    assert os.listdir() == []
+
+
 def test_an_image_that_is_not_there_is_named(tmp_path: Path, state: Path):
     with ContainerEngine(slots=1, containers=Containers(image="localhost/no-such:1", state=state)) as engine:
         tmp_path.chmod(0o755)

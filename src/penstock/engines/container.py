@@ -176,6 +176,7 @@ class ContainerEngine:
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=errors,
+                    cwd=exchange.folder if item.runtime is not None else None,  # podman's conmon may leave a file here
                     start_new_session=True,  # Ctrl-C goes to the driver of the run, which decides
                 )
         except (OSError, PenstockError) as error:
