@@ -9,6 +9,7 @@ import sys
 
 SERVERS = {
     "podman": ("podman", "runc", "netavark", "iptables"),  # runc: where cgroup versions are mixed; the rest: networks
+    "redis-server": ("redis-server",),
 }
 """Program -> the packages of Debian and Ubuntu that bring it, and what it needs on all the hosts that we know."""
 

@@ -101,7 +101,8 @@ def test_the_items_stand_between_the_steps_around_them(world: World) -> None:
 def test_a_list_of_nothing_is_an_empty_list(world: World) -> None:
     run = world.run(mapped, {"count": 0})
     assert world.value(run, "total") == 0
-    assert world.states(run)["double"] == "succeeded"
+    assert world.states(run)["double"] == "up_to_date"
+    assert world.steps(run)["double"].reason == "there is nothing to run it for"
 
 
 def test_a_failed_item_fails_the_mapped_step_and_leaves_the_others(world: World) -> None:

@@ -16,7 +16,7 @@ from penstock.pipelines import publishing
 from penstock.pipelines.events import OnEvent
 from penstock.pipelines.leasing import Leases
 from penstock.pipelines.loaded import code_parts
-from penstock.pipelines.planning import borrowed, joined
+from penstock.pipelines.planning import all_up_to_date, borrowed, joined
 from penstock.pipelines.pulse import LISTEN_SECONDS, Pulse
 from penstock.pipelines.record import Recorder
 from penstock.pipelines.retrying import retry_wait
@@ -276,8 +276,8 @@ class Execution:
             return self._end(step, self.record.step(bad[0]).state, reason=f"runs for each of {len(items)}", error=error)
         lists = joined(step, [self.outputs[item] for item in items], self.judge)
         ran = len(ended.get("succeeded", ()))
-        state: State = "succeeded" if ran or not items else "up_to_date"
-        reason = f"{ran} of {len(items)} ran" if ran else f"each of {len(items)} is up to date"
+        state: State = "succeeded" if ran else "up_to_date"
+        reason = f"{ran} of {len(items)} ran" if ran else all_up_to_date(items)
         self._end(step, state, reason=reason, outputs=self._made(step, lists))
 
     def _end(

@@ -158,7 +158,7 @@ class Planner:
         stale = [item for item in planned if item.state == "stale"]
         if not stale:
             self._outputs[step.name] = joined(step, [self._outputs[item.name] for item in items], self._judge)
-        reason = f"{len(stale)} of {len(items)} would run" if stale else f"each of {len(items)} is up to date"
+        reason = f"{len(stale)} of {len(items)} would run" if stale else all_up_to_date(items)
         state: Literal["stale", "up_to_date"] = "stale" if stale else "up_to_date"
         return [PlannedStep(name=step.name, state=state, reason=reason, key=verdict.key.digest), *planned]
 
@@ -227,6 +227,11 @@ def known_outputs(
             if all(verdict.entry is not None for verdict in verdicts):
                 return joined(step, [verdict.outputs for verdict in verdicts], judge), ""
     return None
+
+
+def all_up_to_date(items: Sequence[object]) -> str:
+    """Say of a mapped step that none of its items runs."""
+    return f"each of {len(items)} is up to date" if items else "there is nothing to run it for"
 
 
 def joined(step: Step, items: Sequence[Mapping[str, Artifact]], judge: Judge) -> dict[str, Artifact]:
