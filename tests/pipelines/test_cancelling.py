@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +44,7 @@ def waiting(up: str) -> None:
 
 def test_a_driver_hears_of_it_and_stops_what_is_under_way(world: World, tmp_path: Path) -> None:
     up = tmp_path / "up"
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 
     def cancel() -> None:
         while not up.exists():
@@ -54,6 +56,7 @@ def test_a_driver_hears_of_it_and_stops_what_is_under_way(world: World, tmp_path
         canceller = pool.submit(cancel)
         run = world.run(waiting, {"up": str(up)})
         canceller.result()
+    signal.signal(signal.SIGINT, before)
     assert (run.state, run.error, world.states(run)) == ("cancelled", "too slow", {"wait": "cancelled"})
 
 

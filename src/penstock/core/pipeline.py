@@ -144,16 +144,24 @@ class Step:
     each: Each | None = None
     chooses: bool = False
 
+    _upstream: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _required: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Asked many times of every step of a large pipeline, so found once.
+        inputs = [self.inputs["condition"]] if self.chooses else [*self.inputs.values()]
+        refs = [ref for value in (self.when, *self.inputs.values()) for ref in references(value)]
+        required = [ref for value in (self.when, *inputs) for ref in references(value, optional=False)]
+        object.__setattr__(self, "_upstream", tuple(dict.fromkeys(ref.step for ref in refs)))
+        object.__setattr__(self, "_required", tuple(dict.fromkeys(ref.step for ref in required)))
+
     def upstream(self) -> tuple[str, ...]:
         """Return the names of the steps that must have ended before this one, each once, in order of first use."""
-        refs = [*references(self.when), *(ref for value in self.inputs.values() for ref in references(value))]
-        return tuple(dict.fromkeys(ref.step for ref in refs))
+        return self._upstream
 
     def required(self) -> tuple[str, ...]:
         """Return those of the upstream steps that must not have been skipped."""
-        inputs = [self.inputs["condition"]] if self.chooses else [*self.inputs.values()]
-        refs = [ref for value in (self.when, *inputs) for ref in references(value, optional=False)]
-        return tuple(dict.fromkeys(ref.step for ref in refs))
+        return self._required
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

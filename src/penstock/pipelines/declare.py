@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
@@ -264,7 +264,7 @@ def _record(
     inputs, given = _bind(form, name, args, kwargs)
     over = mapped_over(name, {item: inputs[item] for item in given}, each) if each is not None else None
     inputs = {item: whole(value) for item, value in inputs.items()}
-    _check_kinds(form, name, inputs, trace.kinds, over.over if over is not None else ())
+    _check_kinds(form, name, inputs, trace.steps, over.over if over is not None else ())
     trace.add(
         Step(
             name=name,
@@ -320,7 +320,7 @@ def _check_kinds(
     form: Form,
     name: str,
     inputs: Mapping[str, Any],
-    steps: Mapping[str, Mapping[str, str]],
+    steps: Container[str],
     over: Sequence[str],
 ) -> None:
     each = [(item, one) for item, value in inputs.items() if item in over for one in _items(value)]

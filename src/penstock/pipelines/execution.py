@@ -226,7 +226,7 @@ class Execution:
         if not self.under_way:
             if limits and not self.queue and not self.schedule.ready:
                 self.record.flush()
-                self.services.sleep(min(*limits, LISTEN_SECONDS) if len(limits) > 1 else min(limits[0], LISTEN_SECONDS))
+                self.services.sleep(min([*limits, LISTEN_SECONDS]))
             return
         self.record.flush()  # the wait may be long
         for outcome in self.engine.wait(min([*limits, LISTEN_SECONDS])):

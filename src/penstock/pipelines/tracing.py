@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -16,18 +16,18 @@ class Trace:
 
     def __init__(self) -> None:
         self.steps: dict[str, Step] = {}
+        self._calls: dict[str, int] = {}  # how often a name was asked for
         self._within = ""  # "prepare." while the steps of a nested pipeline are recorded
         self._pipelines: set[str] = set()
         self._condition: Condition | Ref | None = None
 
-    @property
-    def kinds(self) -> Mapping[str, Mapping[str, str]]:
-        """Step name -> its outputs and their kinds."""
-        return {name: step.outputs for name, step in self.steps.items()}
-
     def free_name(self, name: str) -> str:
         """Return `name`, or for the second call of that name `name_2`; in a nested pipeline after that one's name."""
-        return _free(self._within + name, self.steps)
+        wanted = free = self._within + name
+        while free in self.steps:
+            self._calls[wanted] = self._calls.get(wanted, 1) + 1
+            free = f"{wanted}_{self._calls[wanted]}"
+        return free
 
     def add(self, step: Step) -> None:
         """Record a step."""
@@ -49,7 +49,9 @@ class Trace:
     @contextmanager
     def nested(self, pipeline: str) -> Iterator[None]:
         """Name the steps called inside after a pipeline: `prepare.clean`."""
-        around, name = self._within, _free(self._within + pipeline, self._pipelines)
+        around, name, number = self._within, self._within + pipeline, 2
+        while name in self._pipelines:
+            name, number = f"{self._within}{pipeline}_{number}", number + 1
         self._pipelines.add(name)
         self._within = f"{name}."
         try:
@@ -63,13 +65,6 @@ def conjunction(one: Condition | Ref | None, other: Condition | Ref | None) -> C
     if one is None or other is None:
         return one if other is None else other
     return Condition("and", one, other)
-
-
-def _free(name: str, taken: Mapping[str, object] | set[str]) -> str:
-    candidate, number = name, 2
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    return candidate
 
 
 def current_trace() -> Trace | None:
