@@ -106,7 +106,8 @@ def _recorded(project: Service) -> LocalRecords:
 async def stop_run(request: Request) -> Response:
     """POST /v1/runs/{id}:cancel."""
     served = serving(request)
-    form = decoded(await read_body(request.receive, served.limits.body_bytes), CancelForm)
+    body = await read_body(request.receive, served.limits.body_bytes)
+    form = decoded(b"" if body == b"null" else body, CancelForm)  # a JSON client's way to send nothing
     metadata = served.project.metadata
     run = await run_in_threadpool(find_run, metadata, request.path_params["id"])
     await run_in_threadpool(partial(cancel_run, metadata, run, reason=form.reason))

@@ -15,6 +15,7 @@ from penstock.errors import ConflictError, DeclarationError, MissingExtraError
 from penstock.serving.service import Service
 
 _GRACE_SECONDS = 5
+_KEEP_ALIVE_SECONDS = 75  # a client that thinks between two requests keeps its connection, as behind nginx
 _BACKLOG = 2048  # connections that wait, also while models are loaded
 
 
@@ -52,6 +53,7 @@ def serve(
         log_level=logging.WARNING,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
     with _listening(host, port, open_to_all=not token) as listener, _stopped_by_signals():
         announce(_url(host, listener.getsockname()[1]))
