@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline, Step
@@ -128,14 +127,13 @@ class Execution:
     def _up_to_date(self, step: Step, verdict: Verdict) -> None:
         entry = verdict.entry
         assert entry is not None  # noqa: S101  # a hit
-        log, origin = self.record.log(entry.step, run=entry.run), f"{entry.run}/{entry.step}"
+        origin = f"{entry.run}/{entry.step}"
         self._end(
             step,
             "up_to_date",
             reason=verdict.reason,
             verdict=verdict,
             outputs=verdict.outputs,
-            log=log,
             origin=origin,
         )
 
@@ -289,7 +287,6 @@ class Execution:
         verdict: Verdict | None = None,
         outputs: Mapping[str, Artifact] | None = None,
         error: str = "",
-        log: Path | None = None,
         origin: str = "",
         entry: CacheEntry | None = None,
     ) -> None:
@@ -304,7 +301,6 @@ class Execution:
             verdict=verdict,
             outputs=outputs or {},
             error=error,
-            log=log,
             origin=origin,
         )
         if entry is not None:

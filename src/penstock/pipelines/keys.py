@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import sys
 from collections.abc import Callable, Mapping
@@ -16,10 +17,11 @@ from penstock.errors import DeclarationError, FingerprintError
 from penstock.pipelines.arguments import given
 from penstock.pipelines.fingerprint import Fingerprint, digest_of, fingerprint, shown
 from penstock.pipelines.fingerprint_paths import shown_path
+from penstock.pipelines.fingerprint_values import hashed
 from penstock.pipelines.observed import observe
 from penstock.pipelines.services import ImageRef, no_image
 
-SCHEME = "penstock step 2"
+SCHEME = "penstock step 3"
 """Changes when the rules of this file do, so that older entries are never mistaken for hits."""
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _PLATFORM = f"{sys.platform}-{platform.machine()}"
@@ -81,7 +83,8 @@ class Keys:
             for name, value in arguments.items()
             if name not in step.ignore
         ]
-        return Key(digest_of((SCHEME, settled.digest, words)), parts, frozenset(texts))
+        pairs = (text.encode() for pair in words for text in pair)
+        return Key(hashed((SCHEME.encode(), settled.digest.encode(), *pairs)), parts, frozenset(texts))
 
     def _settle(self, step: Step) -> Key:
         code = self._fingerprint(step, step.call)
@@ -127,6 +130,10 @@ class Keys:
             digest = digest_of(_identity(value.artifact))
             parts[f"source {name}"] = f"{digest[:16]} {value.name}"
             return digest
+        if isinstance(value, Artifact) and isinstance(declared, Ref):
+            found = _artifact(value.kind, value.digest)
+            parts[f"input {name}"] = f"{found.own[:16]} {declared.step}"
+            return found.digest
         refs = tuple(references(declared))
         found = self._fingerprint(step, _identity(value) if refs else value, name)
         parts.update(found.parts)
@@ -144,6 +151,12 @@ class Keys:
         except FingerprintError as error:
             where = f"the parameter '{parameter}' of step '{step.name}'" if parameter else f"step '{step.name}'"
             raise FingerprintError(f"{where}: {error}") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def _artifact(kind: str, digest: str) -> Fingerprint:
+    """Return the fingerprint of an artifact: of a wide pipeline's steps many have the same input."""
+    return fingerprint(_identity(Artifact(digest=digest, kind=kind, uri="")))
 
 
 def _matching(path: Path) -> list[Path]:

@@ -38,6 +38,9 @@ class Recorder:
         self._changed: dict[Any, Any] = {}
         self._needs = {step.name: step.upstream() for step in pipeline.steps}
         self._logs = LogKeeper(services.log_bytes)
+        # Recorded paths are those from the project's root: in a project that is moved they still lead to the logs.
+        root, logs = services.context.root, services.logs
+        self._place = (logs.relative_to(root) if logs.is_relative_to(root) else logs).as_posix()
 
     def begin(self) -> None:
         """Write the run and its steps, and make the folder of its logs."""
@@ -45,9 +48,9 @@ class Recorder:
         self._services.metadata.insert(replace(self.run, params=_plain(self.run.params)), *self._steps.values())
         self._tell(RunStarted(self.run, tuple(self._steps.values()), self._needs))
 
-    def log(self, step: str, *, run: str = "") -> Path:
-        """Return the path of a step's log, in this run or another."""
-        return self._services.logs / (run or self.run.id) / f"{step}.log"
+    def log(self, step: str) -> Path:
+        """Return the path of a step's log."""
+        return self._services.logs / self.run.id / f"{step}.log"
 
     def step(self, name: str) -> StepRun:
         """Return the newest record of a step."""
@@ -63,7 +66,7 @@ class Recorder:
             reason=verdict.reason,
             attempts=record.attempts + 1,
             started=record.started or now,
-            log=self._noted(self.log(step)),
+            log=f"{self._place}/{self.run.id}/{step}.log",
         )
         self._logs.begin(step, self.log(step))
         self._tell(StepStarted(self._steps[step]))
@@ -102,7 +105,6 @@ class Recorder:
         verdict: Verdict | None,
         outputs: Mapping[str, Artifact],
         error: str,
-        log: Path | None,
         origin: str,
     ) -> None:
         """Note how a step ended."""
@@ -116,11 +118,11 @@ class Recorder:
             artifacts={name: artifact.digest for name, artifact in outputs.items()},
             started=record.started if record.started is not None else now,
             ended=now,
-            log=self._noted(log) if log is not None else record.log,
+            log=f"{self._place}/{origin}.log" if origin else record.log,
             error=error,
             origin=origin,
         )
-        if log is None and record.log:
+        if not origin and record.log:
             self._take_metrics(step)
         self._tell(StepEnded(self._steps[step], dict(outputs)))
 
@@ -166,11 +168,6 @@ class Recorder:
     def _take_metrics(self, step: str) -> None:
         for metric in read_metrics(metrics_file(self.log(step)), self.run.id, step):
             self._changed["metric", step, metric.name, metric.sequence] = metric
-
-    def _noted(self, log: Path) -> str:
-        """A path as it is recorded: in a project that is moved it still leads to the log."""
-        root = self._services.context.root
-        return str(log.relative_to(root) if log.is_relative_to(root) else log)
 
     def _change(self, step: str, **changes: Any) -> None:
         self._steps[step] = self._changed["step", step] = replace(self._steps[step], **changes)
