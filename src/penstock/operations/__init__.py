@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.core.expression import Expr, walk
 from penstock.operations.fluent import Expression, col, lit, struct
 from penstock.operations.literals import quoted, sql_literal, sql_type
+from penstock.operations.python import python
 from penstock.operations.rowform import RowSource, compile_row, row_source
 from penstock.operations.signatures import type_of
 from penstock.operations.sqlform import call_sql, sql
@@ -30,6 +31,7 @@ __all__ = [
     "is_learned",
     "lit",
     "parse",
+    "python",
     "quoted",
     "row_source",
     "sql",

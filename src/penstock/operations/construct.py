@@ -38,3 +38,8 @@ def _without_defaults(operation: Operation | LearnedOperation, arguments: Sequen
             break
         count -= 1
     return arguments[:count]
+
+
+def method_name(operation: str) -> str:
+    """Return the name of the fluent method that applies an operation: `in` is a word of Python's own."""
+    return "is_in" if operation == "in" else operation

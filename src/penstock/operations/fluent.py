@@ -768,9 +768,9 @@ def col(name: str) -> Expression:
     return Expression("column", (name,))
 
 
-def lit(value: Any) -> Expression:
-    """Return the expression that is the same plain value in every row."""
-    return literal(value, cls=Expression)
+def lit(value: Any, *, type: str | None = None) -> Expression:
+    """Return the expression that is the same plain value in every row; `type` where the value does not tell (None)."""
+    return literal(value, as_type=type, cls=Expression)
 
 
 def struct(**values: Any) -> Expression:

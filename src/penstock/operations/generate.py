@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 from penstock.core.operation import LearnedOperation, Operation, Parameter
+from penstock.operations.construct import method_name
 from penstock.operations.reference import reference
 from penstock.operations.table import LEARNED, OPERATIONS
 
@@ -40,9 +41,9 @@ def col(name: str) -> Expression:
     return Expression("column", (name,))
 
 
-def lit(value: Any) -> Expression:
-    """Return the expression that is the same plain value in every row."""
-    return literal(value, cls=Expression)
+def lit(value: Any, *, type: str | None = None) -> Expression:
+    """Return the expression that is the same plain value in every row; `type` where the value does not tell (None)."""
+    return literal(value, as_type=type, cls=Expression)
 
 
 def struct(**values: Any) -> Expression:
@@ -51,7 +52,6 @@ def struct(**values: Any) -> Expression:
 '''
 
 _OPERATORS = ("add", "subtract", "multiply", "divide", "and", "or", "not", "negate", "struct")
-_NAMES = {"in": "is_in", "field": "field"}
 _SHORTHANDS = {
     "fill_null(self, value: Any)": ("x, or the value where x is NULL.", 'self._call("coalesce", value)'),
     "between(self, low: Any, high: Any)": (
@@ -84,7 +84,7 @@ def _method(operation: Operation | LearnedOperation) -> str:
     parameters = operation.parameters
     others = parameters if parameters[-1].repeated and len(parameters) == 1 else parameters[1:]
     signature = ", ".join(["self", *(_parameter(parameter) for parameter in others)])
-    name = _NAMES.get(operation.name, operation.name)
+    name = method_name(operation.name)
     arguments = "".join(f", {'*' if p.repeated else ''}{_name(p)}" for p in others if p.default is not None)
     optional = "".join(f", *(() if {_name(p)} is None else ({_name(p)},))" for p in others if p.default is None)
     return _written(f"{name}({signature})", operation.meaning, f'self._call("{operation.name}"{arguments}{optional})')

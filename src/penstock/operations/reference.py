@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.core.expression import Expr, literal
 from penstock.core.operation import Example, LearnedOperation, Operation
+from penstock.operations.construct import method_name
 from penstock.operations.safe import safe_forms
 from penstock.operations.table import FAMILIES, LEARNED
 from penstock.operations.text import OUR_NAMESPACE, literal_text, text
@@ -60,7 +61,7 @@ def _fluent(operation: Operation | LearnedOperation) -> str:
         "*others" if item.repeated else item.name if item.default is ... else f"{item.name}={item.default!r}"
         for item in (operation.parameters if first.repeated else others)
     ]
-    return f"x.{'is_in' if operation.name == 'in' else operation.name}({', '.join(arguments)})"
+    return f"x.{method_name(operation.name)}({', '.join(arguments)})"
 
 
 def _example(operation: Operation | LearnedOperation) -> str:
