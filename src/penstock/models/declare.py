@@ -6,16 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock import operations
+from penstock.core import model as core
 from penstock.core.expression import Expr
+from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
-from penstock.core.model import Model
 from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
 from penstock.models.learners import LEARNERS
+from penstock.models.notation import expression_from_json
 from penstock.models.options import check_options
+from penstock.models.writing import model_python, model_sql
 from penstock.operations import col
 
 Feature = Expr | str
 """An expression, or its text in BigQuery's dialect."""
+
+
+class Model(core.Model):
+    """A declared model. Equal declarations are equal values, whether SQL or Python made them."""
+
+    __slots__ = ()
+
+    def sql(self, *, rows: str = "rows") -> str:
+        """Return the CREATE MODEL that declares this model over the table `rows`."""
+        return model_sql(self, rows=rows)
+
+    def python(self) -> str:
+        """Return the Python code that declares this model."""
+        return model_python(self)
 
 
 def model(
@@ -40,13 +57,29 @@ def model(
     kind = type.lower()
     if kind not in LEARNERS:
         raise UnknownNameError("model type", type, LEARNERS)
+    known = LEARNERS[kind].options
+    checked = check_options(options or {}, known, within=f"model '{name}' ({kind})")
     return Model(
         name=name,
         type=kind,
         label=label,
         target=col(label) if target is None else _expression(target, f"model '{name}': target"),
         features=None if features is None else _features(features, name, label),
-        options=check_options(options or {}, LEARNERS[kind].options, within=f"model '{name}' ({kind})"),
+        # An option that says what holds anyway says nothing: with and without it the declaration is the same.
+        options=FrozenMap({name: value for name, value in checked.items() if value != known[name].default}),
+    )
+
+
+def declaration(graph: ModelGraph) -> Model:
+    """Return what a model graph was learned from: the declaration, with the features named and its own options."""
+    facts = graph.facts
+    return model(
+        graph.name,
+        type=facts["type"],
+        label=graph.label,
+        target=expression_from_json(facts["target"]),
+        features=facts["features"],
+        options=facts["options"],
     )
 
 

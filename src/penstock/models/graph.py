@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.core import graph as core
+from penstock.models.declare import Model, declaration
 from penstock.models.describe import describe
 from penstock.models.evaluate import evaluate
 from penstock.models.package import save
@@ -38,6 +39,10 @@ class ModelGraph(core.ModelGraph):
     def save(self, directory: str | Path) -> Path:
         """Write the graph as a directory that `load_model` reads."""
         return save(self, Path(directory))
+
+    def declaration(self) -> Model:
+        """Return the declaration that this was learned from; its `.sql()` and `.python()` write it as text."""
+        return declaration(self)
 
     def describe(self) -> str:
         """Return a text that shows what the graph takes, does and gives."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from penstock.core.expression import Expr, walk
 from penstock.operations.fluent import Expression, col, lit, struct
 from penstock.operations.literals import quoted, sql_literal, sql_type
-from penstock.operations.python import python
+from penstock.operations.python import python, value_text as python_value
 from penstock.operations.rowform import RowSource, compile_row, row_source
 from penstock.operations.signatures import type_of
 from penstock.operations.sqlform import call_sql, sql
 from penstock.operations.table import LEARNED, OPERATIONS
-from penstock.operations.text import text
+from penstock.operations.text import literal_text, name_text, text
 
 if TYPE_CHECKING:
     from penstock.operations.parsing import NamedFunctions, from_ast, parse
@@ -30,8 +30,11 @@ __all__ = [
     "from_ast",
     "is_learned",
     "lit",
+    "literal_text",
+    "name_text",
     "parse",
     "python",
+    "python_value",
     "quoted",
     "row_source",
     "sql",

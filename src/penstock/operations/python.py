@@ -84,6 +84,8 @@ def value_text(value: Any) -> str:
             return f'float("{value}")'
         case tuple() | list():
             return f"[{', '.join(map(value_text, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{value_text(key)}: {value_text(item)}' for key, item in value.items())}}}"
     return repr(value).replace("datetime.timezone.utc", "datetime.UTC")
 
 

@@ -1,0 +1,95 @@
+"""A declared model as text: the CREATE MODEL, or the Python, that declares it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.core.expression import Expr, columns_of, type_of_value
+from penstock.core.model import Model
+from penstock.errors import DeclarationError
+from penstock.models.learners import LEARNERS
+from penstock.operations import col, literal_text, name_text, python, python_value, text
+
+
+def model_sql(model: Model, *, rows: str = "rows") -> str:
+    """Return the CREATE MODEL that declares the model over the table `rows`.
+
+    Every option is there by the value that this model has, so that a default of SQL's front changes nothing. Raises
+    `DeclarationError` where the label is an expression and the features are not named: SQL computes it in TRANSFORM,
+    which names all.
+    """
+    lines = [f"CREATE OR REPLACE MODEL {_dotted(model.name)}"]
+    columns = "*"
+    if model.features is not None:
+        items = {**model.features, **({} if model.label is None else {model.label: model.target})}
+        lines += ["TRANSFORM(", ",\n".join(f"  {_item(name, expr)}" for name, expr in items.items()), ")"]
+        columns = ", ".join(map(name_text, _columns(model, items))) or "*"
+    elif model.label is not None and model.target != col(model.label):
+        raise DeclarationError(
+            f"model '{model.name}' computes its label '{model.label}' and takes every column as a feature, which SQL "
+            "cannot say; name its features"
+        )
+    return "\n".join([*lines, _options(model), f"AS SELECT {columns} FROM {_dotted(rows)}"]) + "\n"
+
+
+def model_python(model: Model) -> str:
+    """Return the call of `ps.model` that declares the model."""
+    lines = [
+        "ps.model(",
+        f"    {python_value(model.name)},",
+        f"    type={python_value(model.type)},",
+        *([] if model.label is None else [f"    label={python_value(model.label)},"]),
+        *([] if model.label is None or model.target == col(model.label) else [f"    target={python(model.target)},"]),
+    ]
+    if model.features is not None:
+        features = [f"        {python_value(name)}: {python(expr)}," for name, expr in model.features.items()]
+        lines += ["    features={", *features, "    },"]
+    if model.options:
+        options = {name: _plain(model, name, value) for name, value in model.options.items()}
+        lines.append(f"    options={python_value(options)},")
+    return "\n".join([*lines, ")"]) + "\n"
+
+
+def _columns(model: Model, items: Mapping[str, Expr]) -> tuple[str, ...]:
+    """Return what the query must give: what TRANSFORM reads, and the column that the rows are split by."""
+    split = model.options.get("data_split_col")
+    apart = [split] if isinstance(split, str) and split not in items else []
+    return tuple(dict.fromkeys([*columns_of(*items.values()), *apart]))
+
+
+def _plain(model: Model, option: str, value: Any) -> Any:
+    return dict(value) if LEARNERS[model.type].options[option].type == "weights" else value
+
+
+def _item(name: str, expr: Expr) -> str:
+    written = text(expr)
+    return name_text(name) if expr == col(name) else f"{written} AS {name_text(name)}"
+
+
+def _dotted(name: str) -> str:
+    """Write the name of a model or a table; one with dots stands in back quotes as a whole."""
+    plain = all(name_text(part) == part for part in name.split("."))
+    return name if plain else name_text(name)
+
+
+def _options(model: Model) -> str:
+    split = LEARNERS[model.type].options.get("data_split_method")
+    given = {
+        "model_type": model.type,
+        **({} if model.label is None else {"input_label_cols": [model.label]}),
+        **({} if split is None else {"data_split_method": split.default}),  # SQL's own default is another
+        **model.options,
+    }
+    return f"OPTIONS({', '.join(f'{name} = {_option(value)}' for name, value in given.items())})"
+
+
+def _option(value: Any) -> str:
+    match value:
+        case tuple() | list():
+            return f"[{', '.join(_pair(item) if isinstance(item, tuple) else _option(item) for item in value)}]"
+    return literal_text(value, type_of_value(value))
+
+
+def _pair(pair: tuple[Any, ...]) -> str:
+    return f"STRUCT({', '.join(map(_option, pair))})"
