@@ -19,8 +19,8 @@ def test_a_bare_select_list_is_one_row_of_constants() -> None:
         "SELECT * FROM ML.PREDICT(MODEL ch09edu.bicycle_model,(\n   350 AS duration -- minutes\n"
         "   , 'Kings Cross' AS start_station_name\n   , CURRENT_TIMESTAMP() as start_date\n))"
     )
-    assert [item.alias for item in node.args["rows"].expressions] == ["duration", "start_station_name", "start_date"]
-    assert node.args["rows"].args.get("from_") is None
+    assert [item.alias for item in node.args["rows"][0].expressions] == ["duration", "start_station_name", "start_date"]
+    assert node.args["rows"][0].args.get("from_") is None
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_rows_of_a_function_are_a_query_however_they_are_written(rows: str) -> N
     node = machine_learning(
         f"SELECT * FROM ML.EVALUATE(MODEL a.b, {rows}, STRUCT(0.7 AS threshold)) AS e JOIN t ON TRUE"
     )
-    assert isinstance(node.args["rows"], exp.Query)
-    assert isinstance(node.args["settings"], exp.Struct)
+    assert isinstance(node.args["rows"][0], exp.Query)
+    assert isinstance(node.args["settings"][0], exp.Struct)
     assert node.args["model"].sql("bigquery") == "a.b"
 
 

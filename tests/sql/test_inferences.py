@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from penstock.errors import PenstockError, SqlError, UnknownNameError
+from penstock.errors import DataError, PenstockError, SqlError, UnknownNameError
 from penstock.models import evaluate, predict
 from penstock.sql import MemoryCatalog, run
 
@@ -107,6 +107,37 @@ def test_evaluate_over_a_query_judges_its_rows(trained: MemoryCatalog) -> None:
     assert judged.to_pylist() == [evaluate(graph, rows)]
 
 
+def test_a_threshold_moves_the_border_between_two_labels(trained: MemoryCatalog) -> None:
+    call = f"ML.PREDICT(MODEL d.long, TABLE {HIRES}, {{}})"
+    probability = "(SELECT prob FROM UNNEST(predicted_is_long_probs) WHERE label)"
+    for settings in ("STRUCT(0.1 * 9 AS threshold)", "threshold => 0.9"):
+        [row] = run(
+            f"SELECT COUNTIF(predicted_is_long) AS said, COUNTIF({probability} > 0.9) AS above,"
+            f" COUNTIF({probability} > 0.5) AS likely FROM {call.format(settings)}",
+            trained,
+        ).to_pylist()
+        assert row["said"] == row["above"] < row["likely"]
+
+
+def test_evaluate_judges_at_a_threshold(trained: MemoryCatalog) -> None:
+    rows = f"(SELECT *, duration > 1000 AS is_long FROM {HIRES})"
+    told = [
+        run(f"SELECT recall FROM ML.EVALUATE(MODEL d.long, {rows}, STRUCT({t} AS threshold))", trained)["recall"][0]
+        for t in (0, 0.5, 1)
+    ]
+    [default] = run(f"SELECT recall FROM ML.EVALUATE(MODEL d.long, {rows})", trained)["recall"]
+    assert told[0].as_py() == 1.0
+    assert told[1] == default
+    assert told[2].as_py() == 0.0
+
+
+def test_without_original_columns_a_prediction_stands_alone(trained: MemoryCatalog) -> None:
+    table = run(
+        f"SELECT * FROM ML.PREDICT(MODEL d.minutes, TABLE {HIRES}, STRUCT(FALSE AS keep_original_columns))", trained
+    )
+    assert table.column_names == ["predicted_duration"]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
@@ -114,7 +145,17 @@ def test_evaluate_over_a_query_judges_its_rows(trained: MemoryCatalog) -> None:
         ("ML.PREDICT(MODEL d.minutes)", SqlError, "ML.PREDICT at 1:18 needs rows"),
         ("ML.PREDICT((SELECT 1 AS a))", SqlError, "ML.PREDICT at 1:18 needs a model"),
         ("ML.PREDICT(MODEL d.minutes, (SELECT 1 AS a))", PenstockError, "start_station_name"),
-        ("ML.PREDICT(MODEL d.long, TABLE t, STRUCT(0.7 AS threshold))", SqlError, "leave STRUCT(0.7 AS threshold)"),
+        (
+            "ML.PREDICT(MODEL d.long, (SELECT 1), STRUCT(0.7 AS treshold))",
+            UnknownNameError,
+            "Did you mean 'threshold'?",
+        ),
+        ("ML.PREDICT(MODEL d.long, (SELECT 1), STRUCT(7 AS threshold))", SqlError, "takes float64 from 0 to 1"),
+        ("ML.PREDICT(MODEL d.long, (SELECT 1), STRUCT('a' AS threshold))", SqlError, "threshold cannot be 'a'"),
+        ("ML.PREDICT(MODEL d.long, (SELECT 1), STRUCT(0.7))", SqlError, "0.7 at 1:59 has no name; add AS"),
+        ("ML.PREDICT(MODEL d.long, (SELECT 1), 0.7)", SqlError, "a setting is a field of a STRUCT"),
+        ("ML.PREDICT(MODEL d.long, (SELECT 1), STRUCT(3 AS trial_id))", SqlError, "'d.long' was not tuned"),
+        ("ML.PREDICT(MODEL d.minutes, (SELECT 'a' AS start_station_name), STRUCT(0.7 AS threshold))", DataError, "two"),
         (
             "ML.WEIGHTS(MODEL d.long)",
             SqlError,

@@ -42,13 +42,13 @@ def _explained(left: float, spread: float) -> float:
     return 1.0 - left / spread
 
 
-def classification(actual: Integers, probabilities: Floats) -> dict[str, float]:
+def classification(actual: Integers, probabilities: Floats, threshold: float | None = None) -> dict[str, float]:
     """Judge the probabilities of classes; `actual` holds class numbers.
 
-    With two classes precision, recall and f1_score are those of the second at a threshold of 0.5; with more they are
-    the mean over the classes that are there.
+    With two classes precision, recall and f1_score are those of the second, predicted above a threshold of 0.5 if no
+    other is given; with more they are the mean over the classes that are there.
     """
-    predicted = probabilities.argmax(axis=1)
+    predicted = predicted_classes(probabilities, threshold)
     classes = probabilities.shape[1]
     judged = [1] if classes == 2 else sorted({*actual.tolist(), *predicted.tolist()})
     scores = np.array([_of_class(actual == number, predicted == number) for number in judged])
@@ -61,6 +61,13 @@ def classification(actual: Integers, probabilities: Floats) -> dict[str, float]:
         "log_loss": _log_loss(actual, probabilities),
         "roc_auc": _roc_auc(actual, probabilities),
     }
+
+
+def predicted_classes(probabilities: Floats, threshold: float | None = None) -> Integers:
+    """Return the number of the class that each row is said to be: the most probable; of two, the second above it."""
+    if threshold is None:
+        return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
+    return np.asarray(probabilities[:, 1] > threshold, dtype=np.int64)
 
 
 def _of_class(actual: Flags, predicted: Flags) -> tuple[float, float, float]:

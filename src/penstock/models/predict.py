@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from penstock.core.artifact import Source
 from penstock.core.graph import ModelGraph
-from penstock.errors import ExpressionError
+from penstock.errors import DataError, ExpressionError
 from penstock.models import nodes
 from penstock.models.domain import domain_error
 from penstock.models.estimators import estimate
@@ -23,23 +23,27 @@ _BATCH_ROWS = 1 << 20
 _ROWS_AT_ONCE = 1 << 13
 
 
-def predict(graph: ModelGraph, rows: TableLike) -> pa.Table:
+def predict(graph: ModelGraph, rows: TableLike, *, threshold: float | None = None) -> pa.Table:
     """Return the predicted columns, then the rows as they were given, in their order.
 
     A regression gives `predicted_<label>`; a classifier gives the most probable label and, in
-    `predicted_<label>_probs`, every label with its probability, the most probable first. Only the inputs of the
-    signature must be there; other columns pass through.
+    `predicted_<label>_probs`, every label with its probability, the most probable first. With a `threshold`, a
+    classifier of two labels gives the second where its probability is above it. Only the inputs of the signature must
+    be there; other columns pass through.
 
     Raises `DataError` naming the column that is missing, of a wrong type, or whose value a feature cannot take.
     """
-    return pa.concat_tables(predict_batches(graph, rows))
+    return pa.concat_tables(predict_batches(graph, rows, threshold=threshold))
 
 
-def predict_batches(graph: ModelGraph, rows: TableLike, *, batch_rows: int = _BATCH_ROWS) -> Iterator[pa.Table]:
+def predict_batches(
+    graph: ModelGraph, rows: TableLike, *, batch_rows: int = _BATCH_ROWS, threshold: float | None = None
+) -> Iterator[pa.Table]:
     """Yield what `predict` gives, in batches: of a source, no more than one batch is in memory."""
     for given in _batches(rows, batch_rows):
         check_free(graph, given)
-        outputs = output_columns(graph, estimate(graph, entering_features(graph, inputs_of(graph, given))))
+        estimates = estimate(graph, entering_features(graph, inputs_of(graph, given)))
+        outputs = output_columns(graph, estimates, threshold=threshold)
         yield pa.table([*outputs, *given.columns], names=[*graph.signature.outputs.names, *given.column_names])
 
 
@@ -55,9 +59,10 @@ def entering_features(graph: ModelGraph, inputs: pa.Table) -> Features:
     return features_of(table, nodes.concat(graph).params["kinds"])
 
 
-def output_columns(graph: ModelGraph, estimates: Floats) -> list[pa.Array]:
+def output_columns(graph: ModelGraph, estimates: Floats, *, threshold: float | None = None) -> list[pa.Array]:
     """Return the predicted columns for an estimator's numbers."""
     known = nodes.classes(graph)
+    check_threshold(graph.name, known, threshold)
     if not known:
         return [pa.array(estimates[:, 0])]
     labels = pa.array(known, arrow_type(graph.signature.outputs.fields[0].type))
@@ -67,7 +72,17 @@ def output_columns(graph: ModelGraph, estimates: Floats) -> list[pa.Array]:
         names=["label", "prob"],
     )
     offsets = pa.array(np.arange(len(estimates) + 1, dtype=np.int32) * np.int32(len(known)))
-    return [labels.take(pa.array(ranked[:, 0])), pa.ListArray.from_arrays(offsets, probabilities)]
+    chosen = ranked[:, 0] if threshold is None else (estimates[:, 1] > threshold).astype(np.int64)
+    return [labels.take(pa.array(chosen)), pa.ListArray.from_arrays(offsets, probabilities)]
+
+
+def check_threshold(model: str, classes: Sequence[Any], threshold: float | None) -> None:
+    """Raise `DataError` where a threshold is given to a model that does not tell two labels apart."""
+    if threshold is not None and len(classes) != 2:
+        what = f"{len(classes)} labels" if classes else "a number"
+        raise DataError(
+            f"model '{model}' predicts {what}; a threshold is for models of two labels: leave threshold={threshold} out"
+        )
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:

@@ -6,30 +6,27 @@ import datetime
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 import pyarrow as pa
 from sqlglot import exp
 
 from penstock.core.artifact import Source
 from penstock.core.schema import Schema
-from penstock.models import ModelGraph
 from penstock.operations import quoted
 from penstock.sql.catalog import Catalog
 from penstock.sql.scope import Bound, Scope
+from penstock.sql.table_functions import TableFunction, Use
 from penstock.tables import normalize, read, scan_sql, schema_of, source_schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """`ML.PREDICT` or `ML.EVALUATE` over the rows of a query; its result is the table `name` of the text around.
+    """A table function of ML over the rows of queries; its result is the table `name` of the text around."""
 
-    `rows` is None where ML.EVALUATE asks for the evaluation that was stored at the fit.
-    """
-
-    kind: Literal["predict", "evaluate"]
-    graph: ModelGraph
-    rows: Bound | None
+    function: TableFunction
+    use: Use
+    rows: tuple[Bound, ...]
+    columns: Schema
     name: str
 
 

@@ -24,7 +24,10 @@ _KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10", *_FORMATTED)  # sqlglot would make ot
 
 
 class MachineLearningTable(exp.Expression):
-    """`ML.<name>(MODEL model, rows, settings)` in a FROM clause. `this` is the name in capitals; `rows` is a query."""
+    """`ML.<name>(MODEL model, rows, settings)` in a FROM clause.
+
+    `this` is the name in capitals; `rows` are queries; `settings` are structs, `name => value`, and values alone.
+    """
 
     arg_types: ClassVar = {"this": True, "model": False, "rows": False, "settings": False}
 
@@ -83,11 +86,13 @@ class Dialect(BigQuery):
             if self._match_text_seq("MODEL"):
                 table.set("model", self._parse_table_parts())
             elif self._match(TokenType.TABLE):
-                table.set("rows", exp.Select(expressions=[exp.Star()], from_=exp.From(this=self._parse_table_parts())))
+                table.append(
+                    "rows", exp.Select(expressions=[exp.Star()], from_=exp.From(this=self._parse_table_parts()))
+                )
             elif self._match(TokenType.L_PAREN, advance=False):
-                table.set("rows", self._parse_rows())
+                table.append("rows", self._parse_rows())
             else:
-                table.set("settings", self._parse_bitwise())
+                table.append("settings", self._parse_lambda())
 
         def _parse_rows(self) -> exp.Expr | None:
             """Parse `(SELECT ...)`, or the slide's bare list `(350 AS duration, ...)`: one row of constants."""

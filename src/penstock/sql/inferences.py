@@ -1,19 +1,59 @@
-"""The table functions of ML: which there are, what they take, and the columns that they give."""
+"""The table functions of ML: name -> what it needs, its settings, the columns that it gives, what computes them."""
 
 from __future__ import annotations
 
-from sqlglot import exp
+from collections.abc import Sequence
 
-from penstock.errors import SqlError, UnknownNameError
-from penstock.operations import quoted
-from penstock.sql.binding import Binding, Inference
-from penstock.sql.dialect import MachineLearningTable, place
-from penstock.sql.scope import Bound, Scope
-from penstock.sql.statements import dotted
+import pyarrow as pa
 
-FUNCTIONS = ("PREDICT", "EVALUATE")
-"""The table functions of ML that penstock has."""
-_OTHERS = (
+from penstock.core.schema import Field, Schema
+from penstock.models import evaluate, predict
+from penstock.sql.table_functions import Setting, TableFunction, Use
+
+_THRESHOLD = Setting(type="float64", least=0.0, most=1.0)  # not set: the most probable class, which is 0.5 of two
+_TRIAL = Setting(type="int64", least=1)
+
+
+def _prediction(use: Use) -> Schema:
+    kept = use.inputs[0].fields if use.settings["keep_original_columns"] else ()
+    return Schema((*use.model.signature.outputs.fields, *kept))
+
+
+def _predicted(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
+    return predict(use.model, rows[0], threshold=use.settings["threshold"]).select(list(_prediction(use).names))
+
+
+def _metrics(use: Use) -> Schema:
+    return Schema(tuple(Field(metric, "float64") for metric in use.model.facts["evaluation"]))
+
+
+def _evaluated(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
+    graph, threshold = use.model, use.settings["threshold"]
+    metrics = evaluate(graph, rows[0], threshold=threshold) if rows else graph.facts["evaluation"]
+    return pa.table({metric: pa.array([value], pa.float64()) for metric, value in metrics.items()})
+
+
+FUNCTIONS: dict[str, TableFunction] = {
+    "PREDICT": TableFunction(
+        rows=(1, 1),
+        settings={
+            "threshold": _THRESHOLD,
+            "keep_original_columns": Setting(type="bool", default=True),
+            "trial_id": _TRIAL,
+        },
+        columns=_prediction,
+        table=_predicted,
+    ),
+    "EVALUATE": TableFunction(
+        rows=(0, 1),
+        settings={"threshold": _THRESHOLD, "trial_id": _TRIAL},
+        columns=_metrics,
+        table=_evaluated,
+    ),
+}
+"""The table functions of ML that penstock has. A setting `trial_id` chooses the model of one trial of a tuning."""
+
+OTHERS = (
     "TRANSFORM", "WEIGHTS", "FEATURE_INFO", "TRAINING_INFO", "TRIAL_INFO", "CONFUSION_MATRIX", "ROC_CURVE",
     "FEATURE_IMPORTANCE", "EXPLAIN_PREDICT", "GLOBAL_EXPLAIN", "ADVANCED_WEIGHTS", "ARIMA_COEFFICIENTS",
     "ARIMA_EVALUATE", "CENTROIDS", "DESCRIBE_DATA", "DETECT_ANOMALIES", "ENTITY_FEATURES_AT_TIME",
@@ -21,51 +61,4 @@ _OTHERS = (
     "PRINCIPAL_COMPONENTS", "PRINCIPAL_COMPONENT_INFO", "RECOMMEND", "RECONSTRUCTION_LOSS", "TFDV_DESCRIBE",
     "TFDV_VALIDATE", "UNDERSTAND_TEXT", "VALIDATE_DATA_DRIFT", "VALIDATE_DATA_SKEW",
 )  # fmt: skip
-
-
-def bind_inference(
-    node: MachineLearningTable, scope: Scope, binding: Binding
-) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Note an inference to run first; return the name of the table that it will give, and its columns."""
-    name = str(node.this)
-    _refuse(name, node)
-    if node.args.get("settings") is not None:
-        settings = node.args["settings"].sql("bigquery")
-        raise SqlError(f"ML.{name} takes no settings yet; leave {settings}{place(node.args['settings'])} out")
-    model = node.args.get("model")
-    if model is None:
-        raise SqlError(f"ML.{name}{place(node)} needs a model: ML.{name}(MODEL name, (SELECT ...))")
-    graph = binding.catalog.model(dotted(model))
-    rows_node = node.args.get("rows")
-    if rows_node is None and name == "PREDICT":
-        raise SqlError(f"ML.PREDICT{place(node)} needs rows: ML.PREDICT(MODEL {dotted(model)}, (SELECT ...))")
-    fresh = binding.fresh(name.lower())
-    rows = None if rows_node is None else _rows(rows_node, scope, binding)
-    inference = Inference(kind="predict" if name == "PREDICT" else "evaluate", graph=graph, rows=rows, name=fresh)
-    binding.inferences.append(inference)
-    return quoted(fresh), _columns(inference)
-
-
-def _refuse(name: str, node: exp.Expr) -> None:
-    there = ", ".join(f"ML.{function}" for function in FUNCTIONS)
-    if name in _OTHERS:
-        raise SqlError(f"ML.{name}{place(node)} is not in penstock yet; there are: {there}")
-    if name not in FUNCTIONS:
-        raise UnknownNameError(
-            "table function", f"ML.{name}", [f"ML.{function}" for function in (*FUNCTIONS, *_OTHERS)]
-        )
-
-
-def _rows(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:
-    """Bind the input query. It runs on its own, before the query around it, so it sees common tables and no rows."""
-    bound = binding.query(node, Scope(common=scope.common), binding)
-    common = ", ".join(f"{fresh} AS ({query.text})" for fresh, query in scope.common.values())
-    return Bound(f"WITH {common} {bound.text}" if common else bound.text, bound.columns)
-
-
-def _columns(inference: Inference) -> tuple[tuple[str, str], ...]:
-    if inference.kind == "evaluate":
-        return tuple((metric, "float64") for metric in inference.graph.facts["evaluation"])
-    predicted = tuple((field.name, field.type) for field in inference.graph.signature.outputs)
-    assert inference.rows is not None  # noqa: S101  # a predict has rows
-    return (*predicted, *inference.rows.columns)
+"""Those of BigQuery that penstock knows by name alone; `FUNCTIONS` may have one of them by now."""

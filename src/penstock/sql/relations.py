@@ -13,7 +13,7 @@ from penstock.errors import SqlError, UnknownNameError
 from penstock.operations import call_sql, quoted
 from penstock.sql.binding import Binding
 from penstock.sql.dialect import MachineLearningTable, place
-from penstock.sql.inferences import bind_inference
+from penstock.sql.invoking import bind_inference
 from penstock.sql.scalars import bind_condition, bind_scalar
 from penstock.sql.scope import Column, Relation, Scalar, Scope, field_of
 from penstock.sql.statements import dotted

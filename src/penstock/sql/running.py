@@ -10,7 +10,7 @@ import pyarrow as pa
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import ConflictError, SqlError
-from penstock.models import ModelGraph, evaluate, predict
+from penstock.models import ModelGraph
 from penstock.sql.binding import Binding, Inference
 from penstock.sql.catalog import Catalog
 from penstock.sql.database import locked_database, rows_of
@@ -18,6 +18,7 @@ from penstock.sql.declaration import declare
 from penstock.sql.queries import bind_query
 from penstock.sql.scope import Bound, Scope
 from penstock.sql.statements import CreateModel, DropModel, Query, Statement, parse
+from penstock.tables import arrow_schema
 
 
 def run(text: str, catalog: Catalog, *, now: datetime.datetime | None = None) -> pa.Table:
@@ -85,11 +86,8 @@ def _rows(query: Bound, binding: Binding) -> pa.Table:
 
 
 def _infer(inference: Inference, database: duckdb.DuckDBPyConnection) -> pa.Table:
-    graph, rows = inference.graph, inference.rows
-    if inference.kind == "predict" and rows is not None:
-        return predict(graph, rows_of(database, rows.text))
-    metrics = graph.facts["evaluation"] if rows is None else evaluate(graph, rows_of(database, rows.text))
-    return pa.table({metric: pa.array([value], pa.float64()) for metric, value in metrics.items()})
+    rows = [rows_of(database, query.text) for query in inference.rows]
+    return inference.function.table(inference.use, rows).cast(arrow_schema(inference.columns))
 
 
 def _description(model: Model, graph: ModelGraph, rows: int) -> pa.Table:

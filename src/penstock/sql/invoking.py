@@ -1,0 +1,119 @@
+"""A table function of ML in a FROM clause: its arguments checked, and what must run before the query around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlglot import exp
+
+from penstock.core.schema import Field, Schema
+from penstock.errors import SqlError, UnknownNameError
+from penstock.models import ModelGraph
+from penstock.operations import quoted
+from penstock.sql.binding import Binding, Inference
+from penstock.sql.dialect import MachineLearningTable, place
+from penstock.sql.inferences import FUNCTIONS, OTHERS
+from penstock.sql.scalars import bind_scalar
+from penstock.sql.scope import Bound, Scope
+from penstock.sql.statements import dotted
+from penstock.sql.table_functions import TableFunction, Use, check_settings
+from penstock.tables import query
+
+
+def bind_inference(
+    node: MachineLearningTable, scope: Scope, binding: Binding
+) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Note an inference to run first; return the name of the table that it will give, and its columns."""
+    name = str(node.this)
+    function, within = _function(name, node), f"ML.{name}{place(node)}"
+    inputs = node.args.get("rows") or []
+    least, most = function.rows
+    if not least <= len(inputs) <= most:
+        takes = {(0, 0): "takes no rows", (2, 2): "needs two tables"}.get(function.rows, "needs rows")
+        raise SqlError(f"{within} {takes}: {function.usage(name)}")
+    settings = check_settings(function, dict(_settings(node, function, binding, within)), within=within)
+    graph = _graph(node, function, settings, binding, within)
+    rows = tuple(_rows(item, scope, binding) for item in inputs)
+    use = Use(graph=graph, inputs=tuple(_schema(query) for query in rows), settings=settings)
+    columns = function.columns(use)
+    fresh = binding.fresh(name.lower())
+    binding.inferences.append(Inference(function=function, use=use, rows=rows, columns=columns, name=fresh))
+    return quoted(fresh), tuple((column.name, column.type) for column in columns)
+
+
+def _function(name: str, node: exp.Expr) -> TableFunction:
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    there = [f"ML.{function}" for function in FUNCTIONS]
+    if name in OTHERS:
+        raise SqlError(f"ML.{name}{place(node)} is not in penstock yet; there are: {', '.join(there)}")
+    raise UnknownNameError("table function", f"ML.{name}", there)
+
+
+def _graph(
+    node: MachineLearningTable, function: TableFunction, settings: dict[str, Any], binding: Binding, within: str
+) -> ModelGraph | None:
+    model = node.args.get("model")
+    if model is None and function.needs_model:
+        raise SqlError(f"{within} needs a model: {function.usage(str(node.this))}")
+    if model is None:
+        return None
+    if not function.needs_model:
+        raise SqlError(f"{within} takes no model; leave MODEL {dotted(model)} out")
+    trial = settings.get("trial_id")
+    if trial is not None:
+        raise SqlError(f"{within}: model '{dotted(model)}' was not tuned; it has no trial {trial}: leave trial_id out")
+    return binding.catalog.model(dotted(model))
+
+
+def _rows(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:
+    """Bind the input query. It runs on its own, before the query around it, so it sees common tables and no rows."""
+    bound = binding.query(node, Scope(common=scope.common), binding)
+    common = ", ".join(f"{fresh} AS ({query.text})" for fresh, query in scope.common.values())
+    return Bound(f"WITH {common} {bound.text}" if common else bound.text, bound.columns)
+
+
+def _schema(query: Bound) -> Schema:
+    return Schema(tuple(Field(name, type) for name, type in query.columns))
+
+
+def _settings(
+    node: MachineLearningTable, function: TableFunction, binding: Binding, within: str
+) -> Iterator[tuple[str, Any]]:
+    """Yield the settings by their names, as written: fields of a STRUCT, `name => value`, or a value alone."""
+    for item in node.args.get("settings") or ():
+        match item:
+            case exp.Struct():
+                yield from (_named(member, binding, within) for member in item.expressions)
+            case exp.Kwarg():
+                yield item.this.name, _constant(item.expression, binding)
+            case _ if function.bare:
+                yield function.bare, _constant(item, binding)
+            case _:
+                raise SqlError(
+                    f"{within} does not take {item.sql('bigquery')}{place(item)}; a setting is a field of a STRUCT"
+                    + (f", such as STRUCT(... AS {next(iter(function.settings))})" if function.settings else "")
+                )
+
+
+def _named(member: exp.Expr, binding: Binding, within: str) -> tuple[str, Any]:
+    match member:
+        case exp.PropertyEQ():
+            return member.this.name, _constant(member.expression, binding)
+        case exp.Alias():
+            return member.alias, _constant(member.this, binding)
+    raise SqlError(f"{within}: the setting {member.sql('bigquery')}{place(member)} has no name; add AS and its name")
+
+
+def _constant(node: exp.Expr, binding: Binding) -> Any:
+    """Return the value of an expression without columns; structs become tuples."""
+    match node:
+        case exp.Array():
+            return [_constant(item, binding) for item in node.expressions]
+        case exp.Tuple() | exp.Struct():
+            return tuple(_constant(item, binding) for item in node.expressions)
+        case exp.PropertyEQ() | exp.Alias():
+            return _constant(node.expression if isinstance(node, exp.PropertyEQ) else node.this, binding)
+    value = bind_scalar(node, Scope(), binding)
+    return query(f"SELECT {value.text} AS value").column(0)[0].as_py()
