@@ -15,7 +15,10 @@ import msgspec
 
 from bench.measure import Figure
 
-NAMES = ("start", "steps", "workers", "containers", "one_row", "http_predict", "many_rows", "create_model")
+NAMES = (
+    "start", "steps", "workers", "containers", "one_row", "http_predict", "many_rows", "transforms", "create_model",
+    "slide",
+)  # fmt: skip
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
