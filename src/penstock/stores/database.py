@@ -51,11 +51,11 @@ def connect(url: str) -> sa.Engine:
 
 def file_identity(engine: sa.Engine) -> FileIdentity | None:
     """Say which file the database is now: another one at the same path has another identity; None: there is none."""
-    path = _path(engine.url)
-    if path is None:
+    path = engine.url.database
+    if not path or path == ":memory:":
         return _MEMORY
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -77,10 +77,10 @@ def database_errors(engine: sa.Engine) -> Iterator[None]:
     """Turn what the database reports into a `StorageError` that says what to do."""
     try:
         yield
-    except sa.exc.IntegrityError:
+    except (sa.exc.IntegrityError, sqlite3.IntegrityError):
         raise
-    except sa.exc.DatabaseError as error:
-        path, reason = engine.url.database, str(error.orig)
+    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+        path, reason = engine.url.database, str(getattr(error, "orig", error))
         advice = next((advice for sign, advice in _ADVICE.items() if sign in reason), "")
         raise StorageError(f"the metadata store {path} cannot be used: {reason}{advice}") from error
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -34,8 +35,15 @@ from penstock.errors import DataError, UnknownNameError
 R = TypeVar("R", bound=Record)
 
 
+_DIALECT = sqlite.dialect()
+
+
 class RecordTable(Generic[R]):
-    """One kind of record as a table: a column for each field, JSON text where the field is a dict or a tuple."""
+    """One kind of record as a table: a column for each field, JSON text where the field is a dict or a tuple.
+
+    The statements that each step of a run needs are texts as the database's driver takes them; the others are
+    SQLAlchemy's.
+    """
 
     def __init__(self, kind: type[R], name: str, *, identity: tuple[str, ...], order: tuple[str, ...]) -> None:
         self.kind, self.name, self.identity, self.order = kind, name, identity, order
@@ -47,11 +55,27 @@ class RecordTable(Generic[R]):
             if typing.get_origin(hints[field]) in (dict, tuple)
         }
         self.table = sa.table(name, *(sa.column(field) for field in self.fields))
-        self.insert = sa.insert(self.table)
-        self.upsert = self._upsert()
-        self.select_one = sa.select(self.table).where(*(self._is(field) for field in identity))
 
-    def row(self, record: R) -> dict[str, Any]:
+    @cached_property
+    def insert(self) -> str:
+        """The statement that inserts a `row`."""
+        return _text(sa.insert(self.table))
+
+    @cached_property
+    def upsert(self) -> str:
+        """The statement that inserts a `row`, or replaces the one of its identity."""
+        statement = sqlite.insert(self.table)  # PostgreSQL has the same clause, in its own dialect's `insert`
+        rest = {field: statement.excluded[field] for field in self.fields if field not in self.identity}
+        return _text(statement.on_conflict_do_update(index_elements=list(self.identity), set_=rest))
+
+    @cached_property
+    def select_one(self) -> str:
+        """The statement that finds the row of an identity."""
+        return _text(
+            sa.select(self.table).where(*(self.table.c[field] == sa.bindparam(field) for field in self.identity))
+        )
+
+    def row(self, record: R) -> tuple[Any, ...]:
         """Return the columns of a record."""
         row = {field: getattr(record, field) for field in self.fields}
         for field in self.decoders:
@@ -59,9 +83,9 @@ class RecordTable(Generic[R]):
                 row[field] = msgspec.json.encode(row[field]).decode()
             except (TypeError, OverflowError) as error:
                 raise DataError(f"{self.kind.__name__}.{field} cannot be recorded as JSON: {error}") from error
-        return row
+        return tuple(row.values())
 
-    def record(self, row: sa.Row[Any]) -> R:
+    def record(self, row: Iterable[Any]) -> R:
         """Return the record of a row."""
         values: dict[str, Any] = dict(zip(self.fields, row, strict=True))
         for field, decoder in self.decoders.items():
@@ -94,13 +118,9 @@ class RecordTable(Generic[R]):
     def _ordered_by(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.order, *self.identity)))
 
-    def _is(self, field: str) -> sa.ColumnElement[bool]:
-        return self.table.c[field] == sa.bindparam(field)
 
-    def _upsert(self) -> sa.Insert:
-        statement = sqlite.insert(self.table)  # PostgreSQL has the same clause, in its own dialect's `insert`
-        rest = {field: statement.excluded[field] for field in self.fields if field not in self.identity}
-        return statement.on_conflict_do_update(index_elements=list(self.identity), set_=rest)
+def _text(statement: sa.ClauseElement) -> str:
+    return str(statement.compile(dialect=_DIALECT))
 
 
 RECORDS: dict[type, RecordTable[Any]] = {
