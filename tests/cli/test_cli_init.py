@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
 from click.testing import CliRunner
 
 from penstock.cli import main
@@ -27,10 +28,20 @@ def test_init_overwrites_nothing(tmp_path):
     assert (tmp_path / "pipelines.py").read_text() == "mine"
 
 
-def test_init_adds_to_gitignore_once(tmp_path):
-    (tmp_path / ".gitignore").write_text("*.pyc")
-    CliRunner().invoke(main, ["init", str(tmp_path)])
-    assert (tmp_path / ".gitignore").read_text() == "*.pyc\n.penstock/\n"
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, ".penstock/\n.secrets.toml\n"),
+        ("*.pyc", "*.pyc\n.penstock/\n.secrets.toml\n"),
+        ("*.pyc\n.penstock/\n", "*.pyc\n.penstock/\n.secrets.toml\n"),
+        (".secrets.toml\n.penstock/", ".secrets.toml\n.penstock/"),
+    ],
+)
+def test_what_must_not_be_committed_is_added_to_gitignore_once(tmp_path, before, after):
+    if before is not None:
+        (tmp_path / ".gitignore").write_text(before)
+    assert CliRunner().invoke(main, ["init", str(tmp_path)]).exit_code == 0
+    assert (tmp_path / ".gitignore").read_text() == after
 
 
 def test_the_rides_are_always_the_same():

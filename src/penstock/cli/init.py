@@ -16,6 +16,7 @@ from penstock.cli.group import Command
 from penstock.errors import ConflictError
 
 _RIDES = 400
+_NEVER_COMMITTED = (".penstock/", ".secrets.toml")  # what runs leave, and the secrets that a configuration may name
 _NEXT = """\
   penstock run rides
   penstock predict duration '{"started": "2026-04-01T08:00:00Z", "station": "Museum", "km": 3.2}'
@@ -40,7 +41,7 @@ def init(directory: Path) -> None:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    _ignore_state(directory / ".gitignore")
+    _add_to_gitignore(directory / ".gitignore")
     click.echo(f"made {', '.join(contents)} in {directory}; next:\n")
     if directory != Path():
         click.echo(f"  cd {directory}")
@@ -62,7 +63,8 @@ def rides() -> str:
     return text.getvalue()
 
 
-def _ignore_state(path: Path) -> None:
+def _add_to_gitignore(path: Path) -> None:
     lines = path.read_text().splitlines() if path.exists() else []
-    if ".penstock/" not in lines:
-        path.write_text("\n".join([*lines, ".penstock/"]) + "\n")
+    missing = [name for name in _NEVER_COMMITTED if name not in lines]
+    if missing:
+        path.write_text("\n".join([*lines, *missing]) + "\n")
