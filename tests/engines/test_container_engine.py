@@ -28,7 +28,7 @@ from penstock.testing.isolated_engine import PATIENCE_SECONDS, await_end, pids_i
 
 HERE = Path(__file__).parent
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("containers")]
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")

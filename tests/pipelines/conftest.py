@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from counted_steps import CALLS, FAIL
 from worlds import World
 
 
@@ -18,3 +19,9 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.metadata.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_called() -> None:
+    CALLS.clear()
+    FAIL.clear()

@@ -1,71 +1,22 @@
-"""Running a pipeline: what runs, what does not, what is recorded, and how each kind of failure ends."""
+"""Running a pipeline: what runs, what does not, what arrives in a step, and what is recorded."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
+from counted_steps import CALLS, chain, number, push, report, sign
 from worlds import Listener, World
 
 import penstock as ps
 from penstock.core.artifact import Artifact, Source
-from penstock.core.pipeline import Needs
-from penstock.core.ports import Context, Outcome, Task
-from penstock.core.run import Attempt, CacheEntry, Run, StepRun
-from penstock.engines import InlineEngine
-from penstock.errors import ConflictError, DeclarationError, RunError, UnknownNameError
+from penstock.core.ports import Context
+from penstock.core.run import CacheEntry, Run, StepRun
+from penstock.errors import ConflictError
 from penstock.pipelines import pipeline, step
-from penstock.pipelines.retrying import retry_wait
-
-CALLS: list[str] = []
-FAIL: dict[str, int] = {}  # step -> how often it fails yet
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> None:
-    CALLS.clear()
-    FAIL.clear()
-
-
-def called(name: str) -> None:
-    CALLS.append(name)
-    if FAIL.get(name, 0) > 0:
-        FAIL[name] -= 1
-        raise ValueError(f"{name} broke")
-
-
-@step(ignore=["CALLS", "FAIL"])
-def number(x: int = 1) -> int:
-    called("number")
-    return x
-
-
-@step(ignore=["CALLS", "FAIL"])
-def sign(x: int) -> int:
-    called("sign")
-    return (x > 0) - (x < 0)
-
-
-@step(ignore=["CALLS", "FAIL"])
-def report(x: int, depth: int = 6) -> dict[str, Any]:
-    called("report")
-    return {"mae": x * depth, "best": {"depth": 3}}
-
-
-@step(ignore=["CALLS", "FAIL"])
-def push(report: dict[str, Any], name: str = "m") -> None:
-    called("push")
-
-
-@pipeline
-def chain(x: int = 1, depth: int = 6, limit: int = 100) -> None:
-    made = report(sign(number(x)), depth)
-    push(made, when=made["mae"] < limit)
 
 
 def test_everything_runs_once_and_then_nothing_does(world: World) -> None:
@@ -137,103 +88,6 @@ def test_a_value_inside_a_result_is_a_parameter(world: World) -> None:
     run = world.run(tuned, {"x": 2})
     assert CALLS == ["number", "report"]  # the value in it is the same, so sign is up to date
     assert world.states(run)["sign"] == "up_to_date"
-
-
-def test_a_failed_step_fails_the_run_and_leaves_other_branches_alone(world: World) -> None:
-    @pipeline
-    def branches() -> None:
-        push(report(number(1)))
-        sign(number.configured(name="other")(2))
-
-    FAIL["report"] = 1
-    run = world.run(branches)
-    steps = world.steps(run)
-    assert run.state == "failed"
-    assert run.error == "report: ValueError: report broke"
-    assert {name: item.state for name, item in steps.items()} == {
-        "number": "succeeded",
-        "report": "failed",
-        "push": "skipped",
-        "other": "succeeded",
-        "sign": "succeeded",
-    }
-    assert steps["report"].error.startswith("ValueError: report broke\n\nTraceback")
-    assert "test_executing.py" in steps["report"].error
-    assert "working.py" not in steps["report"].error
-    assert steps["push"].reason == "needs report, which failed"
-
-
-def test_the_next_run_goes_on_from_what_is_done(world: World) -> None:
-    FAIL["report"] = 1
-    failed = world.run(chain)
-    CALLS.clear()
-    run = world.run(chain)
-    assert CALLS == ["report", "push"]
-    assert world.steps(run)["report"].reason == f"failed in run {failed.id}"
-
-
-def test_retries_wait_longer_each_time_and_then_give_up(world: World) -> None:
-    @pipeline
-    def stubborn() -> None:
-        number.configured(retries=2)()
-
-    FAIL["number"] = 2
-    run = world.run(stubborn)
-    assert run.state == "succeeded"
-    assert world.steps(run)["number"].attempts == 3
-    assert world.steps(run)["number"].error == ""
-    assert world.slept[0] == pytest.approx(0.5, abs=0.05)
-    assert sum(world.slept[1:]) == pytest.approx(1.0, abs=0.05)  # in slices: it listens for a cancellation meanwhile
-    FAIL["sign"] = 9
-
-    @pipeline
-    def hopeless() -> None:
-        sign.configured(retries=1)(3)
-
-    run = world.run(hopeless)
-    assert (run.state, world.steps(run)["sign"].attempts) == ("failed", 2)
-
-
-def test_every_attempt_that_failed_is_recorded_and_stands_in_the_log(world: World) -> None:
-    @pipeline
-    def stubborn() -> None:
-        number.configured(retries=2, retry_delay="2s")()
-
-    FAIL["number"] = 2
-    run = world.run(stubborn)
-    assert (sum(world.slept[:4]), sum(world.slept[4:])) == pytest.approx((2.0, 4.0), abs=0.1)  # slices of half a second
-    attempts = world.metadata.find(Attempt, run=run.id)
-    assert [(each.step, each.number) for each in attempts] == [("number", 1), ("number", 2)]
-    for each in attempts:
-        assert each.ended >= each.started > 0
-        assert "Traceback" in each.error
-    lines = [line for line in (world.root / world.steps(run)["number"].log).read_text().splitlines() if "---" in line]
-    assert [line.partition(":")[0] for line in lines] == ["--- attempt 1", "--- attempt 2"]
-    assert lines[1].endswith("again in 4 s ---")
-
-
-def test_a_failure_that_would_come_again_is_not_tried_again(world: World) -> None:
-    @step(retries=5)
-    def wrong() -> int:
-        raise DeclarationError("there is no such option")
-
-    @pipeline
-    def hopeless() -> None:
-        wrong()
-
-    run = world.run(hopeless)
-    assert (run.state, world.steps(run)["wrong"].attempts, world.slept) == ("failed", 1, [])
-
-
-def test_waits_double_up_to_five_minutes_but_never_below_what_was_asked_for() -> None:
-    failed = Outcome(task="t", state="failed")
-    assert [retry_wait(Needs(retries=99, retry_delay_seconds=60), failed, n) for n in (1, 2, 3, 4, 99)] == [
-        60, 120, 240, 300, 300,
-    ]  # fmt: skip
-    assert retry_wait(Needs(retries=99, retry_delay_seconds=900), failed, 3) == 900
-    assert retry_wait(Needs(retries=2), failed, 3) is None
-    assert retry_wait(Needs(retries=2), replace(failed, final=True), 1) is None
-    assert retry_wait(Needs(retries=2), replace(failed, state="cancelled"), 1) is None
 
 
 def test_cache_false_always_runs_and_a_lifetime_ends(world: World) -> None:
@@ -354,21 +208,6 @@ def test_an_output_that_is_not_what_was_declared_is_named(function: Any, words: 
     assert run.error.startswith("s: step 's'")
 
 
-def test_a_second_interrupt_ends_the_wait_for_workers_and_the_run_is_recorded_as_cancelled(world: World) -> None:
-    class Stubborn(InlineEngine):
-        def submit(self, task: Task) -> None:
-            """Never finish it."""
-
-        def wait(self, timeout_seconds: float | None = None) -> Sequence[Outcome]:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        world.run(chain, engine=Stubborn())
-    (run,) = world.metadata.find(Run)
-    assert run.state == "cancelled"
-    assert set(world.states(run).values()) == {"cancelled"}
-
-
 def test_the_record_of_a_run_is_whole(world: World) -> None:
     run = world.run(chain, {"x": 2}, experiment="e", cause={"kind": "rest"}, run_id="r1", engine_name="inline")
     assert world.metadata.get(Run, "r1") == run
@@ -435,157 +274,3 @@ def test_fan_out_and_join(world: World) -> None:
     CALLS.clear()
     assert world.value(world.run(fan, {"n": 6}), "total") == 15
     assert CALLS == ["number"]
-
-
-class Interrupted:
-    """An engine in which Ctrl-C comes with the second task, while both are under way."""
-
-    slots = 2
-
-    def __init__(self) -> None:
-        self.tasks: list[str] = []
-        self.cancelled: list[str] = []
-
-    def submit(self, task: Task) -> None:
-        self.tasks.append(task.id)
-
-    def wait(self, timeout_seconds: float | None = None) -> Sequence[Outcome]:
-        if not self.cancelled:
-            raise KeyboardInterrupt
-        gone, self.cancelled = self.cancelled, []
-        return [Outcome(task=id, state="cancelled") for id in gone]
-
-    def cancel(self, task_id: str) -> None:
-        self.cancelled.append(task_id)
-
-    def close(self) -> None: ...
-
-
-def test_ctrl_c_cancels_everything_records_that_and_goes_on(world: World) -> None:
-    @pipeline
-    def two() -> None:
-        report(number(1))
-        sign(2)
-
-    listener = Listener()
-    with pytest.raises(KeyboardInterrupt):
-        world.run(two, engine=Interrupted(), run_id="r1", on_event=listener)
-    run = world.metadata.get(Run, "r1")
-    assert run is not None
-    assert run.state == "cancelled"
-    assert run.ended is not None
-    assert {item.state for item in world.metadata.find(StepRun, run="r1")} == {"cancelled"}
-    assert listener.names()[-1] == "RunEnded"
-    assert set(world.states(world.run(two)).values()) == {"succeeded"}
-
-
-def test_ctrl_c_inside_an_inline_step(world: World) -> None:
-    @step
-    def interrupted(x: int) -> int:
-        raise KeyboardInterrupt
-
-    @pipeline
-    def p() -> None:
-        report(interrupted(number()))
-
-    with pytest.raises(KeyboardInterrupt):
-        world.run(p, run_id="r1")
-    states = {item.step: item.state for item in world.metadata.find(StepRun, run="r1")}
-    assert states == {"number": "succeeded", "interrupted": "cancelled", "report": "cancelled"}
-
-
-def test_a_step_that_exits_has_failed(world: World) -> None:
-    @step
-    def leaves() -> int:
-        raise SystemExit(3)
-
-    run = world.run(pipeline(name="p")(lambda: leaves()))
-    assert run.error == "leaves: SystemExit: 3"
-
-
-# --- parts of a pipeline
-
-
-def test_only_since_until_choose_steps(world: World) -> None:
-    world.run(chain)
-    CALLS.clear()
-    run = world.run(chain, {"depth": 9}, until="report")
-    assert CALLS == ["report"]
-    assert world.steps(run)["push"].reason == "not selected"
-    CALLS.clear()
-    run = world.run(chain, {"depth": 10}, only=["rep*", "push"])
-    assert CALLS == ["report", "push"]
-    assert world.states(run)["number"] == "skipped"
-    assert world.steps(run)["sign"].reason.startswith("not selected; its outputs are up to date (run ")
-    assert run.state == "succeeded"
-    run = world.run(chain, {"depth": 11}, since="push")
-    assert world.states(run)["report"] == "skipped"
-
-
-def test_what_is_left_out_comes_from_the_newest_successful_run(world: World) -> None:
-    old = world.run(chain, {"x": 0})
-    FAIL["report"] = 1
-    world.run(chain, {"x": -1})
-    CALLS.clear()
-    run = world.run(chain, {"x": 99}, only="report")
-    assert CALLS == []
-    assert world.steps(run)["number"].reason == f"not selected; its outputs are those of run {old.id}"
-    assert world.steps(run)["sign"].reason == f"not selected; its outputs are up to date (run {old.id})"
-
-
-def test_what_never_ran_cannot_be_left_out(world: World) -> None:
-    with pytest.raises(RunError, match=r"step 'report' needs what 'sign' gives.*until='sign'"):
-        world.run(chain, only="report")
-    assert world.metadata.find(Run) == []
-
-
-def test_an_unknown_step_or_mode_names_the_near_one(world: World) -> None:
-    with pytest.raises(UnknownNameError, match="Did you mean 'report'"):
-        world.run(chain, only=["reprot"])
-    with pytest.raises(UnknownNameError, match="no step named 'x\\*'"):
-        world.run(chain, since="x*")
-    with pytest.raises(UnknownNameError, match="Did you mean 'infer'"):
-        world.run(chain, mode="infr")
-    with pytest.raises(DeclarationError, match="no step of pipeline 'chain'"):
-        world.run(chain, since="push", until="number")
-
-
-@step(modes={"train"}, ignore=["CALLS", "FAIL"])
-def learn(x: int) -> dict[str, int]:
-    called("learn")
-    return {"weight": x * 10}
-
-
-@step(ignore=["CALLS", "FAIL"])
-def apply(graph: dict[str, int], x: int) -> int:
-    called("apply")
-    return graph["weight"] + x
-
-
-@step(modes={"train"}, ignore=["CALLS", "FAIL"])
-def judge(y: int) -> int:
-    called("judge")
-    return y
-
-
-@pipeline
-def learning(x: int = 1, new: int = 5) -> None:
-    graph = learn(sign(number(x)))
-    judge(apply(graph, new))
-
-
-def test_infer_leaves_out_what_learns_and_takes_its_outputs_from_the_newest_train_run(world: World) -> None:
-    trained = world.run(learning)
-    CALLS.clear()
-    run = world.run(learning, {"x": -7, "new": 6}, mode="infer")
-    assert CALLS == ["apply"]
-    assert world.value(run, "apply") == 16
-    steps = world.steps(run)
-    assert steps["learn"].reason == f"runs only in mode train; its outputs are those of run {trained.id}"
-    assert steps["sign"].reason.startswith("only needed by steps that are not for mode infer")
-    assert steps["judge"].state == "skipped"
-
-
-def test_infer_before_any_training_says_so(world: World) -> None:
-    with pytest.raises(RunError, match="'learn' runs only in mode train, and no earlier"):
-        world.run(learning, mode="infer")

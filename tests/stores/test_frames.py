@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import datetime
 import math
-import os
-import subprocess
 import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,15 +15,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
-from hypothesis import given, settings, strategies as st
+from stored_tables import read, save
 
-from penstock.core.artifact import Artifact
-from penstock.core.ports import Codec
 from penstock.errors import DataError, MissingExtraError
-from penstock.stores import CODECS, LocalArtifactStore
-from penstock.stores.canonical import BATCH_ROWS
+from penstock.stores import LocalArtifactStore
 
-BY_KIND: dict[str, Codec] = {codec.kind: codec for codec in CODECS}
 FORMS = [
     "table",
     "table:batch",
@@ -39,22 +32,12 @@ FORMS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> LocalArtifactStore:
-    return LocalArtifactStore(tmp_path_factory.mktemp("artifacts"))
-
-
-def save(value: Any, store: LocalArtifactStore) -> Artifact:
-    assert BY_KIND["table"].accepts(value)
-    return BY_KIND["table"].save(value, store)
-
-
-def read(artifact: Artifact, store: LocalArtifactStore, form: str = "table") -> Any:
-    return BY_KIND[form].load(artifact, store)
-
-
 DAY = datetime.date(2026, 2, 28)
+
+
 NOON = datetime.datetime(2026, 2, 28, 12, 0, 0, 123456)
+
+
 ROWS = pa.table(
     {
         "i": pa.array([1, None, -3], pa.int32()),
@@ -125,121 +108,6 @@ def test_layouts_of_texts_lists_and_zones_are_one(store: LocalArtifactStore) -> 
     )
     found = read(save(relation, store), store)
     assert found == read(plain, store).cast(found.schema)
-
-
-# --- whatever lies in memory
-
-
-def list_of_pairs(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    return list(values.items())
-
-
-EVERY_TYPE: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
-    (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
-    (pa.float64(), st.floats(allow_nan=False)),
-    (pa.bool_(), st.booleans()),
-    (pa.string(), st.text(max_size=5)),
-    (pa.binary(), st.binary(max_size=3)),
-    (pa.decimal128(20, 3), st.integers(-(10**9), 10**9).map(lambda n: Decimal(n).scaleb(-3))),
-    (pa.list_(pa.int16()), st.lists(st.none() | st.integers(-9, 9), max_size=3)),
-    (pa.list_(pa.string()), st.lists(st.none() | st.text(max_size=2), max_size=2)),
-    (pa.list_(pa.float32(), 2), st.tuples(st.integers(0, 3), st.none() | st.just(1.5))),
-    (pa.map_(pa.string(), pa.int8()),
-     st.dictionaries(st.text(max_size=1), st.none() | st.integers(0, 3)).map(list_of_pairs)),
-    (pa.struct({"a": pa.int8(), "b": pa.list_(pa.string())}),
-     st.fixed_dictionaries({"a": st.none() | st.just(1), "b": st.none() | st.lists(st.just("x"), max_size=2)})),
-    (pa.timestamp("us", "Europe/Zurich"), st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2100, 1, 1))),
-    (pa.dictionary(pa.int32(), pa.string()), st.sampled_from(["red", "green"])),
-    (pa.null(), st.none()),
-]  # fmt: skip
-
-
-@st.composite
-def tables(draw: st.DrawFn, types: list[pa.DataType] | None = None) -> pa.Table:
-    choices = [each for each in EVERY_TYPE if types is None or each[0] in types]
-    rows = draw(st.integers(0, 12))
-    columns = {}
-    for at in range(draw(st.integers(1, 4))):
-        type, values = draw(st.sampled_from(choices))
-        given = draw(st.lists(st.none() | values, min_size=rows, max_size=rows))
-        plain = type.value_type if pa.types.is_dictionary(type) else type
-        array = pa.array(given, plain)
-        columns[f"c{at}"] = array.dictionary_encode() if pa.types.is_dictionary(type) else array
-    return pa.table(columns)
-
-
-@given(table=tables(), data=st.data())
-@settings(deadline=None, max_examples=150)
-def test_slices_and_chunks_of_any_type_are_the_same_artifact(
-    store: LocalArtifactStore, table: pa.Table, data: st.DataObject
-) -> None:
-    whole = save(table, store)
-    assert read(whole, store) == table
-    rows = table.num_rows
-    cut = data.draw(st.integers(0, rows))
-    around = pa.concat_tables([table.slice(cut), table, table.slice(0, cut)]).combine_chunks()
-    start = rows - cut
-    assert save(around.slice(start, rows), store).digest == whole.digest
-    assert save(pa.concat_tables([table.slice(0, cut), table.slice(cut)]), store).digest == whole.digest
-    assert save(pa.RecordBatchReader.from_batches(table.schema, table.to_batches(max_chunksize=3)), store).digest == (
-        whole.digest
-    )
-
-
-SHARED = [type for type, _ in EVERY_TYPE if not pa.types.is_map(type) and not pa.types.is_dictionary(type)]
-
-
-@given(table=tables(SHARED))
-@settings(deadline=None, max_examples=60)
-@pytest.mark.parametrize("form", ["table:polars", "table:lazy", "table:pandas", "table:relation"])
-def test_whatever_is_in_a_table_it_is_the_same_artifact_after_any_library(
-    store: LocalArtifactStore, form: str, table: pa.Table
-) -> None:
-    if form == "table:relation":  # DuckDB's instants have no zone of their own: they come back in UTC
-        zoned = pa.timestamp("us", "Europe/Zurich")
-        table = table.cast(
-            pa.schema([f.with_type(pa.timestamp("us", "UTC")) if f.type == zoned else f for f in table.schema])
-        )
-    stored = save(table, store)
-    again = save(read(stored, store, form), store)
-    assert read(again, store).to_pydict() == table.to_pydict()
-    assert again.digest == stored.digest
-
-
-def under_null(type: pa.DataType, garbage: list[Any]) -> pa.Array:
-    """An array whose second value is NULL, with garbage under it."""
-    full = pa.array(garbage, type)
-    mask = pa.array([False, True, False])
-    children = [full.field(at) for at in range(type.num_fields)] if pa.types.is_struct(type) else None
-    if children is not None:
-        return pa.StructArray.from_arrays(children, fields=list(type), mask=mask)
-    valid = pa.py_buffer(bytes([0b101]))
-    buffers = full.buffers()
-    kids = [full.values] if pa.types.is_list(type) or pa.types.is_fixed_size_list(type) else None
-    own = buffers[: 1 if pa.types.is_fixed_size_list(type) else 2] if kids else buffers
-    return pa.Array.from_buffers(type, 3, [valid, *own[1:]], 1, children=kids)
-
-
-@pytest.mark.parametrize(
-    ("type", "values"),
-    [
-        (pa.int16(), [1, 9, 3]),
-        (pa.decimal128(5, 1), [Decimal("1.0"), Decimal("9.0"), Decimal("3.0")]),
-        (pa.bool_(), [True, True, False]),
-        (pa.list_(pa.int64()), [[1], [9, 9], [3]]),
-        (pa.list_(pa.int64(), 2), [[1, 1], [9, 9], [3, 3]]),
-        (pa.struct({"a": pa.int64(), "b": pa.string()}), [{"a": 1, "b": "x"}, {"a": 9, "b": "y"}, {"a": 3, "b": "z"}]),
-        (pa.month_day_nano_interval(), [(1, 1, 1), (9, 9, 9), (3, 3, 3)]),
-    ],
-    ids=str,
-)
-def test_what_lies_under_a_null_of_any_type_does_not_count(
-    store: LocalArtifactStore, type: pa.DataType, values: list[Any]
-) -> None:
-    dirty = pa.table({"c": under_null(type, values)})
-    clean = pa.table({"c": pa.array([values[0], None, values[2]], type)})
-    assert dirty.to_pydict() == clean.to_pydict()
-    assert save(dirty, store).digest == save(clean, store).digest
 
 
 # --- categories
@@ -366,104 +234,3 @@ def test_a_relation_is_found_by_duckdb_sql_under_its_variable(store: LocalArtifa
 def test_a_wrong_relation_is_an_error_in_words(store: LocalArtifactStore) -> None:
     with pytest.raises(DataError, match=r"a relation that the step gave: .*Could not convert string 'x'"):
         save(duckdb.connect().sql("SELECT CAST(s AS INTEGER) AS n FROM (VALUES ('1'), ('x')) t(s)"), store)
-
-
-# --- streaming
-
-
-def test_batches_are_written_as_they_come_and_let_go(store: LocalArtifactStore) -> None:
-    most = 0
-
-    def batches() -> Any:
-        nonlocal most
-        for at in range(20):
-            yield pa.record_batch({"x": np.full(BATCH_ROWS, at)})
-            most = max(most, pa.total_allocated_bytes())
-
-    before = pa.total_allocated_bytes()
-    stored = save(pa.RecordBatchReader.from_batches(pa.schema({"x": pa.int64()}), batches()), store)
-    assert stored.facts["rows"] == 20 * BATCH_ROWS
-    assert most - before < 5 * BATCH_ROWS * 8
-
-
-LARGE = 8_000_000
-MEASURED = """
-import sys, threading
-from pathlib import Path
-import duckdb, polars, pyarrow as pa, pyarrow.compute as pc
-from penstock.core.artifact import Artifact
-from penstock.stores import CODECS, LocalArtifactStore
-
-def private():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon")) / 1024
-
-def watch():
-    while not done.wait(0.005):
-        peak.append(private())
-
-store, form = LocalArtifactStore(Path(sys.argv[1])), sys.argv[3]
-codecs = {codec.kind: codec for codec in CODECS}
-duckdb.sql("SET threads = 1")
-duckdb.sql("SET memory_limit = '40MB'")
-some = codecs["table"].save(pa.table({"x": [0.5] * 200_000}), store)
-codecs["table"].save(codecs[form].load(some, store), store)  # every library is loaded
-before, peak, done = private(), [], threading.Event()
-watching = threading.Thread(target=watch)
-watching.start()
-rows = codecs[form].load(Artifact(digest=sys.argv[2], kind="table", uri=""), store)
-match form:
-    case "table:relation":
-        given = rows.project("x + 1 AS x, y + 1 AS y")
-    case "table:lazy":
-        given = rows.with_columns(polars.col("x") + 1, polars.col("y") + 1)
-    case "table:reader":
-        given = pa.RecordBatchReader.from_batches(
-            rows.schema,
-            (pa.record_batch({"x": pc.add(batch["x"], 1.0), "y": pc.add(batch["y"], 1)}) for batch in rows),
-        )
-    case _:
-        given = pa.table({"x": pc.add(rows["x"], 1.0), "y": pc.add(rows["y"], 1)})
-made = codecs["table"].save(given, store)
-done.set()
-watching.join()
-print(made.digest, max(peak) - before)
-"""
-
-
-def measured(large: tuple[Path, str], form: str) -> tuple[str, float]:
-    """Pass the large table through a step's two ends; return what it gave, and how many MiB of memory that took."""
-    root, digest = large
-    command = [sys.executable, "-c", MEASURED, str(root), digest, form]
-    environment = {**os.environ, "POLARS_MAX_THREADS": "2"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=environment)
-    assert done.stderr == ""
-    made, mebibytes = done.stdout.split()
-    return made, float(mebibytes)
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    root = tmp_path_factory.mktemp("large")
-    batches = (
-        pa.record_batch({"x": np.arange(at, at + BATCH_ROWS, dtype="f8"), "y": np.full(BATCH_ROWS, at, "i8")})
-        for at in range(0, LARGE, BATCH_ROWS)
-    )
-    schema = pa.schema({"x": pa.float64(), "y": pa.int64()})
-    store = LocalArtifactStore(root)
-    return root, save(pa.RecordBatchReader.from_batches(schema, batches), store).digest
-
-
-def test_a_large_table_passes_through_a_step_without_ever_being_in_memory(large: tuple[Path, str]) -> None:
-    whole, mebibytes = measured(large, "table")
-    assert mebibytes > 100  # what it takes to have all the rows
-    for form in ("table:relation", "table:lazy", "table:reader"):
-        made, mebibytes = measured(large, form)
-        assert made == whole
-        assert mebibytes < 60, form
-
-
-def test_a_lazy_frame_over_a_relation_over_a_stored_table_is_kept(store: LocalArtifactStore) -> None:
-    rows = read(save(pa.table({"x": list(range(200_000))}), store), store, "table:relation")
-    plan = rows.filter("x % 2 = 0").pl(lazy=True).filter(pl.col("x") > 10)
-    assert read(save(plan, store), store)["x"].to_pylist() == list(range(12, 200_000, 2))
