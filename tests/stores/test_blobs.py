@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 
@@ -35,25 +36,35 @@ def files(store: LocalArtifactStore) -> list[str]:
     return sorted(str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file())
 
 
-def test_a_blob_lies_under_its_digest_and_its_size_beside_it(store: LocalArtifactStore):
+def test_a_blob_lies_under_its_digest(store: LocalArtifactStore):
     digest = store.put(b"12345")
-    assert files(store) == [f"cas/{digest[:2]}/{digest[2:]}", "lock", f"sizes/{digest[:2]}/{digest[2:]}"]
-    assert (store.root / f"sizes/{digest[:2]}/{digest[2:]}").read_text() == "5"
+    assert files(store) == [f"cas/{digest[:2]}/{digest[2:]}", "lock"]
 
 
-def test_a_blob_that_arrived_without_its_size_does_not_count(store: LocalArtifactStore):
+def test_a_blob_that_a_power_cut_shortened_does_not_count(store: LocalArtifactStore):
     digest = store.put(b"12345")
-    (store.root / f"sizes/{digest[:2]}/{digest[2:]}").unlink()
+    path = store.path(digest)
+    sealed = path.stat().st_mtime_ns
+    path.chmod(0o644)
+    os.truncate(path, 0)  # its name and its times were on the platter, its bytes were not
+    os.utime(path, ns=(sealed, sealed))
     assert not store.has(digest)
     store.put(b"12345")
+    store.verify(digest)
+
+
+def test_a_blob_that_was_copied_without_its_times_is_taken_for_what_it_is(store: LocalArtifactStore):
+    digest = store.put(b"12345")
+    os.utime(store.path(digest))
     assert store.has(digest)
+    assert store.path(digest).stat().st_mtime < time.time() - 86_400  # sealed again
 
 
 def kill_before_the_blob_is_named(store: LocalArtifactStore) -> None:
     real = os.replace
 
-    def replace(source: Path, target: Path) -> None:
-        if "cas" in target.parts:
+    def replace(source: str, target: str) -> None:
+        if "/cas/" in target:
             os.kill(os.getpid(), signal.SIGKILL)
         real(source, target)
 

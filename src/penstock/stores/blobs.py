@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 from pathlib import Path
@@ -17,7 +18,7 @@ from penstock.stores.locking import StoreLock
 from penstock.stores.writing import disk_errors
 
 _CHUNK_BYTES = 1 << 20
-_SEAL_NS = 946_684_800 * 10**9  # 2000-01-01
+_SEAL_SECONDS, _SEAL_MODULUS = 946_684_800, 536_870_909  # 2000-01-01; the greatest prime below 2**29: 17 years
 _THREADS = min(os.cpu_count() or 1, 8)  # a pool of the hasher's own: blake3's shared one does not survive a fork
 
 
@@ -26,10 +27,9 @@ class LocalArtifactStore:
 
     - `cas/ab/cdef...`: the blob of digest `abcdef...`, read-only. It gets there by a rename within one file system, so
       it is there whole or not at all, and any number of processes may store the same bytes at once.
-    - `sizes/ab/cdef...`: how long that blob is, written before it. A blob of another length (a copy that was cut off,
-      a power cut) does not count as there and is replaced by the next `put` of its bytes.
-    - Every blob's time of change is set to 2000-01-01. One that has another time has been written to, or copied: it
-      is read through once, and removed if its bytes are not those of its digest.
+    - Every blob's time of change is its seal: 2000-01-01 and as many seconds as it has bytes (see `_seal`). One that
+      has another time has been written to, copied or cut off (a power cut): it is read through once, and removed if its
+      bytes are not those of its digest.
     - `lock`: held together by all who put or find blobs, alone by who takes some away. Each time that a blob is put or
       found to be there its time of status change becomes now, so that what is in use is not taken away.
     - `tmp/`: files on their way, and folders unpacked from a blob (`unpacked-<digest>`, shared; made again if deleted).
@@ -44,7 +44,7 @@ class LocalArtifactStore:
         self._looks_only = looks_only
         self.root = Path(root).absolute()
         self.lock = StoreLock(self.root)
-        self._blobs, self._sizes = str(self.root / "cas"), str(self.root / "sizes")
+        self._blobs, self._temporary = str(self.root / "cas"), str(self.root / "tmp")
 
     def put(self, source: Path | bytes) -> str:
         """Store a file (moved, not copied, if it lies under `scratch()`) or bytes; return the digest."""
@@ -64,7 +64,7 @@ class LocalArtifactStore:
         """Return a local read-only file of these bytes; raises `CorruptArtifactError` if missing or cut off."""
         if not self.has(digest):
             raise CorruptArtifactError(self._what_is_wrong(digest), digest=digest)
-        return self.places(digest)[0]
+        return self.place(digest)
 
     def has(self, digest: str) -> bool:
         """Tell whether the blob is there with its full size, and untouched since it was written; then it is in use."""
@@ -72,14 +72,11 @@ class LocalArtifactStore:
 
     def _found(self, digest: str) -> bool | None:
         """Return whether a blob that is there could be marked as in use; None where it is not there."""
-        name = f"{digest[:2]}/{digest[2:]}"  # texts: this is asked a thousand times where nothing is to be run
-        blob = f"{self._blobs}/{name}"
+        blob = self._place(digest)  # a text: this is asked a thousand times where nothing is to be run
         with disk_errors(self.root), self.lock.together():
             try:
                 status = os.stat(blob)
-                if status.st_size != _number(f"{self._sizes}/{name}"):
-                    return None
-                if status.st_mtime_ns != _SEAL_NS and not self._sealed_again(Path(blob), digest):
+                if status.st_mtime_ns != _seal(status.st_size) and not self._sealed_again(Path(blob), digest):
                     return None
                 return not self._looks_only and _use(blob)
             except FileNotFoundError:
@@ -98,21 +95,30 @@ class LocalArtifactStore:
 
     def scratch(self) -> Path:
         """Return a fresh path for a temporary file from which `put` is a rename."""
-        folder = self.root / "tmp"
+        return Path(self._scratch())
+
+    def _scratch(self) -> str:
         with disk_errors(self.root):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+            try:
+                os.mkdir(self._temporary)
+            except FileExistsError:
+                pass
+            except FileNotFoundError:
+                os.makedirs(self._temporary, exist_ok=True)
+        return f"{self._temporary}/{os.getpid()}-{secrets.token_hex(8)}"
 
     def _put_bytes(self, content: bytes) -> str:
         digest = _hasher(len(content)).update(content).hexdigest()
         if self._is_wanted(digest):
-            temporary = self.scratch()
+            temporary = self._scratch()
             try:
                 with disk_errors(self.root):
-                    temporary.write_bytes(content)
-                self._take(temporary, digest)
-            finally:
-                temporary.unlink(missing_ok=True)
+                    with open(temporary, "xb", buffering=0) as file:
+                        _write_all(file, content)
+                    self._publish(temporary, len(content), digest)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
         return digest
 
     def _take(self, temporary: Path, digest: str) -> str:
@@ -120,7 +126,7 @@ class LocalArtifactStore:
         try:
             if self._is_wanted(digest):
                 with disk_errors(self.root):
-                    self._publish(temporary, digest)
+                    self._publish(str(temporary), temporary.stat().st_size, digest)
         finally:
             temporary.unlink(missing_ok=True)
         return digest
@@ -129,22 +135,18 @@ class LocalArtifactStore:
         """Tell whether a blob is to be written: it is not there, or is another user's, so that it cannot be marked as
         in use, and may be replaced by its equal."""
         found = self._found(digest)
-        return found is None or (not found and all(os.access(place.parent, os.W_OK) for place in self.places(digest)))
+        return found is None or (not found and os.access(self.place(digest).parent, os.W_OK))
 
-    def _publish(self, temporary: Path, digest: str) -> None:
-        blob, size = self.places(digest)
-        for place in (blob, size):
-            place.parent.mkdir(parents=True, exist_ok=True)
-        size_on_its_way = self.scratch()
-        try:
-            size_on_its_way.write_text(str(temporary.stat().st_size))
-            temporary.chmod(0o444)
-            os.utime(temporary, ns=(_SEAL_NS, _SEAL_NS))
-            with self.lock.together():
-                os.replace(size_on_its_way, size)
+    def _publish(self, temporary: str, size_bytes: int, digest: str) -> None:
+        os.chmod(temporary, 0o444)
+        _set_seal(temporary, size_bytes)
+        blob = self._place(digest)
+        with self.lock.together():
+            try:
                 os.replace(temporary, blob)
-        finally:
-            size_on_its_way.unlink(missing_ok=True)
+            except FileNotFoundError:  # the first blob that begins so
+                os.makedirs(os.path.dirname(blob), exist_ok=True)
+                os.replace(temporary, blob)
 
     def _sealed_again(self, blob: Path, digest: str) -> bool:
         """Read a blob that was touched; seal it if its bytes are right, else remove it."""
@@ -152,20 +154,34 @@ class LocalArtifactStore:
             blob.unlink(missing_ok=True)
             return False
         with contextlib.suppress(PermissionError):  # another user's store: it is read through each time
-            os.utime(blob, ns=(_SEAL_NS, _SEAL_NS))
+            _set_seal(blob, blob.stat().st_size)
         return True
 
-    def places(self, digest: str) -> tuple[Path, Path]:
-        """Return where a blob lies, or would lie, and the file that says how long it is."""
-        return Path(self._blobs, digest[:2], digest[2:]), Path(self._sizes, digest[:2], digest[2:])
+    def place(self, digest: str) -> Path:
+        """Return where a blob lies, or would lie."""
+        return Path(self._place(digest))
+
+    def _place(self, digest: str) -> str:
+        return f"{self._blobs}/{digest[:2]}/{digest[2:]}"
 
     def _what_is_wrong(self, digest: str) -> str:
-        blob, size = self.places(digest)
-        again = "run again: the step that made it will make it anew"
-        if blob.exists() and size.exists():
-            found = blob.stat().st_size
-            return f"blob {digest[:12]} is cut off: {blob} has {found:,} of {size.read_text()} bytes; {again}"
-        return f"blob {digest[:12]} is not in the store {self.root}, or was changed there and removed; {again}"
+        return (
+            f"blob {digest[:12]} is not in the store {self.root}, or was cut off or changed there and removed; "
+            "run again: the step that made it will make it anew"
+        )
+
+
+def _seal(size_bytes: int) -> int:
+    """Return the time of change, in nanoseconds, of a blob of that size which nobody has touched.
+
+    Whole seconds, because some file systems, and archives, keep nothing finer; less than 17 years, because some end in
+    2038; by a prime, because what is cut off is mostly a multiple of a power of two.
+    """
+    return (_SEAL_SECONDS + size_bytes % _SEAL_MODULUS) * 10**9
+
+
+def _set_seal(blob: str | Path, size_bytes: int) -> None:
+    os.utime(blob, ns=(_seal(size_bytes), _seal(size_bytes)))
 
 
 def hash_file(path: Path) -> str:
@@ -188,9 +204,10 @@ def open_artifacts(uri: str) -> ArtifactStore:
     return LocalArtifactStore(Path(uri))
 
 
-def _number(file: str) -> int:
-    with open(file, "rb") as opened:
-        return int(opened.read())
+def _write_all(file: io.FileIO, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:  # a disk that gets full takes a part first
+        rest = rest[file.write(rest) :]
 
 
 def _use(blob: str) -> bool:

@@ -94,8 +94,7 @@ class LocalSweeper:
             forget(gone)
             removed = [digest for digest in gone if digest not in keep]
             for digest in removed:
-                for place in self._store.places(digest):
-                    place.unlink(missing_ok=True)
+                self._store.place(digest).unlink(missing_ok=True)
         return removed
 
     def scratch(self) -> Iterator[tuple[Path, float]]:
@@ -113,7 +112,7 @@ class LocalSweeper:
 
     def _used(self, digest: str) -> float:
         try:
-            return self._store.places(digest)[0].stat().st_ctime
+            return self._store.place(digest).stat().st_ctime
         except FileNotFoundError:
             return 0.0
 
