@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge
 
+from penstock.models.learner import Lesson
 from penstock.models.learners import LEARNERS
-from penstock.models.linear import fit_linear, fit_logistic
 from penstock.models.matrix import Examples, Features, Sparse
 from penstock.models.options import with_defaults
 from penstock.models.weights import WEIGHTS_FILE, probabilities, read_weights, scores
@@ -31,11 +31,18 @@ def by_hand():
 
 def fitted(options=None, target=TARGET, type="linear_reg", **more):
     settings = with_defaults(options or {}, LEARNERS[type].options)
-    if type == "linear_reg":
-        files, facts = fit_linear(Examples(FEATURES, target), WIDTHS, options=settings)
-    else:
-        files, facts = fit_logistic(Examples(FEATURES, target), WIDTHS, weights=more.get("weights"), options=settings)
-    return read_weights(files[WEIGHTS_FILE]), facts
+    lesson = Lesson(
+        train=Examples(FEATURES, target),
+        held_out=None,
+        names=("number", "twin", "category", "block"),
+        kinds=("number", "number", "category", "sparse"),
+        widths=WIDTHS,
+        options=settings,
+        classes=0 if type == "linear_reg" else len(np.unique(target)),
+        weights=more.get("weights"),
+    )
+    learned = LEARNERS[type].method.fit(lesson)
+    return read_weights(learned.files[WEIGHTS_FILE]), learned.facts
 
 
 def predicted(options=None):
@@ -52,7 +59,7 @@ def test_many_columns_are_solved_as_exactly(monkeypatch):
     monkeypatch.setattr("penstock.models.linear._EIGEN_COLUMNS", 1)
     assert np.abs(predicted() - few).max() < 1e-8
     monkeypatch.setattr("penstock.models.linear._EXACT_COLUMNS", 1)
-    assert fitted({"l2_reg": 1.0})[1] == {"solver": "conjugate gradients"}
+    assert fitted({"l2_reg": 1.0})[1]["solver"] == "conjugate gradients"
     assert np.abs(predicted() - few).max() < 1e-2
 
 

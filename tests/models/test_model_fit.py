@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 
 import lightgbm
 import msgspec
@@ -14,6 +15,7 @@ from sklearn.linear_model import LinearRegression
 import penstock.models as models
 from penstock.errors import DataError, DeclarationError, MissingExtraError, UnknownNameError
 from penstock.models import nodes
+from penstock.models.agreement import close
 from penstock.operations import LEARNED as LEARNED_OPERATIONS, col
 
 
@@ -182,7 +184,7 @@ def test_encoded_and_nested_features_enter_every_learner(flights, declare):
         "bucket": col("air_time").quantile_bucketize(4),
         "scaled": col("distance").standard_scaler(),
     }
-    for type in models.LEARNERS:
+    for type in (name for name, learner in models.LEARNERS.items() if learner.method is not None):
         graph = models.fit(declare(type, features=features), flights)
         assert graph.facts["disagreements"] == []
         names = nodes.concat(graph).inputs
@@ -209,7 +211,7 @@ def test_every_type_of_column_enters_every_learner_in_both_forms(type):
         for at in range(60)
     ]
     rows += [dict.fromkeys(rows[0]) | {"y": 1.0, "class": "low"}]
-    label = "class" if models.LEARNERS[type].task == "classification" else "y"
+    label = {"classification": "class", "regression": "y"}.get(models.LEARNERS[type].task)
     features = [name for name in rows[0] if name not in ("y", "class")]
     model = models.model("m", type=type, label=label, features={f"f_{name}": col(name) for name in features})
     graph = models.fit(model, rows)
@@ -218,9 +220,8 @@ def test_every_type_of_column_enters_every_learner_in_both_forms(type):
     assert models.from_files(models.to_files(graph)) == graph
     body = msgspec.json.encode({"instances": [{name: row[name] for name in features} for row in rows]})
     answers = msgspec.json.decode(models.row_predictor(graph).answer(body))["predictions"]
-    batch = graph.predict(rows).column(0).to_pylist()
-    predicted = [answer[f"predicted_{label}"] for answer in answers]
-    assert predicted == (batch if label == "class" else pytest.approx(batch))
+    batch = graph.predict(rows).select(graph.signature.outputs.names).to_pylist()
+    assert all(map(close, answers, msgspec.json.decode(msgspec.json.encode(batch))))
 
 
 def test_rows_may_be_split_by_a_feature_that_is_none(flights, declare):
@@ -302,9 +303,52 @@ def test_describe_tells_what_the_graph_takes_does_and_gives(graph):
         "takes",
         "carrier: string",
         "computes",
-        "carrier__index",
+        "log_distance",
         "gives",
-        "predicted_",
         "judged on train rows",
+        graph.signature.outputs.names[0],
     ):
         assert part in text
+
+
+def test_trees_tell_the_losses_of_every_iteration(flights, declare):
+    features = {"distance": col("distance"), "air_time": col("air_time")}
+    options = {"max_iterations": 6, "data_split_method": "SEQ", "data_split_col": "scheduled"}
+    graph = models.fit(declare("boosted_tree_regressor", features=features, options=options), flights)
+    ordered = flights.sort_by("scheduled")
+    parts = [
+        lightgbm.Dataset(np.column_stack([part["distance"], part["air_time"]]).astype(float), part["delay"].to_numpy())
+        for part in (ordered.slice(0, 320), ordered.slice(320))
+    ]
+    found: dict = {}
+    lightgbm.train(
+        {**graph.facts["learner"]["lightgbm"], "metric": "l2"}, parts[0], 6, valid_sets=parts,
+        callbacks=[lightgbm.record_evaluation(found)],
+    )  # fmt: skip
+    training = graph.facts["learner"]["training"]
+    assert [entry["iteration"] for entry in training] == list(range(6))
+    assert [entry["loss"] for entry in training] == pytest.approx(found["training"]["l2"], rel=1e-5)
+    assert [entry["eval_loss"] for entry in training] == pytest.approx(found["valid_1"]["l2"], rel=1e-5)
+    assert {entry["learning_rate"] for entry in training} == {0.3}
+
+
+def test_an_early_stop_drops_the_iteration_that_gained_too_little(flights, declare):
+    options = {"max_iterations": 50, "early_stop": True, "min_rel_progress": 0.1}
+    graph = models.fit(declare("boosted_tree_classifier", options=options), flights)
+    losses = [entry["loss"] for entry in graph.facts["learner"]["training"]]
+    assert 1 < len(losses) < 50
+    assert all(after <= before * 0.9 for before, after in itertools.pairwise(losses))
+    whole = models.fit(declare("boosted_tree_classifier", options={"max_iterations": len(losses) + 1}), flights)
+    *kept, dropped = [entry["loss"] for entry in whole.facts["learner"]["training"]]
+    assert kept == losses
+    assert dropped > losses[-1] * 0.9
+
+
+def test_linear_models_tell_the_loss_that_they_ended_with(flights, declare):
+    options = {"data_split_method": "SEQ", "data_split_col": "scheduled"}
+    graph = models.fit(declare("linear_reg", options=options), flights)
+    [last] = graph.facts["learner"]["training"]
+    assert last["eval_loss"] == pytest.approx(graph.facts["evaluation"]["mean_squared_error"])
+    assert last["loss"] == pytest.approx(
+        graph.evaluate(flights.sort_by("scheduled").slice(0, 320))["mean_squared_error"]
+    )

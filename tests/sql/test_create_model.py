@@ -174,3 +174,20 @@ def test_nothing_is_trained_when_the_declaration_is_wrong(catalog: MemoryCatalog
     with pytest.raises(SqlError):
         run(create("TRANSFORM(duration)"), catalog)
     assert catalog.model_names() == ()
+
+
+def test_a_model_that_only_transforms_has_no_label_and_gives_its_features(catalog: MemoryCatalog) -> None:
+    transform = "TRANSFORM(UPPER(start_station_name) AS station, ML.MIN_MAX_SCALER(bike_id) OVER() AS bike)"
+    text = f"CREATE MODEL prepared {transform} OPTIONS(model_type='transform_only') {QUERY}"
+    features = {"station": "UPPER(start_station_name)", "bike": col("bike_id").min_max_scaler()}
+    assert to_model(text, catalog) == model("prepared", type="transform_only", features=features)
+    run(text, catalog)
+    found = run(f"SELECT station, bike FROM ML.PREDICT(MODEL prepared, (SELECT * FROM {HIRES}))", catalog)
+    assert found.num_rows == 600
+    assert (min(found["bike"].to_pylist()), max(found["bike"].to_pylist())) == (0.0, 1.0)
+
+
+def test_a_label_of_a_model_that_learns_without_is_an_error(catalog: MemoryCatalog) -> None:
+    text = f"CREATE MODEL prepared OPTIONS(model_type='transform_only', input_label_cols=['duration']) {QUERY}"
+    with pytest.raises(SqlError, match="transform_only learns without labels; leave input_label_cols out"):
+        to_model(text, catalog)

@@ -23,9 +23,10 @@ def fit(model: Model, rows: Table, options: dict[str, Any] | None = None) -> Mod
         print(f"{name} {value}")
         if value is not None and in_step():
             log_metric(name, value)
-    for iteration, loss in enumerate(graph.facts["learner"].get("losses", ())):
-        if in_step():
-            log_metric("loss", loss, step=iteration)
+    for iteration in graph.facts["learner"].get("training", ()) if in_step() else ():
+        for name in ("loss", "eval_loss"):
+            if iteration[name] is not None:
+                log_metric(name, iteration[name], step=iteration["iteration"])
     for disagreement in graph.facts["disagreements"]:
         print(f"warning: SQL form and row form disagree on {disagreement}; please report it")
     return graph

@@ -19,7 +19,8 @@ class Node:
     - `concat`: reads expressions; params `kinds` (`number`, `category` or `sparse`) and `widths` (how many numbers each
       gives), in the order of its inputs.
     - `estimator`: reads the concat; params `learner` and what that learner needs; its bytes are blobs.
-    - `output`: reads the estimator; params `type`.
+    - `output`: reads the estimator; params `type`. In a graph without estimator it reads an expression or an input, and
+      has the param `column`, the name it is given by.
     """
 
     name: str
@@ -46,7 +47,7 @@ class ModelGraph:
     """
 
     name: str
-    label: str
+    label: str | None
     signature: Signature
     nodes: tuple[Node, ...]
     blobs: FrozenMap[bytes]

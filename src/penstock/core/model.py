@@ -15,12 +15,13 @@ class Model:
 
     `features` maps feature names to expressions over the raw columns; None means every column but the label, found
     when the rows are known. `target` is the expression of the label (the column `label` itself unless SQL or Python
-    says otherwise). `options` are the learner's, by BigQuery's names.
+    says otherwise); both are None for a model that learns without labels. `options` are the learner's, by BigQuery's
+    names.
     """
 
     name: str
     type: str
-    label: str
-    target: Expr
+    label: str | None
+    target: Expr | None
     features: FrozenMap[Expr] | None
     options: FrozenMap[Any]

@@ -6,7 +6,8 @@ from penstock.models.declare import model
 from penstock.models.evaluate import evaluate
 from penstock.models.fit import fit
 from penstock.models.graph import ModelGraph
-from penstock.models.learners import LEARNERS, Learner
+from penstock.models.learner import SUPERVISED, Learner
+from penstock.models.learners import LEARNERS
 from penstock.models.loading import ModelCodec, from_files, load_model
 from penstock.models.package import save, to_files
 from penstock.models.predict import predict, predict_batches
@@ -25,6 +26,7 @@ from penstock.models.row import RowPredictor, row_predictor
 __all__ = [
     "CHAMPION",
     "LEARNERS",
+    "SUPERVISED",
     "Learner",
     "ModelCodec",
     "ModelGraph",

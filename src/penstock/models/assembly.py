@@ -20,20 +20,36 @@ def assemble(
     prepared: Prepared,
     files: Mapping[str, bytes],
     *,
+    outputs: Schema,
     classes: tuple[Any, ...],
-    label_type: str,
     facts: Mapping[str, Any],
 ) -> ModelGraph:
-    """Return the graph: inputs, features, what enters the estimator, the estimator, and what it predicts."""
-    outputs = _outputs(model.label, label_type if classes else None)
-    expressions = [*_features(prepared), *_entering(prepared)]
-    taken = {node.name for node in expressions} | {*prepared.inputs.names, *outputs.names}
-    gathered, predictor = _free("features", taken), _free("estimator", taken)
+    """Return the graph: inputs, features, what enters the estimator, the estimator, and what it predicts.
+
+    Without anything that enters an estimator there is none, and the outputs are the features.
+    """
     inputs = [
         Node(name=field.name, op="input", params=FrozenMap({"type": field.type, "nullable": field.nullable}))
         for field in prepared.inputs
     ]
-    ends = [
+    expressions = [*_features(prepared), *_entering(prepared)]
+    taken = {node.name for node in expressions} | {*prepared.inputs.names}
+    ends = _estimated(model, prepared, outputs, classes, taken) if prepared.entering else _transformed(prepared, taken)
+    return ModelGraph(
+        name=model.name,
+        label=model.label,
+        signature=Signature(prepared.inputs, outputs),
+        nodes=(*inputs, *expressions, *ends),
+        blobs=FrozenMap(files),
+        facts=FrozenMap(facts),
+    )
+
+
+def _estimated(
+    model: Model, prepared: Prepared, outputs: Schema, classes: tuple[Any, ...], taken: set[str]
+) -> list[Node]:
+    gathered, predictor = (_free(name, taken | {*outputs.names}) for name in ("features", "estimator"))
+    return [
         Node(
             name=gathered,
             op="concat",
@@ -51,21 +67,18 @@ def assemble(
             for field in outputs
         ),
     ]
-    return ModelGraph(
-        name=model.name,
-        label=model.label,
-        signature=Signature(prepared.inputs, outputs),
-        nodes=(*inputs, *expressions, *ends),
-        blobs=FrozenMap(files),
-        facts=FrozenMap(facts),
-    )
 
 
-def _outputs(label: str, class_type: str | None) -> Schema:
-    if class_type is None:
-        return Schema((Field(f"predicted_{label}", "float64"),))
-    probabilities = f"array<struct<label {class_type}, prob float64>>"
-    return Schema((Field(f"predicted_{label}", class_type), Field(f"predicted_{label}_probs", probabilities)))
+def _transformed(prepared: Prepared, taken: set[str]) -> list[Node]:
+    return [
+        Node(
+            name=_free(f"{column}__output", taken),
+            op="output",
+            inputs=(node,),
+            params=FrozenMap({"type": prepared.types[node], "column": column}),
+        )
+        for column, node in prepared.names.items()
+    ]
 
 
 def _features(prepared: Prepared) -> list[Node]:

@@ -11,6 +11,7 @@ from penstock.core.expression import Expr
 from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
+from penstock.models.learner import SUPERVISED, Task
 from penstock.models.learners import LEARNERS
 from penstock.models.notation import expression_from_json
 from penstock.models.options import check_options
@@ -39,7 +40,7 @@ def model(
     name: str,
     *,
     type: str,
-    label: str,
+    label: str | None = None,
     features: Mapping[str, Feature] | None = None,
     options: Mapping[str, Any] | None = None,
     target: Feature | None = None,
@@ -48,7 +49,7 @@ def model(
 
     `type` and `options` go by BigQuery ML's names. Without `features` every column but the label is one. `target` is
     the expression of the label where it is not simply the column of that name; predictions are called
-    `predicted_<label>`.
+    `predicted_<label>`. A model that learns without labels, such as k-means, has no `label`.
 
     Raises `UnknownNameError` for an unknown type, option or function, and `DeclarationError` for a feature that is
     not an expression.
@@ -57,13 +58,15 @@ def model(
     kind = type.lower()
     if kind not in LEARNERS:
         raise UnknownNameError("model type", type, LEARNERS)
-    known = LEARNERS[kind].options
+    learner = LEARNERS[kind]
+    known = learner.options
+    _check_label(name, kind, label, target, learner.task)
     checked = check_options(options or {}, known, within=f"model '{name}' ({kind})")
     return Model(
         name=name,
         type=kind,
         label=label,
-        target=col(label) if target is None else _expression(target, f"model '{name}': target"),
+        target=None if label is None else _target(name, label, target),
         features=None if features is None else _features(features, name, label),
         # An option that says what holds anyway says nothing: with and without it the declaration is the same.
         options=FrozenMap({name: value for name, value in checked.items() if value != known[name].default}),
@@ -77,7 +80,7 @@ def declaration(graph: ModelGraph) -> Model:
         graph.name,
         type=facts["type"],
         label=graph.label,
-        target=expression_from_json(facts["target"]),
+        target=None if graph.label is None else expression_from_json(facts["target"]),
         features=facts["features"],
         options=facts["options"],
     )
@@ -91,7 +94,18 @@ def _check_name(name: str) -> None:
         )
 
 
-def _features(features: Mapping[str, Feature], name: str, label: str) -> FrozenMap[Expr]:
+def _check_label(name: str, type: str, label: str | None, target: Feature | None, task: Task) -> None:
+    if task in SUPERVISED and label is None:
+        raise DeclarationError(f"model '{name}': {type} learns to predict a label; name its column: label='...'")
+    if task not in SUPERVISED and (label is not None or target is not None):
+        raise DeclarationError(f"model '{name}': {type} learns without labels; leave label={label!r} out")
+
+
+def _target(name: str, label: str, target: Feature | None) -> Expr:
+    return col(label) if target is None else _expression(target, f"model '{name}': target")
+
+
+def _features(features: Mapping[str, Feature], name: str, label: str | None) -> FrozenMap[Expr]:
     if not features:
         raise DeclarationError(f"model '{name}' has no features; leave `features` out to take every column")
     if label in features:

@@ -13,12 +13,14 @@ def describe(graph: ModelGraph) -> str:
     """Return what the graph takes, does and gives, a line for each node."""
     facts = graph.facts
     rows = facts.get("rows", {})
+    of = "" if graph.label is None else f" of {graph.label}"
+    estimates = [] if nodes.only_transforms(graph) else [_estimator(graph)]
     lines = [
-        f"model {graph.name}: {facts.get('type', '')} of {graph.label}, learned from {rows.get('train', 0):,} rows",
+        f"model {graph.name}: {facts.get('type', '')}{of}, learned from {rows.get('train', 0):,} rows",
         "",
         *_section("takes", [f"{field.name}: {field.type}" for field in graph.signature.inputs]),
         *_section("computes", [_node(node) for node in graph.of("expression")]),
-        *_section("estimates", [_estimator(graph)]),
+        *_section("estimates", estimates),
         *_section("gives", [f"{field.name}: {field.type}" for field in graph.signature.outputs]),
         *_section(f"judged on {facts.get('evaluated_on', '')} rows", _metrics(graph)),
         *_section("rows and batches differ in", [str(item) for item in facts.get("disagreements", ())]),

@@ -1,27 +1,34 @@
-"""Estimators over many rows: from feature columns to a number, or to the probability of each class."""
+"""The estimator of a graph: which learner's it is, and what it gives for many rows."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import numpy as np
-
 from penstock.core.graph import ModelGraph
 from penstock.models import nodes
-from penstock.models.boosters import MODEL_FILE, load_booster
-from penstock.models.matrix import Features, Floats, dense
-from penstock.models.weights import WEIGHTS_FILE, probabilities, read_weights, scores
+from penstock.models.learner import Estimator, Method, Task
+from penstock.models.learners import LEARNERS
+from penstock.models.matrix import Features, Floats
+
+
+def task_of(graph: ModelGraph) -> Task:
+    """Return what the graph's estimator does."""
+    return LEARNERS[nodes.estimator(graph).params["learner"]].task
+
+
+def method_of(graph: ModelGraph) -> Method:
+    """Return how the graph's estimator was learned, and estimates."""
+    method = LEARNERS[nodes.estimator(graph).params["learner"]].method
+    assert method is not None  # noqa: S101 - a learner without a method makes no estimator
+    return method
+
+
+def estimator_of(graph: ModelGraph) -> Estimator:
+    """Return the fitted estimator, as its method reads it."""
+    params = nodes.concat(graph).params
+    return Estimator(
+        files=graph.blobs, kinds=params["kinds"], widths=params["widths"], classes=len(nodes.classes(graph))
+    )
 
 
 def estimate(graph: ModelGraph, features: Features) -> Floats:
-    """Return one column of predictions, or the probability of each class in a column."""
-    classes = len(nodes.classes(graph))
-    if nodes.form(graph) == "linear":
-        totals = scores(_weights(graph.blobs[WEIGHTS_FILE]), features)
-        return probabilities(totals) if classes else totals
-    booster = load_booster(graph.blobs[MODEL_FILE], outputs=classes if classes > 2 else 1)
-    outputs = booster.predict(dense(features, nodes.concat(graph).params["widths"]))
-    return np.hstack([1.0 - outputs, outputs]) if classes == 2 else outputs
-
-
-_weights = lru_cache(maxsize=16)(read_weights)
+    """Return the estimator's numbers: a row for each row of the features."""
+    return method_of(graph).estimate(estimator_of(graph), features)

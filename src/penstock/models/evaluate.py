@@ -1,15 +1,15 @@
-"""How good a model graph is on rows with labels."""
+"""How good a model graph is on rows: by their labels, or, for a learner without labels, by how the rows lie."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penstock.core.graph import ModelGraph
-from penstock.errors import DataError
+from penstock.errors import DataError, DeclarationError
 from penstock.models import labels, metrics, nodes
-from penstock.models.estimators import estimate
-from penstock.models.matrix import Floats
+from penstock.models.estimators import estimate, estimator_of, method_of
+from penstock.models.matrix import Features
 from penstock.models.notation import expression_from_json
 from penstock.models.predict import check_threshold, entering_features
 from penstock.models.signature import inputs_of
@@ -24,29 +24,37 @@ def evaluate(graph: ModelGraph, rows: TableLike, *, threshold: float | None = No
 
     With a `threshold`, a classifier of two labels predicts the second where its probability is above it.
 
-    Raises `DataError` where the rows lack the label or an input, or hold a label that the model does not know.
+    Raises `DataError` where the rows lack the label or an input, or hold a label that the model does not know, and
+    `DeclarationError` for a model that only transforms: it predicts nothing that could be good or bad.
     """
+    if nodes.only_transforms(graph):
+        raise DeclarationError(f"model '{graph.name}' only transforms rows; it predicts nothing that could be judged")
     table = to_arrow(rows)
-    column = labels.label_column(graph.name, graph.label, expression_from_json(graph.facts["target"]), table)
-    table, column = table.filter(column.is_valid()), column.drop_null()
-    if not len(column):
-        raise DataError(f"model '{graph.name}' cannot be judged: no row has a label '{graph.label}'", field=graph.label)
-    features = entering_features(graph, inputs_of(graph, table))
+    column = None
+    if graph.label is not None:
+        column = labels.label_column(graph.name, graph.label, expression_from_json(graph.facts["target"]), table)
+        table, column = table.filter(column.is_valid()), column.drop_null()
+    if not table.num_rows:
+        lacking = "there are no rows" if graph.label is None else f"no row has a label '{graph.label}'"
+        raise DataError(f"model '{graph.name}' cannot be judged: {lacking}", field=graph.label)
     check_threshold(graph.name, nodes.classes(graph), threshold)
-    return judge(graph.name, graph.label, nodes.classes(graph), column, estimate(graph, features), threshold)
+    return judge(graph, column, entering_features(graph, inputs_of(graph, table)), threshold)
 
 
 def judge(
-    model: str,
-    label: str,
-    classes: tuple[Any, ...],
-    column: pa.ChunkedArray,
-    estimates: Floats,
-    threshold: float | None = None,
+    graph: ModelGraph, column: pa.ChunkedArray | None, features: Features, threshold: float | None = None
 ) -> dict[str, float | None]:
-    """Return the metrics of an estimator's numbers against labels that are all there; None where one has no value."""
-    if not classes:
-        found = metrics.regression(labels.values(model, label, column), estimates[:, 0])
-    else:
-        found = metrics.classification(labels.class_numbers(model, label, classes, column), estimates, threshold)
+    """Return the metrics of rows by what enters the estimator and, where the model has a label, by labels that are all
+    there; None where a metric has no value."""
+    estimates, own = estimate(graph, features), method_of(graph).judge
+    known = nodes.classes(graph)
+    found: dict[str, float] = {}
+    match own, graph.label:
+        case None, str(label) if known:
+            numbers = labels.class_numbers(graph.name, label, known, column)
+            found = metrics.classification(numbers, estimates, threshold)
+        case None, str(label):
+            found = metrics.regression(labels.values(graph.name, label, column), estimates[:, 0])
+        case judged, _ if judged is not None:
+            found = judged(estimator_of(graph), features, estimates)
     return {name: value if math.isfinite(value) else None for name, value in found.items()}

@@ -8,39 +8,38 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from penstock.core.expression import Expr
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
+from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.models import labels
 from penstock.models.agreement import disagreements
 from penstock.models.assembly import assemble
-from penstock.models.estimators import estimate
 from penstock.models.evaluate import judge
 from penstock.models.graph import ModelGraph
+from penstock.models.learner import SUPERVISED, Learner, Lesson, Method
 from penstock.models.learners import LEARNERS
-from penstock.models.linear import fit_linear, fit_logistic
 from penstock.models.matrix import Examples, Features
 from penstock.models.notation import expression_to_json
 from penstock.models.options import check_options, with_defaults
-from penstock.models.preparation import Prepared, declared_features, enter, prepare
+from penstock.models.outcomes import OUTCOMES
+from penstock.models.preparation import Prepared, declared_features, enter, prepare, transformed
 from penstock.models.splits import held_out
-from penstock.models.trees import fit_trees
 from penstock.operations import text
 from penstock.tables import TableLike, to_arrow
 from penstock.transforms import apply
 
-_LIBRARIES = {"linear_reg": "scipy", "logistic_reg": "scikit-learn"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Some of the rows, with their labels: to learn from, or to judge by."""
+    """Some of the rows, with their labels (None: the model has none): to learn from, or to judge by."""
 
     rows: pa.Table
-    labels: pa.ChunkedArray
+    labels: pa.ChunkedArray | None = None
 
 
 def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = None) -> ModelGraph:
@@ -57,14 +56,8 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
     changed = check_options(options or {}, learner.options, within=f"model '{model.name}' ({model.type})")
     settings = with_defaults({**model.options, **changed}, learner.options)
     table = to_arrow(rows)
-    declared = declared_features(model, table, settings["data_split_col"])
+    declared = declared_features(model, table, settings.get("data_split_col"))
     train, test = _divided(model, _labelled(model, table), settings)
-    label_type = labels.check_label(model.name, model.label, train.labels, learner.task)
-    classes = labels.classes_in(model.name, model.label, train.labels) if learner.task == "classification" else ()
-
-    prepared, features = prepare(model, declared, train.rows, learner.form)
-    judged = (train, features) if test is None else (test, enter(prepared, test.rows))
-    files, learned = _learn(model, settings, prepared, classes, (train, features), None if test is None else judged)
     facts = {
         **_declaration(model, declared, settings),
         "rows": {
@@ -72,24 +65,69 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
             "held_out": 0 if test is None else test.rows.num_rows,
             "without_label": table.num_rows - train.rows.num_rows - (0 if test is None else test.rows.num_rows),
         },
-        "learner": learned,
+        "evaluated_on": "train" if test is None else "held_out",
     }
-    graph = assemble(model, prepared, files, classes=classes, label_type=label_type, facts=facts)
-    metrics = judge(model.name, model.label, classes, judged[0].labels, estimate(graph, judged[1]))
-    return dataclasses.replace(
-        graph,
-        facts=FrozenMap(
-            {
-                **facts,
-                "evaluated_on": "train" if test is None else "held_out",
-                "evaluation": metrics,
-                "disagreements": disagreements(graph, train.rows),
-            }
-        ),
+    if learner.method is None:
+        graph = _transforming(model, transformed(declared, train.rows), facts)
+    else:
+        graph = _estimating(model, learner.method, settings, declared, (train, test), facts)
+    found = disagreements(graph, train.rows)
+    return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, "disagreements": found}))
+
+
+def _transforming(model: Model, prepared: Prepared, facts: Mapping[str, Any]) -> ModelGraph:
+    outputs = Schema(tuple(Field(column, prepared.types[node]) for column, node in prepared.names.items()))
+    facts = {**facts, "learner": {}, "evaluation": {}}
+    return assemble(model, prepared, {}, outputs=outputs, classes=(), facts=facts)
+
+
+def _estimating(
+    model: Model,
+    method: Method,
+    settings: Mapping[str, Any],
+    declared: Mapping[str, Expr],
+    parts: tuple[Part, Part | None],
+    facts: Mapping[str, Any],
+) -> ModelGraph:
+    """Run the learner and judge what it learned."""
+    learner, (train, test) = LEARNERS[model.type], parts
+    label_type, classes = _label_facts(model, learner, train)
+    scaled = learner.scaled_by is None or settings[learner.scaled_by]
+    prepared, features = prepare(model, declared, train.rows, learner.form if scaled else "unscaled")
+    judged = (train, features) if test is None else (test, enter(prepared, test.rows))
+    examples = _examples(model, classes, train, features)
+    learned = method.fit(
+        Lesson(
+            train=examples,
+            held_out=None if test is None else _examples(model, classes, *judged),
+            names=tuple(prepared.entering),
+            kinds=prepared.kinds,
+            widths=prepared.widths,
+            options=settings,
+            classes=len(classes),
+            weights=labels.class_weights(settings, classes, examples.target) if classes else None,
+        )
     )
+    outputs = OUTCOMES[learner.task].schema(model.label or "", label_type, learned.outputs)
+    facts = {**facts, "learner": learned.facts}
+    graph = assemble(model, prepared, learned.files, outputs=outputs, classes=classes, facts=facts)
+    metrics = judge(graph, judged[0].labels, judged[1])
+    return dataclasses.replace(graph, facts=FrozenMap({**facts, "evaluation": metrics}))
+
+
+def _label_facts(model: Model, learner: Learner, train: Part) -> tuple[str, tuple[Any, ...]]:
+    """Return the type of the label and the classes that there are, where there is a label, and are classes."""
+    if model.label is None:
+        return "", ()
+    type = labels.check_label(model.name, model.label, train.labels, learner.task)
+    return type, labels.classes_in(model.name, model.label, train.labels) if learner.task == "classification" else ()
 
 
 def _labelled(model: Model, table: pa.Table) -> Part:
+    if model.label is None or model.target is None:
+        if not table.num_rows:
+            raise DataError(f"model '{model.name}' has nothing to learn from: there are no rows")
+        return Part(rows=table)
     column = labels.label_column(model.name, model.label, model.target, table)
     if column.null_count:
         table, column = table.filter(column.is_valid()), column.drop_null()
@@ -102,13 +140,16 @@ def _labelled(model: Model, table: pa.Table) -> Part:
 
 def _divided(model: Model, part: Part, settings: Mapping[str, Any]) -> tuple[Part, Part | None]:
     """Divide rows into those to learn from and those held out, if any."""
-    back = held_out(len(part.labels), settings, _split_values(model, part.rows, settings["data_split_col"]))
+    if LEARNERS[model.type].task not in SUPERVISED:
+        return part, None
+    back = held_out(part.rows.num_rows, settings, _split_values(model, part.rows, settings["data_split_col"]))
     if not back.any():
         return part, None
     if back.all():
         raise DataError(f"model '{model.name}': the split holds every row out; none is left to learn from")
     kept, held = (
-        Part(rows=part.rows.filter(mask), labels=part.labels.filter(mask)) for mask in (pa.array(~back), pa.array(back))
+        Part(rows=part.rows.filter(mask), labels=None if part.labels is None else part.labels.filter(mask))
+        for mask in (pa.array(~back), pa.array(back))
     )
     return kept, held
 
@@ -124,39 +165,21 @@ def _split_values(model: Model, rows: pa.Table, name: str | None) -> pa.ChunkedA
     return rows.column(name)
 
 
-def _learn(
-    model: Model,
-    settings: Mapping[str, Any],
-    prepared: Prepared,
-    classes: tuple[Any, ...],
-    train: tuple[Part, Features],
-    test: tuple[Part, Features] | None,
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Run the learner; return the estimator's files and what is worth knowing of how it went."""
-    examples = _examples(model, classes, train)
-    weights = labels.class_weights(settings, classes, examples.target) if classes else None
-    match model.type:
-        case "linear_reg":
-            return fit_linear(examples, prepared.widths, options=settings)
-        case "logistic_reg":
-            return fit_logistic(examples, prepared.widths, weights=weights, options=settings)
-    held_out = None if test is None else _examples(model, classes, test)
-    return fit_trees(examples, held_out, prepared, classes=len(classes), weights=weights, options=settings)
-
-
-def _examples(model: Model, classes: tuple[Any, ...], part: tuple[Part, Features]) -> Examples:
-    rows, features = part
+def _examples(model: Model, classes: tuple[Any, ...], part: Part, features: Features) -> Examples:
+    if model.label is None:
+        return Examples(features, np.empty(0))
     if classes:
-        return Examples(features, labels.class_numbers(model.name, model.label, classes, rows.labels))
-    return Examples(features, labels.values(model.name, model.label, rows.labels))
+        return Examples(features, labels.class_numbers(model.name, model.label, classes, part.labels))
+    return Examples(features, labels.values(model.name, model.label, part.labels))
 
 
 def _declaration(model: Model, declared: Mapping[str, Expr], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was asked for, as plain JSON; `target` is read back when the model is judged."""
+    library = LEARNERS[model.type].library
     return {
         "type": model.type,
-        "target": expression_to_json(model.target),
+        **({} if model.target is None else {"target": expression_to_json(model.target)}),
         "features": {name: text(expr) for name, expr in declared.items()},
         "options": {name: value for name, value in settings.items() if value is not None},
-        "versions": {name: version(name) for name in ("penstock", "duckdb", _LIBRARIES.get(model.type, "lightgbm"))},
+        "versions": {name: version(name) for name in ("penstock", "duckdb", library) if name},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ import msgspec
 import numpy as np
 
 from penstock.errors import MissingExtraError
-from penstock.models.matrix import Examples, Features, Floats, Integers, Sparse
-from penstock.models.weights import WEIGHTS_FILE, Weights
+from penstock.models.learner import Learned, Lesson, Weights
+from penstock.models.losses import iteration, loss
+from penstock.models.matrix import Examples, Floats, Integers, Sparse
+from penstock.models.weights import WEIGHTS_FILE, probabilities, scores
 
 _EIGEN_COLUMNS = 1024  # more take minutes
 _EXACT_COLUMNS = 8192  # the normal equations of more columns take 0.5 GiB and longer than iterations do
@@ -36,29 +38,25 @@ class Design:
         return tuple(tuple(part.tolist()) for part in parts)
 
 
-def fit_linear(
-    train: Examples, widths: Sequence[int], *, options: Mapping[str, Any]
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Minimise sum((y - Xw - c)^2) + l2_reg * sum(w^2) + l1_reg * sum(|w|); return the files and what is worth knowing.
+def fit_linear(lesson: Lesson) -> Learned:
+    """Minimise sum((y - Xw - c)^2) + l2_reg * sum(w^2) + l1_reg * sum(|w|).
 
     Where columns are collinear (one-hot columns always are) the smallest weights are taken, as scikit-learn does.
     """
-    design = _design(train.features, widths, options)
-    target = np.asarray(train.target, dtype=np.float64)
+    options, design = lesson.options, _design(lesson)
+    target = np.asarray(lesson.train.target, dtype=np.float64)
     if options["l1_reg"] > 0 or design.matrix.shape[1] > _EXACT_COLUMNS:
         coefficients, constant, facts = _iterate(design.matrix, target, options)
     else:
         coefficients, constant = _solve(design.matrix, target, options["l2_reg"], options["fit_intercept"])
         facts = {"solver": "normal equations"}
-    return _files((constant,), (design.unflatten(coefficients),)), facts
+    return _learned(lesson, (constant,), (design.unflatten(coefficients),), facts)
 
 
-def fit_logistic(
-    train: Examples, widths: Sequence[int], *, weights: Floats | None, options: Mapping[str, Any]
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Fit scikit-learn's LogisticRegression with C = 1 / (l1_reg + l2_reg); return files and facts."""
+def fit_logistic(lesson: Lesson) -> Learned:
+    """Fit scikit-learn's LogisticRegression with C = 1 / (l1_reg + l2_reg)."""
     linear_model = _sklearn_linear_model()
-    design = _design(train.features, widths, options)
+    options, design = lesson.options, _design(lesson)
     strength = options["l1_reg"] + options["l2_reg"]
     learner = linear_model.LogisticRegression(
         C=1.0 / strength if strength > 0 else np.inf,
@@ -70,7 +68,7 @@ def fit_logistic(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "not converged" is a fact of the model, told in its facts
-        learner.fit(design.matrix, train.target, sample_weight=weights)
+        learner.fit(design.matrix, lesson.train.target, sample_weight=lesson.weights)
     iterations = int(learner.n_iter_.max())
     by_output = tuple(design.unflatten(row) for row in learner.coef_)
     facts = {
@@ -79,22 +77,43 @@ def fit_logistic(
         "converged": iterations < options["max_iterations"],
     }
     constants = np.broadcast_to(np.asarray(learner.intercept_, dtype=float), (len(by_output),))
-    return _files(tuple(constants.tolist()), by_output), facts
+    return _learned(lesson, tuple(constants.tolist()), by_output, facts)
 
 
-def _files(constants: tuple[float, ...], weights: tuple[tuple[tuple[float, ...], ...], ...]) -> dict[str, bytes]:
-    return {WEIGHTS_FILE: msgspec.json.encode(Weights(constants, weights))}
+def _learned(
+    lesson: Lesson,
+    constants: tuple[float, ...],
+    weights: tuple[tuple[tuple[float, ...], ...], ...],
+    facts: Mapping[str, Any],
+) -> Learned:
+    """Return what was learned. Of the iterations the last is noted alone: the libraries tell of no other."""
+    learned = Weights(constants, weights)
+    train = _loss(lesson, learned, lesson.train, lesson.weights)
+    held_out = None if lesson.held_out is None else _loss(lesson, learned, lesson.held_out, None)
+    training = [iteration(max(facts.get("iterations", 1), 1) - 1, train, eval_loss=held_out)]
+    return Learned(
+        files={WEIGHTS_FILE: msgspec.json.encode(learned)},
+        outputs=max(lesson.classes, 1),
+        facts={**facts, "training": training},
+    )
 
 
-def _design(train: Features, widths: Sequence[int], options: Mapping[str, Any]) -> Design:
+def _loss(lesson: Lesson, learned: Weights, examples: Examples, weights: Floats | None) -> float:
+    totals = scores(learned, examples.features)
+    estimates = probabilities(totals) if lesson.classes else totals
+    return loss(examples.target, estimates, classes=lesson.classes, weights=weights)
+
+
+def _design(lesson: Lesson) -> Design:
     sparse = _scipy_sparse()
+    train, widths = lesson.train.features, lesson.widths
     blocks, kept, start = [], [], 0
     for column, width in zip(train.columns, widths, strict=True):
         block = _block(sparse, column, width, train.rows)
         counts = np.diff(block.indptr)
         used = counts > 0 if width > 1 else np.ones(1, dtype=bool)
         is_category = not isinstance(column, Sparse) and column.dtype == np.int64
-        if is_category and options["category_encoding_method"] == "DUMMY_ENCODING":
+        if is_category and lesson.options["category_encoding_method"] == "DUMMY_ENCODING":
             used[np.argmax(counts)] = False
         blocks.append(block[:, np.flatnonzero(used)])
         kept.append(start + np.flatnonzero(used))

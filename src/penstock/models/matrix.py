@@ -41,7 +41,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Features with what is to be predicted: values, or class numbers."""
+    """Features with what is to be predicted: values, class numbers, or nothing at all (an empty array)."""
 
     features: Features
     target: Floats | Integers

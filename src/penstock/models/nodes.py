@@ -1,4 +1,4 @@
-"""How a model graph is read: the expressions that its estimator reads, its classes, its files."""
+"""How a model graph is read: the expressions that its estimator reads, its classes, what it gives."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 from penstock.core.expression import Expr, transform
 from penstock.core.graph import ModelGraph, Node
 from penstock.core.schema import Field, Schema
-from penstock.models.learners import LEARNERS
 from penstock.operations import col
+
+
+def only_transforms(graph: ModelGraph) -> bool:
+    """Tell whether the graph ends with its expressions: it has no estimator, and its outputs are expressions."""
+    return not graph.of("estimator")
 
 
 def estimator(graph: ModelGraph) -> Node:
@@ -22,13 +26,8 @@ def concat(graph: ModelGraph) -> Node:
 
 
 def classes(graph: ModelGraph) -> tuple[Any, ...]:
-    """Return the labels that a classifier knows, in their order; a regression has none."""
-    return tuple(estimator(graph).params["classes"])
-
-
-def form(graph: ModelGraph) -> str:
-    """Return how features enter the estimator: `linear` or `trees`."""
-    return LEARNERS[estimator(graph).params["learner"]].form
+    """Return the labels that a classifier knows, in their order; every other graph has none."""
+    return () if only_transforms(graph) else tuple(estimator(graph).params["classes"])
 
 
 def inputs(graph: ModelGraph) -> Schema:
@@ -37,8 +36,11 @@ def inputs(graph: ModelGraph) -> Schema:
 
 
 def entering(graph: ModelGraph) -> dict[str, Expr]:
-    """Return the expressions that enter the estimator by their nodes' names, each over raw inputs alone."""
+    """Return what is computed of a row, each over raw inputs alone: the expressions that enter the estimator by their
+    nodes' names, or, where there is none, the outputs by their columns' names."""
     known = expressions(graph)
+    if only_transforms(graph):
+        return {node.params["column"]: known[node.inputs[0]] for node in graph.of("output")}
     return {name: known[name] for name in concat(graph).inputs}
 
 

@@ -95,6 +95,8 @@ TREES = {
 BOOSTED_TREE_REGRESSOR = TREES
 BOOSTED_TREE_CLASSIFIER = {**TREES, **WEIGHTS}
 
+TRANSFORM_ONLY: dict[str, Option] = {}
+
 ALIASES = {"max_depth": "max_tree_depth"}
 """Other spellings that we take."""
 

@@ -176,4 +176,5 @@ def _readable_sql(graph: ModelGraph) -> str:
     """Return the features in BigQuery's dialect, for people; the graph itself is read from the manifest."""
     columns = [f"  {text(node.params['expr'])} AS `{node.name}`" for node in graph.of("expression")]
     body = ",\n".join(columns) if columns else "  *"
-    return f"-- What model {graph.name} computes from a raw row before it predicts {graph.label}.\nSELECT\n{body}\n"
+    before = "" if graph.label is None else f" before it predicts {graph.label}"
+    return f"-- What model {graph.name} computes from a raw row{before}.\nSELECT\n{body}\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from penstock.core.artifact import Source
@@ -13,10 +12,11 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, ExpressionError
 from penstock.models import nodes
 from penstock.models.domain import domain_error
-from penstock.models.estimators import estimate
-from penstock.models.matrix import Features, Floats, features_of
+from penstock.models.estimators import estimate, task_of
+from penstock.models.matrix import Features, features_of
+from penstock.models.outcomes import OUTCOMES
 from penstock.models.signature import check_free, inputs_of
-from penstock.tables import TableLike, arrow_type, bound, to_arrow
+from penstock.tables import TableLike, bound, to_arrow
 from penstock.transforms import apply
 
 _BATCH_ROWS = 1 << 20
@@ -28,8 +28,11 @@ def predict(graph: ModelGraph, rows: TableLike, *, threshold: float | None = Non
 
     A regression gives `predicted_<label>`; a classifier gives the most probable label and, in
     `predicted_<label>_probs`, every label with its probability, the most probable first. With a `threshold`, a
-    classifier of two labels gives the second where its probability is above it. Only the inputs of the signature must
-    be there; other columns pass through.
+    classifier of two labels gives the second where its probability is above it. K-means gives the nearest centroid and
+    the distance to each, the nearest first; PCA the principal components. A model that only transforms gives its
+    features; a column of the rows with the name of one gives way to it.
+
+    Only the inputs of the signature must be there; other columns pass through.
 
     Raises `DataError` naming the column that is missing, of a wrong type, or whose value a feature cannot take.
     """
@@ -41,45 +44,43 @@ def predict_batches(
 ) -> Iterator[pa.Table]:
     """Yield what `predict` gives, in batches: of a source, no more than one batch is in memory."""
     for given in _batches(rows, batch_rows):
-        check_free(graph, given)
-        estimates = estimate(graph, entering_features(graph, inputs_of(graph, given)))
-        outputs = output_columns(graph, estimates, threshold=threshold)
-        yield pa.table([*outputs, *given.columns], names=[*graph.signature.outputs.names, *given.column_names])
+        if not nodes.only_transforms(graph):
+            check_free(graph, given)
+        passed = [name for name in given.column_names if name not in graph.signature.outputs.names]
+        outputs = output_columns(graph, inputs_of(graph, given), threshold=threshold)
+        yield pa.table([*outputs, *given.select(passed).columns], names=[*graph.signature.outputs.names, *passed])
+
+
+def output_columns(
+    graph: ModelGraph, inputs: pa.Table, *, threshold: float | None = None
+) -> list[pa.Array | pa.ChunkedArray]:
+    """Return the predicted columns for rows of the graph's inputs."""
+    check_threshold(graph.name, nodes.classes(graph), threshold)
+    if nodes.only_transforms(graph):
+        return list(_computed(graph, inputs).columns)
+    estimates = estimate(graph, entering_features(graph, inputs))
+    return OUTCOMES[task_of(graph)].columns(graph, estimates, threshold)
 
 
 def entering_features(graph: ModelGraph, inputs: pa.Table) -> Features:
     """Return what enters the estimator for rows of the graph's inputs."""
+    return features_of(_computed(graph, inputs), nodes.concat(graph).params["kinds"])
+
+
+def _computed(graph: ModelGraph, inputs: pa.Table) -> pa.Table:
     try:
-        table = apply(nodes.entering(graph), inputs, nodes.inputs(graph))
+        return apply(nodes.entering(graph), inputs, nodes.inputs(graph))
     except ExpressionError as error:
         found = domain_error(graph, _rows(inputs))
         if found is None:
             raise
         raise found from error
-    return features_of(table, nodes.concat(graph).params["kinds"])
-
-
-def output_columns(graph: ModelGraph, estimates: Floats, *, threshold: float | None = None) -> list[pa.Array]:
-    """Return the predicted columns for an estimator's numbers."""
-    known = nodes.classes(graph)
-    check_threshold(graph.name, known, threshold)
-    if not known:
-        return [pa.array(estimates[:, 0])]
-    labels = pa.array(known, arrow_type(graph.signature.outputs.fields[0].type))
-    ranked = np.argsort(-estimates, axis=1, kind="stable")  # of equal probabilities the first class wins
-    probabilities = pa.StructArray.from_arrays(
-        [labels.take(pa.array(ranked.ravel())), pa.array(np.take_along_axis(estimates, ranked, axis=1).ravel())],
-        names=["label", "prob"],
-    )
-    offsets = pa.array(np.arange(len(estimates) + 1, dtype=np.int32) * np.int32(len(known)))
-    chosen = ranked[:, 0] if threshold is None else (estimates[:, 1] > threshold).astype(np.int64)
-    return [labels.take(pa.array(chosen)), pa.ListArray.from_arrays(offsets, probabilities)]
 
 
 def check_threshold(model: str, classes: Sequence[Any], threshold: float | None) -> None:
     """Raise `DataError` where a threshold is given to a model that does not tell two labels apart."""
     if threshold is not None and len(classes) != 2:
-        what = f"{len(classes)} labels" if classes else "a number"
+        what = f"{len(classes)} labels" if classes else "no labels"
         raise DataError(
             f"model '{model}' predicts {what}; a threshold is for models of two labels: leave threshold={threshold} out"
         )

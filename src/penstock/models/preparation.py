@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,14 +25,18 @@ _UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')  # what msgspec cannot rename a fiel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """Features with their constants. `inputs` are the raw columns they read; `features` the declared ones by the names
-    of their nodes, over the inputs; `entering` what enters the estimator, over the inputs and the features."""
+    """Features with their constants.
+
+    `inputs` are the raw columns they read; `names` those of their nodes by their own; `features` the declared ones by
+    the names of their nodes, over the inputs; `entering` what enters the estimator, over the inputs and the features.
+    """
 
     inputs: Schema
+    names: dict[str, str]
     features: dict[str, Expr]
     types: dict[str, str]  # of features
     entering: dict[str, Expr]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Kind, ...] = ()
     widths: tuple[int, ...] = ()
 
 
@@ -41,7 +46,7 @@ def declared_features(model: Model, rows: pa.Table, split_column: str | None) ->
     Raises `DataError` naming the columns that the rows lack.
     """
     if model.features is None:
-        apart = {model.label, split_column, *columns_of(model.target)}
+        apart = {model.label, split_column, *(() if model.target is None else columns_of(model.target))}
         features: dict[str, Expr] = {name: col(name) for name in rows.column_names if name not in apart}
     else:
         features = {name: expr for name, expr in model.features.items() if name != split_column}
@@ -64,16 +69,23 @@ def declared_features(model: Model, rows: pa.Table, split_column: str | None) ->
     return features
 
 
+def transformed(declared: Mapping[str, Expr], train: pa.Table) -> Prepared:
+    """Find the constants of the declared features in the training rows; nothing enters an estimator."""
+    schema = schema_of(train.schema)
+    names = _node_names(declared)
+    features = freeze({names[name]: expr for name, expr in declared.items()}, train)
+    types = {name: type_of(expr, schema) for name, expr in features.items()}
+    return Prepared(inputs=_inputs(features, train), names=names, features=features, types=types, entering={})
+
+
 def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: Form) -> tuple[Prepared, Features]:
     """Find every constant in the training rows; return the prepared features, and what enters for these rows.
 
     Two rounds: the constants of the declared features, then those of the automatic preprocessing on their values.
     """
-    schema = schema_of(train.schema)
-    names = _node_names(declared)
-    features = freeze({names[name]: expr for name, expr in declared.items()}, train)
-    types = {name: type_of(expr, schema) for name, expr in features.items()}
-    values = apply(features, train, schema)
+    prepared = transformed(declared, train)
+    features, types = prepared.features, prepared.types
+    values = apply(features, train, schema_of(train.schema))
     found = entries(types, form, model=model.name)
     entering = freeze({_free(entry.name, entry.expr, features): entry.expr for entry in found}, values)
     kinds = tuple(entry.kind for entry in found)
@@ -82,13 +94,11 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
     }
     entering |= {name: expr for name, (expr, _) in indices.items()}
     matrix = features_of(apply(entering, values), kinds)
-    if form == "linear":
+    if form != "trees":
         _check_finite(model.name, entering, matrix)
     spread = widths_of(matrix)
-    prepared = Prepared(
-        inputs=_inputs(features, train),
-        features=features,
-        types=types,
+    prepared = dataclasses.replace(
+        prepared,
         entering=entering,
         kinds=kinds,
         widths=tuple(
@@ -108,7 +118,7 @@ def _check_finite(model: str, entering: Mapping[str, Expr], matrix: Features) ->
     for name, column in zip(entering, matrix.columns, strict=True):
         if not np.isfinite(column.values if isinstance(column, Sparse) else column).all():
             raise DataError(
-                f"model '{model}': feature '{name}' is NaN or infinite in some training row; a linear model cannot "
+                f"model '{model}': feature '{name}' is NaN or infinite in some training row; this model cannot "
                 "learn from that: leave such rows out, or make the value NULL",
                 field=name,
             )

@@ -12,7 +12,8 @@ from penstock.errors import DeclarationError
 from penstock.operations import Expression, col, lit
 
 Kind: TypeAlias = Literal["number", "category", "sparse"]
-Form: TypeAlias = Literal["linear", "trees"]
+Form: TypeAlias = Literal["linear", "unscaled", "trees"]
+"""How features enter: numbers scaled, or as they are with NULL as the mean, or as they are with NULL; see `entries`."""
 _CATEGORIES = 2**31 - 1  # no limit of our own: one weight, or one index, for every value of the training rows
 _SPARSE = "array<struct<index int64, value float64>>"
 
@@ -59,9 +60,11 @@ def _entries(name: str, value: Expression, type: str, form: Form, model: str) ->
 
 
 def _number(name: str, value: Expression, form: Form) -> Entry:
-    """Trees take numbers as they are, NULL included. Linear learners get them scaled, NULL as the mean (0)."""
+    """Trees take numbers as they are, NULL included. Others get NULL as the mean, and numbers scaled, if asked for."""
     if form == "trees":
         return Entry(name=name, expr=value, kind="number")
+    if form == "unscaled":
+        return Entry(name=f"{name}__filled", expr=value.imputer("mean"), kind="number")
     return Entry(name=f"{name}__scaled", expr=value.standard_scaler().coalesce(0.0), kind="number")
 
 

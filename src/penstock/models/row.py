@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import datetime
-import math
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
 
 from penstock.core.graph import ModelGraph
-from penstock.errors import CorruptArtifactError
 from penstock.models import nodes
-from penstock.models.boosters import MODEL_FILE, Booster, SingleRow
 from penstock.models.domain import FAILURES, domain_error
+from penstock.models.estimators import estimator_of, method_of, task_of
 from penstock.models.instances import Instances
-from penstock.models.weights import WEIGHTS_FILE, read_weights
+from penstock.models.outcomes import OUTCOMES
 from penstock.operations import row_source
 
 _encode = msgspec.json.Encoder().encode
@@ -25,8 +22,8 @@ _encode = msgspec.json.Encoder().encode
 class RowPredictor:
     """Predicts one row at a time in a few microseconds: no table, frame, lock or database on the way.
 
-    Safe from many threads. Equal to `predict(graph, rows)` bit for bit, except that the probabilities of a linear
-    model are equal within 1e-12. `source` is the text of the generated function.
+    Safe from many threads. Equal to `predict(graph, rows)` bit for bit, or within 1e-12 where the learner is not
+    `exact` (see `Method`). `source` is the text of the generated function.
     """
 
     __slots__ = ("_function", "_instances", "graph", "source")
@@ -81,7 +78,7 @@ def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
     inputs = nodes.inputs(graph)
     variables = {name: f"a{position}" for position, name in enumerate(inputs.names)}
     features = row_source(nodes.entering(graph), inputs, variables)
-    names: dict[str, Any] = {**features.names, "_utc": datetime.UTC, "_nan": math.nan}
+    names: dict[str, Any] = {**features.names, "_utc": datetime.UTC}
     lines = [f"{variable} = row.f{position}" for position, variable in enumerate(variables.values())]
     lines += [
         f"if {variables[field.name]} is not None: {variables[field.name]} = {variables[field.name]}.astimezone(_utc)"
@@ -89,121 +86,18 @@ def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
         if field.type == "timestamp"
     ]
     lines += features.lines
+    if nodes.only_transforms(graph):
+        items = [f"{name!r}: {source}" for name, source in features.results.items()]
+        return _function([*lines, f"return {{{', '.join(items)}}}"]), names
     entering = []
     for position, source in enumerate(features.results.values()):
         lines.append(f"x{position} = {source}")
         entering.append(f"x{position}")
-    estimate = _linear if nodes.form(graph) == "linear" else _trees
-    lines += estimate(graph, entering, names)
-    lines += _outputs(graph, names)
-    return "def predict(row):\n" + "".join(f"    {line}\n" for line in lines), names
+    for part in (method_of(graph).row(estimator_of(graph), entering), OUTCOMES[task_of(graph)].row(graph)):
+        lines += part.lines
+        names |= part.names
+    return _function(lines), names
 
 
-def _trees(graph: ModelGraph, entering: list[str], names: dict[str, Any]) -> list[str]:
-    """Pack the features as doubles and call LightGBM; `estimate` is the array of its outputs."""
-    params = nodes.concat(graph).params
-    values, columns = [], 0
-    for name, kind, width in zip(entering, params["kinds"], params["widths"], strict=True):
-        match kind:
-            case "number":
-                values.append(f"_nan if {name} is None else {name}")
-            case "category":
-                values.append(name)
-            case "sparse":
-                values.append(f"*_spread({name}, {width})")
-        columns += width if kind == "sparse" else 1
-    classes = len(nodes.classes(graph))
-    booster = Booster(graph.blobs[MODEL_FILE], outputs=classes if classes > 2 else 1)
-    single = SingleRow(booster, columns=columns)
-    names |= {
-        "_single": single,  # keeps LightGBM's memory as long as the function lives
-        "_call": single.function,
-        "_outputs": single.outputs,
-        "_pack": struct.Struct(f"{columns}d").pack,
-        "_failed": _failed,
-        "_spread": _spread,
-    }
-    packed = ", ".join(values)
-    return [
-        "outputs = _outputs()",
-        f"if _call({single.config}, _pack({packed}), {single.length}, outputs): _failed()",
-        "estimate = outputs[0]" if classes <= 2 else "estimate = outputs[:]",
-    ]
-
-
-def _linear(graph: ModelGraph, entering: list[str], names: dict[str, Any]) -> list[str]:
-    """Add up weights times features, in the order in which batches do."""
-    weights = read_weights(graph.blobs[WEIGHTS_FILE])
-    kinds = nodes.concat(graph).params["kinds"]
-    lines = []
-    for output, (constant, by_feature) in enumerate(zip(weights.constants, weights.weights, strict=True)):
-        total = f"t{output}"
-        lines.append(f"{total} = {constant!r}")
-        for position, (name, kind, values) in enumerate(zip(entering, kinds, by_feature, strict=True)):
-            table = f"_w{output}_{position}"
-            match kind:
-                case "number":
-                    lines.append(f"{total} += {values[0]!r} * {name}")
-                case "category":
-                    names[table] = values
-                    lines.append(f"{total} += {table}[{name}] if {name} < {len(values)} else 0.0")
-                case "sparse":
-                    names[table] = values
-                    lines.append(f"for entry in {name} or ():")
-                    entry = f"{table}[entry['index']] if entry['index'] < {len(values)} else 0.0"
-                    lines.append(f"    {total} += ({entry}) * entry['value']")
-    names |= {"_logistic": _logistic, "_softmax": _softmax}
-    outputs = len(weights.constants)
-    if not nodes.classes(graph):
-        return [*lines, "estimate = t0"]
-    if outputs == 1:
-        return [*lines, "estimate = _logistic(t0)"]
-    return [*lines, f"estimate = _softmax([{', '.join(f't{output}' for output in range(outputs))}])"]
-
-
-def _outputs(graph: ModelGraph, names: dict[str, Any]) -> list[str]:
-    """Make the predicted columns of `estimate`: a value, the probability of the second class, or of every class."""
-    known = nodes.classes(graph)
-    predicted, *probabilities = graph.signature.outputs.names
-    if not known:
-        return [f"return {{{predicted!r}: estimate}}"]
-    names["_classes"] = known
-    if len(known) == 2:
-        return [
-            "rest = 1.0 - estimate",
-            "first, second = {'label': _classes[0], 'prob': rest}, {'label': _classes[1], 'prob': estimate}",
-            f"if estimate > rest: return {{{predicted!r}: _classes[1], {probabilities[0]!r}: [second, first]}}",
-            f"return {{{predicted!r}: _classes[0], {probabilities[0]!r}: [first, second]}}",
-        ]
-    return [
-        "ranked = sorted(range(len(_classes)), key=estimate.__getitem__, reverse=True)",
-        f"return {{{predicted!r}: _classes[ranked[0]], {probabilities[0]!r}: "
-        "[{'label': _classes[at], 'prob': estimate[at]} for at in ranked]}",
-    ]
-
-
-def _failed() -> None:
-    raise CorruptArtifactError("LightGBM cannot predict a row with the model it was given")
-
-
-def _spread(entries: list[dict[str, Any]] | None, width: int) -> list[float]:
-    """Return a list of (index, value) as that many numbers."""
-    numbers = [0.0] * width
-    for entry in entries or ():
-        if entry["index"] < width:
-            numbers[entry["index"]] += entry["value"]
-    return numbers
-
-
-def _logistic(total: float) -> float:
-    try:
-        return 1.0 / (1.0 + math.exp(-total))
-    except OverflowError:
-        return 0.0
-
-
-def _softmax(totals: list[float]) -> list[float]:
-    most = max(totals)
-    powers = [math.exp(total - most) for total in totals]
-    whole = sum(powers)
-    return [power / whole for power in powers]
+def _function(lines: list[str]) -> str:
+    return "def predict(row):\n" + "".join(f"    {line}\n" for line in lines)

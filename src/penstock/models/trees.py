@@ -6,50 +6,53 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from penstock.errors import MissingExtraError
 from penstock.models.boosters import MODEL_FILE
-from penstock.models.matrix import Examples, Floats, dense, spread
-from penstock.models.preparation import Prepared
+from penstock.models.learner import Learned, Lesson
+from penstock.models.losses import iteration, loss
+from penstock.models.matrix import Floats, Integers, dense, spread
 
 _DEFAULT_LEAVES = 1024
 
 
-def fit_trees(
-    train: Examples,
-    held_out: Examples | None,
-    prepared: Prepared,
-    *,
-    classes: int,
-    weights: Floats | None,
-    options: Mapping[str, Any],
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Return the files of the estimator, and what is worth knowing of how it was learned.
+def fit_trees(lesson: Lesson) -> Learned:
+    """Grow trees on class numbers where there are classes, on values otherwise.
 
-    The target is class numbers where there are `classes` (0: regression). With `early_stop` the loss that must improve
-    is that of the held-out rows, of the training rows where there are none.
+    With `early_stop` the loss that must improve is that of the held-out rows, of the training rows where there are
+    none.
     """
     lightgbm = _lightgbm()
-    parameters = lightgbm_parameters(options, classes=classes)
-    columns = spread(train.features, prepared.widths)
+    options, widths = lesson.options, lesson.widths
+    parameters = lightgbm_parameters(options, classes=lesson.classes)
+    columns = spread(lesson.train.features, widths)
     data = lightgbm.Dataset(
-        dense(train.features, prepared.widths),
-        train.target,
-        weight=weights,
-        feature_name=_column_names(tuple(prepared.entering), columns),
-        categorical_feature=[sum(columns[:at]) for at, kind in enumerate(prepared.kinds) if kind == "category"],
+        dense(lesson.train.features, widths),
+        lesson.train.target,
+        weight=lesson.weights,
+        feature_name=_column_names(lesson.names, columns),
+        categorical_feature=[sum(columns[:at]) for at, kind in enumerate(lesson.kinds) if kind == "category"],
         params=parameters,
     )
-    losses: list[float] = []
-    valid, callbacks = [], []
-    if options["early_stop"]:
-        judge = data
-        if held_out is not None:
-            judge = data.create_valid(dense(held_out.features, prepared.widths), held_out.target)
-        valid, callbacks = [judge], [_stop(lightgbm, options["min_rel_progress"], losses)]
-    booster = lightgbm.train(parameters, data, options["max_iterations"], valid_sets=valid, callbacks=callbacks)
+    judged = {id(data): (lesson.train.target, lesson.weights)}
+    valid = [data]
+    if lesson.held_out is not None:
+        valid.append(data.create_valid(dense(lesson.held_out.features, widths), lesson.held_out.target))
+        judged[id(valid[1])] = (lesson.held_out.target, None)
+    training: list[dict[str, Any]] = []
+    booster = lightgbm.train(
+        {**parameters, "metric": "None"},
+        data,
+        options["max_iterations"],
+        valid_sets=valid,
+        feval=_loss(judged, lesson.classes),
+        callbacks=[_note(lightgbm, options, training)],
+    )
     trees = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     content = booster.model_to_string(num_iteration=trees).encode()
-    return {MODEL_FILE: content}, {"iterations": trees, "losses": losses, "lightgbm": parameters}
+    facts = {"iterations": trees, "training": training[:trees], "lightgbm": parameters}
+    return Learned(files={MODEL_FILE: content}, outputs=max(lesson.classes, 1), facts=facts)
 
 
 def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str, Any]:
@@ -79,15 +82,33 @@ def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str
     }
 
 
-def _stop(lightgbm: Any, progress: float, losses: list[float]) -> Any:
-    """Stop at the first iteration whose loss is not below the loss before it by that fraction; that one is dropped, and
-    of those before it the losses are noted."""
+def _loss(judged: Mapping[int, tuple[Floats | Integers, Floats | None]], classes: int) -> Any:
+    """Return our loss as LightGBM asks for it: its own is added up by threads, and differs in its last bits."""
+
+    def evaluate(predictions: Floats, data: Any) -> tuple[str, float, bool]:
+        target, weights = judged[id(data)]
+        estimates = predictions if predictions.ndim == 2 else predictions[:, np.newaxis]
+        if classes == 2:
+            estimates = np.hstack([1.0 - estimates, estimates])
+        return "loss", loss(target, estimates, classes=classes, weights=weights), False
+
+    return evaluate
+
+
+def _note(lightgbm: Any, options: Mapping[str, Any], training: list[dict[str, Any]]) -> Any:
+    """Note the losses of each iteration. With `early_stop`, end at the first whose loss (the held-out rows', if there
+    are any) is not below the loss before it by `min_rel_progress`; that one is dropped."""
 
     def callback(state: Any) -> None:
-        loss = state.evaluation_result_list[0][2]
-        if losses and losses[-1] - loss < progress * abs(losses[-1]):
-            raise lightgbm.callback.EarlyStopException(state.iteration - 1, state.evaluation_result_list)
-        losses.append(float(loss))
+        found = [entry[2] for entry in state.evaluation_result_list]
+        held_out = found[1] if len(found) > 1 else None
+        now = iteration(len(training), found[0], eval_loss=held_out, learning_rate=options["learn_rate"])
+        which = "loss" if len(found) == 1 else "eval_loss"
+        if options["early_stop"] and training:
+            before, after = training[-1][which], now[which]
+            if before - after < options["min_rel_progress"] * abs(before):
+                raise lightgbm.callback.EarlyStopException(state.iteration - 1, state.evaluation_result_list)
+        training.append(now)
 
     return callback
 

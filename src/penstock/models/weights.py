@@ -1,21 +1,78 @@
-"""The weights of a linear model, and how they predict many rows."""
+"""The weights of a linear model, and how they predict many rows, and one."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from penstock.models.learner import Estimator, RowLines, Weights
 from penstock.models.matrix import Features, Floats, Integers, Sparse
 
 WEIGHTS_FILE = "weights.json"
+"""`Weights` as JSON, which keeps every float exactly."""
 
 
-class Weights(msgspec.Struct, frozen=True):
-    """What a linear model learned: for each output a constant and, for each feature, a weight for each of its numbers
-    (one for a number, one for each index otherwise). JSON keeps every float exactly."""
+def weights_of(estimator: Estimator) -> Weights:
+    """Return the weights of a fitted estimator; the last few that were read are kept."""
+    return read_weights(estimator.files[WEIGHTS_FILE])
 
-    constants: tuple[float, ...]
-    weights: tuple[tuple[tuple[float, ...], ...], ...]
+
+def estimate(estimator: Estimator, features: Features) -> Floats:
+    """Return the value, or the probability of each class, of each row."""
+    totals = scores(weights_of(estimator), features)
+    return probabilities(totals) if estimator.classes else totals
+
+
+def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
+    """Add up weights times features, in the order in which batches do."""
+    weights = weights_of(estimator)
+    names: dict[str, Any] = {"_logistic": logistic, "_softmax": softmax}
+    lines = []
+    for output, (constant, by_feature) in enumerate(zip(weights.constants, weights.weights, strict=True)):
+        lines.append(f"t{output} = {constant!r}")
+        for position, (name, kind, values) in enumerate(zip(entering, estimator.kinds, by_feature, strict=True)):
+            table = f"_w{output}_{position}"
+            if kind != "number":
+                names[table] = values
+            lines += _addition(f"t{output}", name, kind, values, table)
+    totals = [f"t{output}" for output in range(len(weights.constants))]
+    match estimator.classes, totals:
+        case 0, _:
+            return RowLines(lines=[*lines, "estimate = t0"], names=names)
+        case _, [total]:
+            return RowLines(lines=[*lines, f"estimate = _logistic({total})"], names=names)
+    return RowLines(lines=[*lines, f"estimate = _softmax([{', '.join(totals)}])"], names=names)
+
+
+def _addition(total: str, name: str, kind: str, values: Sequence[float], table: str) -> list[str]:
+    match kind:
+        case "number":
+            return [f"{total} += {values[0]!r} * {name}"]
+        case "category":
+            return [f"{total} += {table}[{name}] if {name} < {len(values)} else 0.0"]
+    entry = f"{table}[entry['index']] if entry['index'] < {len(values)} else 0.0"
+    return [f"for entry in {name} or ():", f"    {total} += ({entry}) * entry['value']"]
+
+
+def logistic(total: float) -> float:
+    """Return the probability of the second of two classes for its log-odds."""
+    try:
+        return 1.0 / (1.0 + math.exp(-total))
+    except OverflowError:
+        return 0.0
+
+
+def softmax(totals: Sequence[float]) -> list[float]:
+    """Return the probability of each class for its total."""
+    most = max(totals)
+    powers = [math.exp(total - most) for total in totals]
+    whole = sum(powers)
+    return [power / whole for power in powers]
 
 
 def scores(weights: Weights, features: Features) -> Floats:
@@ -50,6 +107,7 @@ def probabilities(totals: Floats) -> Floats:
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
+@lru_cache(maxsize=16)
 def read_weights(content: bytes) -> Weights:
     """Return the weights that a file holds."""
     return msgspec.json.decode(content, type=Weights)

@@ -22,7 +22,7 @@ def model_sql(model: Model, *, rows: str = "rows") -> str:
     lines = [f"CREATE OR REPLACE MODEL {_dotted(model.name)}"]
     columns = "*"
     if model.features is not None:
-        items = {**model.features, **({} if model.label is None else {model.label: model.target})}
+        items = {**model.features, **_label(model)}
         lines += ["TRANSFORM(", ",\n".join(f"  {_item(name, expr)}" for name, expr in items.items()), ")"]
         columns = ", ".join(map(name_text, _columns(model, items))) or "*"
     elif model.label is not None and model.target != col(model.label):
@@ -40,7 +40,7 @@ def model_python(model: Model) -> str:
         f"    {python_value(model.name)},",
         f"    type={python_value(model.type)},",
         *([] if model.label is None else [f"    label={python_value(model.label)},"]),
-        *([] if model.label is None or model.target == col(model.label) else [f"    target={python(model.target)},"]),
+        *(f"    target={python(target)}," for label, target in _label(model).items() if target != col(label)),
     ]
     if model.features is not None:
         features = [f"        {python_value(name)}: {python(expr)}," for name, expr in model.features.items()]
@@ -49,6 +49,11 @@ def model_python(model: Model) -> str:
         options = {name: _plain(model, name, value) for name, value in model.options.items()}
         lines.append(f"    options={python_value(options)},")
     return "\n".join([*lines, ")"]) + "\n"
+
+
+def _label(model: Model) -> dict[str, Expr]:
+    """Return the expression of the label by its name; nothing where the model learns without one."""
+    return {} if model.label is None or model.target is None else {model.label: model.target}
 
 
 def _columns(model: Model, items: Mapping[str, Expr]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def model_form(model: Model) -> dict[str, Any]:
         "label": model.label,
         "features": None if features is None else {name: expression_to_json(each) for name, each in features.items()},
         "options": dict(model.options),
-        "target": expression_to_json(model.target),
+        "target": None if model.target is None else expression_to_json(model.target),
     }
 
 

@@ -110,7 +110,7 @@ class ModelForm(msgspec.Struct, forbid_unknown_fields=True):
 
     name: str
     type: str
-    label: str
+    label: str | None = None
     features: dict[str, str | list[Any]] | None = None
     options: dict[str, Any] = {}
     target: str | list[Any] | None = None

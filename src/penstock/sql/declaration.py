@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 from sqlglot import exp
 
@@ -11,7 +11,7 @@ from penstock.core.expression import Expr
 from penstock.core.model import Model
 from penstock.core.schema import Schema
 from penstock.errors import SqlError, UnknownNameError
-from penstock.models import model
+from penstock.models import LEARNERS, SUPERVISED, model
 from penstock.operations import col, from_ast
 from penstock.sql.aggregates import AGGREGATES
 from penstock.sql.dialect import is_machine_learning, place
@@ -26,13 +26,19 @@ _VOLATILE = (
 def declare(statement: CreateModel, columns: Schema) -> Model:
     """Return the model that a CREATE MODEL declares over a query with these columns.
 
-    Without TRANSFORM every column of the query but the label is a feature. The rows are split as in BigQuery unless
-    an option says otherwise: SQL writes BigQuery's default, AUTO_SPLIT, into the declaration.
+    Without TRANSFORM every column of the query but the label, if the model learns from labels, is a feature. The rows
+    are split as in BigQuery unless an option says otherwise: SQL writes BigQuery's default, AUTO_SPLIT, into the
+    declaration.
     """
-    options = {"data_split_method": "AUTO_SPLIT", **statement.options}
+    options = dict(statement.options)
     type = options.pop("model_type", None)
     if not isinstance(type, str):
         raise SqlError(f"CREATE MODEL {statement.name} needs the option model_type, such as model_type='linear_reg'")
+    learner = LEARNERS.get(type.lower())
+    if learner is None or "data_split_method" in learner.options:
+        options.setdefault("data_split_method", "AUTO_SPLIT")
+    if learner is not None and learner.task not in SUPERVISED:
+        return _without_label(statement, type, options, columns)
     label = _label(options.pop("input_label_cols", None), statement, columns)
     if statement.transform is None:
         return model(statement.name, type=type, label=columns[label].name, options=options)
@@ -46,6 +52,13 @@ def declare(statement: CreateModel, columns: Schema) -> Model:
     if not features:
         raise SqlError(f"TRANSFORM of {statement.name} gives the label alone; add the features to the list")
     return model(statement.name, type=type, label=found, target=target, features=features, options=options)
+
+
+def _without_label(statement: CreateModel, type: str, options: dict[str, Any], columns: Schema) -> Model:
+    if "input_label_cols" in options:
+        raise SqlError(f"{type} learns without labels; leave input_label_cols out of CREATE MODEL {statement.name}")
+    features = None if statement.transform is None else _transform(statement.transform, columns)
+    return model(statement.name, type=type, features=features, options=options)
 
 
 def _label(given: object, statement: CreateModel, columns: Schema) -> str:

@@ -1,0 +1,155 @@
+"""What a learner is: one value that says how features enter, how it fits, and how it estimates many rows and one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from penstock.models.matrix import Examples, Features, Floats
+from penstock.models.options import Option
+from penstock.models.preprocess import Form, Kind
+
+Task: TypeAlias = Literal["regression", "classification", "clustering", "reduction", "transform"]
+SUPERVISED: tuple[Task, ...] = ("regression", "classification")
+"""The tasks that learn from labels; the others have none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimator:
+    """A fitted estimator as its learner reads it: its files, and the form of what enters it.
+
+    `kinds` and `widths` say of each entering column what it is and how many numbers it stands for. `classes` is how
+    many labels there are to tell apart: 0 where it is no classifier.
+    """
+
+    files: Mapping[str, bytes]
+    kinds: tuple[Kind, ...]
+    widths: tuple[int, ...]
+    classes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What a learner learns from: examples, those held out (None: none are), and the options, all of them set.
+
+    `names` are those of the entering columns. `weights` say how much each row of `train` counts (None: all the same).
+    """
+
+    train: Examples
+    held_out: Examples | None
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    widths: tuple[int, ...]
+    options: Mapping[str, Any]
+    classes: int = 0
+    weights: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What a learner gives: the estimator's files, how many numbers it estimates, and what is worth knowing.
+
+    In `facts`, JSON that is the same for the same rows and options, `training` is a list with a dictionary for each
+    iteration: `iteration` (from 0), `loss` (of the training rows), `eval_loss` (of the rows held out, None where there
+    are none) and `learning_rate` (None where the learner has no such thing). A learner without iterations leaves it
+    out. How long an iteration took is not there: the same rows would then not give the same bytes.
+    """
+
+    files: Mapping[str, bytes]
+    outputs: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a linear model learned: for each output a constant and, for each entering column, a weight for each of its
+    numbers (one for a number, one for each index otherwise)."""
+
+    constants: tuple[float, ...]
+    weights: tuple[tuple[tuple[float, ...], ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importance:
+    """How much an entering column counts in trees, as BigQuery ML has it: how often they split by it, and the gain and
+    the rows (cover) of such a split in the mean."""
+
+    weight: int
+    gain: float
+    cover: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLines:
+    """The lines of Python that set `estimate` for one row, and the globals that they read."""
+
+    lines: list[str]
+    names: Mapping[str, Any]
+
+
+class Fit(Protocol):
+    """Learn from a lesson: the same lesson gives the same bytes."""
+
+    def __call__(self, lesson: Lesson) -> Learned:
+        """Return what was learned."""
+
+
+class Estimate(Protocol):
+    """Estimate many rows: a value, the probability of each class, the distance to each centroid, each component."""
+
+    def __call__(self, estimator: Estimator, features: Features) -> Floats:
+        """Return a matrix with a row for each row."""
+
+
+class WriteRow(Protocol):
+    """Write what `Estimate` does, for one row whose entering values have these names.
+
+    `estimate` becomes a number where the task is a regression, the probability of the second class where there are
+    two, and a list of numbers otherwise. Both forms give the same bits, but for what `Method.exact` says.
+    """
+
+    def __call__(self, estimator: Estimator, entering: Sequence[str]) -> RowLines:
+        """Return the lines and their globals."""
+
+
+class Judge(Protocol):
+    """Judge an estimator without labels, by BigQuery ML's metrics."""
+
+    def __call__(self, estimator: Estimator, features: Features, estimates: Floats) -> dict[str, float]:
+        """Return the metrics; NaN for one without a value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How a learner fits, and estimates many rows and one. `exact` tells that one row and many give the same bits;
+    otherwise they agree within 1e-12.
+
+    `judge` is there where there are no labels to judge by. The rest is what the method can tell of itself, None where
+    it cannot: the `weights` of the entering columns, the `importance` of each.
+    """
+
+    fit: Fit
+    estimate: Estimate
+    row: WriteRow
+    exact: bool = True
+    judge: Judge | None = None
+    weights: Callable[[Estimator], Weights] | None = None
+    importance: Callable[[Estimator], tuple[Importance, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """A learner: the one entry of `LEARNERS` that everything else reads. Without a `method` it only transforms.
+
+    `form` is how features enter: `linear` scaled numbers and categories by index, `trees` numbers as they are and
+    categories by index; where the option named `scaled_by` is false, numbers enter unscaled. `library` is what fits,
+    and the facts name its version; predicting never imports it.
+    """
+
+    task: Task
+    form: Form
+    options: Mapping[str, Option]
+    library: str | None
+    method: Method | None
+    scaled_by: str | None = None

@@ -1,0 +1,70 @@
+"""What LightGBM's trees estimate, for many rows and for one."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.errors import CorruptArtifactError
+from penstock.models.boosters import MODEL_FILE, Booster, SingleRow, load_booster
+from penstock.models.learner import Estimator, RowLines
+from penstock.models.matrix import Features, Floats, dense
+
+
+def estimate(estimator: Estimator, features: Features) -> Floats:
+    """Return the value, or the probability of each class, of each row."""
+    booster = load_booster(estimator.files[MODEL_FILE], outputs=_outputs(estimator))
+    outputs = booster.predict(dense(features, estimator.widths))
+    return np.hstack([1.0 - outputs, outputs]) if estimator.classes == 2 else outputs
+
+
+def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
+    """Pack the entering values as doubles and call LightGBM."""
+    values, columns = [], 0
+    for name, kind, width in zip(entering, estimator.kinds, estimator.widths, strict=True):
+        match kind:
+            case "number":
+                values.append(f"_nan if {name} is None else {name}")
+            case "category":
+                values.append(name)
+            case "sparse":
+                values.append(f"*_spread({name}, {width})")
+        columns += width if kind == "sparse" else 1
+    booster = Booster(estimator.files[MODEL_FILE], outputs=_outputs(estimator))
+    single = SingleRow(booster, columns=columns)
+    names: dict[str, Any] = {
+        "_single": single,  # keeps LightGBM's memory as long as the function lives
+        "_call": single.function,
+        "_outputs": single.outputs,
+        "_pack": struct.Struct(f"{columns}d").pack,
+        "_failed": _failed,
+        "_spread": spread_entries,
+        "_nan": math.nan,
+    }
+    lines = [
+        "outputs = _outputs()",
+        f"if _call({single.config}, _pack({', '.join(values)}), {single.length}, outputs): _failed()",
+        "estimate = outputs[0]" if estimator.classes <= 2 else "estimate = outputs[:]",
+    ]
+    return RowLines(lines=lines, names=names)
+
+
+def spread_entries(entries: list[dict[str, Any]] | None, width: int) -> list[float]:
+    """Return a list of (index, value) as that many numbers."""
+    numbers = [0.0] * width
+    for entry in entries or ():
+        if entry["index"] < width:
+            numbers[entry["index"]] += entry["value"]
+    return numbers
+
+
+def _outputs(estimator: Estimator) -> int:
+    return estimator.classes if estimator.classes > 2 else 1
+
+
+def _failed() -> None:
+    raise CorruptArtifactError("LightGBM cannot predict a row with the model it was given")
