@@ -138,6 +138,40 @@ def test_without_original_columns_a_prediction_stands_alone(trained: MemoryCatal
     assert table.column_names == ["predicted_duration"]
 
 
+def test_describe_data_has_a_row_for_each_column_and_needs_no_model(trained: MemoryCatalog) -> None:
+    rows = run(
+        "SELECT name, num_rows, `unique`, ARRAY_LENGTH(quantiles) AS q, ARRAY_LENGTH(top_values) AS top"
+        f" FROM ML.DESCRIBE_DATA(TABLE {HIRES}, STRUCT(5 AS num_quantiles, 3 AS top_k)) WHERE name != 'bike_id'",
+        trained,
+    ).to_pylist()
+    assert rows == [
+        {"name": "duration", "num_rows": 600, "unique": None, "q": 6, "top": None},
+        {"name": "start_station_name", "num_rows": 600, "unique": 4, "q": None, "top": 3},
+        {"name": "start_date", "num_rows": 600, "unique": rows[2]["unique"], "q": None, "top": 3},
+    ]
+
+
+def test_drift_between_two_queries_is_told_column_by_column(trained: MemoryCatalog) -> None:
+    table = run(
+        f"SELECT * FROM ML.VALIDATE_DATA_DRIFT((SELECT * FROM {HIRES}),"
+        f" (SELECT * REPLACE ('Soho Square' AS start_station_name) FROM {HIRES}),"
+        " STRUCT([('duration', 0.2)] AS thresholds, 0.5 AS categorical_default_threshold))",
+        trained,
+    )
+    assert table.column_names == ["input", "metric", "threshold", "value", "is_anomaly"]
+    duration, station, *_ = table.to_pylist()
+    assert duration == {
+        "input": "duration",
+        "metric": "JENSEN_SHANNON_DIVERGENCE",
+        "threshold": 0.2,
+        "value": 0.0,
+        "is_anomaly": False,
+    }
+    assert (station["input"], station["metric"], station["threshold"]) == ("start_station_name", "L_INFTY", 0.5)
+    assert station["value"] == pytest.approx(0.75, abs=0.05)
+    assert station["is_anomaly"]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
@@ -160,6 +194,22 @@ def test_without_original_columns_a_prediction_stands_alone(trained: MemoryCatal
             "ML.WEIGHTS(MODEL d.long)",
             SqlError,
             "ML.WEIGHTS at 1:18 is not in penstock yet; there are: ML.PREDICT, ML.EVALUATE",
+        ),
+        ("ML.DESCRIBE_DATA(MODEL d.long, (SELECT 1 AS x))", SqlError, "takes no model"),
+        (
+            "ML.VALIDATE_DATA_DRIFT((SELECT 1 AS x))",
+            SqlError,
+            "needs two tables: ML.VALIDATE_DATA_DRIFT((SELECT ...), ",
+        ),
+        (
+            "ML.VALIDATE_DATA_DRIFT((SELECT 1 AS x), (SELECT 1 AS x), STRUCT([STRUCT('y', 0.1)] AS thresholds))",
+            DataError,
+            "a threshold for 'y', but compared are: x",
+        ),
+        (
+            "ML.VALIDATE_DATA_DRIFT((SELECT 1 AS x), (SELECT 'a' AS x))",
+            DataError,
+            "column 'x' has numbers before and categories now",
         ),
         ("ML.PREDIKT(MODEL d.long)", UnknownNameError, "no table function named 'ML.PREDIKT'; there are: ML.PREDICT"),
     ],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from penstock.core.schema import Field, Schema
 from penstock.models import evaluate, predict
 from penstock.sql.table_functions import Setting, TableFunction, Use
+from penstock.transforms import CHANGES, DESCRIPTION, Distribution, changes, describe_data, distributions
 
 _THRESHOLD = Setting(type="float64", least=0.0, most=1.0)  # not set: the most probable class, which is 0.5 of two
 _TRIAL = Setting(type="int64", least=1)
@@ -33,6 +34,42 @@ def _evaluated(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     return pa.table({metric: pa.array([value], pa.float64()) for metric, value in metrics.items()})
 
 
+def _described(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
+    return describe_data(rows[0], **use.settings)
+
+
+def _drift(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
+    counted = {
+        "buckets": use.settings["num_histogram_buckets"],
+        "ranks": use.settings["num_rank_histogram_buckets"],
+    }
+    base, study = (distributions(table, **counted) for table in rows)
+    return _changes(use, base, study)
+
+
+def _changes(use: Use, base: Mapping[str, Distribution], study: Mapping[str, Distribution]) -> pa.Table:
+    return changes(
+        base,
+        study,
+        categorical_threshold=use.settings["categorical_default_threshold"],
+        categorical_metric=use.settings["categorical_metric_type"],
+        numerical_threshold=use.settings["numerical_default_threshold"],
+        thresholds=use.settings["thresholds"],
+    )
+
+
+_COMPARED = {
+    "categorical_default_threshold": Setting(type="float64", default=0.3, least=0.0, most=1.0),
+    "categorical_metric_type": Setting(
+        type="string", default="L_INFTY", choices=("L_INFTY", "JENSEN_SHANNON_DIVERGENCE")
+    ),
+    "numerical_default_threshold": Setting(type="float64", default=0.3, least=0.0, most=1.0),
+    "numerical_metric_type": Setting(
+        type="string", default="JENSEN_SHANNON_DIVERGENCE", choices=("JENSEN_SHANNON_DIVERGENCE",)
+    ),
+    "thresholds": Setting(type="array<struct<string, float64>>", default=()),
+}
+
 FUNCTIONS: dict[str, TableFunction] = {
     "PREDICT": TableFunction(
         rows=(1, 1),
@@ -49,6 +86,30 @@ FUNCTIONS: dict[str, TableFunction] = {
         settings={"threshold": _THRESHOLD, "trial_id": _TRIAL},
         columns=_metrics,
         table=_evaluated,
+    ),
+    "DESCRIBE_DATA": TableFunction(
+        needs_model=False,
+        rows=(1, 1),
+        settings={
+            "num_quantiles": Setting(type="int64", default=2, least=1, most=100_000),
+            "num_array_length_quantiles": Setting(type="int64", default=10, least=1, most=100_000),
+            "top_k": Setting(type="int64", default=1, least=1, most=10_000),
+        },
+        columns=lambda use: DESCRIPTION,
+        table=_described,
+    ),
+    "VALIDATE_DATA_DRIFT": TableFunction(
+        needs_model=False,
+        rows=(2, 2),
+        settings={
+            "num_histogram_buckets": Setting(type="int64", default=10, least=1, most=1000),
+            "num_quantiles_histogram_buckets": Setting(type="int64", default=10, least=1, most=1000),
+            "num_values_histogram_buckets": Setting(type="int64", default=10, least=1, most=1000),
+            "num_rank_histogram_buckets": Setting(type="int64", default=50, least=1, most=10_000),
+            **_COMPARED,
+        },
+        columns=lambda use: CHANGES,
+        table=_drift,
     ),
 }
 """The table functions of ML that penstock has. A setting `trial_id` chooses the model of one trial of a tuning."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from penstock.transforms.agreement import Disagreement, Disagreements, Raised, check_forms, same_bits
 from penstock.transforms.applying import apply, apply_batches, select_sql
+from penstock.transforms.comparing import CHANGES, changes
+from penstock.transforms.describing import DESCRIPTION, describe_data
+from penstock.transforms.distributions import BUCKETS, RANKS, Distribution, Metric, distance, distributions
 from penstock.transforms.edges import edge_rows
 from penstock.transforms.expectations import ExpectedSchema, anomalies, infer_schema
 from penstock.transforms.freezing import freeze
@@ -11,15 +14,25 @@ from penstock.transforms.profiles import Profile, profile
 from penstock.transforms.splitting import split_by_hash, split_by_time
 
 __all__ = [
+    "BUCKETS",
+    "CHANGES",
+    "DESCRIPTION",
+    "RANKS",
     "Disagreement",
     "Disagreements",
+    "Distribution",
     "ExpectedSchema",
+    "Metric",
     "Profile",
     "Raised",
     "anomalies",
     "apply",
     "apply_batches",
+    "changes",
     "check_forms",
+    "describe_data",
+    "distance",
+    "distributions",
     "edge_rows",
     "freeze",
     "infer_schema",
