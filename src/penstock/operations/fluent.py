@@ -300,21 +300,125 @@ class Expression(Expr):
         """Whether the whole of x is of the pattern: % any text, _ one character, \\\\ takes the next as it is."""
         return self._call("like", pattern)
 
+    def ascii(self) -> Expression:
+        """The ASCII code of the first character, 0 for an empty text; raises if it is not ASCII."""
+        return self._call("ascii")
+
+    def unicode(self) -> Expression:
+        """The Unicode code point of the first character, 0 for an empty text."""
+        return self._call("unicode")
+
+    def chr(self) -> Expression:
+        """The character of a Unicode code point, '' for 0; raises if there is no such character."""
+        return self._call("chr")
+
+    def to_code_points(self) -> Expression:
+        """The code points of the characters of a string, or the bytes as numbers."""
+        return self._call("to_code_points")
+
+    def code_points_to_string(self) -> Expression:
+        """The text of Unicode code points (0 gives none); NULL if one is NULL."""
+        return self._call("code_points_to_string")
+
+    def code_points_to_bytes(self) -> Expression:
+        """The bytes of numbers from 0 to 255; NULL if one is NULL."""
+        return self._call("code_points_to_bytes")
+
+    def initcap(self, delimiters: Any = None) -> Expression:
+        """The first letter of each word in upper case, the others in lower case; words end at the delimiters
+        (white space and signs, unless given).
+        """
+        return self._call("initcap", *(() if delimiters is None else (delimiters,)))
+
+    def translate(self, source: Any, target: Any) -> Expression:
+        """x with each character of the source replaced by the one at its place in the target, left out where
+        there is none; raises if one stands twice in the source.
+        """
+        return self._call("translate", source, target)
+
+    def soundex(self) -> Expression:
+        """A letter and three digits that tell how an English word sounds; '' without a Latin letter."""
+        return self._call("soundex")
+
+    def instr(self, other: Any, position: Any = 1, occurrence: Any = 1) -> Expression:
+        """Where the other stands in x for the n-th time (`occurrence`) from a position on; a negative position
+        searches backwards from that character. Occurrences may overlap; 0 if there are too few.
+        """
+        return self._call("instr", other, position, occurrence)
+
+    def edit_distance(self, other: Any, max_distance: Any = None) -> Expression:
+        """The Levenshtein distance: how many characters must be inserted, deleted or replaced; `max_distance`
+        where it is more.
+        """
+        return self._call("edit_distance", other, *(() if max_distance is None else (max_distance,)))
+
+    def normalize(self) -> Expression:
+        """The text in Unicode's form NFC: a letter and its marks are one character where there is one."""
+        return self._call("normalize")
+
     def regexp_contains(self, pattern: str) -> Expression:
         """Whether the regular expression (RE2) matches somewhere in x."""
         return self._call("regexp_contains", pattern)
 
-    def regexp_extract(self, pattern: str) -> Expression:
-        """The first match of the regular expression (RE2) in x, or of its group if it has one ('' where the
-        group takes no part); NULL where nothing matches.
+    def regexp_extract(self, pattern: str, position: Any = 1, occurrence: Any = 1) -> Expression:
+        """The n-th match (`occurrence`) of the regular expression (RE2) from a position on, or of its group if
+        it has one; NULL where there is none. ^ stands for the position.
         """
-        return self._call("regexp_extract", pattern)
+        return self._call("regexp_extract", pattern, position, occurrence)
+
+    def regexp_extract_all(self, pattern: str) -> Expression:
+        """All matches of the regular expression (RE2) that do not overlap, or the texts of its group in them."""
+        return self._call("regexp_extract_all", pattern)
+
+    def regexp_instr(
+        self, pattern: str, position: Any = 1, occurrence: Any = 1, occurrence_position: Any = 0
+    ) -> Expression:
+        """Where the n-th match (`occurrence`) of the regular expression (RE2) begins, searched from a position
+        on; with `occurrence_position` 1 the place after it. 0 if there is none. ^ stands for the position.
+        """
+        return self._call("regexp_instr", pattern, position, occurrence, occurrence_position)
 
     def regexp_replace(self, pattern: str, replacement: str) -> Expression:
         """x with every match of the regular expression (RE2) replaced; \\1 to \\9 stand for the text of a
         group, \\0 for the whole match.
         """
         return self._call("regexp_replace", pattern, replacement)
+
+    def to_hex(self) -> Expression:
+        """The bytes as hexadecimal digits in lower case."""
+        return self._call("to_hex")
+
+    def from_hex(self) -> Expression:
+        """The bytes of hexadecimal digits; an odd number of them has a 0 before. Other text raises."""
+        return self._call("from_hex")
+
+    def to_base64(self) -> Expression:
+        """The bytes as base 64 text, padded."""
+        return self._call("to_base64")
+
+    def from_base64(self) -> Expression:
+        """The bytes of padded base 64 text; other text raises."""
+        return self._call("from_base64")
+
+    def to_base32(self) -> Expression:
+        """The bytes as base 32 text, padded."""
+        return self._call("to_base32")
+
+    def from_base32(self) -> Expression:
+        """The bytes of padded base 32 text; other text raises."""
+        return self._call("from_base32")
+
+    def md5(self) -> Expression:
+        """The MD5 digest, 16 bytes."""
+        return self._call("md5")
+
+    def sha1(self) -> Expression:
+        """The SHA-1 digest, 20 bytes."""
+        return self._call("sha1")
+
+    def sha256(self) -> Expression:
+        """The SHA-256 digest, 32 bytes."""
+        return self._call("sha256")
 
     def year(self, zone: str = "UTC") -> Expression:
         """The year."""
@@ -643,6 +747,56 @@ class Expression(Expr):
     def safe_repeat(self, times: Any) -> Expression:
         """As repeat, but NULL where that raises."""
         return self._call("safe_repeat", times)
+
+    def safe_ascii(self) -> Expression:
+        """As ascii, but NULL where that raises."""
+        return self._call("safe_ascii")
+
+    def safe_chr(self) -> Expression:
+        """As chr, but NULL where that raises."""
+        return self._call("safe_chr")
+
+    def safe_code_points_to_string(self) -> Expression:
+        """As code_points_to_string, but NULL where that raises."""
+        return self._call("safe_code_points_to_string")
+
+    def safe_code_points_to_bytes(self) -> Expression:
+        """As code_points_to_bytes, but NULL where that raises."""
+        return self._call("safe_code_points_to_bytes")
+
+    def safe_translate(self, source: Any, target: Any) -> Expression:
+        """As translate, but NULL where that raises."""
+        return self._call("safe_translate", source, target)
+
+    def safe_instr(self, other: Any, position: Any = 1, occurrence: Any = 1) -> Expression:
+        """As instr, but NULL where that raises."""
+        return self._call("safe_instr", other, position, occurrence)
+
+    def safe_edit_distance(self, other: Any, max_distance: Any = None) -> Expression:
+        """As edit_distance, but NULL where that raises."""
+        return self._call("safe_edit_distance", other, *(() if max_distance is None else (max_distance,)))
+
+    def safe_regexp_extract(self, pattern: str, position: Any = 1, occurrence: Any = 1) -> Expression:
+        """As regexp_extract, but NULL where that raises."""
+        return self._call("safe_regexp_extract", pattern, position, occurrence)
+
+    def safe_regexp_instr(
+        self, pattern: str, position: Any = 1, occurrence: Any = 1, occurrence_position: Any = 0
+    ) -> Expression:
+        """As regexp_instr, but NULL where that raises."""
+        return self._call("safe_regexp_instr", pattern, position, occurrence, occurrence_position)
+
+    def safe_from_hex(self) -> Expression:
+        """As from_hex, but NULL where that raises."""
+        return self._call("safe_from_hex")
+
+    def safe_from_base64(self) -> Expression:
+        """As from_base64, but NULL where that raises."""
+        return self._call("safe_from_base64")
+
+    def safe_from_base32(self) -> Expression:
+        """As from_base32, but NULL where that raises."""
+        return self._call("safe_from_base32")
 
     def safe_date_add(self, number: Any, part: str) -> Expression:
         """As date_add, but NULL where that raises."""

@@ -32,7 +32,8 @@ def function(name: str, arguments: Sequence[exp.Expr], read: Read) -> Expression
         operation = OPERATIONS[_FUNCTIONS[name]]
         names = [parameter.name for parameter in operation.parameters]
         parts = {place for place, name in enumerate(names) if name == "part"}
-        values = [_date_part(item) if place in parts else read(item) for place, item in enumerate(arguments)]
+        ordered = _by_name(name, names, arguments)
+        values = [_date_part(item) if place in parts else read(item) for place, item in enumerate(ordered)]
         if "format" in names:
             values[:2] = values[1::-1]  # BigQuery has the format first
         return call(Expression, operation.name, *values)
@@ -47,6 +48,19 @@ def function(name: str, arguments: Sequence[exp.Expr], read: Read) -> Expression
         )
     known = [*_FUNCTIONS, *_SPECIAL, *LEARNED_FUNCTIONS]
     raise SqlError(f"there is no function {name}{near(name, known)}")
+
+
+def _by_name(function: str, names: Sequence[str], arguments: Sequence[exp.Expr]) -> Sequence[exp.Expr]:
+    """Put arguments that are given by name (`max_distance => 2`) at their places."""
+    ordered: list[exp.Expr] = []
+    for place, item in enumerate(arguments):
+        if isinstance(item, exp.Kwarg):
+            wanted = names[place] if place < len(names) else ""
+            if item.this.name.lower() != wanted:
+                raise SqlError(f"{function} has no {item.this.name} at that place{near(item.this.name, names)}")
+            item = item.expression
+        ordered.append(item)
+    return ordered
 
 
 def _date_part(node: exp.Expr) -> Expression:
@@ -97,12 +111,21 @@ def _date(arguments: Sequence[exp.Expr], read: Read) -> Expression:
 
 
 def _from_hex(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+    """Read FROM_HEX: of a constant it is the literal of those bytes."""
     if len(arguments) != 1 or not isinstance(arguments[0], exp.Literal):
-        raise SqlError("FROM_HEX takes one constant")
+        return call(Expression, "from_hex", *map(read, arguments))
     try:
         return lit(bytes.fromhex(arguments[0].this))
     except ValueError as error:
         raise SqlError(f"FROM_HEX: {error}") from error
+
+
+def _normalize(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+    """Read NORMALIZE(x) and NORMALIZE(x, NFC); the form is a word."""
+    form = arguments[1].sql("bigquery").upper() if len(arguments) == 2 else "NFC"
+    if form != "NFC":
+        raise SqlError(f"NORMALIZE has the form NFC here, not {form}")
+    return call(Expression, "normalize", *map(read, arguments[:1]))
 
 
 def _log(arguments: Sequence[exp.Expr], read: Read) -> Expression:
@@ -116,7 +139,7 @@ _FUNCTIONS: dict[str, str] = {
     "CHAR_LENGTH": "length",
     "CHARACTER_LENGTH": "length",
     "SUBSTRING": "substr",
-    "INSTR": "strpos",
+    "OCTET_LENGTH": "byte_length",
     "POWER": "pow",
     "CEILING": "ceil",
     "DATETIME_DIFF": "timestamp_diff",
@@ -140,6 +163,7 @@ _SPECIAL: dict[str, _Reader] = {
     "DATETIME": _cast_to("datetime"),
     "TIMESTAMP": _cast_to("timestamp"),
     "FROM_HEX": _from_hex,
+    "NORMALIZE": _normalize,
     "LOG": _log,
 }
 

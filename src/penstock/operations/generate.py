@@ -51,6 +51,7 @@ def struct(**values: Any) -> Expression:
     return Expression("struct", (lit(tuple(values)), *(lift(value, Expression) for value in values.values())))
 '''
 
+_WIDTH = 120
 _OPERATORS = ("add", "subtract", "multiply", "divide", "and", "or", "not", "negate", "struct")
 _SHORTHANDS = {
     "fill_null(self, value: Any)": ("x, or the value where x is NULL.", 'self._call("coalesce", value)'),
@@ -110,15 +111,22 @@ def _parameter(parameter: Parameter) -> str:
 
 def _python(value: object) -> str:
     return (
-        '"' + value.replace('"', '\\"').encode("unicode_escape").decode() + '"'
+        '"' + value.encode("unicode_escape").decode().replace('"', '\\"') + '"'
         if isinstance(value, str)
         else repr(value)
     )
 
 
 def _written(signature: str, meaning: str, body: str) -> str:
+    """Write a method; lines that are too long are broken as our formatter breaks them."""
     lines = textwrap.wrap(meaning.replace("\\", "\\\\"), 100)
     head = f"def {signature} -> Expression:"
+    if len(head) > _WIDTH - 4:
+        name, _, parameters = signature[:-1].partition("(")
+        head = f"def {name}(\n        {parameters}\n    ) -> Expression:"
+    if len(body) > _WIDTH - 15:
+        function, _, arguments = body[:-1].partition("(")
+        body = f"{function}(\n            {arguments}\n        )"
     doc = f'"""{lines[0]}"""' if len(lines) == 1 else '"""' + "\n        ".join(lines) + '\n        """'
     return f"\n    {head}\n        {doc}\n        return {body}\n"
 

@@ -75,6 +75,14 @@ def _sql_string(value: str) -> str:
     return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
 
 
+SMALL = re.compile(r"CAST\([1-9][0-9]{0,8} AS BIGINT\)")  # the text of a literal that needs no care
+
+
+def capped(number: str) -> str:
+    """Return a length or a position held to what DuckDB takes, which is beyond every text; NULL stays NULL."""
+    return number if SMALL.fullmatch(number) else f"CASE WHEN {number} > {2**31} THEN {2**31} ELSE {number} END"
+
+
 def fails(message: str) -> str:
     """Return DuckDB text that raises an error; it may stand where a value of any type stands."""
     return f"error({_sql_string(message)})"

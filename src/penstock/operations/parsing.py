@@ -21,6 +21,10 @@ from penstock.operations.functions import LEARNED_FUNCTIONS, function, near
 from penstock.operations.table import OPERATIONS
 from penstock.operations.text import EXTRACTED, OUR_NAMESPACE
 
+_ORDINARY = {"CEIL", "CHR", "FLOOR", "INITCAP", "JSON_ARRAY", "JSON_OBJECT", "MAKE_INTERVAL", "NORMALIZE", "SUBSTRING"}
+_ORDINARY |= {"TRANSLATE"}
+"""Functions that sqlglot reads in a way of its own, though they are written as any other."""
+
 
 class NamedFunctions(BigQuery):
     """BigQuery's dialect in which sqlglot leaves each function call as it is written: name and arguments."""
@@ -29,6 +33,9 @@ class NamedFunctions(BigQuery):
         """The parser, without sqlglot's own reading of functions."""
 
         FUNCTIONS = {}  # noqa: RUF012  # sqlglot's way to configure a dialect
+        FUNCTION_PARSERS = {  # noqa: RUF012
+            name: parser for name, parser in BigQueryParser.FUNCTION_PARSERS.items() if name not in _ORDINARY
+        }
 
 
 def parse(text: str) -> Expression:
@@ -293,6 +300,13 @@ def _refuse_subquery(node: exp.Expr) -> NoReturn:
     raise SqlError(f"{node.sql('bigquery')}: {_REFUSED[exp.Subquery, exp.Select, exp.Exists]}")
 
 
+def _like(node: exp.Like) -> Expression:
+    if isinstance(node.expression, exp.Any | exp.All):
+        raise SqlError(f"{node.sql('bigquery')}: write the patterns one by one, joined by OR or AND")
+    found = _call("like", from_ast(node.this), from_ast(node.expression))
+    return ~found if node.args.get("negate") else found
+
+
 _PARTS = {part: name for name, part in EXTRACTED.items()}
 
 _NODES: dict[type[Any], Callable[[Any], Expression]] = {
@@ -336,7 +350,7 @@ _NODES: dict[type[Any], Callable[[Any], Expression]] = {
     exp.GTE: _binary("ge"),
     exp.And: _binary("and"),
     exp.Or: _binary("or"),
-    exp.Like: _binary("like"),
+    exp.Like: _like,
 }
 """Node class -> its reader. A class that is not here has no meaning in an expression."""
 

@@ -9,14 +9,14 @@ from typing import Any
 from penstock.core.operation import Example, Operation, Parameter, Raises, golden
 from penstock.errors import ExpressionError
 from penstock.operations.letters import lower, upper
-from penstock.operations.literals import fails, sql_literal
+from penstock.operations.literals import SMALL, capped, fails, sql_literal
+from penstock.operations.templates import plain
 
 _S = Parameter(name="x", types=("string",))
 _OTHER = Parameter(name="other", types=("string",))
 _LENGTH = Parameter(name="length", types=("int64",))
 _SPACES = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 _LONGEST = 2**20
-_SMALL = re.compile(r"CAST\([1-9][0-9]{0,8} AS BIGINT\)")  # the text of a literal that needs no care
 
 
 def substring(x: str, position: int, length: int | None = None) -> str:
@@ -75,24 +75,6 @@ def _sized_sql(length: str, *others: str) -> str:
     return f"NOT {length} BETWEEN 0 AND {_LONGEST}{known}"
 
 
-def _simple(
-    name: str,
-    meaning: str,
-    sql: str,
-    row: str,
-    examples: tuple[Example, ...],
-    *parameters: Parameter,
-    result: str = "string",
-    **more: Any,
-) -> Operation:
-    """Return an operation whose two forms are templates over {0}, {1}, ..."""
-    return Operation(
-        name=name, meaning=meaning, parameters=parameters or (_S,), result=result,
-        sql=lambda a, t: sql.format(*a), row=lambda a, t: row.format(*a), examples=examples,
-        bigquery=more.pop("bigquery", name.upper()), **more,
-    )  # fmt: skip
-
-
 def _trim(name: str, meaning: str, python: str, examples: tuple[Example, ...]) -> Operation:
     return Operation(
         name=name,
@@ -128,22 +110,17 @@ def _pad(name: str, side: str, function: Callable[[str, int, str], str], example
     )
 
 
-def _capped(number: str) -> str:
-    """Return a length or a position held to what DuckDB takes, which is beyond every text; NULL stays NULL."""
-    return number if _SMALL.fullmatch(number) else f"CASE WHEN {number} > {2**31} THEN {2**31} ELSE {number} END"
-
-
 def _substr_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     x, position = arguments[:2]
     start = position
-    if not _SMALL.fullmatch(position):
-        start = f"CASE WHEN {position} > 0 THEN {_capped(position)} WHEN {position} < -length({x}) THEN 1 ELSE "
+    if not SMALL.fullmatch(position):
+        start = f"CASE WHEN {position} > 0 THEN {capped(position)} WHEN {position} < -length({x}) THEN 1 ELSE "
         start += f"CASE {position} WHEN 0 THEN 1 ELSE length({x}) + {position} + 1 END END"
     if len(arguments) == 2:
         return f"substring({x}, {start})"
     length = arguments[2]
     wrong = f"{length} < 0 AND {x} IS NOT NULL AND {position} IS NOT NULL"
-    taken = f"substring({x}, {start}, {_capped(length)})"
+    taken = f"substring({x}, {start}, {capped(length)})"
     return f"CASE WHEN {wrong} THEN {fails('substr: the length cannot be negative')} ELSE {taken} END"
 
 
@@ -156,16 +133,16 @@ def _substr_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
 
 
 OPERATIONS = (
-    _simple("length", "The number of characters.", "length({0})", "len({0})", golden(
+    plain("length", "The number of characters.", "length({0})", "len({0})", golden(
         ("абвгд", 5), ("", 0), ("e\u0301", 2), ("👍🏽", 2), (None, None), types="string"), result="int64"),
-    _simple("byte_length", "The number of bytes of the text in UTF-8.", "octet_length(encode({0}))",
+    plain("byte_length", "The number of bytes of the text in UTF-8.", "octet_length(encode({0}))",
         "len({0}.encode())",
             golden(("абвгд", 10), ("", 0), (None, None), types="string"), result="int64"),
-    _simple("lower", "Every letter in lower case; each stays one character.", "lower({0})",
+    plain("lower", "Every letter in lower case; each stays one character.", "lower({0})",
             "({0}.lower() if {0}.isascii() else lower({0}))",
             golden(("FOO", "foo"), ("ÉΣ", "éσ"), ("İ", "i"), ("", ""), (None, None), types="string"),
                 names={"lower": lower}),
-    _simple("upper", "Every letter in upper case; each stays one character.", "upper({0})",
+    plain("upper", "Every letter in upper case; each stays one character.", "upper({0})",
             "({0}.upper() if {0}.isascii() else upper({0}))",
             golden(("foo", "FOO"), ("é", "É"), ("ß", "ẞ"), ("ﬁ", "ﬁ"), ("", ""), (None, None), types="string"),
             names={"upper": upper}),
@@ -210,7 +187,7 @@ OPERATIONS = (
         examples=golden(("T.P.", "Bar", "T.P.Bar"), ("", "", ""), ("a", None, None), (None, "a", None),
             types="string; string"),
     ),
-    _simple("replace", "x with every `old` replaced by `new`; an empty `old` changes nothing.",
+    plain("replace", "x with every `old` replaced by `new`; an empty `old` changes nothing.",
         "replace({0}, {1}, {2})",
             "({0}.replace({1}, {2}) if {1} else {0})",
             golden(("blackberry pie", "pie", "cobbler", "blackberry cobbler"), ("aaa", "aa", "b", "ba"),
@@ -218,14 +195,14 @@ OPERATIONS = (
                    ("abc", "b", "", "ac"), (None, "a", "b", None), ("a", None, "b", None),
                    types="string; string; string"),
             _S, Parameter(name="old", types=("string",)), Parameter(name="new", types=("string",))),
-    _simple("starts_with", "Whether x starts with the other.", "starts_with({0}, {1})", "{0}.startswith({1})",
+    plain("starts_with", "Whether x starts with the other.", "starts_with({0}, {1})", "{0}.startswith({1})",
             golden(("bar", "b", True), ("foo", "b", False), ("a", "", True), ("", "a", False), (None, "a", None),
                    ("a", None, None), types="string; string"), _S, _OTHER, result="bool"),
-    _simple("ends_with", "Whether x ends with the other.", "suffix({0}, {1})", "{0}.endswith({1})",
+    plain("ends_with", "Whether x ends with the other.", "suffix({0}, {1})", "{0}.endswith({1})",
             golden(("apple", "e", True), ("banana", "e", False), ("a", "", True), (None, "a", None),
                 types="string; string"),
             _S, _OTHER, result="bool"),
-    _simple("strpos", "Where the other first stands in x: 1 is the start, 0 nowhere.", "strpos({0}, {1})",
+    plain("strpos", "Where the other first stands in x: 1 is the start, 0 nowhere.", "strpos({0}, {1})",
         "({0}.find({1}) + 1)",
             golden(("foo@example.com", "@", 4), ("quxexample.com", "@", 0), ("éa", "a", 2), ("abc", "", 1), ("", "", 1),
                    (None, "a", None), types="string; string"), _S, _OTHER, result="int64"),
@@ -238,24 +215,24 @@ OPERATIONS = (
     _pad("rpad", "right", rpad, (
         *golden(("abc", 5, "abc  "), ("abcd", 2, "ab"), ("a", 2**40, Raises), (None, 1, None), types="string; int64"),
         *golden(("abc", 8, "def", "abcdefde"), ("abc", 5, "", Raises), types="string; int64; string"))),
-    _simple("left", "The first `length` characters; a negative length raises.",
+    plain("left", "The first `length` characters; a negative length raises.",
             f"CASE WHEN {{1}} < 0 AND {{0}} IS NOT NULL THEN {fails('left: the length cannot be negative')} "
-            f"ELSE substring({{0}}, 1, {_capped('{1}')}) END", "substring({0}, 1, {1})",
+            f"ELSE substring({{0}}, 1, {capped('{1}')}) END", "substring({0}, 1, {1})",
             golden(("apple", 3, "app"), ("apple", 9, "apple"), ("", 1, ""), ("a", -1, Raises), (None, -1, None),
                 ("a", None, None),
                    types="string; int64"), _S, _LENGTH, names={"substring": substring}),
-    _simple("right", "The last `length` characters; a negative length raises.",
+    plain("right", "The last `length` characters; a negative length raises.",
             f"CASE WHEN {{1}} < 0 AND {{0}} IS NOT NULL THEN {fails('right: the length cannot be negative')} "
             "WHEN {1} >= length({0}) THEN {0} ELSE substring({0}, length({0}) - {1} + 1) END",
             "substring({0}, -{1} if {1} > 0 else len({0}) + 1 if {1} == 0 else 1, {1} if {1} < 0 else None)",
             golden(("apple", 3, "ple"), ("apple", 9, "apple"), ("apple", 0, ""), ("", 1, ""), ("a", -1, Raises),
                 (None, -1, None),
                    ("a", None, None), types="string; int64"), _S, _LENGTH, names={"substring": substring}),
-    _simple("reverse", "The characters in reverse order (a combining mark does not stay with its letter).",
+    plain("reverse", "The characters in reverse order (a combining mark does not stay with its letter).",
             "array_to_string(list_reverse(string_split({0}, '')), '')", "{0}[::-1]",
             golden(("foo", "oof"), ("абв", "вба"), ("ae\u0301", "\u0301ea"), ("", ""), (None, None), types="string")),
-    _simple("repeat", "x so many times; a negative number raises, and a text of above a million characters.",
-            f"CASE WHEN ({{1}} < 0 OR length({{0}}) * {_capped('{1}')} > {_LONGEST}) AND {{0}} IS NOT NULL "
+    plain("repeat", "x so many times; a negative number raises, and a text of above a million characters.",
+            f"CASE WHEN ({{1}} < 0 OR length({{0}}) * {capped('{1}')} > {_LONGEST}) AND {{0}} IS NOT NULL "
             f"THEN {fails(f'repeat: the text must be of 0 to {_LONGEST} characters')} "
             "WHEN {0} <> '' THEN repeat({0}, {1}) "
             "WHEN {1} IS NOT NULL THEN {0} END",
@@ -264,7 +241,7 @@ OPERATIONS = (
                 (None, 2, None),
                    ("a", None, None), types="string; int64"),
             _S, Parameter(name="times", types=("int64",)), names={"sized": sized}),
-    _simple("split", "The parts of x between delimiters; an empty delimiter splits into characters.",
+    plain("split", "The parts of x between delimiters; an empty delimiter splits into characters.",
         "string_split({0}, {1})",
             "split({0}, {1})",
             golden(("a,b,", ",", ["a", "b", ""]), ("", ",", [""]), ("ab", "", ["a", "b"]), (None, ",", None),

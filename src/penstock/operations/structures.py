@@ -147,8 +147,8 @@ OPERATIONS = (
         parameters=(_ARRAY, _PLACE),
         result=lambda types: element_type(types[0]),
         sql=lambda a, t: (
-            f"CASE WHEN NOT {a[1]} BETWEEN 0 AND len({a[0]}) - 1 AND {a[0]} IS NOT NULL "
-            f"THEN {fails('no item at that offset')} ELSE list_extract({a[0]}, {a[1]} + 1) END"
+            f"CASE WHEN {a[1]} BETWEEN 0 AND len({a[0]}) - 1 THEN list_extract({a[0]}, {a[1]} + 1) "
+            f"WHEN {a[0]} IS NOT NULL AND {a[1]} IS NOT NULL THEN {fails('no item at that offset')} END"
         ),
         row=lambda a, t: f"item_at({a[0]}, {a[1]})",
         names={"item_at": item_at},

@@ -5,10 +5,12 @@ from __future__ import annotations
 from penstock.core.operation import LearnedOperation, Operation
 from penstock.operations import (
     arithmetic,
+    characters,
     comparison,
     conditional,
     conversion,
     dates,
+    encodings,
     formats,
     learned,
     logic,
@@ -30,7 +32,9 @@ FAMILIES = (
     conversion,
     mathematics,
     strings,
+    characters,
     regexps,
+    encodings,
     dates,
     zones,
     formats,

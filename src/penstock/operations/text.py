@@ -133,7 +133,24 @@ def _moved(function: str) -> Callable[..., str]:
     return write
 
 
+def _edit_distance(prefix: str) -> Callable[..., str]:
+    def write(x: Expr, other: Expr, *most: Expr) -> str:
+        named = "".join(f", max_distance => {_text(number)}" for number in most)
+        return f"{prefix}EDIT_DISTANCE({_text(x)}, {_text(other)}{named})"
+
+    return write
+
+
+def _from_hex(prefix: str) -> Callable[..., str]:
+    """Write FROM_HEX; a literal stands in parentheses: without them it is the literal of those bytes."""
+    return lambda x: f"{prefix}FROM_HEX({f'({_text(x)})' if x.op == 'literal' else _text(x)})"
+
+
 _SPECIAL: dict[str, Callable[..., str]] = {
+    "edit_distance": _edit_distance(""),
+    "safe_edit_distance": _edit_distance("SAFE."),
+    "from_hex": _from_hex(""),
+    "safe_from_hex": _from_hex("SAFE."),
     "negate": lambda x: f"(-({_text(x)}))",
     "not": lambda x: f"(NOT {_operand(x)})" if _enclosed(x) else f"(NOT ({_text(x)}))",
     "cast": _cast,
