@@ -57,6 +57,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "datetime": st.sampled_from(_INSTANTS) | _RECENT,
     "timestamp": (st.sampled_from(_INSTANTS) | _RECENT).map(lambda value: value.replace(tzinfo=_UTC)),
     "array<int64>": st.lists(st.none() | st.integers(-3, 3), max_size=3),
+    "array<float64>": st.lists(st.none() | st.sampled_from(_FLOATS), max_size=3),
+    "array<string>": st.lists(st.none() | st.sampled_from(["", "a", "é", "\0"]), max_size=3),
     "struct<a string, b string>": st.tuples(st.none() | st.text(max_size=2), st.sampled_from([None, "", "b"])).map(
         lambda pair: {"a": pair[0], "b": pair[1]}
     ),
@@ -104,6 +106,8 @@ def _constant(operation: Operation, parameter: Parameter, types: Sequence[str]) 
         return _ZONES
     if parameter.choices:
         return st.sampled_from(parameter.choices)
+    if parameter.name == "boundaries":
+        return st.lists(VALUES[types[0]].filter(lambda value: value == value), max_size=9).map(sorted).map(tuple)
     if parameter.alike:
         return st.lists(VALUES[types[0]], min_size=1, max_size=40, unique_by=repr).map(tuple)
     return VALUES[types[0] if parameter.types == ("scalar",) else parameter.types[0]]

@@ -168,7 +168,7 @@ def type_of_value(value: Any) -> str:
 def literal(value: Any, *, as_type: str | None = None, cls: type[E] | None = None) -> E:
     """Return the expression that is `value` in every row."""
     type_name = as_type or type_of_value(value)
-    if type_name == "array<float64>":
+    if type_name == "array<float64>" and value is not None:
         value = tuple(None if item is None else float(item) for item in value)
     elif type_name == "float64" and value is not None:
         value = float(value)

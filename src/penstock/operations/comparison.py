@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.core.operation import Example, Operation, Parameter, golden
+from penstock.errors import ExpressionError
 from penstock.operations.literals import sql_literal
 
 _ALIKE = (
@@ -62,6 +64,29 @@ def _set(values: tuple[Any, ...]) -> frozenset[Any]:
     return frozenset(value for value in values if value == value)
 
 
+def _ascending(types: Sequence[Any]) -> str:
+    """Return the result's type; raises where the boundaries do not ascend."""
+    values = types[1] or ()
+    if None in values or any(not low <= high for low, high in zip((*values[:1], *values), values, strict=False)):
+        raise ExpressionError(f"range_bucket: the boundaries {list(values)} must ascend, without NULL and NaN")
+    return "int64"
+
+
+def _range_bucket_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    """Write a tree of comparisons, so that each row meets only log2 of the boundaries."""
+    x, values = arguments
+
+    def tree(low: int, high: int) -> str:
+        if low == high:
+            return str(low)
+        middle = (low + high) // 2
+        below = f"{x} < {sql_literal(values[middle], types[0])}"
+        return f"CASE WHEN {below} THEN {tree(low, middle)} ELSE {tree(middle + 1, high)} END"
+
+    known = f"NOT isnan({x})" if types[0] == "float64" else f"{x} IS NOT NULL"
+    return f"CASE WHEN {known} THEN CAST({tree(0, len(values))} AS BIGINT) END"
+
+
 _NAN = math.nan
 _FLOATS = "float64; float64"
 
@@ -110,6 +135,28 @@ OPERATIONS = (
             *golden((3, (1, 3), True), (-3, (1, 3), False), (3, (), False), (None, (), None),
                 types="int64; array<int64>"),
             *golden((-0.0, (0.0,), True), (_NAN, (_NAN, 1.0), False), types="float64; array<float64>"),
+        ),
+    ),
+    Operation(
+        name="range_bucket",
+        meaning="How many of the ascending boundaries are at most x; NULL for NaN.",
+        parameters=(
+            Parameter(name="x", types=("scalar",), alike=True),
+            Parameter(name="boundaries", types=("array",), constant=True, alike=True, prepare=tuple),
+        ),
+        result=_ascending,
+        sql=_range_bucket_sql,
+        row=lambda a, t: f"(bisect({a[1]}, {a[0]}) if {a[0]} == {a[0]} else None)",
+        nulls="makes",
+        names={"bisect": bisect.bisect_right},
+        bigquery="RANGE_BUCKET",
+        examples=(
+            *golden((20, (0, 10, 20, 30, 40), 3), (20, (0, 10, 20, 20, 40, 40), 4), (25, (0, 10, 20, 30, 40), 3),
+                (-10, (5, 10, 20, 30, 40), 0), (80, (0, 10, 20, 30, 40), 5), (80, (), 0), (None, (0, 10), None),
+                types="int64; array<int64>"),
+            *golden((1.2, (1.0, 1.2, 1.4, 1.6), 2), (_NAN, (1.0,), None), (math.inf, (1.0,), 1),
+                types="float64; array<float64>"),
+            *golden(("a", ("a", "b", "c", "d"), 1), ("", ("a",), 0), types="string; array<string>"),
         ),
     ),
     Operation(

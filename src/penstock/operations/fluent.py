@@ -44,6 +44,36 @@ class Expression(Expr):
         """-1, 0 or 1, of the number's type; NaN stays NaN."""
         return self._call("sign")
 
+    def bit_and(self, y: Any) -> Expression:
+        """The bits that are 1 in both."""
+        return self._call("bit_and", y)
+
+    def bit_or(self, y: Any) -> Expression:
+        """The bits that are 1 in either."""
+        return self._call("bit_or", y)
+
+    def bit_xor(self, y: Any) -> Expression:
+        """The bits that are 1 in one of the two."""
+        return self._call("bit_xor", y)
+
+    def bit_not(self) -> Expression:
+        """Every bit the other way."""
+        return self._call("bit_not")
+
+    def shift_left(self, number: Any) -> Expression:
+        """The bits moved to the left; those that leave are lost. A negative number raises."""
+        return self._call("shift_left", number)
+
+    def shift_right(self, number: Any) -> Expression:
+        """The bits moved to the right; zeros come in from the left, also for a negative x. A negative number
+        raises.
+        """
+        return self._call("shift_right", number)
+
+    def bit_count(self) -> Expression:
+        """How many bits are 1."""
+        return self._call("bit_count")
+
     def eq(self, y: Any) -> Expression:
         """Whether x equals y."""
         return self._call("eq", y)
@@ -71,6 +101,10 @@ class Expression(Expr):
     def is_in(self, values: Sequence[Any]) -> Expression:
         """Whether x is one of the values. NaN is in no list."""
         return self._call("in", values)
+
+    def range_bucket(self, boundaries: Sequence[Any]) -> Expression:
+        """How many of the ascending boundaries are at most x; NULL for NaN."""
+        return self._call("range_bucket", boundaries)
 
     def is_null(self) -> Expression:
         """Whether x is NULL."""
@@ -100,6 +134,14 @@ class Expression(Expr):
         """NULL where x equals y, else x."""
         return self._call("nullif", y)
 
+    def nullifzero(self) -> Expression:
+        """NULL where x is 0, else x."""
+        return self._call("nullifzero")
+
+    def zeroifnull(self) -> Expression:
+        """0 where x is NULL, else x."""
+        return self._call("zeroifnull")
+
     def greatest(self, *others: Any) -> Expression:
         """The greatest argument; NULL if any is NULL, NaN if any is NaN."""
         return self._call("greatest", *others)
@@ -123,7 +165,7 @@ class Expression(Expr):
         return self._call("ln")
 
     def log10(self) -> Expression:
-        """The logarithm to base 10; raises for x <= 0."""
+        """The logarithm to base 10; raises for x <= 0, NaN for minus infinity."""
         return self._call("log10")
 
     def log1p(self) -> Expression:
@@ -142,53 +184,15 @@ class Expression(Expr):
         """The cube root."""
         return self._call("cbrt")
 
-    def sin(self) -> Expression:
-        """The sine of radians; raises for infinity."""
-        return self._call("sin")
-
-    def cos(self) -> Expression:
-        """The cosine of radians; raises for infinity."""
-        return self._call("cos")
-
-    def tan(self) -> Expression:
-        """The tangent of radians; raises for infinity."""
-        return self._call("tan")
-
-    def asin(self) -> Expression:
-        """The arc sine in radians; raises outside [-1, 1]."""
-        return self._call("asin")
-
-    def acos(self) -> Expression:
-        """The arc cosine in radians; raises outside [-1, 1]."""
-        return self._call("acos")
-
-    def atan(self) -> Expression:
-        """The arc tangent in radians."""
-        return self._call("atan")
-
-    def sinh(self) -> Expression:
-        """The hyperbolic sine; raises where it is too large."""
-        return self._call("sinh")
-
-    def cosh(self) -> Expression:
-        """The hyperbolic cosine; raises where it is too large."""
-        return self._call("cosh")
-
-    def tanh(self) -> Expression:
-        """The hyperbolic tangent."""
-        return self._call("tanh")
-
     def log(self, base: Any) -> Expression:
-        """The logarithm of x to a base, ln(x) / ln(base); raises for x <= 0, base <= 0 and base = 1."""
+        """The logarithm of x to a base, ln(x) / ln(base); raises for x <= 0, base <= 0 and base = 1, NaN for x
+        of minus infinity and an infinite base.
+        """
         return self._call("log", base)
 
     def pow(self, y: Any) -> Expression:
         """x to the power y; raises where that is no real number, or too large."""
         return self._call("pow", y)
-
-    def atan2(self, y: Any) -> Expression:
-        """The angle in radians whose tangent is x / y, in the quadrant of the point (y, x)."""
-        return self._call("atan2", y)
 
     def floor(self) -> Expression:
         """The greatest integral float that is at most x."""
@@ -213,6 +217,92 @@ class Expression(Expr):
     def is_inf(self) -> Expression:
         """Whether x is infinite, of either sign; NULL for NULL."""
         return self._call("is_inf")
+
+    def sin(self) -> Expression:
+        """The sine; NaN for infinity."""
+        return self._call("sin")
+
+    def cos(self) -> Expression:
+        """The cosine; NaN for infinity."""
+        return self._call("cos")
+
+    def tan(self) -> Expression:
+        """The tangent; NaN for infinity."""
+        return self._call("tan")
+
+    def cot(self) -> Expression:
+        """The cotangent, 1 / tan(x); raises for 0, NaN for infinity."""
+        return self._call("cot")
+
+    def sec(self) -> Expression:
+        """The secant, 1 / cos(x); NaN for infinity."""
+        return self._call("sec")
+
+    def csc(self) -> Expression:
+        """The cosecant, 1 / sin(x); raises for 0, NaN for infinity."""
+        return self._call("csc")
+
+    def asin(self) -> Expression:
+        """The arc sine; raises outside [-1, 1], NaN for infinity."""
+        return self._call("asin")
+
+    def acos(self) -> Expression:
+        """The arc cosine; raises outside [-1, 1], NaN for infinity."""
+        return self._call("acos")
+
+    def atan(self) -> Expression:
+        """The arc tangent."""
+        return self._call("atan")
+
+    def sinh(self) -> Expression:
+        """The hyperbolic sine; raises where it is too large."""
+        return self._call("sinh")
+
+    def cosh(self) -> Expression:
+        """The hyperbolic cosine; raises where it is too large."""
+        return self._call("cosh")
+
+    def tanh(self) -> Expression:
+        """The hyperbolic tangent."""
+        return self._call("tanh")
+
+    def coth(self) -> Expression:
+        """The hyperbolic cotangent, 1 / tanh(x); raises for 0."""
+        return self._call("coth")
+
+    def sech(self) -> Expression:
+        """The hyperbolic secant, 1 / cosh(x)."""
+        return self._call("sech")
+
+    def csch(self) -> Expression:
+        """The hyperbolic cosecant, 1 / sinh(x); raises for 0."""
+        return self._call("csch")
+
+    def asinh(self) -> Expression:
+        """The inverse hyperbolic sine."""
+        return self._call("asinh")
+
+    def acosh(self) -> Expression:
+        """The inverse hyperbolic cosine; raises below 1, NaN for minus infinity."""
+        return self._call("acosh")
+
+    def atanh(self) -> Expression:
+        """The inverse hyperbolic tangent; raises outside (-1, 1), NaN for infinity."""
+        return self._call("atanh")
+
+    def atan2(self, y: Any) -> Expression:
+        """The angle whose tangent is x / y, in the quadrant of the point (y, x)."""
+        return self._call("atan2", y)
+
+    def euclidean_distance(self, other: Any) -> Expression:
+        """The root of the sum of squared differences; raises for vectors of different lengths, or with NULL."""
+        return self._call("euclidean_distance", other)
+
+    def cosine_distance(self, other: Any) -> Expression:
+        """One minus the cosine of the angle; raises for vectors of different lengths, with NULL, or of zeros
+        only.
+        """
+        return self._call("cosine_distance", other)
 
     def length(self) -> Expression:
         """The number of characters."""
@@ -688,17 +778,21 @@ class Expression(Expr):
         """As sqrt, but NULL where that raises."""
         return self._call("safe_sqrt")
 
-    def safe_sin(self) -> Expression:
-        """As sin, but NULL where that raises."""
-        return self._call("safe_sin")
+    def safe_log(self, base: Any) -> Expression:
+        """As log, but NULL where that raises."""
+        return self._call("safe_log", base)
 
-    def safe_cos(self) -> Expression:
-        """As cos, but NULL where that raises."""
-        return self._call("safe_cos")
+    def safe_pow(self, y: Any) -> Expression:
+        """As pow, but NULL where that raises."""
+        return self._call("safe_pow", y)
 
-    def safe_tan(self) -> Expression:
-        """As tan, but NULL where that raises."""
-        return self._call("safe_tan")
+    def safe_cot(self) -> Expression:
+        """As cot, but NULL where that raises."""
+        return self._call("safe_cot")
+
+    def safe_csc(self) -> Expression:
+        """As csc, but NULL where that raises."""
+        return self._call("safe_csc")
 
     def safe_asin(self) -> Expression:
         """As asin, but NULL where that raises."""
@@ -716,13 +810,29 @@ class Expression(Expr):
         """As cosh, but NULL where that raises."""
         return self._call("safe_cosh")
 
-    def safe_log(self, base: Any) -> Expression:
-        """As log, but NULL where that raises."""
-        return self._call("safe_log", base)
+    def safe_coth(self) -> Expression:
+        """As coth, but NULL where that raises."""
+        return self._call("safe_coth")
 
-    def safe_pow(self, y: Any) -> Expression:
-        """As pow, but NULL where that raises."""
-        return self._call("safe_pow", y)
+    def safe_csch(self) -> Expression:
+        """As csch, but NULL where that raises."""
+        return self._call("safe_csch")
+
+    def safe_acosh(self) -> Expression:
+        """As acosh, but NULL where that raises."""
+        return self._call("safe_acosh")
+
+    def safe_atanh(self) -> Expression:
+        """As atanh, but NULL where that raises."""
+        return self._call("safe_atanh")
+
+    def safe_euclidean_distance(self, other: Any) -> Expression:
+        """As euclidean_distance, but NULL where that raises."""
+        return self._call("safe_euclidean_distance", other)
+
+    def safe_cosine_distance(self, other: Any) -> Expression:
+        """As cosine_distance, but NULL where that raises."""
+        return self._call("safe_cosine_distance", other)
 
     def safe_substr(self, position: Any, length: Any = None) -> Expression:
         """As substr, but NULL where that raises."""

@@ -80,6 +80,20 @@ def log1p(x: float) -> float:
     return math.log(1.0 + x)
 
 
+def log(x: float, base: float) -> float:
+    """Return ln(x) / ln(base); NaN for x of minus infinity and an infinite base."""
+    return math.nan if x == -math.inf or base == math.inf else math.log(x) / math.log(base)
+
+
+def _log_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    x, base = arguments
+    return (
+        f"CASE WHEN {x} IS NULL OR {base} IS NULL THEN NULL WHEN {x} = CAST('-inf' AS DOUBLE) "
+        f"OR {base} = CAST('inf' AS DOUBLE) THEN CAST('nan' AS DOUBLE) WHEN {x} <= 0 OR {base} <= 0 OR {base} = 1 "
+        f"THEN {fails('log: outside its domain')} ELSE ln({x}) / ln({base}) END"
+    )
+
+
 def _to_digits(function: str) -> Callable[[Sequence[Any], Sequence[Any]], str]:
     """Return the SQL form of `round` or `trunc` to a number of decimals."""
 
@@ -96,15 +110,26 @@ def _to_digits(function: str) -> Callable[[Sequence[Any], Sequence[Any]], str]:
 
 
 _E, _ONE = math.e, "float64"
-_INFINITE = "isinf({0})"
-_BEYOND_ONE = "abs({0}) > 1 AND NOT isnan({0})"
 
 OPERATIONS = (
     _function("ln", "The natural logarithm; raises for x <= 0.", math.log, golden(
         (1.0, 0.0), (_E, 1.0), (0.0, Raises), (-1.0, Raises), (None, None), (_INF, _INF), (_NAN, _NAN), types=_ONE),
         fails_where="{0} <= 0"),
-    _function("log10", "The logarithm to base 10; raises for x <= 0.", math.log10, golden(
-        (100.0, 2.0), (0.0, Raises), (-1.0, Raises), (None, None), (_INF, _INF), types=_ONE), fails_where="{0} <= 0"),
+    Operation(
+        name="log10",
+        meaning="The logarithm to base 10; raises for x <= 0, NaN for minus infinity.",
+        parameters=_X,
+        result="float64",
+        sql=lambda a, t: (
+            f"CASE WHEN {a[0]} = CAST('-inf' AS DOUBLE) THEN CAST('nan' AS DOUBLE) "
+            f"WHEN {a[0]} <= 0 THEN {fails('log10: outside its domain')} ELSE log10({a[0]}) END"
+        ),
+        row=lambda a, t: f"(nan if {a[0]} == -inf else log10({a[0]}))",
+        names={"log10": math.log10, "inf": _INF, "nan": _NAN},
+        bigquery="LOG10",
+        examples=golden((100.0, 2.0), (0.0, Raises), (-1.0, Raises), (-_INF, _NAN), (_INF, _INF), (None, None),
+            types=_ONE),
+    ),
     _function("log1p", "ln(1 + x), computed so; raises for x <= -1.", log1p, golden(
         (0.0, 0.0), (_E - 1, 1.0), (-1.0, Raises), (-2.0, Raises), (None, None), (_INF, _INF), (1e-20, 0.0),
         types=_ONE),
@@ -117,43 +142,19 @@ OPERATIONS = (
         fails_where="{0} < 0"),
     _function("cbrt", "The cube root.", math.cbrt, golden(
         (8.0, 2.0), (-1.0, -1.0), (0.0, 0.0), (-_INF, -_INF), (None, None), types=_ONE)),
-    _function("sin", "The sine of radians; raises for infinity.", math.sin, golden(
-        (0.0, 0.0), (-0.0, -0.0), (1.0, math.sin(1.0)), (_INF, Raises), (None, None), types=_ONE),
-        fails_where=_INFINITE),
-    _function("cos", "The cosine of radians; raises for infinity.", math.cos, golden(
-        (0.0, 1.0), (math.pi, -1.0), (-_INF, Raises), (None, None), types=_ONE), fails_where=_INFINITE),
-    _function("tan", "The tangent of radians; raises for infinity.", math.tan, golden(
-        (0.0, 0.0), (1.0, math.tan(1.0)), (_INF, Raises), (None, None), types=_ONE), fails_where=_INFINITE),
-    _function("asin", "The arc sine in radians; raises outside [-1, 1].", math.asin, golden(
-        (0.0, 0.0), (1.0, math.pi / 2), (1.5, Raises), (-_INF, Raises), (None, None), types=_ONE),
-        fails_where=_BEYOND_ONE),
-    _function("acos", "The arc cosine in radians; raises outside [-1, 1].", math.acos, golden(
-        (1.0, 0.0), (-1.0, math.pi), (-1.5, Raises), (_NAN, _NAN), (None, None), types=_ONE), fails_where=_BEYOND_ONE),
-    _function("atan", "The arc tangent in radians.", math.atan, golden(
-        (0.0, 0.0), (1.0, math.pi / 4), (-_INF, -math.pi / 2), (None, None), types=_ONE)),
-    _function("sinh", "The hyperbolic sine; raises where it is too large.", math.sinh, golden(
-        (0.0, 0.0), (1000.0, Raises), (-_INF, -_INF), (None, None), types=_ONE),
-        fails_where="isinf(sinh({0})) AND NOT isinf({0})"),
-    _function("cosh", "The hyperbolic cosine; raises where it is too large.", math.cosh, golden(
-        (0.0, 1.0), (-1000.0, Raises), (-_INF, _INF), (None, None), types=_ONE),
-        fails_where="isinf(cosh({0})) AND NOT isinf({0})"),
-    _function("tanh", "The hyperbolic tangent.", math.tanh, golden(
-        (0.0, 0.0), (_INF, 1.0), (-1000.0, -1.0), (None, None), types=_ONE)),
     Operation(
         name="log",
-        meaning="The logarithm of x to a base, ln(x) / ln(base); raises for x <= 0, base <= 0 and base = 1.",
+        meaning="The logarithm of x to a base, ln(x) / ln(base); raises for x <= 0, base <= 0 and base = 1, NaN for x "
+        "of minus infinity and an infinite base.",
         parameters=(*_X, Parameter(name="base", types=("float64",))),
         result="float64",
-        sql=lambda a, t: (
-            f"CASE WHEN ({a[0]} <= 0 OR {a[1]} <= 0 OR {a[1]} = 1) AND {a[0]} IS NOT NULL AND {a[1]} IS NOT NULL "
-            f"THEN {fails('log: outside its domain')} ELSE ln({a[0]}) / ln({a[1]}) END"
-        ),
-        row=lambda a, t: f"(ln({a[0]}) / ln({a[1]}))",
-        names={"ln": math.log},
+        sql=_log_sql,
+        row=lambda a, t: f"log({a[0]}, {a[1]})",
+        names={"log": log},
         bigquery="LOG",
         examples=golden((8.0, 2.0, 3.0), (100.0, 10.0, 2.0), (0.0, 2.0, Raises), (2.0, 1.0, Raises),
-            (2.0, -1.0, Raises),
-                        (None, 0.0, None), (0.0, None, None), types="float64; float64"),
+            (2.0, -1.0, Raises), (-_INF, 2.0, _NAN), (2.0, _INF, _NAN), (_INF, 0.5, -_INF), (_INF, 2.0, _INF),
+            (None, 0.0, None), (0.0, None, None), (_NAN, 2.0, _NAN), types="float64; float64"),
     ),
     Operation(
         name="pow",
@@ -168,18 +169,6 @@ OPERATIONS = (
                         (-8.0, 0.5, Raises), (0.0, -1.0, Raises), (10.0, 400.0, Raises), (None, 2.0, None),
                         (2.0, None, None),
                         types="float64; float64"),
-    ),
-    Operation(
-        name="atan2",
-        meaning="The angle in radians whose tangent is x / y, in the quadrant of the point (y, x).",
-        parameters=(*_X, Parameter(name="y", types=("float64",))),
-        result="float64",
-        sql=lambda a, t: f"atan2({a[0]}, {a[1]})",
-        row=lambda a, t: f"atan2({a[0]}, {a[1]})",
-        names={"atan2": math.atan2},
-        bigquery="ATAN2",
-        examples=golden((0.0, 1.0, 0.0), (1.0, 1.0, math.pi / 4), (0.0, -0.0, math.pi), (-1.0, 0.0, -math.pi / 2),
-                        (None, 1.0, None), types="float64; float64"),
     ),
     Operation(
         name="floor",

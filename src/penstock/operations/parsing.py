@@ -114,6 +114,21 @@ def _binary(name: str) -> Callable[[Any], Expression]:
     return lambda node: _call(name, from_ast(node.this), from_ast(node.expression))
 
 
+def _bits(name: str) -> Callable[[Any], Expression]:
+    """Return the reader of an operator of bits: sqlglot reads them all from left to right, which BigQuery does not."""
+
+    def read(node: exp.Binary) -> Expression:
+        for side in (node.this, node.expression):
+            if isinstance(side, _BIT_OPERATORS) and not isinstance(side, type(node)):
+                raise SqlError(f"{node.sql('bigquery')}: put parentheses between different operators of bits")
+        return _call(name, from_ast(node.this), from_ast(node.expression))
+
+    return read
+
+
+_BIT_OPERATORS = (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift, exp.BitwiseRightShift)
+
+
 def _column(node: exp.Column) -> Expression:
     """Read `a`, or `a.b.c` as fields of the struct `a`."""
     first, *fields = [part.name for part in node.parts]
@@ -335,6 +350,12 @@ _NODES: dict[type[Any], Callable[[Any], Expression]] = {
     exp.Anonymous: lambda node: function(node.name.upper(), node.expressions, from_ast),
     exp.Floor: lambda node: _call("floor", from_ast(node.this)),
     exp.Ceil: lambda node: _call("ceil", from_ast(node.this)),
+    exp.BitwiseAnd: _bits("bit_and"),
+    exp.BitwiseOr: _bits("bit_or"),
+    exp.BitwiseXor: _bits("bit_xor"),
+    exp.BitwiseLeftShift: _bits("shift_left"),
+    exp.BitwiseRightShift: _bits("shift_right"),
+    exp.BitwiseNot: lambda node: _call("bit_not", from_ast(node.this)),
     exp.DPipe: _binary("concat"),
     exp.Add: _binary("add"),
     exp.Sub: _binary("subtract"),

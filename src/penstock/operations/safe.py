@@ -20,7 +20,13 @@ _NAMES = {
 }
 """Operation -> BigQuery's name of its safe form, where that is not `SAFE.` before its own."""
 
-_OTHERWISE = {"divide", "cast", "offset"}  # their safe forms are operations of their own: safe_divide and so on
+_OTHERWISE = {
+    "divide",
+    "cast",
+    "offset",
+    "shift_left",
+    "shift_right",
+}  # operators have no SAFE.; safe_divide and so on are operations
 _NO_FUNCTIONS = {part.name for part in PARTS}
 
 _WIDE = {

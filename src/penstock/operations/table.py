@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.core.operation import LearnedOperation, Operation
 from penstock.operations import (
     arithmetic,
+    bits,
     characters,
     comparison,
     conditional,
@@ -20,17 +21,22 @@ from penstock.operations import (
     scanning,
     strings,
     structures,
+    trigonometry,
+    vectors,
     zones,
 )
 from penstock.operations.safe import safe_forms
 
 FAMILIES = (
     arithmetic,
+    bits,
     comparison,
     logic,
     conditional,
     conversion,
     mathematics,
+    trigonometry,
+    vectors,
     strings,
     characters,
     regexps,

@@ -27,6 +27,11 @@ INFIX = {
     "and": "AND",
     "or": "OR",
     "like": "LIKE",
+    "bit_and": "&",
+    "bit_or": "|",
+    "bit_xor": "^",
+    "shift_left": "<<",
+    "shift_right": ">>",
 }
 """Operation -> the operator between its two arguments."""
 
@@ -152,6 +157,7 @@ _SPECIAL: dict[str, Callable[..., str]] = {
     "from_hex": _from_hex(""),
     "safe_from_hex": _from_hex("SAFE."),
     "negate": lambda x: f"(-({_text(x)}))",
+    "bit_not": lambda x: f"(~({_text(x)}))",
     "not": lambda x: f"(NOT {_operand(x)})" if _enclosed(x) else f"(NOT ({_text(x)}))",
     "cast": _cast,
     "safe_cast": lambda x, target: f"SAFE_CAST({_text(x)} AS {type_text(target.args[0])})",
