@@ -13,7 +13,15 @@ from penstock.core.model import Model
 from penstock.operations import col
 
 CLASSES = {"logistic_reg": "late"}  # of other classifiers: a label of three classes
-SMALL = {"linear_reg": {"l2_reg": 1.0}, "logistic_reg": {"l2_reg": 1.0}, "transform_only": {}}
+SMALL = {
+    "linear_reg": {"l2_reg": 1.0},
+    "logistic_reg": {"l2_reg": 1.0},
+    "random_forest_regressor": {"num_parallel_tree": 8},
+    "random_forest_classifier": {"num_parallel_tree": 8},
+    "kmeans": {"num_clusters": 3},
+    "pca": {"num_principal_components": 2},
+    "transform_only": {},
+}
 
 
 def make_flights(rows: int = 400, seed: int = 3) -> pa.Table:

@@ -213,8 +213,9 @@ def test_every_type_of_column_enters_every_learner_in_both_forms(type):
     rows += [dict.fromkeys(rows[0]) | {"y": 1.0, "class": "low"}]
     label = {"classification": "class", "regression": "y"}.get(models.LEARNERS[type].task)
     features = [name for name in rows[0] if name not in ("y", "class")]
-    model = models.model("m", type=type, label=label, features={f"f_{name}": col(name) for name in features})
-    graph = models.fit(model, rows)
+    options = {"num_principal_components": 3} if type == "pca" else {}
+    features_of = {f"f_{name}": col(name) for name in features}
+    graph = models.fit(models.model("m", type=type, label=label, features=features_of, options=options), rows)
     assert graph.facts["disagreements"] == []
     assert graph.signature.inputs.names == tuple(features)
     assert models.from_files(models.to_files(graph)) == graph

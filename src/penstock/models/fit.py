@@ -56,7 +56,7 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
     changed = check_options(options or {}, learner.options, within=f"model '{model.name}' ({model.type})")
     settings = with_defaults({**model.options, **changed}, learner.options)
     table = to_arrow(rows)
-    declared = declared_features(model, table, settings.get("data_split_col"))
+    declared = declared_features(model, table, _column_options(learner, settings).values())
     train, test = _divided(model, _labelled(model, table), settings)
     facts = {
         **_declaration(model, declared, settings),
@@ -106,6 +106,9 @@ def _estimating(
             options=settings,
             classes=len(classes),
             weights=labels.class_weights(settings, classes, examples.target) if classes else None,
+            columns={
+                option: _column(model, train.rows, name) for option, name in _column_options(learner, settings).items()
+            },
         )
     )
     outputs = OUTCOMES[learner.task].schema(model.label or "", label_type, learned.outputs)
@@ -142,7 +145,8 @@ def _divided(model: Model, part: Part, settings: Mapping[str, Any]) -> tuple[Par
     """Divide rows into those to learn from and those held out, if any."""
     if LEARNERS[model.type].task not in SUPERVISED:
         return part, None
-    back = held_out(part.rows.num_rows, settings, _split_values(model, part.rows, settings["data_split_col"]))
+    name = settings["data_split_col"]
+    back = held_out(part.rows.num_rows, settings, None if name is None else _column(model, part.rows, name))
     if not back.any():
         return part, None
     if back.all():
@@ -154,14 +158,18 @@ def _divided(model: Model, part: Part, settings: Mapping[str, Any]) -> tuple[Par
     return kept, held
 
 
-def _split_values(model: Model, rows: pa.Table, name: str | None) -> pa.ChunkedArray | None:
-    """Return the values of data_split_col: a feature declared under that name, or a column."""
-    if name is None:
-        return None
+def _column_options(learner: Learner, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns that options name, by the options' names; they are no features."""
+    named = [name for name, option in learner.options.items() if option.type == "column"]
+    return {name: settings[name] for name in named if settings[name] is not None}
+
+
+def _column(model: Model, rows: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return the values of a column that an option names: a feature declared under that name, or a raw column."""
     if model.features is not None and name in model.features:
         return apply({name: model.features[name]}, rows).column(name)
     if name not in rows.column_names:
-        raise DataError(f"model '{model.name}' splits by {name}, which the rows lack", field=name)
+        raise DataError(f"model '{model.name}' has an option that names {name}, which the rows lack", field=name)
     return rows.column(name)
 
 

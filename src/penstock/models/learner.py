@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from penstock.models.matrix import Examples, Features, Floats
 from penstock.models.options import Option
 from penstock.models.preprocess import Form, Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Task: TypeAlias = Literal["regression", "classification", "clustering", "reduction", "transform"]
 SUPERVISED: tuple[Task, ...] = ("regression", "classification")
@@ -34,6 +37,7 @@ class Lesson:
     """What a learner learns from: examples, those held out (None: none are), and the options, all of them set.
 
     `names` are those of the entering columns. `weights` say how much each row of `train` counts (None: all the same).
+    `columns` are the values, in the rows of `train`, of the columns that options name, by the options' names.
     """
 
     train: Examples
@@ -44,6 +48,7 @@ class Lesson:
     options: Mapping[str, Any]
     classes: int = 0
     weights: Floats | None = None
+    columns: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,15 @@ class Importance:
     weight: int
     gain: float
     cover: float
+
+
+@dataclass(frozen=True, slots=True)
+class Centroids:
+    """The middle of each cluster, by the features' own numbers: for each entering column a value (of a number), or one
+    for each index. `distance` is EUCLIDEAN or COSINE."""
+
+    distance: str
+    values: tuple[tuple[tuple[float, ...], ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +140,7 @@ class Method:
     otherwise they agree within 1e-12.
 
     `judge` is there where there are no labels to judge by. The rest is what the method can tell of itself, None where
-    it cannot: the `weights` of the entering columns, the `importance` of each.
+    it cannot: the `weights` of the entering columns, the `importance` of each, the `centroids` of clusters.
     """
 
     fit: Fit
@@ -136,6 +150,7 @@ class Method:
     judge: Judge | None = None
     weights: Callable[[Estimator], Weights] | None = None
     importance: Callable[[Estimator], tuple[Importance, ...]] | None = None
+    centroids: Callable[[Estimator], Centroids] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.models import linear, options, tree_estimates, trees, weights
+from penstock.models import centroids, kmeans, linear, options, pca, tree_estimates, trees, weights
 from penstock.models.learner import Learner, Method
 
 _LEAST_SQUARES = Method(
@@ -12,6 +12,14 @@ _LOGISTIC = Method(
     fit=linear.fit_logistic, estimate=weights.estimate, row=weights.row_lines, weights=weights.weights_of, exact=False
 )
 _TREES = Method(fit=trees.fit_trees, estimate=tree_estimates.estimate, row=tree_estimates.row_lines)
+_KMEANS = Method(
+    fit=kmeans.fit_kmeans,
+    estimate=centroids.estimate,
+    row=centroids.row_lines,
+    judge=centroids.judge,
+    centroids=centroids.centroids_of,
+)
+_PCA = Method(fit=pca.fit_pca, estimate=pca.estimate, row=pca.row_lines, judge=pca.judge, weights=weights.weights_of)
 
 LEARNERS: dict[str, Learner] = {
     "linear_reg": Learner(
@@ -25,6 +33,23 @@ LEARNERS: dict[str, Learner] = {
     ),
     "boosted_tree_classifier": Learner(
         task="classification", form="trees", options=options.BOOSTED_TREE_CLASSIFIER, library="lightgbm", method=_TREES
+    ),
+    "random_forest_regressor": Learner(
+        task="regression", form="trees", options=options.RANDOM_FOREST_REGRESSOR, library="lightgbm", method=_TREES
+    ),
+    "random_forest_classifier": Learner(
+        task="classification", form="trees", options=options.RANDOM_FOREST_CLASSIFIER, library="lightgbm", method=_TREES
+    ),
+    "kmeans": Learner(
+        task="clustering",
+        form="linear",
+        options=options.KMEANS,
+        library="scipy",
+        method=_KMEANS,
+        scaled_by="standardize_features",
+    ),
+    "pca": Learner(
+        task="reduction", form="linear", options=options.PCA, library="scipy", method=_PCA, scaled_by="scale_features"
     ),
     "transform_only": Learner(
         task="transform", form="linear", options=options.TRANSFORM_ONLY, library=None, method=None

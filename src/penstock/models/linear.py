@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from penstock.errors import MissingExtraError
+from penstock.models.design import Design, design_of
 from penstock.models.learner import Learned, Lesson, Weights
 from penstock.models.losses import iteration, loss
-from penstock.models.matrix import Examples, Floats, Integers, Sparse
+from penstock.models.matrix import Examples, Floats
 from penstock.models.weights import WEIGHTS_FILE, probabilities, scores
 
 _EIGEN_COLUMNS = 1024  # more take minutes
@@ -22,28 +22,12 @@ _ROUNDS = 3
 _RANK = 1e-12  # of the largest eigenvalue: directions below it are collinear, and get no weight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Design:
-    """The training matrix: sparse rows, one column for each number of each feature that can have a weight at all."""
-
-    matrix: Any  # scipy.sparse.csr_matrix
-    kept: Integers  # positions of these columns among all
-    widths: tuple[int, ...]
-
-    def unflatten(self, coefficients: Floats) -> tuple[tuple[float, ...], ...]:
-        """Return the coefficients feature by feature; columns that were left out have weight 0."""
-        flat = np.zeros(sum(self.widths))
-        flat[self.kept] = coefficients
-        parts = np.split(flat, np.cumsum(self.widths)[:-1])
-        return tuple(tuple(part.tolist()) for part in parts)
-
-
 def fit_linear(lesson: Lesson) -> Learned:
     """Minimise sum((y - Xw - c)^2) + l2_reg * sum(w^2) + l1_reg * sum(|w|).
 
     Where columns are collinear (one-hot columns always are) the smallest weights are taken, as scikit-learn does.
     """
-    options, design = lesson.options, _design(lesson)
+    options, design = lesson.options, _designed(lesson)
     target = np.asarray(lesson.train.target, dtype=np.float64)
     if options["l1_reg"] > 0 or design.matrix.shape[1] > _EXACT_COLUMNS:
         coefficients, constant, facts = _iterate(design.matrix, target, options)
@@ -56,7 +40,7 @@ def fit_linear(lesson: Lesson) -> Learned:
 def fit_logistic(lesson: Lesson) -> Learned:
     """Fit scikit-learn's LogisticRegression with C = 1 / (l1_reg + l2_reg)."""
     linear_model = _sklearn_linear_model()
-    options, design = lesson.options, _design(lesson)
+    options, design = lesson.options, _designed(lesson)
     strength = options["l1_reg"] + options["l2_reg"]
     learner = linear_model.LogisticRegression(
         C=1.0 / strength if strength > 0 else np.inf,
@@ -104,31 +88,10 @@ def _loss(lesson: Lesson, learned: Weights, examples: Examples, weights: Floats 
     return loss(examples.target, estimates, classes=lesson.classes, weights=weights)
 
 
-def _design(lesson: Lesson) -> Design:
-    sparse = _scipy_sparse()
-    train, widths = lesson.train.features, lesson.widths
-    blocks, kept, start = [], [], 0
-    for column, width in zip(train.columns, widths, strict=True):
-        block = _block(sparse, column, width, train.rows)
-        counts = np.diff(block.indptr)
-        used = counts > 0 if width > 1 else np.ones(1, dtype=bool)
-        is_category = not isinstance(column, Sparse) and column.dtype == np.int64
-        if is_category and lesson.options["category_encoding_method"] == "DUMMY_ENCODING":
-            used[np.argmax(counts)] = False
-        blocks.append(block[:, np.flatnonzero(used)])
-        kept.append(start + np.flatnonzero(used))
-        start += width
-    return Design(
-        matrix=sparse.hstack(blocks, format="csr"), kept=np.concatenate(kept).astype(np.int64), widths=tuple(widths)
-    )
-
-
-def _block(sparse: Any, column: Floats | Integers | Sparse, width: int, rows: int) -> Any:
-    if isinstance(column, Sparse):
-        return sparse.csc_matrix((column.values, (column.rows, column.indices)), shape=(rows, width))
-    if column.dtype == np.int64:
-        return sparse.csc_matrix((np.ones(rows), (np.arange(rows), column)), shape=(rows, width))
-    return sparse.csc_matrix(column.reshape(-1, 1))
+def _designed(lesson: Lesson) -> Design:
+    """Return the training matrix, without the columns that can have no weight."""
+    encoding = lesson.options["category_encoding_method"]
+    return design_of(lesson.train.features, lesson.widths, drop_most_frequent=encoding == "DUMMY_ENCODING")
 
 
 def _solve(matrix: Any, target: Floats, l2: float, intercept: bool) -> tuple[Floats, float]:
@@ -191,11 +154,3 @@ def _sklearn_linear_model() -> Any:
     except ImportError as error:
         raise MissingExtraError("scikit-learn", extra="learners", purpose="learning a linear model") from error
     return linear_model
-
-
-def _scipy_sparse() -> Any:
-    try:
-        from scipy import sparse
-    except ImportError as error:
-        raise MissingExtraError("scipy", extra="learners", purpose="learning a linear model") from error
-    return sparse

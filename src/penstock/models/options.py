@@ -14,7 +14,7 @@ from penstock.errors import DeclarationError, UnknownNameError
 class Option:
     """What values an option takes. `default` None means: not set."""
 
-    type: str  # "int", "float", "bool", "string", "choice" or "weights"
+    type: str  # "int", "float", "bool", "column" (the name of one that is no feature), "choice" or "weights"
     default: Any = None
     least: float | None = None
     most: float | None = None
@@ -30,7 +30,7 @@ SPLIT = {
         meaning="which rows are kept back to judge by",
     ),
     "data_split_eval_fraction": Option(type="float", default=0.2, least=0.0, most=1.0, meaning="how many of the rows"),
-    "data_split_col": Option(type="string", meaning="SEQ: newest by it are kept back; CUSTOM: TRUE or NULL are"),
+    "data_split_col": Option(type="column", meaning="SEQ: newest by it are kept back; CUSTOM: TRUE or NULL are"),
 }
 WEIGHTS = {
     "auto_class_weights": Option(type="bool", default=False, meaning="every class weighs the same in sum"),
@@ -94,6 +94,48 @@ TREES = {
 }
 BOOSTED_TREE_REGRESSOR = TREES
 BOOSTED_TREE_CLASSIFIER = {**TREES, **WEIGHTS}
+RANDOM_FOREST_REGRESSOR = {
+    **{name: option for name, option in TREES.items() if name not in ("max_iterations", "learn_rate", "booster_type")},
+    "num_parallel_tree": Option(type="int", default=100, least=2, meaning="how many trees (a class)"),
+    "max_tree_depth": Option(type="int", default=15, least=1, most=64, meaning="of any leaf"),
+    "num_leaves": Option(
+        type="int", least=2, most=131072, meaning="leaves a tree at most; not set: 2 ** max_tree_depth, at most 4096"
+    ),
+    "min_data_in_leaf": Option(type="int", default=1, least=0, meaning="rows in any leaf"),
+    "subsample": Option(type="float", default=0.8, least=0.0, most=1.0, meaning="fraction of rows for each tree"),
+    "colsample_bynode": Option(type="float", default=0.8, least=0.0, most=1.0, meaning="fraction of features a split"),
+    "early_stop": Option(type="bool", default=False, meaning="no effect: as in BigQuery, a forest is one iteration"),
+}
+RANDOM_FOREST_CLASSIFIER = {**RANDOM_FOREST_REGRESSOR, **WEIGHTS}
+KMEANS = {
+    "num_clusters": Option(type="int", least=2, most=10_000, meaning="not set: log10 of the rows, at least 2"),
+    "kmeans_init_method": Option(
+        type="choice",
+        default="RANDOM",
+        choices=("RANDOM", "KMEANS++", "CUSTOM"),
+        meaning="the first centroids: rows by chance, rows far from each other, or the rows of kmeans_init_col",
+    ),
+    "kmeans_init_col": Option(type="column", meaning="CUSTOM: TRUE in the rows that are the first centroids"),
+    "distance_type": Option(
+        type="choice",
+        default="EUCLIDEAN",
+        choices=("EUCLIDEAN", "COSINE"),
+        meaning="COSINE: one minus the cosine of the angle between a row and a centroid",
+    ),
+    "standardize_features": Option(type="bool", default=True, meaning="scale numbers to mean 0 and deviation 1"),
+    "max_iterations": Option(type="int", default=20, least=1, meaning="of moving the centroids"),
+    "early_stop": Option(type="bool", default=True, meaning=STOPPING["early_stop"].meaning),
+    "min_rel_progress": STOPPING["min_rel_progress"],
+    "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of the first centroids"),
+}
+PCA = {
+    "num_principal_components": Option(type="int", least=1, meaning="how many; or give the next option"),
+    "pca_explained_variance_ratio": Option(
+        type="float", least=0.0, most=1.0, meaning="as many as explain this part of the variance"
+    ),
+    "scale_features": Option(type="bool", default=True, meaning="scale numbers to mean 0 and deviation 1"),
+    "pca_solver": Option(type="choice", default="AUTO", choices=("AUTO", "FULL"), meaning="exact either way"),
+}
 
 TRANSFORM_ONLY: dict[str, Option] = {}
 
@@ -124,7 +166,7 @@ def with_defaults(options: Mapping[str, Any], known: Mapping[str, Option]) -> di
 
 def _value(name: str, value: Any, option: Option, within: str) -> Any:
     match option.type, value:
-        case ("bool", bool()) | ("string", str()):
+        case ("bool", bool()) | ("column", str()):
             return value
         case (("int" | "float"), bool()):
             pass
@@ -150,7 +192,9 @@ def _takes(option: Option) -> str:
         return " or ".join(option.choices)
     if option.type == "weights":
         return "a mapping from labels to weights of 0 and more"
-    text = {"bool": "True or False", "string": "a name", "int": "a whole number", "float": "a number"}[option.type]
+    text = {"bool": "True or False", "column": "the name of a column", "int": "a whole number", "float": "a number"}[
+        option.type
+    ]
     if option.least is not None and option.most is not None:
         return f"{text} from {option.least:g} to {option.most:g}"
     return text if option.least is None else f"{text} of {option.least:g} and more"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,16 +40,16 @@ class Prepared:
     widths: tuple[int, ...] = ()
 
 
-def declared_features(model: Model, rows: pa.Table, split_column: str | None) -> dict[str, Expr]:
-    """Return the features by name: those declared, or every column but the label and the one that rows are split by.
+def declared_features(model: Model, rows: pa.Table, apart: Iterable[str]) -> dict[str, Expr]:
+    """Return the features by name: those declared, or every column but the label, without those that stand apart.
 
     Raises `DataError` naming the columns that the rows lack.
     """
     if model.features is None:
-        apart = {model.label, split_column, *(() if model.target is None else columns_of(model.target))}
-        features: dict[str, Expr] = {name: col(name) for name in rows.column_names if name not in apart}
+        left_out = {model.label, *apart, *(() if model.target is None else columns_of(model.target))}
+        features: dict[str, Expr] = {name: col(name) for name in rows.column_names if name not in left_out}
     else:
-        features = {name: expr for name, expr in model.features.items() if name != split_column}
+        features = {name: expr for name, expr in model.features.items() if name not in set(apart)}
     if not features:
         raise DeclarationError(
             f"model '{model.name}' has no features: the rows have only {', '.join(rows.column_names)}"

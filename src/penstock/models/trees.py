@@ -1,4 +1,4 @@
-"""Boosted trees learned by LightGBM, reproducibly: the same rows and options give the same bytes."""
+"""Boosted trees and random forests learned by LightGBM, reproducibly: the same rows and options, the same bytes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from penstock.errors import MissingExtraError
+from penstock.errors import DeclarationError, MissingExtraError
 from penstock.models.boosters import MODEL_FILE
 from penstock.models.learner import Learned, Lesson
 from penstock.models.losses import iteration, loss
 from penstock.models.matrix import Floats, Integers, dense, spread
 
-_DEFAULT_LEAVES = 1024
+_BOOSTED_LEAVES, _FOREST_LEAVES = 1024, 4096
 
 
 def fit_trees(lesson: Lesson) -> Learned:
@@ -25,6 +25,7 @@ def fit_trees(lesson: Lesson) -> Learned:
     """
     lightgbm = _lightgbm()
     options, widths = lesson.options, lesson.widths
+    _check_differ(options)
     parameters = lightgbm_parameters(options, classes=lesson.classes)
     columns = spread(lesson.train.features, widths)
     data = lightgbm.Dataset(
@@ -44,7 +45,7 @@ def fit_trees(lesson: Lesson) -> Learned:
     booster = lightgbm.train(
         {**parameters, "metric": "None"},
         data,
-        options["max_iterations"],
+        _rounds(options),
         valid_sets=valid,
         feval=_loss(judged, lesson.classes),
         callbacks=[_note(lightgbm, options, training)],
@@ -61,10 +62,8 @@ def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str
     return {
         "objective": objective,
         **({"num_class": classes} if objective == "multiclass" else {}),
-        "boosting": "dart" if options["booster_type"] == "DART" else "gbdt",
-        "learning_rate": options["learn_rate"],
+        **_boosting(options),
         "max_depth": options["max_tree_depth"],
-        "num_leaves": options["num_leaves"] or min(2 ** options["max_tree_depth"], _DEFAULT_LEAVES),
         "min_data_in_leaf": options["min_data_in_leaf"],
         "min_sum_hessian_in_leaf": options["min_tree_child_weight"],
         "min_gain_to_split": options["min_split_loss"],
@@ -80,6 +79,35 @@ def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str
         "force_row_wise": True,
         "verbosity": -1,
     }
+
+
+def _is_forest(options: Mapping[str, Any]) -> bool:
+    return "booster_type" not in options
+
+
+def _rounds(options: Mapping[str, Any]) -> int:
+    return int(options["num_parallel_tree" if _is_forest(options) else "max_iterations"])
+
+
+def _boosting(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the trees go together: each on what those before it left, or each on its own, the mean of all."""
+    leaves, deepest = options["num_leaves"], 2 ** options["max_tree_depth"]
+    if _is_forest(options):
+        return {"boosting": "rf", "num_leaves": leaves or min(deepest, _FOREST_LEAVES)}
+    return {
+        "boosting": "dart" if options["booster_type"] == "DART" else "gbdt",
+        "learning_rate": options["learn_rate"],
+        "num_leaves": leaves or min(deepest, _BOOSTED_LEAVES),
+    }
+
+
+def _check_differ(options: Mapping[str, Any]) -> None:
+    """Raise `DeclarationError` where every tree of a forest would be the same."""
+    parts = {name: options[name] for name in ("subsample", "colsample_bytree", "colsample_bynode")}
+    if _is_forest(options) and min(parts.values()) >= 1.0:
+        raise DeclarationError(
+            f"every tree of the forest would be the same: {', '.join(parts)} are all 1; set one of them below 1"
+        )
 
 
 def _loss(judged: Mapping[int, tuple[Floats | Integers, Floats | None]], classes: int) -> Any:
@@ -102,9 +130,9 @@ def _note(lightgbm: Any, options: Mapping[str, Any], training: list[dict[str, An
     def callback(state: Any) -> None:
         found = [entry[2] for entry in state.evaluation_result_list]
         held_out = found[1] if len(found) > 1 else None
-        now = iteration(len(training), found[0], eval_loss=held_out, learning_rate=options["learn_rate"])
+        now = iteration(len(training), found[0], eval_loss=held_out, learning_rate=options.get("learn_rate"))
         which = "loss" if len(found) == 1 else "eval_loss"
-        if options["early_stop"] and training:
+        if options["early_stop"] and training and not _is_forest(options):
             before, after = training[-1][which], now[which]
             if before - after < options["min_rel_progress"] * abs(before):
                 raise lightgbm.callback.EarlyStopException(state.iteration - 1, state.evaluation_result_list)
@@ -128,5 +156,5 @@ def _lightgbm() -> Any:
     try:
         import lightgbm  # takes over a second: only when trees are learned
     except ImportError as error:
-        raise MissingExtraError("lightgbm", extra="learners", purpose="learning boosted trees") from error
+        raise MissingExtraError("lightgbm", extra="learners", purpose="learning trees") from error
     return lightgbm

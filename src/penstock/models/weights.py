@@ -29,18 +29,9 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
 
 
 def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
-    """Add up weights times features, in the order in which batches do."""
-    weights = weights_of(estimator)
-    names: dict[str, Any] = {"_logistic": logistic, "_softmax": softmax}
-    lines = []
-    for output, (constant, by_feature) in enumerate(zip(weights.constants, weights.weights, strict=True)):
-        lines.append(f"t{output} = {constant!r}")
-        for position, (name, kind, values) in enumerate(zip(entering, estimator.kinds, by_feature, strict=True)):
-            table = f"_w{output}_{position}"
-            if kind != "number":
-                names[table] = values
-            lines += _addition(f"t{output}", name, kind, values, table)
-    totals = [f"t{output}" for output in range(len(weights.constants))]
+    """Return the value of one row, or the probability of each class."""
+    lines, names, totals = addition_lines(estimator, entering)
+    names = {**names, "_logistic": logistic, "_softmax": softmax}
     match estimator.classes, totals:
         case 0, _:
             return RowLines(lines=[*lines, "estimate = t0"], names=names)
@@ -49,7 +40,24 @@ def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
     return RowLines(lines=[*lines, f"estimate = _softmax([{', '.join(totals)}])"], names=names)
 
 
-def _addition(total: str, name: str, kind: str, values: Sequence[float], table: str) -> list[str]:
+def addition_lines(estimator: Estimator, entering: Sequence[str]) -> tuple[list[str], dict[str, Any], list[str]]:
+    """Add up weights times features, in the order in which batches do; return the lines, the globals that they read,
+    and the names of the totals."""
+    weights = weights_of(estimator)
+    names: dict[str, Any] = {}
+    lines = []
+    for output, (constant, by_feature) in enumerate(zip(weights.constants, weights.weights, strict=True)):
+        lines.append(f"t{output} = {constant!r}")
+        for position, (name, kind, values) in enumerate(zip(entering, estimator.kinds, by_feature, strict=True)):
+            table = f"_w{output}_{position}"
+            if kind != "number":
+                names[table] = values
+            lines += addition(f"t{output}", name, kind, values, table)
+    return lines, names, [f"t{output}" for output in range(len(weights.constants))]
+
+
+def addition(total: str, name: str, kind: str, values: Sequence[float], table: str) -> list[str]:
+    """Write what adds a feature's value, weighted, to a total; `table` is the name of the weights in the globals."""
     match kind:
         case "number":
             return [f"{total} += {values[0]!r} * {name}"]
