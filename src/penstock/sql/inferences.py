@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from penstock.core.schema import Field, Schema
 from penstock.models import evaluate, predict
+from penstock.models.nodes import only_transforms
 from penstock.sql.table_functions import Setting, TableFunction, Use
 from penstock.transforms import CHANGES, DESCRIPTION, Distribution, changes, describe_data, distributions
 
@@ -16,8 +17,11 @@ _TRIAL = Setting(type="int64", least=1)
 
 
 def _prediction(use: Use) -> Schema:
+    given = use.model.signature.outputs
     kept = use.inputs[0].fields if use.settings["keep_original_columns"] else ()
-    return Schema((*use.model.signature.outputs.fields, *kept))
+    if only_transforms(use.model):  # its columns stand in place of those that have their names
+        kept = tuple(field for field in kept if field.name not in given.names)
+    return Schema((*given.fields, *kept))
 
 
 def _predicted(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
