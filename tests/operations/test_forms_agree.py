@@ -62,6 +62,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "struct<a string, b string>": st.tuples(st.none() | st.text(max_size=2), st.sampled_from([None, "", "b"])).map(
         lambda pair: {"a": pair[0], "b": pair[1]}
     ),
+    "struct<longitude float64, latitude float64>": st.tuples(
+        st.none() | st.floats(-180, 180), st.sampled_from([None, 0.0, -90.0, 51.5]) | st.floats(-90, 90)
+    ).map(lambda pair: {"longitude": pair[0], "latitude": pair[1]}),
 }  # fmt: skip
 
 COLUMNS = Schema.of(**{f"c{place}": type for place, type in enumerate(VALUES)})

@@ -706,6 +706,38 @@ class Expression(Expr):
         """The item at a place, counted from 0; NULL if there is none."""
         return self._call("safe_offset", place)
 
+    def st_geogpoint(self, latitude: Any) -> Expression:
+        """The point of a longitude (modulo 360) and a latitude; raises where there is none."""
+        return self._call("st_geogpoint", latitude)
+
+    def st_x(self) -> Expression:
+        """The longitude of a point in degrees."""
+        return self._call("st_x")
+
+    def st_y(self) -> Expression:
+        """The latitude of a point in degrees."""
+        return self._call("st_y")
+
+    def st_distance(self, other: Any) -> Expression:
+        """The metres between two points along the sphere."""
+        return self._call("st_distance", other)
+
+    def st_dwithin(self, other: Any, metres: Any) -> Expression:
+        """Whether two points are at most so many metres apart."""
+        return self._call("st_dwithin", other, metres)
+
+    def st_astext(self) -> Expression:
+        """The point as well-known text: POINT(longitude latitude)."""
+        return self._call("st_astext")
+
+    def st_geogfromtext(self) -> Expression:
+        """The point of well-known text, POINT(longitude latitude); raises for other shapes."""
+        return self._call("st_geogfromtext")
+
+    def st_geohash(self, maxchars: Any = 20) -> Expression:
+        """The name of the cell in which a point lies, of 1 to 20 characters; more of them are a smaller cell."""
+        return self._call("st_geohash", maxchars)
+
     def standardize(self, mean: float, deviation: float) -> Expression:
         """(x - mean) / deviation; a deviation of 0 counts as 1."""
         return self._call("standardize", mean, deviation)
@@ -967,6 +999,18 @@ class Expression(Expr):
     def safe_parse_time(self, format: str) -> Expression:
         """As parse_time, but NULL where that raises."""
         return self._call("safe_parse_time", format)
+
+    def safe_st_geogpoint(self, latitude: Any) -> Expression:
+        """As st_geogpoint, but NULL where that raises."""
+        return self._call("safe_st_geogpoint", latitude)
+
+    def safe_st_geogfromtext(self) -> Expression:
+        """As st_geogfromtext, but NULL where that raises."""
+        return self._call("safe_st_geogfromtext")
+
+    def safe_st_geohash(self, maxchars: Any = 20) -> Expression:
+        """As st_geohash, but NULL where that raises."""
+        return self._call("safe_st_geohash", maxchars)
 
     def standard_scaler(self) -> Expression:
         """(x - mean) / sample standard deviation; a constant column becomes 0."""

@@ -183,7 +183,7 @@ def _extract_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
 def _instr_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     """Find each match with what stands before it: the lengths of both tell the place."""
     x, pattern, position, occurrence, side = arguments
-    rest = f"substring({x}, {capped(position)})"
+    rest = f"substring({x}, {capped(position if position == _ONE else f'greatest({position}, 1)')})"
     each = f"(?s:.*?)((?:{pattern}))"
     length = "list_sum(list_transform(s.f[1:s.o], lambda c: length(c)))"
     empty = fails("regexp_instr: an empty match; only its first occurrence has a place")

@@ -132,7 +132,7 @@ def _accepted(
     if "any" in takes or wanted in takes or (kind in takes and kind != wanted):
         return wanted
     if wanted == "null":
-        return takes[0] if takes[0] in SCALAR_TYPES else "array<int64>"
+        return takes[0] if takes[0] in SCALAR_TYPES or "<" in takes[0] else "array<int64>"
     if wanted == "int64" and "float64" in takes:
         return "float64"
     readable = next((target for target in takes if target in _READERS), None)

@@ -13,6 +13,7 @@ from penstock.operations import (
     dates,
     encodings,
     formats,
+    geography,
     learned,
     logic,
     mathematics,
@@ -46,6 +47,7 @@ FAMILIES = (
     formats,
     scanning,
     structures,
+    geography,
     scaling,
 )
 
