@@ -15,6 +15,7 @@ from penstock.core.expression import Expr
 from penstock.core.schema import Schema, element_type, struct_fields
 from penstock.errors import ExpressionError
 from penstock.operations import compile_row, sql
+from penstock.tables import with_natives
 
 _ARROW = {
     "bool": pa.bool_(),
@@ -58,7 +59,7 @@ class Forms:
     raised = "raised"
 
     def __init__(self) -> None:
-        self.connection = duckdb.connect()
+        self.connection = with_natives(duckdb.connect())
         self.connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
 
     def exact(self, value: Any) -> Any:

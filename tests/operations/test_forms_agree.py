@@ -57,8 +57,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "datetime": st.sampled_from(_INSTANTS) | _RECENT,
     "timestamp": (st.sampled_from(_INSTANTS) | _RECENT).map(lambda value: value.replace(tzinfo=_UTC)),
     "array<int64>": st.lists(st.none() | st.integers(-3, 3), max_size=3),
-    "array<float64>": st.lists(st.none() | st.sampled_from(_FLOATS), max_size=3),
-    "array<string>": st.lists(st.none() | st.sampled_from(["", "a", "é", "\0"]), max_size=3),
+    "array<float64>": st.lists(st.none() | st.sampled_from(_FLOATS) | st.floats(), max_size=4),
+    "array<string>": st.lists(st.none() | st.sampled_from(["a", "b", *_TEXTS]), max_size=5),
     "struct<a string, b string>": st.tuples(st.none() | st.text(max_size=2), st.sampled_from([None, "", "b"])).map(
         lambda pair: {"a": pair[0], "b": pair[1]}
     ),
@@ -82,8 +82,21 @@ _FORMATS = {
 _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
     "round.digits": st.integers(-5, 8),
     "trunc.digits": st.integers(-5, 8),
-    "bucketize.points": st.lists(st.floats(-100, 100), max_size=40, unique=True).map(sorted).map(tuple),
+    "bucketize.array_split_points": st.lists(st.floats(-100, 100), max_size=40, unique=True).map(sorted).map(tuple),
     "feature_cross.degree": st.just(2),
+    "polynomial_expand.degree": st.integers(1, 4),
+    "normalizer.p": st.sampled_from([0.0, 1.0, 2.0, 3.0, 1.5, math.inf]),
+    "hash_bucketize.hash_bucket_size": st.sampled_from([0, 1, 3, 2**62]),
+    "ngrams.range": st.sampled_from([1, 3, (1, 2), (2, 4)]),
+    "text_analyze.analyzer": st.just("LOG_ANALYZER"),
+    "text_analyze.analyzer_options": st.sampled_from(
+        [
+            '{"token_filters": [{"normalizer": {"mode": "ICU_NORMALIZE"}}]}',
+            '{"token_filters": [{"normalizer": {"mode": "UNICODE_LOWER"}}, {"stop_words": ["a"]}]}',
+            '{"delimiters": [",", ",b", "%"]}',
+        ]
+    ),
+    "term_weights.weights": st.just((0.25,) * 50),
     "struct.names": st.just(("a", "b")),
     "field.name": st.sampled_from(["a", "b"]),
     "regexp_contains.pattern": _PATTERNS,
@@ -111,7 +124,7 @@ def _constant(operation: Operation, parameter: Parameter, types: Sequence[str]) 
         return st.sampled_from(parameter.choices)
     if parameter.name == "boundaries":
         return st.lists(VALUES[types[0]].filter(lambda value: value == value), max_size=9).map(sorted).map(tuple)
-    if parameter.alike:
+    if parameter.alike or parameter.name == "vocabulary":
         return st.lists(VALUES[types[0]], min_size=1, max_size=40, unique_by=repr).map(tuple)
     return VALUES[types[0] if parameter.types == ("scalar",) else parameter.types[0]]
 
@@ -126,8 +139,8 @@ def _calls(operation: Operation) -> Iterator[tuple[str, tuple[str, ...], str | N
             arguments: list[tuple[str, Expr | None]] = []
             for parameter in operation.parameters:
                 if parameter.constant:
-                    sample = {"names": ("a", "b"), "name": "a"}.get(parameter.name, (parameter.choices or ("UTC",))[0])
-                    value = literal(target or _SAMPLES.get(parameter.types[0], sample))
+                    sample = (parameter.choices or ("UTC",))[0]
+                    value = literal(target or _SAMPLES.get(parameter.name, _SAMPLES.get(parameter.types[0], sample)))
                     arguments.append((value.args[1], value))
                 else:
                     arguments += [(type, None) for type in (columns if parameter.repeated else [next(columns)])]
@@ -139,7 +152,9 @@ def _calls(operation: Operation) -> Iterator[tuple[str, tuple[str, ...], str | N
                 yield call.result, types, target
 
 
-_SAMPLES: dict[str, Any] = {"int64": 2, "bool": False, "array<float64>": (), "scalar": None}
+_SAMPLES: dict[str, Any] = {"int64": 2, "bool": False, "array<float64>": (), "array<int64>": (1, 2), "scalar": None}
+_SAMPLES |= {"names": ("a", "b"), "name": "a", "analyzer_options": None}
+"""Type, or name, of a constant parameter -> a value that tells the type of the result."""
 _MAKERS: dict[str, dict[str, list[tuple[tuple[str, ...], str | None]]]] = defaultdict(lambda: defaultdict(list))
 """Result type -> operation -> the argument types (and the target of a cast) that give it."""
 for _operation in OPERATIONS.values():

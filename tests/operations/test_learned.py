@@ -27,15 +27,17 @@ def _find(forms: Any, statistic: Statistic, schema: Schema, rows: list[dict[str,
     if statistic.vocabulary is None:
         return forms.connection.sql(f"SELECT {statistic.aggregate.format(x=x)} FROM rows_of_test").fetchall()[0][0]
     most, least = statistic.vocabulary
-    query = f"SELECT {x} FROM rows_of_test WHERE {x} IS NOT NULL GROUP BY 1 HAVING count(*) >= {least}"
-    return [entry for (entry,) in forms.connection.sql(f"{query} ORDER BY count(*) DESC, 1 LIMIT {most}").fetchall()]
+    entries = f"unnest(list_distinct({x}))" if type_of(statistic.of, schema).startswith("array") else x
+    query = f"SELECT e, count(*) FROM (SELECT {entries} AS e FROM rows_of_test) WHERE e IS NOT NULL GROUP BY 1"
+    query = f"{query} HAVING count(*) >= {least} ORDER BY count(*) DESC, 1 LIMIT {most}"
+    return dict(forms.connection.sql(query).fetchall())
 
 
 @pytest.mark.parametrize(("operation", "column", "constants", "out"), list(_cases()))
 def test_frozen_form_gives_the_documented_values(
     forms: Any, operation: LearnedOperation, column: tuple[Any, ...], constants: tuple[Any, ...], out: tuple[Any, ...]
 ) -> None:
-    known = next((value for value in column if value is not None), 0.0)
+    known = next((value for value in column if value), next((value for value in column if value is not None), 0.0))
     schema = Schema.of(x=type_of_value(known))
     rows = [{"x": value} for value in column]
     expr = Expr(operation.name, (col("x"), *map(literal, constants)))
@@ -61,7 +63,7 @@ def test_learned_operations_have_no_form_before_they_are_frozen() -> None:
 def test_values_outside_the_training_rows_are_held_or_unknown(forms: Any) -> None:
     schema = Schema.of(x="float64", s="string")
     scaled = LEARNED["min_max_scaler"].freeze((col("x"),), {"least": 0.0, "greatest": 99.0})
-    coded = LEARNED["label_encoder"].freeze((col("s"),), {"entries": ["c2", "c0"]})
+    coded = LEARNED["label_encoder"].freeze((col("s"),), {"entries": {"c2": 5, "c0": 5}})
     rows = [{"x": 1000.0, "s": "zzz"}, {"x": None, "s": None}, {"x": 49.5, "s": "c2"}]
     for expr, values in ((scaled, (1.0, None, 0.5)), (coded, (0, 0, 2))):
         assert forms.row(expr, schema, rows) == [forms.exact(value) for value in values]

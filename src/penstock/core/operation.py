@@ -82,7 +82,11 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistic:
-    """Something to find in the training rows: an aggregate (`aggregate`, DuckDB text over `{x}`) or a vocabulary."""
+    """Something to find in the training rows: an aggregate (`aggregate`, DuckDB text over `{x}`) or a vocabulary.
+
+    A vocabulary is found as a mapping from its entries, the most frequent first, to the number of rows that hold each;
+    of an array, its items are the entries, and one that it holds twice counts once.
+    """
 
     name: str
     of: Expr

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from penstock.core.expression import Expr
-from penstock.core.schema import struct_fields
+from penstock.core.schema import SCALAR_TYPES, element_type, struct_fields
 from penstock.errors import DeclarationError
 from penstock.operations import Expression, col, lit
 
@@ -49,13 +49,17 @@ def _entries(name: str, value: Expression, type: str, form: Form, model: str) ->
             yield from _instant(name, value, type, form)
         case _ if type == _SPARSE:
             yield Entry(name=name, expr=value, kind="sparse")
+        case "array<int64>" | "array<float64>":
+            yield Entry(name=f"{name}__items", expr=value.placed(), kind="sparse")
+        case _ if type.startswith("array<") and element_type(type) in SCALAR_TYPES:
+            yield Entry(name=f"{name}__hot", expr=value.multi_hot_encoder(_CATEGORIES, 1), kind="sparse")
         case _ if type.startswith("struct<"):
             for field, member in struct_fields(type):
                 yield from _entries(f"{name}__{field}", value.field(field), member, form, model)
         case _:
             raise DeclarationError(
                 f"model '{model}': feature '{name}' is of type {type}, which no learner takes; make it a number, a "
-                "string, a bool, a date or time, a struct of those, or encode it"
+                "string, a bool, a date or time, a struct or an array of those, or encode it"
             )
 
 

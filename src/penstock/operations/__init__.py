@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.core.expression import Expr, walk
 from penstock.operations.fluent import Expression, col, lit, struct
 from penstock.operations.literals import quoted, sql_literal, sql_type
+from penstock.operations.natives import NATIVES, Native
 from penstock.operations.python import python, value_text as python_value
 from penstock.operations.rowform import RowSource, compile_row, row_source
 from penstock.operations.signatures import type_of
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEARNED",
+    "NATIVES",
     "OPERATIONS",
     "Expression",
     "NamedFunctions",
+    "Native",
     "RowSource",
     "call_sql",
     "col",

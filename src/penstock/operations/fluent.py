@@ -688,12 +688,6 @@ class Expression(Expr):
         """The field of that name."""
         return self._call("field", name)
 
-    def feature_cross(self, degree: int = 2) -> Expression:
-        """A struct of the combinations of 2 to `degree` fields: f1_f2 joins their texts by '_', NULL if one
-        is.
-        """
-        return self._call("feature_cross", degree)
-
     def array_length(self) -> Expression:
         """The number of items."""
         return self._call("array_length")
@@ -738,6 +732,49 @@ class Expression(Expr):
         """The name of the cell in which a point lies, of 1 to 20 characters; more of them are a smaller cell."""
         return self._call("st_geohash", maxchars)
 
+    def feature_cross(self, degree: int = 2) -> Expression:
+        """A struct of the combinations of 2 to `degree` fields: f1_f2 joins their texts by '_', NULL if one
+        is.
+        """
+        return self._call("feature_cross", degree)
+
+    def polynomial_expand(self, degree: int = 2) -> Expression:
+        """A struct of the products of 1 to `degree` fields, a field with itself too: f1, f2, f1_f1, f1_f2,
+        f2_f2; NULL if a factor is.
+        """
+        return self._call("polynomial_expand", degree)
+
+    def ngrams(self, range: Sequence[Any], separator: str = " ") -> Expression:
+        """Runs of neighbouring items of an array, of so many items each ([least, most], or one size), joined
+        by a separator: by where they start, short ones first. NULL items are passed over.
+        """
+        return self._call("ngrams", range, separator)
+
+    def text_analyze(self, analyzer: str = "LOG_ANALYZER", analyzer_options: str | None = None) -> Expression:
+        """The terms of a text. LOG_ANALYZER splits at punctuation and spaces, PATTERN_ANALYZER takes what a
+        pattern matches (words of two letters or more), both in small letters; NO_OP_ANALYZER gives the text
+        as it is. Options are JSON: delimiters, patterns, token_filters.
+        """
+        return self._call("text_analyze", analyzer, *(() if analyzer_options is None else (analyzer_options,)))
+
+    def farm_fingerprint(self) -> Expression:
+        """FarmHash's Fingerprint64 of a text's bytes, as a signed number. It never changes."""
+        return self._call("farm_fingerprint")
+
+    def hash_bucketize(self, hash_bucket_size: int) -> Expression:
+        """The bucket of a text, from 0: its fingerprint, taken as unsigned, modulo the number of buckets; with
+        0 buckets the fingerprint itself.
+        """
+        return self._call("hash_bucketize", hash_bucket_size)
+
+    def bucketize(
+        self, array_split_points: Sequence[Any], exclude_boundaries: bool = False, output_format: str = "bucket_names"
+    ) -> Expression:
+        """The name of x's bucket, 'bin_1' before the first of ascending points; a bucket holds its lower
+        point. The first and the last point can be left out; the name can be the bucket's range instead.
+        """
+        return self._call("bucketize", array_split_points, exclude_boundaries, output_format)
+
     def standardize(self, mean: float, deviation: float) -> Expression:
         """(x - mean) / deviation; a deviation of 0 counts as 1."""
         return self._call("standardize", mean, deviation)
@@ -745,6 +782,12 @@ class Expression(Expr):
     def scale_min_max(self, min: float, max: float) -> Expression:
         """(x - min) / (max - min), held between 0 and 1; where max = min the divisor is 1."""
         return self._call("scale_min_max", min, max)
+
+    def normalizer(self, p: float = 2.0) -> Expression:
+        """The numbers of an array divided by their p-norm: p is 0 (how many are not 0), at least 1, or
+        infinity (the greatest absolute value). NULL items stay and do not count; zeros alone stay zeros.
+        """
+        return self._call("normalizer", p)
 
     def lookup_index(self, vocabulary: Sequence[Any]) -> Expression:
         """The place of x in the vocabulary, from 1; 0 for NULL and what is not in it."""
@@ -756,11 +799,28 @@ class Expression(Expr):
         """
         return self._call("one_hot", vocabulary, *(() if dropped is None else (dropped,)))
 
-    def bucketize(self, points: Sequence[Any], exclude_boundaries: bool = False) -> Expression:
-        """The name of x's bucket, 'bin_1' before the first of ascending points; a bucket holds its lower
-        point. The first and the last point can be left out.
+    def multi_hot(self, vocabulary: Sequence[Any]) -> Expression:
+        """The places of an array's items in the vocabulary, each once and with 1.0, in the order of the items;
+        0 for NULL and what is not in it.
         """
-        return self._call("bucketize", points, exclude_boundaries)
+        return self._call("multi_hot", vocabulary)
+
+    def term_counts(self, vocabulary: Sequence[Any]) -> Expression:
+        """How often an array holds each entry of the vocabulary: pairs of place and count, in the order of the
+        places; under 0 what is NULL or not in it.
+        """
+        return self._call("term_counts", vocabulary)
+
+    def term_weights(self, vocabulary: Sequence[Any], weights: Sequence[Any]) -> Expression:
+        """The share that each entry of the vocabulary has of an array's items, times its weight: pairs of
+        place and product, in the order of the places; under 0, with the first weight, what is NULL or not
+        in it.
+        """
+        return self._call("term_weights", vocabulary, weights)
+
+    def placed(self) -> Expression:
+        """The items of an array of numbers with their places, from 0, as (index, value) pairs, without NULL."""
+        return self._call("placed")
 
     def safe_add(self, y: Any) -> Expression:
         """As add, but NULL where that raises."""
@@ -1024,9 +1084,13 @@ class Expression(Expr):
         """x / the greatest absolute value; not held between bounds. A column of zeros stays 0."""
         return self._call("max_abs_scaler")
 
-    def robust_scaler(self) -> Expression:
-        """(x - median) / (75th - 25th percentile), by nearest rank; where they are equal the divisor is 1."""
-        return self._call("robust_scaler")
+    def robust_scaler(
+        self, quantile_range: Sequence[Any] = (25, 75), with_median: bool = True, with_quantile_range: bool = True
+    ) -> Expression:
+        """(x - median) / (75th - 25th percentile), by nearest rank; where they are equal the divisor is 1. The
+        percentiles can be others, and each of the two steps left out.
+        """
+        return self._call("robust_scaler", quantile_range, with_median, with_quantile_range)
 
     def imputer(self, strategy: str) -> Expression:
         """x, and in place of NULL the mean, the median (nearest rank) or the most frequent value of the
@@ -1034,9 +1098,9 @@ class Expression(Expr):
         """
         return self._call("imputer", strategy)
 
-    def quantile_bucketize(self, buckets: int) -> Expression:
+    def quantile_bucketize(self, num_buckets: int, output_format: str = "bucket_names") -> Expression:
         """The name of x's bucket, of so many that hold about equally many training rows (by nearest rank)."""
-        return self._call("quantile_bucketize", buckets)
+        return self._call("quantile_bucketize", num_buckets, output_format)
 
     def label_encoder(self, top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
         """The place of x, from 1, in the alphabetical list of its most frequent values; 0 for NULL and others."""
@@ -1045,6 +1109,24 @@ class Expression(Expr):
     def one_hot_encoder(self, drop: str = "none", top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
         """label_encoder's index and 1.0, as an array of one pair; drop='most_frequent' gives that one 0.0."""
         return self._call("one_hot_encoder", drop, top_k, frequency_threshold)
+
+    def multi_hot_encoder(self, top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
+        """The places of an array's items in the alphabetical list of the items that most rows hold, as pairs
+        of index (from 1; 0 for NULL and others) and 1.0, each index once.
+        """
+        return self._call("multi_hot_encoder", top_k, frequency_threshold)
+
+    def bag_of_words(self, top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
+        """How often a document holds each term that most documents hold: pairs of the term's place in their
+        alphabetical list (from 1; 0 for NULL and others) and count, in the order of the places.
+        """
+        return self._call("bag_of_words", top_k, frequency_threshold)
+
+    def tf_idf(self, top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
+        """bag_of_words' places, each with the term's share of the document times ln(1 + documents / (1 +
+        documents that hold it)); for index 0 the mean of those logarithms.
+        """
+        return self._call("tf_idf", top_k, frequency_threshold)
 
     def fill_null(self, value: Any) -> Expression:
         """x, or the value where x is NULL."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from penstock.core.operation import LearnedOperation, Operation
 from penstock.errors import SqlError
 from penstock.operations.construct import call
 from penstock.operations.fluent import Expression, lit
@@ -31,9 +32,7 @@ def function(name: str, arguments: Sequence[exp.Expr], read: Read) -> Expression
     if name in _FUNCTIONS:
         operation = OPERATIONS[_FUNCTIONS[name]]
         names = [parameter.name for parameter in operation.parameters]
-        parts = {place for place, name in enumerate(names) if name == "part"}
-        ordered = _by_name(name, names, arguments)
-        values = [_date_part(item) if place in parts else read(item) for place, item in enumerate(ordered)]
+        values = read_arguments(operation, arguments, read)
         if "format" in names:
             values[:2] = values[1::-1]  # BigQuery has the format first
         return call(Expression, operation.name, *values)
@@ -50,17 +49,33 @@ def function(name: str, arguments: Sequence[exp.Expr], read: Read) -> Expression
     raise SqlError(f"there is no function {name}{near(name, known)}")
 
 
-def _by_name(function: str, names: Sequence[str], arguments: Sequence[exp.Expr]) -> Sequence[exp.Expr]:
-    """Put arguments that are given by name (`max_distance => 2`) at their places."""
-    ordered: list[exp.Expr] = []
-    for place, item in enumerate(arguments):
-        if isinstance(item, exp.Kwarg):
-            wanted = names[place] if place < len(names) else ""
-            if item.this.name.lower() != wanted:
-                raise SqlError(f"{function} has no {item.this.name} at that place{near(item.this.name, names)}")
-            item = item.expression
-        ordered.append(item)
-    return ordered
+def read_arguments(
+    operation: Operation | LearnedOperation, arguments: Sequence[exp.Expr], read: Read
+) -> list[Expression]:
+    """Read the arguments of a call, first those by position, then `name => value`, as the operation's parameters."""
+    function = operation.bigquery
+    by_position = [item for item in arguments if not isinstance(item, exp.Kwarg)]
+    named = {item.this.name.lower(): item.expression for item in arguments if isinstance(item, exp.Kwarg)}
+    if any(isinstance(item, exp.Kwarg) for item in arguments[: len(by_position)]):
+        raise SqlError(f"{function}: arguments by position stand before those by name")
+    if len(by_position) + len(named) < len(arguments):
+        raise SqlError(f"{function} is given an argument twice")
+    parameters = operation.parameters
+    places = [min(place, len(parameters) - 1) for place in range(len(by_position))]
+    values = [
+        _date_part(item) if parameters[place].name == "part" else read(item)
+        for item, place in zip(by_position, places, strict=True)
+    ]
+    for parameter in parameters[len(values) :] if named else ():
+        given = named.pop(parameter.name, None)
+        if given is None and parameter.default is ...:
+            raise SqlError(f"{function} needs {parameter.name}")
+        values.append(lit(parameter.default) if given is None else read(given))
+    if named:
+        known = [parameter.name for parameter in parameters if not parameter.repeated]
+        name = next(iter(named))
+        raise SqlError(f"{function} has no argument {name}{near(name, known)}; it has {', '.join(known)}")
+    return values
 
 
 def _date_part(node: exp.Expr) -> Expression:

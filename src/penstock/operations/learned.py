@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from penstock.core.expression import Expr, literal
 from penstock.core.operation import LearnedOperation, Parameter, Statistic
+from penstock.core.schema import SCALAR_TYPES, element_type
 from penstock.errors import ExpressionError
+from penstock.operations.buckets import FORMATS
+from penstock.operations.vocabularies import HOT, pairs
 
 _X = Parameter(name="x", types=("float64",))
 _CATEGORY = Parameter(name="x", types=("scalar",))
@@ -15,7 +19,7 @@ _TOP_K = Parameter(name="top_k", types=("int64",), default=32000, constant=True)
 _THRESHOLD = Parameter(name="frequency_threshold", types=("int64",), default=5, constant=True)
 _STRATEGIES = ("mean", "median", "most_frequent")
 _DROPS = ("none", "most_frequent")
-_HOT = "array<struct<index int64, value float64>>"
+_DOCUMENT = Parameter(name="tokenized_document", types=("array<string>",))
 
 
 def _constant(arguments: Sequence[Expr], place: int, default: Any = None) -> Any:
@@ -52,7 +56,7 @@ def _imputer_statistics(arguments: Sequence[Expr]) -> tuple[Statistic, ...]:
 
 def _impute(arguments: Sequence[Expr], found: dict[str, Any]) -> Expr:
     value = found["value"]
-    value = (value[0] if value else None) if isinstance(value, list | tuple) else value
+    value = next(iter(value), None) if isinstance(value, dict) else value
     number = isinstance(value, int | float) or _constant(arguments, 1) != "most_frequent"
     return _call("coalesce", arguments[0], _float(value) if number else value, type="float64" if number else None)
 
@@ -70,17 +74,70 @@ def _one_hot(arguments: Sequence[Expr], found: dict[str, Any]) -> Expr:
     return _call("one_hot", arguments[0], *constants)
 
 
+def _array_vocabulary(arguments: Sequence[Expr], found: dict[str, Any], op: str = "multi_hot") -> Expr:
+    return _call(op, arguments[0], tuple(sorted(found["entries"])))
+
+
+def _hot_items(types: Sequence[Any]) -> str:
+    """Return the type of the pairs; raises `ExpressionError` for an array whose items are no categories."""
+    if element_type(types[0]) not in (SCALAR_TYPES.keys() - {"float64"} | {"null"}):
+        raise ExpressionError(f"multi_hot_encoder takes an array of strings or the like, but it was given {types[0]}")
+    return HOT
+
+
+def _tf_idf_statistics(arguments: Sequence[Expr]) -> tuple[Statistic, ...]:
+    return (*_vocabulary(arguments, 1), *_aggregates(arguments[0], documents="count({x})"))
+
+
+def _tf_idf(arguments: Sequence[Expr], found: dict[str, Any]) -> Expr:
+    """Weigh each term by ln(1 + documents / (1 + documents that hold it)); an unknown term weighs as the mean term."""
+    entries = sorted(found["entries"].items())
+    weights = [math.log(1 + found["documents"] / (1 + frequency)) for _, frequency in entries]
+    unknown = math.fsum(weights) / len(weights) if weights else 0.0
+    terms = tuple(entry for entry, _ in entries)
+    return Expr("term_weights", (arguments[0], literal(terms), literal((unknown, *weights), as_type="array<float64>")))
+
+
+def _quantile_range(arguments: Sequence[Expr]) -> tuple[int, int]:
+    low, high = _constant(arguments, 1, (25, 75))
+    return low, high
+
+
+def _checked_range(given: tuple[int, ...]) -> None:
+    if len(given) != 2 or not 0 < given[0] < given[1] < 100:
+        raise ValueError("it is two percentages, 0 < low < high < 100")
+
+
+def _robust_statistics(arguments: Sequence[Expr]) -> tuple[Statistic, ...]:
+    low, high = _quantile_range(arguments)
+    return _aggregates(arguments[0], quantiles=f"quantile_disc({{x}}, [{low / 100!r}, 0.5, {high / 100!r}])")
+
+
+def _robust(arguments: Sequence[Expr], found: dict[str, Any]) -> Expr:
+    """Freeze; without the median nothing is subtracted, without the quantile range nothing is divided by."""
+    if not found["quantiles"]:
+        return _scale(arguments[0], None, None)
+    low, median, high = found["quantiles"]
+    center = median if _constant(arguments, 2, True) else 0.0
+    return _scale(arguments[0], center, high - low if _constant(arguments, 3, True) else 1.0)
+
+
+def _checked_count(buckets: int) -> None:
+    if buckets < 1:
+        raise ValueError("there is at least one bucket")
+
+
 def _quantiles(arguments: Sequence[Expr]) -> tuple[Statistic, ...]:
     buckets = _constant(arguments, 1)
-    if buckets < 1:
-        raise ExpressionError(f"quantile_bucketize needs at least one bucket, not {buckets}")
     ranks = ", ".join(repr(place / buckets) for place in range(1, buckets))
     return _aggregates(arguments[0], points=f"quantile_disc({{x}}, [{ranks}]::DOUBLE[])")
 
 
 def _quantile_buckets(arguments: Sequence[Expr], found: dict[str, Any]) -> Expr:
-    points = tuple(sorted({float(point) for point in found["points"] or ()}))
-    return _call("bucketize", arguments[0], points, type="array<float64>")
+    points = tuple(sorted({float(point) for point in found["points"] or () if math.isfinite(point)}))
+    form = _constant(arguments, 2, FORMATS[0])
+    named = () if form == FORMATS[0] else (literal(False), literal(form))
+    return Expr("bucketize", (arguments[0], literal(points, as_type="array<float64>"), *named))
 
 
 _NUMBERS = (None, -3.0, 1.0, 2.0, 3.0, 4.0, 5.0)
@@ -131,18 +188,23 @@ OPERATIONS = (
     ),
     LearnedOperation(
         name="robust_scaler",
-        meaning="(x - median) / (75th - 25th percentile), by nearest rank; where they are equal the divisor is 1.",
-        parameters=(_X,),
+        meaning="(x - median) / (75th - 25th percentile), by nearest rank; where they are equal the divisor is 1. The "
+        "percentiles can be others, and each of the two steps left out.",
+        parameters=(_X,
+            Parameter(name="quantile_range", types=("array<int64>",), default=(25, 75), constant=True,
+                prepare=_checked_range),
+            Parameter(name="with_median", types=("bool",), default=True, constant=True),
+            Parameter(name="with_quantile_range", types=("bool",), default=True, constant=True)),
         result="float64",
-        statistics=lambda a: _aggregates(a[0], quartiles="quantile_disc({x}, [0.25, 0.5, 0.75])"),
-        freeze=lambda a, found: _scale(
-            a[0],
-            *(found["quartiles"][1], found["quartiles"][2] - found["quartiles"][0]) if found["quartiles"] else (None,
-                None),
-        ),
+        statistics=_robust_statistics,
+        freeze=_robust,
         bigquery="ML.ROBUST_SCALER",
         examples=(
             (_NUMBERS, (), (None, -5 / 3, -1 / 3, 0.0, 1 / 3, 2 / 3, 1.0)),
+            (_NUMBERS, ((10, 90),), (None, *(number / 8 for number in (-5.0, -1.0, 0.0, 1.0, 2.0, 3.0)))),
+            (_NUMBERS, ((25, 75), False), (None, -1.0, 1 / 3, 2 / 3, 1.0, 4 / 3, 5 / 3)),
+            (_NUMBERS, ((25, 75), True, False), (None, -5.0, -1.0, 0.0, 1.0, 2.0, 3.0)),
+            (_NUMBERS, ((25, 75), False, False), _NUMBERS),
             ((7.0, 7.0), (), (0.0, 0.0)),
         ),
     ),
@@ -166,13 +228,18 @@ OPERATIONS = (
     LearnedOperation(
         name="quantile_bucketize",
         meaning="The name of x's bucket, of so many that hold about equally many training rows (by nearest rank).",
-        parameters=(_X, Parameter(name="buckets", types=("int64",), constant=True)),
+        parameters=(_X, Parameter(name="num_buckets", types=("int64",), constant=True, prepare=_checked_count),
+            Parameter(name="output_format", types=("string",), default=FORMATS[0], constant=True, choices=FORMATS)),
         result="string",
         statistics=_quantiles,
         freeze=_quantile_buckets,
         bigquery="ML.QUANTILE_BUCKETIZE",
         examples=(
             ((1.0, 2.0, 3.0, 4.0, 5.0), (3,), ("bin_1", "bin_2", "bin_2", "bin_3", "bin_3")),
+            ((1.0, 2.0, 3.0, 4.0, 5.0), (3, "bucket_ranges"),
+                ("(-inf, 2)", "[2, 4)", "[2, 4)", "[4, +inf)", "[4, +inf)")),
+            ((1.0, 2.0, 4.0, 5.0), (2, "bucket_ranges_json"), ('{"start": "-Infinity", "end": "2"}',
+                *['{"start": "2", "end": "Infinity"}'] * 3)),
             ((7.0, 7.0, None), (2,), ("bin_2", "bin_2", None)),
             ((-7.0,), (1,), ("bin_1",)),
         ),
@@ -196,7 +263,7 @@ OPERATIONS = (
         meaning="label_encoder's index and 1.0, as an array of one pair; drop='most_frequent' gives that one 0.0.",
         parameters=(_CATEGORY, Parameter(name="drop", types=("string",), default="none", constant=True,
             choices=_DROPS), _TOP_K, _THRESHOLD),
-        result=_HOT,
+        result=HOT,
         statistics=lambda a: _vocabulary(a, 2),
         freeze=_one_hot,
         bigquery="ML.ONE_HOT_ENCODER",
@@ -205,6 +272,60 @@ OPERATIONS = (
             1), tuple([{"index": index, "value": 1.0}] for index in (1, 2, 2, 0, 0))),
             (("a", "b", "b", None), ("most_frequent", 9, 1), tuple([{"index": index, "value": value}] for index,
             value in ((1, 1.0), (2, 0.0), (2, 0.0), (0, 1.0)))),
+        ),
+    ),
+    LearnedOperation(
+        name="multi_hot_encoder",
+        meaning="The places of an array's items in the alphabetical list of the items that most rows hold, as pairs of "
+        "index (from 1; 0 for NULL and others) and 1.0, each index once.",
+        parameters=(Parameter(name="array_expression", types=("array",)), _TOP_K, _THRESHOLD),
+        result=_hot_items,
+        statistics=lambda a: _vocabulary(a, 1),
+        freeze=_array_vocabulary,
+        bigquery="ML.MULTI_HOT_ENCODER",
+        examples=(
+            ((["a", "b", "b", "c", None], ["c", "c", "d", "d", None], None), (3, 1),
+                (pairs((1, 1.0), (2, 1.0), (3, 1.0), (0, 1.0)), pairs((3, 1.0), (0, 1.0)), None)),
+            (([7, 8], [8, 8, 9], []), (9, 2), (pairs((0, 1.0), (1, 1.0)), pairs((1, 1.0), (0, 1.0)), [])),
+        ),
+    ),
+    LearnedOperation(
+        name="bag_of_words",
+        meaning="How often a document holds each term that most documents hold: pairs of the term's place in their "
+        "alphabetical list (from 1; 0 for NULL and others) and count, in the order of the places.",
+        parameters=(_DOCUMENT, _TOP_K, _THRESHOLD),
+        result=HOT,
+        statistics=lambda a: _vocabulary(a, 1),
+        freeze=lambda a, found: _array_vocabulary(a, found, "term_counts"),
+        bigquery="ML.BAG_OF_WORDS",
+        examples=(
+            ((["a", "b", "b", "c"], ["a", "c"]), (32, 1),
+                (pairs((1, 1.0), (2, 2.0), (3, 1.0)), pairs((1, 1.0), (3, 1.0)))),
+            ((["a", *"bbb", *"cccc", "d", "d"], ["a", "c", None], None), (4, 2),
+                (pairs((0, 5.0), (1, 1.0), (2, 4.0)), pairs((0, 1.0), (1, 1.0), (2, 1.0)), None)),
+            (([*"abbc"], [*"acc"]), (2, 1), (pairs((0, 2.0), (1, 1.0), (2, 1.0)), pairs((1, 1.0), (2, 2.0)))),
+            (([*"abbcddd"], [*"accddd"]), (2, 2), (pairs((0, 5.0), (1, 1.0), (2, 1.0)),
+                pairs((0, 3.0), (1, 1.0), (2, 2.0)))),
+        ),
+    ),
+    LearnedOperation(
+        name="tf_idf",
+        meaning="bag_of_words' places, each with the term's share of the document times ln(1 + documents / (1 + "
+        "documents that hold it)); for index 0 the mean of those logarithms.",
+        parameters=(_DOCUMENT, _TOP_K, _THRESHOLD),
+        result=HOT,
+        statistics=_tf_idf_statistics,
+        freeze=_tf_idf,
+        bigquery="ML.TF_IDF",
+        examples=(
+            ((["I", "like", "pie", "pie", "pie", None], ["yum", "yum", "pie", None], ["I", "yum", "pie", None],
+                ["you", "like", "pie", None]), (3, 1), (
+                pairs((0, 0.12679902142647365), (1, 0.1412163100645339), (2, 0.1412163100645339),
+                    (3, 0.29389333245105953)),
+                pairs((0, 0.5705955964191315), (3, 0.14694666622552977)),
+                pairs((0, 0.380397064279421), (1, 0.21182446509680086), (3, 0.14694666622552977)),
+                pairs((0, 0.380397064279421), (2, 0.21182446509680086), (3, 0.14694666622552977)))),
+            ((["a"], [], None), (), (pairs((0, 0.0)), [], None)),
         ),
     ),
 )  # fmt: skip

@@ -28,6 +28,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def let(name: str, value: str, body: str) -> str:
+    """Return DuckDB text of `body` with a text computed once and called `name` (quoted; it hides a column) in it."""
+    return f"list_transform([{value}], lambda {name}: {body})[1]"
+
+
 def sql_type(type: str) -> str:
     """Return DuckDB's name of one of our types."""
     if type.startswith("array<"):

@@ -17,8 +17,8 @@ from penstock.errors import DeclarationError, ExpressionError, SqlError
 from penstock.operations import readings
 from penstock.operations.construct import call
 from penstock.operations.fluent import Expression, lit
-from penstock.operations.functions import LEARNED_FUNCTIONS, function, near
-from penstock.operations.table import OPERATIONS
+from penstock.operations.functions import LEARNED_FUNCTIONS, function, near, read_arguments
+from penstock.operations.table import LEARNED, OPERATIONS
 from penstock.operations.text import EXTRACTED, OUR_NAMESPACE
 
 _ORDINARY = {"CEIL", "CHR", "FLOOR", "INITCAP", "JSON_ARRAY", "JSON_OBJECT", "MAKE_INTERVAL", "NORMALIZE", "SUBSTRING"}
@@ -234,7 +234,7 @@ def _cast(node: exp.Cast) -> Expression:
         value = reader(inner.this) if reader else None
         if value is not None:
             return literal(value, cls=Expression)
-        if target == "float64" and inner.this in ("inf", "-inf", "nan"):
+        if target == "float64" and inner.this.lower() in ("inf", "+inf", "-inf", "nan"):
             return lit(float(inner.this))
     return _call("cast", from_ast(inner), target)
 
@@ -306,7 +306,8 @@ def _window(node: exp.Window) -> Expression:
             function = _tree(function.sql("bigquery")).this
         full = f"{inner.this.name}.{function.name}".upper()
         if full in LEARNED_FUNCTIONS:
-            return _call(LEARNED_FUNCTIONS[full], *_read(function.expressions))
+            operation = LEARNED[LEARNED_FUNCTIONS[full]]
+            return _call(operation.name, *read_arguments(operation, function.expressions, from_ast))
         raise SqlError(f"{full} takes no OVER (){near(full, LEARNED_FUNCTIONS)}")
     raise SqlError(f"{node.sql('bigquery')}: a window reads other rows; only ML.* functions with an empty OVER () can")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.core.expression import Expr
+from penstock.core.expression import Expr, type_of_value
 from penstock.core.operation import LearnedOperation, Operation, Parameter
 from penstock.core.schema import SCALAR_TYPES, Schema, element_type
 from penstock.errors import ExpressionError, UnknownNameError
@@ -57,16 +57,8 @@ def completed(expr: Expr) -> tuple[Any, ...]:
     rest = [parameter.default for parameter in operation.parameters[len(expr.args) :]]
     return (
         *expr.args,
-        *(
-            Expr("literal", (value, _type_of_default(value)))
-            for value in rest
-            if value is not None and value is not ...
-        ),
+        *(Expr("literal", (value, type_of_value(value))) for value in rest if value is not None and value is not ...),
     )
-
-
-def _type_of_default(value: Any) -> str:
-    return {bool: "bool", int: "int64", str: "string"}[type(value)]
 
 
 def operation_of(expr: Expr) -> Operation | LearnedOperation:

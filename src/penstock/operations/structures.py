@@ -1,15 +1,13 @@
-"""Structs and arrays: making them, reaching into them, crossing their fields."""
+"""Structs and arrays: making them, reaching into them."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from penstock.core.operation import Operation, Parameter, Raises, golden
 from penstock.core.schema import element_type, struct_fields
 from penstock.errors import ExpressionError, UnknownNameError
-from penstock.operations.conversion import conversion
 from penstock.operations.literals import fails, quoted
 
 _STRUCT = Parameter(name="x", types=("struct",))
@@ -45,43 +43,6 @@ def _field_type(types: Sequence[Any]) -> str:
     return members[types[1]]
 
 
-def _crosses(type: str, degree: int) -> list[tuple[tuple[str, str], ...]]:
-    """Return the combinations of 2 to `degree` fields, in BigQuery's order: small ones first."""
-    members = struct_fields(type)
-    return [cross for size in range(2, degree + 1) for cross in itertools.combinations(members, size)]
-
-
-def _cross_name(cross: tuple[tuple[str, str], ...]) -> str:
-    return "_".join(name for name, _ in cross)
-
-
-def _cross_type(types: Sequence[Any]) -> str:
-    for _, member in struct_fields(types[0]):
-        conversion(member, "string")
-    return f"struct<{', '.join(f'{_cross_name(cross)} string' for cross in _crosses(*types))}>"
-
-
-def _cross_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
-    def text(name: str, type: str) -> str:
-        return conversion(type, "string").sql.format(f"struct_extract({arguments[0]}, '{name}')")
-
-    crosses = _crosses(types[0], arguments[1])
-    joined = (" || '_' || ".join(text(*member) for member in cross) for cross in crosses)
-    values = (f"{quoted(_cross_name(cross))} := {value}" for cross, value in zip(crosses, joined, strict=True))
-    return f"CASE WHEN {arguments[0]} IS NOT NULL THEN struct_pack({', '.join(values)}) END"
-
-
-def _cross_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
-    def value(cross: tuple[tuple[str, str], ...]) -> str:
-        sources = [(f"{arguments[0]}[{name!r}]", type) for name, type in cross]
-        texts = [conversion(type, "string").row.format(source) for source, type in sources]
-        missing = " or ".join(f"{source} is None" for source, _ in sources)
-        joined = " + '_' + ".join(texts)
-        return f"{_cross_name(cross)!r}: None if {missing} else {joined}"
-
-    return "{" + ", ".join(value(cross) for cross in _crosses(types[0], arguments[1])) + "}"
-
-
 _PAIR = "struct<a string, b string>"
 
 OPERATIONS = (
@@ -114,21 +75,6 @@ OPERATIONS = (
         examples=golden(
             ({"a": "x", "b": ""}, "a", "x"), ({"a": None, "b": ""}, "a", None), (None, "a", None),
             types=f"{_PAIR}; string",
-        ),
-    ),
-    Operation(
-        name="feature_cross",
-        meaning="A struct of the combinations of 2 to `degree` fields: f1_f2 joins their texts by '_', NULL if one is.",
-        parameters=(_STRUCT, Parameter(name="degree", types=("int64",), default=2, constant=True)),
-        result=_cross_type,
-        sql=_cross_sql,
-        row=_cross_row,
-        names={},
-        bigquery="ML.FEATURE_CROSS",
-        examples=golden(
-            ({"a": "x", "b": "y"}, 2, {"a_b": "x_y"}), ({"a": None, "b": "y"}, 2, {"a_b": None}), (None, 2, None),
-            ({"a": "", "b": ""}, 2, {"a_b": "_"}),
-            types=f"{_PAIR}; int64",
         ),
     ),
     Operation(

@@ -6,12 +6,16 @@ from penstock.core.operation import LearnedOperation, Operation
 from penstock.operations import (
     arithmetic,
     bits,
+    buckets,
     characters,
     comparison,
     conditional,
     conversion,
+    crosses,
     dates,
+    documents,
     encodings,
+    fingerprints,
     formats,
     geography,
     learned,
@@ -24,6 +28,7 @@ from penstock.operations import (
     structures,
     trigonometry,
     vectors,
+    vocabularies,
     zones,
 )
 from penstock.operations.safe import safe_forms
@@ -48,7 +53,12 @@ FAMILIES = (
     scanning,
     structures,
     geography,
+    crosses,
+    documents,
+    fingerprints,
+    buckets,
     scaling,
+    vocabularies,
 )
 
 _PLAIN = [operation for family in FAMILIES for operation in family.OPERATIONS]

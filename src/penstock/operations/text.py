@@ -151,6 +151,12 @@ def _from_hex(prefix: str) -> Callable[..., str]:
     return lambda x: f"{prefix}FROM_HEX({f'({_text(x)})' if x.op == 'literal' else _text(x)})"
 
 
+def _analyzed(x: Expr, *options: Expr) -> str:
+    """Write TEXT_ANALYZE, whose options BigQuery takes by name only."""
+    named = zip(("analyzer", "analyzer_options"), options, strict=False)
+    return f"TEXT_ANALYZE({', '.join([_text(x), *(f'{name} => {_text(value)}' for name, value in named)])})"
+
+
 _SPECIAL: dict[str, Callable[..., str]] = {
     "edit_distance": _edit_distance(""),
     "safe_edit_distance": _edit_distance("SAFE."),
@@ -166,6 +172,7 @@ _SPECIAL: dict[str, Callable[..., str]] = {
     "field": _field,
     "offset": _indexed("OFFSET"),
     "safe_offset": _indexed("SAFE_OFFSET"),
+    "text_analyze": _analyzed,
     "date_add": _moved("DATE_ADD"),
     "timestamp_add": _moved("TIMESTAMP_ADD"),
     "safe_date_add": _moved("SAFE.DATE_ADD"),

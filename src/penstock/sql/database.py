@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from penstock.core.artifact import Source
 from penstock.operations import sql_literal
-from penstock.tables import cache_folder, clear_errors, normalize
+from penstock.tables import cache_folder, clear_errors, normalize, with_natives
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def locked_database(files: Iterable[Source]) -> Iterator[duckdb.DuckDBPyConnecti
     paths = ", ".join(sql_literal(path, "string") for path in uris)  # DuckDB looks at a name before and after globbing
     spill = str(cache_folder() / f"spill-{uuid.uuid4().hex}")  # made only when memory runs out, removed at the end
     with duckdb.connect(config={"python_enable_replacements": False, "temp_directory": spill}) as database:
-        database.execute("SET TimeZone = 'UTC'")
+        with_natives(database).execute("SET TimeZone = 'UTC'")
         database.execute(f"SET allowed_paths = [{paths}]")
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")

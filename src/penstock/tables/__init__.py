@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyarrow import Table
 
-from penstock.tables.connection import cache_folder, clear_errors, connection
+from penstock.tables.connection import cache_folder, clear_errors, connection, with_natives
 from penstock.tables.differences import table_difference
 from penstock.tables.query import bound, query
 from penstock.tables.rows import ArrowStream, TableLike, to_arrow
@@ -33,4 +33,5 @@ __all__ = [
     "source_schema",
     "table_difference",
     "to_arrow",
+    "with_natives",
 ]

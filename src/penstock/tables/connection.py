@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from penstock.errors import DataError, PenstockError, SqlError, StorageError
+from penstock.operations import NATIVES, sql_type
 
 
 class _OfThread(threading.local):
@@ -81,6 +83,14 @@ def _open(threads: int) -> duckdb.DuckDBPyConnection:
         }
     )
     database.execute("SET GLOBAL TimeZone = 'UTC'")
+    return with_natives(database)
+
+
+def with_natives(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Register the functions that our texts call and DuckDB lacks; return the database."""
+    for native in NATIVES:
+        types: list[Any] = [sql_type(type) for type in native.parameters]
+        database.create_function(native.name, native.function, types, sql_type(native.result))
     return database
 
 

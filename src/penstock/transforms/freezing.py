@@ -67,10 +67,17 @@ def _find(facts: Iterable[Fact], rows: pa.Table | Source, schema: Schema) -> dic
         raise DataError("there are no rows to learn from; check the query or the pattern that gave them")
     aggregated = {columns[of] for of, aggregate, _ in wanted if aggregate}
     values = pa.table({name: _ordered(values[name], name in aggregated) for name in values.column_names})
-    selected = ", ".join(f"{_sql_of(fact, columns[fact[0]])} AS f{position}" for position, fact in enumerate(wanted))
+    arrays = {column for column in values.column_names if pa.types.is_list(values[column].type)}
+    texts = [_sql_of(fact, columns[fact[0]], is_array=columns[fact[0]] in arrays) for fact in wanted]
+    selected = ", ".join(f"{text} AS f{position}" for position, text in enumerate(texts))
     with bound({"found": values}, threads=1) as cursor, clear_errors("cannot learn from the rows"):
         answer = normalize(cursor.sql(f"SELECT {selected}").to_arrow_table()).to_pylist()[0]
-    return dict(zip(wanted, answer.values(), strict=True))
+    return {fact: _found(fact, value) for fact, value in zip(wanted, answer.values(), strict=True)}
+
+
+def _found(fact: Fact, value: Any) -> Any:
+    """Return a vocabulary as a mapping from its entries to their frequencies, anything else as it is."""
+    return value if fact[2] is None else dict(zip(value["entries"], value["frequencies"], strict=True))
 
 
 def _values(columns: Mapping[Expr, str], rows: pa.Table | Source, schema: Schema) -> pa.Table:
@@ -84,16 +91,18 @@ def _values(columns: Mapping[Expr, str], rows: pa.Table | Source, schema: Schema
             raise blamed({repr(expr): expr for expr in columns}, rows, schema) or error from error
 
 
-def _sql_of(fact: Fact, column: str) -> str:
+def _sql_of(fact: Fact, column: str, *, is_array: bool) -> str:
     _, aggregate, vocabulary = fact
     if vocabulary is None:
         return f"(SELECT {aggregate.replace('{x}', column)} FROM found)"
     most, least = vocabulary
+    values = f"(SELECT unnest(list_distinct({column})) AS entry FROM found)" if is_array else "found"
     counted = (
-        f"SELECT {column} AS entry, count(*) AS frequency FROM found WHERE {column} IS NOT NULL GROUP BY entry "
-        f"HAVING frequency >= {least} ORDER BY frequency DESC, entry LIMIT {most}"
+        f"SELECT {'entry' if is_array else column} AS entry, count(*) AS frequency FROM {values} "
+        f"WHERE entry IS NOT NULL GROUP BY 1 HAVING frequency >= {least} ORDER BY frequency DESC, entry LIMIT {most}"
     )
-    return f"(SELECT coalesce(list(entry ORDER BY frequency DESC, entry), []) FROM ({counted}))"
+    lists = (f"coalesce(list({name} ORDER BY frequency DESC, entry), [])" for name in ("entry", "frequency"))
+    return "(SELECT struct_pack(entries := {}, frequencies := {}) FROM ({}))".format(*lists, counted)
 
 
 def _ordered(column: pa.ChunkedArray, aggregated: bool) -> pa.ChunkedArray:
@@ -102,7 +111,8 @@ def _ordered(column: pa.ChunkedArray, aggregated: bool) -> pa.ChunkedArray:
     Each column on its own, as no aggregate looks at two. Adding 0.0 makes -0.0 and 0.0, which sort as equal, one value.
     """
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        return column.take(pc.sort_indices(column)) if aggregated else column
+        sortable = aggregated and not pa.types.is_nested(column.type)
+        return column.take(pc.sort_indices(column)) if sortable else column
     present = column.drop_null().to_numpy()
     ordered = np.sort(present + 0.0 if pa.types.is_floating(column.type) else present)
     return pa.chunked_array([pa.array(ordered, column.type), pa.nulls(column.null_count, column.type)])

@@ -1,0 +1,30 @@
+"""Functions that DuckDB lacks: ours in Python, registered on every connection that runs our texts.
+
+So the SQL form calls the very function that the row form calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.operations.analyzers import terms
+from penstock.operations.fingerprints import fingerprint, hash_bucket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """A Python function by its name in DuckDB, with our types. It is not called where an argument is NULL."""
+
+    name: str
+    function: Callable[..., Any]
+    parameters: tuple[str, ...]
+    result: str
+
+
+NATIVES = (
+    Native(name="penstock_fingerprint", function=fingerprint, parameters=("bytes",), result="int64"),
+    Native(name="penstock_hash_bucket", function=hash_bucket, parameters=("bytes", "int64"), result="int64"),
+    Native(name="penstock_terms", function=terms, parameters=("string",) * 3, result="array<string>"),
+)
