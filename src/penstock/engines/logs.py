@@ -43,14 +43,21 @@ def captured(log: Path) -> Iterator[None]:
 
 def redirect(log: Path) -> None:
     """Point the descriptors 1 and 2, and Python's streams, to the end of `log`, for good."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = _opened(log)
     try:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
     finally:
         os.close(descriptor)
     renew_streams()
+
+
+def _opened(log: Path) -> int:
+    try:
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except FileNotFoundError:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
 
 def renew_streams() -> None:

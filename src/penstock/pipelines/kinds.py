@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import numbers
 import sys
 import types
@@ -207,7 +208,7 @@ def _alternatives(annotation: Any, names: dict[str, Any]) -> Iterator[_Note]:
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
         try:
-            yield from _of_syntax(ast.parse(annotation, mode="eval").body, names)
+            yield from _of_syntax(_parsed(annotation), names)
         except SyntaxError:
             yield _Note("")
         return
@@ -226,6 +227,11 @@ def _alternatives(annotation: Any, names: dict[str, Any]) -> Iterator[_Note]:
         yield _Note(_name(origin))
     else:
         yield _Note(_name(origin or annotation), tuple(tuple(_alternatives(each, names)) for each in arguments))
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(annotation: str) -> ast.expr:
+    return ast.parse(annotation, mode="eval").body
 
 
 def _of_syntax(node: ast.expr, names: dict[str, Any]) -> Iterator[_Note]:
@@ -272,7 +278,7 @@ def _lookup(node: ast.expr, names: dict[str, Any]) -> Any:
 def _resolve(annotation: Any, names: dict[str, Any]) -> Any:
     if isinstance(annotation, str):
         try:
-            return _lookup(ast.parse(annotation, mode="eval").body, names)
+            return _lookup(_parsed(annotation), names)
         except SyntaxError:
             return None
     return annotation

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TypeAlias
@@ -48,7 +48,8 @@ def in_step() -> bool:
 @contextmanager
 def logging_metrics(path: Path) -> Iterator[None]:
     """Let `log_metric` write to a file, made anew, while the block lasts; no file is made where nothing is logged."""
-    path.unlink(missing_ok=True)  # of an attempt that failed
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # of an attempt that failed
     sink, before = _Sink(path), os.environ.get(_VARIABLE)
     _active.append(sink)
     token = _own.set(sink)

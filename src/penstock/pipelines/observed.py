@@ -54,7 +54,7 @@ def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
     count: the store's, and those whose content is in the key already. "wrote:<path>" says what it wrote."""
     _hook()
     recording, found = _Recording(), dict[str, str]()
-    loaded = set(sys.modules)
+    loaded = list(sys.modules)
     with ExitStack() as stack:
         stack.enter_context(
             reading_environment(lambda name: recording.noted.setdefault(f"env:{name}", observe(f"env:{name}")))
@@ -66,8 +66,9 @@ def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
         finally:
             _recording.remove(recording)
     found |= _looked_at(recording, ignored)
-    for path in modules_with({*(sys.modules.keys() - loaded), *recording.modules}):
-        found[f"code:{path}"] = observe(f"code:{path}")
+    if recording.modules or list(sys.modules) != loaded:  # lists: a set of thousands of names costs more than the rest
+        for path in modules_with({*(sys.modules.keys() - set(loaded)), *recording.modules}):
+            found[f"code:{path}"] = observe(f"code:{path}")
     found |= recording.noted
 
 

@@ -52,7 +52,7 @@ def run_task(
         arguments = opened_arguments(task, store, by_kind)
         metrics = logging_metrics(metrics_file(task.log))
         with finding_secrets(task.context.secrets):
-            with observing(ignored=_ignored(task)) as observed, seeded(task.seed), metrics:
+            with metrics, observing(ignored=_ignored(task)) as observed, seeded(task.seed):
                 value = task.step.call(**arguments)
             outputs = _publish(task, value, DiscreetStore(store, task.step.name), codecs)
         observed |= used_codecs([*task.arguments.values(), *outputs.values()], store)
