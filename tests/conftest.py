@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +39,37 @@ def container_image(tmp_path_factory: pytest.TempPathFactory) -> str:
     except ContainerError as error:
         pytest.fail(f"the image of the tests cannot be built: {error}")
     return built.image.id
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a real PostgreSQL server that this session alone uses, on loopback, with an empty database."""
+    folders = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), os.environ["PATH"]]
+    programs = [shutil.which(name, path=os.pathsep.join(folders)) for name in ("initdb", "pg_ctl")]
+    if None in programs:
+        if "PENSTOCK_TEST_SERVERS" in os.environ:
+            pytest.fail("PostgreSQL is not here; `make servers` installs it")
+        pytest.skip("PostgreSQL is not here; `make servers` installs it")
+    initdb, pg_ctl = map(str, programs)
+    root = Path(tempfile.mkdtemp(prefix="penstock-postgres-"))
+    user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+    if user is not None:
+        shutil.chown(root, user)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+
+    def run(*command: str) -> None:
+        with (root.parent / f"{root.name}.log").open("ab") as log:
+            subprocess.run(command, check=True, user=user, cwd=root, stdout=log, stderr=log)
+
+    data = str(root / "data")
+    run(initdb, "-D", data, "-U", "penstock", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+    options = f"-p {port} -k {root} -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=UTC"
+    run(pg_ctl, "-D", data, "-w", "-o", options, "start")
+    try:
+        yield f"postgresql://penstock@127.0.0.1:{port}/postgres"
+    finally:
+        run(pg_ctl, "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(root)
+        (root.parent / f"{root.name}.log").unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import subprocess
@@ -10,13 +11,14 @@ import sys
 SERVERS = {
     "podman": ("podman", "runc", "netavark", "iptables"),  # runc: where cgroup versions are mixed; the rest: networks
     "redis-server": ("redis-server",),
+    "pg_ctl": ("postgresql",),
 }
 """Program -> the packages of Debian and Ubuntu that bring it, and what it needs on all the hosts that we know."""
 
 
 def missing() -> list[str]:
     """Return the programs that are not there. Docker does for podman."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    path = ":".join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", *glob.glob("/usr/lib/postgresql/*/bin")])
     there = {program for program in SERVERS if shutil.which(program, path=path)}
     if shutil.which("docker") and "podman" not in there and not _can_install():
         there.add("podman")
