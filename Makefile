@@ -1,6 +1,9 @@
 # The same commands on a laptop and in CI. `make setup` needs only Python 3.11 and pip.
 PYTHON ?= python3.11
 BIN := .venv/bin
+# The CPU build of PyTorch, which trains networks: the build on PyPI brings gigabytes of CUDA. It has no version there, so where
+# pip is not told of another index that has it, it is refused at once, and what needs it is skipped.
+TORCH := torch==2.13.0+cpu --hash=sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
 # A file's tests share a worker, and so what its fixtures made once. (Marks of --dist loadgroup are not heard: pytest-xdist 3.8
 # writes them where pytest 9.2 no longer looks, pytest-xdist issue 1386.)
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=15 --durations-min=1
@@ -13,10 +16,12 @@ help: ## List the commands
 
 setup: .venv/.installed ## Make .venv with all that demo, tests and checks need
 
-.venv/.installed: requirements-dev.lock pyproject.toml
+.venv/.installed: requirements-dev.lock requirements-deep.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-deep.lock || \
+	  echo "No CPU build of PyTorch is to be had here: the tests of networks will be skipped"
 	@touch $@
 
 demo: setup ## Raw table to served, verified model, on real flights (about two minutes)
@@ -45,6 +50,10 @@ lock: ## Solve the versions anew and write the lock file (hashes, no addresses)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	  --extra demo --extra triggers --group dev pyproject.toml -o requirements-dev.lock
+	echo "$(TORCH)" > requirements-deep.lock
+	printf '%s\n' filelock fsspec jinja2 networkx setuptools sympy typing-extensions | $(BIN)/uv pip compile --quiet --universal \
+	  --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url -c requirements-dev.lock - \
+	  >> requirements-deep.lock
 
 clean: ## Remove everything that the commands above made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/.penstock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ SMALL = {
     "kmeans": {"num_clusters": 3},
     "pca": {"num_principal_components": 2},
     "transform_only": {},
+    **{type: {"hidden_units": [8, 4], "max_iterations": 3} for type in models.LEARNERS if type.startswith("dnn")},
 }
 
 
@@ -67,11 +69,23 @@ def label_of(type: str) -> str | None:
     return {"regression": "delay", "classification": CLASSES.get(type, "band")}.get(task)
 
 
+def need(type: str) -> None:
+    """Skip a test of a network where PyTorch is not installed: `make setup` does, where pip finds a CPU build."""
+    if models.LEARNERS[type].library == "torch" and importlib.util.find_spec("torch") is None:
+        pytest.skip("the CPU build of PyTorch is not installed here: see make setup")
+
+
 def declared(type: str, **changes: object) -> Model:
     small = SMALL.get(type, {"max_iterations": 8})
     given = {"name": "flights", "type": type, "label": label_of(type), "features": FEATURES, "options": small}
     given |= changes
     return models.model(given.pop("name"), **given)
+
+
+@pytest.fixture(scope="session", name="need")
+def need_fixture():
+    """Skip a test of a learner whose library is not installed here."""
+    return need
 
 
 @pytest.fixture(scope="session")
@@ -85,10 +99,20 @@ def flights():
     return make_flights()
 
 
+class Graphs(dict):
+    """One graph for each learner, learned when a test first asks for it."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.rows = rows
+
+    def __missing__(self, type: str) -> models.ModelGraph:
+        need(type)
+        return self.setdefault(type, models.fit(declared(type), self.rows))
+
+
 @pytest.fixture(scope="session")
 def graphs(flights):
-    """One graph for each learner, learned once."""
-    return {type: models.fit(declared(type), flights) for type in models.LEARNERS}
+    return Graphs(flights)
 
 
 @pytest.fixture(params=[type for type, learner in models.LEARNERS.items() if learner.method is not None])

@@ -20,7 +20,8 @@ from penstock.operations import LEARNED as LEARNED_OPERATIONS, col
 
 
 @pytest.mark.parametrize("type", models.LEARNERS)
-def test_the_same_rows_give_the_same_bytes(type, flights, declare):
+def test_the_same_rows_give_the_same_bytes(type, flights, declare, need):
+    need(type)
     one, other = (models.to_files(models.fit(declare(type), flights)) for _ in range(2))
     assert one == other
 
@@ -177,22 +178,23 @@ def test_class_weights_of_a_label_that_is_not_there_are_an_error(flights, declar
         models.fit(declare("logistic_reg", options={"class_weights": {"maybe": 2.0}}), flights)
 
 
-def test_encoded_and_nested_features_enter_every_learner(flights, declare):
+@pytest.mark.parametrize("type", [name for name, learner in models.LEARNERS.items() if learner.method is not None])
+def test_encoded_and_nested_features_enter_every_learner(type, flights, declare, need):
+    need(type)
     features = {
         "hot": col("carrier").one_hot_encoder("none", 10, 1),
         "pair": "STRUCT(carrier AS who, distance AS far)",
         "bucket": col("air_time").quantile_bucketize(4),
         "scaled": col("distance").standard_scaler(),
     }
-    for type in (name for name, learner in models.LEARNERS.items() if learner.method is not None):
-        graph = models.fit(declare(type, features=features), flights)
-        assert graph.facts["disagreements"] == []
-        names = nodes.concat(graph).inputs
-        assert {"hot", "pair__who__index", "bucket__index"} <= set(names)
+    graph = models.fit(declare(type, features=features), flights)
+    assert graph.facts["disagreements"] == []
+    assert {"hot", "pair__who__index", "bucket__index"} <= set(nodes.concat(graph).inputs)
 
 
 @pytest.mark.parametrize("type", models.LEARNERS)
-def test_every_type_of_column_enters_every_learner_in_both_forms(type):
+def test_every_type_of_column_enters_every_learner_in_both_forms(type, need):
+    need(type)
     start = datetime.datetime(2024, 1, 1, 7, 30)
     rows = [
         {

@@ -40,7 +40,7 @@ def assemble(
         label=model.label,
         signature=Signature(prepared.inputs, outputs),
         nodes=(*inputs, *expressions, *ends),
-        blobs=FrozenMap(files),
+        blobs=FrozenMap(sorted(files.items())),
         facts=FrozenMap(facts),
     )
 

@@ -31,10 +31,10 @@ class Design:
 def design_of(features: Features, widths: Sequence[int], *, drop_most_frequent: bool = False) -> Design:
     """Return the matrix of some features. A column without an entry is left out, and, if asked for, that of the most
     frequent index of each category."""
-    sparse = _scipy_sparse()
+    sparse = scipy_sparse()
     blocks, kept, start = [], [], 0
     for column, width in zip(features.columns, widths, strict=True):
-        block = _block(sparse, column, width, features.rows)
+        block = block_of(column, width, features.rows)
         counts = np.diff(block.indptr)
         used = counts > 0 if width > 1 else np.ones(1, dtype=bool)
         is_category = not isinstance(column, Sparse) and column.dtype == np.int64
@@ -48,7 +48,9 @@ def design_of(features: Features, widths: Sequence[int], *, drop_most_frequent: 
     )
 
 
-def _block(sparse: Any, column: Floats | Integers | Sparse, width: int, rows: int) -> Any:
+def block_of(column: Floats | Integers | Sparse, width: int, rows: int) -> Any:
+    """Return the columns of the matrix that one feature gives."""
+    sparse = scipy_sparse()
     if isinstance(column, Sparse):
         return sparse.csc_matrix((column.values, (column.rows, column.indices)), shape=(rows, width))
     if column.dtype == np.int64:
@@ -56,7 +58,8 @@ def _block(sparse: Any, column: Floats | Integers | Sparse, width: int, rows: in
     return sparse.csc_matrix(column.reshape(-1, 1))
 
 
-def _scipy_sparse() -> Any:
+def scipy_sparse() -> Any:
+    """Return scipy's module; raises `MissingExtraError` where it is not installed."""
     try:
         from scipy import sparse
     except ImportError as error:

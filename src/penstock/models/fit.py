@@ -71,8 +71,8 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
         graph = _transforming(model, transformed(declared, train.rows), facts)
     else:
         graph = _estimating(model, learner.method, settings, declared, (train, test), facts)
-    found = disagreements(graph, train.rows)
-    return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, "disagreements": found}))
+    ends = {"versions": _versions(learner), "disagreements": disagreements(graph, train.rows)}
+    return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, **ends}))
 
 
 def _transforming(model: Model, prepared: Prepared, facts: Mapping[str, Any]) -> ModelGraph:
@@ -183,11 +183,17 @@ def _examples(model: Model, classes: tuple[Any, ...], part: Part, features: Feat
 
 def _declaration(model: Model, declared: Mapping[str, Expr], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was asked for, as plain JSON; `target` is read back when the model is judged."""
-    library = LEARNERS[model.type].library
     return {
         "type": model.type,
         **({} if model.target is None else {"target": expression_to_json(model.target)}),
         "features": {name: text(expr) for name, expr in declared.items()},
-        "options": {name: value for name, value in settings.items() if value is not None},
-        "versions": {name: version(name) for name in ("penstock", "duckdb", library) if name},
+        "options": {name: _plain(value) for name, value in settings.items() if value is not None},
     }
+
+
+def _plain(value: Any) -> Any:
+    return list(map(_plain, value)) if isinstance(value, tuple) else value
+
+
+def _versions(learner: Learner) -> dict[str, str]:
+    return {name: version(name) for name in ("penstock", "duckdb", learner.library) if name}

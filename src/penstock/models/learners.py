@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.models import centroids, kmeans, linear, options, pca, tree_estimates, trees, weights
+from penstock.models import centroids, deep, kmeans, linear, network, options, pca, tree_estimates, trees, weights
 from penstock.models.learner import Learner, Method
 
 _LEAST_SQUARES = Method(
@@ -20,6 +20,8 @@ _KMEANS = Method(
     centroids=centroids.centroids_of,
 )
 _PCA = Method(fit=pca.fit_pca, estimate=pca.estimate, row=pca.row_lines, judge=pca.judge, weights=weights.weights_of)
+_DEEP = Method(fit=deep.fit_deep, estimate=network.estimate, row=network.row_lines, exact=False)
+_WIDE_AND_DEEP = Method(fit=deep.fit_wide_and_deep, estimate=network.estimate, row=network.row_lines, exact=False)
 
 LEARNERS: dict[str, Learner] = {
     "linear_reg": Learner(
@@ -39,6 +41,18 @@ LEARNERS: dict[str, Learner] = {
     ),
     "random_forest_classifier": Learner(
         task="classification", form="trees", options=options.RANDOM_FOREST_CLASSIFIER, library="lightgbm", method=_TREES
+    ),
+    "dnn_regressor": Learner(
+        task="regression", form="linear", options=options.DNN_REGRESSOR, library="torch", method=_DEEP
+    ),
+    "dnn_classifier": Learner(
+        task="classification", form="linear", options=options.DNN_CLASSIFIER, library="torch", method=_DEEP
+    ),
+    "dnn_linear_combined_regressor": Learner(
+        task="regression", form="linear", options=options.DNN_REGRESSOR, library="torch", method=_WIDE_AND_DEEP
+    ),
+    "dnn_linear_combined_classifier": Learner(
+        task="classification", form="linear", options=options.DNN_CLASSIFIER, library="torch", method=_WIDE_AND_DEEP
     ),
     "kmeans": Learner(
         task="clustering",

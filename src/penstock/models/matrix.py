@@ -80,6 +80,15 @@ def dense(features: Features, widths: Sequence[int]) -> Floats:
     return matrix
 
 
+def numbers_of(features: Features) -> Floats:
+    """Return the numbers among the features alone, a column for each."""
+    columns = [column for column in features.columns if not isinstance(column, Sparse) and column.dtype == np.float64]
+    matrix = np.empty((features.rows, len(columns)))
+    for place, column in enumerate(columns):
+        matrix[:, place] = column
+    return matrix
+
+
 def spread(features: Features, widths: Sequence[int]) -> list[int]:
     """Return how many columns of the dense matrix each feature takes."""
     return [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]

@@ -14,7 +14,7 @@ from penstock.errors import DeclarationError, UnknownNameError
 class Option:
     """What values an option takes. `default` None means: not set."""
 
-    type: str  # "int", "float", "bool", "column" (the name of one that is no feature), "choice" or "weights"
+    type: str  # "int", "float", "bool", "column" (the name of one that is no feature), "choice", "ints" or "weights"
     default: Any = None
     least: float | None = None
     most: float | None = None
@@ -137,6 +137,31 @@ PCA = {
     "pca_solver": Option(type="choice", default="AUTO", choices=("AUTO", "FULL"), meaning="exact either way"),
 }
 
+DNN_REGRESSOR = {
+    **SPLIT,
+    "hidden_units": Option(
+        type="ints", least=1, most=65_536, meaning="the units of each layer; not set: one layer, by the number of rows"
+    ),
+    "activation_fn": Option(
+        type="choice",
+        default="RELU",
+        choices=("RELU", "RELU6", "CRELU", "ELU", "SELU", "SIGMOID", "TANH"),
+        meaning="what each hidden unit does to its sum",
+    ),
+    "dropout": Option(type="float", default=0.0, least=0.0, most=0.99, meaning="fraction of units left out a step"),
+    "batch_size": Option(type="int", least=1, meaning="rows a step; not set: 1024, or all where there are fewer"),
+    "optimizer": Option(
+        type="choice", default="ADAM", choices=("ADAM", "ADAGRAD", "RMSPROP", "SGD"), meaning="how a step is made"
+    ),
+    "learn_rate": Option(type="float", default=0.001, least=0.0, meaning="how long a step is"),
+    "l1_reg": Option(type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute weights"),
+    "l2_reg": Option(type="float", default=0.0, least=0.0, meaning="weight of the sum of squared weights"),
+    "max_iterations": Option(type="int", default=20, least=1, meaning="how often all rows are gone through"),
+    "early_stop": Option(type="bool", default=True, meaning=STOPPING["early_stop"].meaning),
+    "min_rel_progress": STOPPING["min_rel_progress"],
+    "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of first weights, order and dropout"),
+}
+DNN_CLASSIFIER = {**DNN_REGRESSOR, **WEIGHTS}
 TRANSFORM_ONLY: dict[str, Option] = {}
 
 ALIASES = {"max_depth": "max_tree_depth"}
@@ -176,6 +201,8 @@ def _value(name: str, value: Any, option: Option, within: str) -> Any:
             return float(value)
         case "choice", str() if value.upper() in option.choices:
             return value.upper()
+        case "ints", tuple() | list() if value and all(type(item) is int and _in_range(item, option) for item in value):
+            return tuple(value)
         case "weights", Mapping() if all(isinstance(weight, int | float) and weight >= 0 for weight in value.values()):
             return tuple((label, float(weight)) for label, weight in value.items())
         case "weights", tuple() | list() if all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in value):
@@ -192,6 +219,8 @@ def _takes(option: Option) -> str:
         return " or ".join(option.choices)
     if option.type == "weights":
         return "a mapping from labels to weights of 0 and more"
+    if option.type == "ints":
+        return f"a list of whole numbers from {option.least:g} to {option.most:g}, such as [64, 32]"
     text = {"bool": "True or False", "column": "the name of a column", "int": "a whole number", "float": "a number"}[
         option.type
     ]
