@@ -240,8 +240,10 @@ def _min_max(call: Call) -> str:
     return f"CASE WHEN {call.texts[0]} IS NOT NULL THEN LEAST({one}, GREATEST({zero}, {scaled})) END"
 
 
-def _bucketize(call: Call) -> str:
+def _bucketize(call: Call) -> str | None:
     x, points = call.texts[0], call.values[1]
+    if len(call.values) > 3 and call.values[3] != "bucket_names":
+        return None
     inner = points[1:-1] if len(call.values) > 2 and call.values[2] else points
     cases = [f"WHEN {x} < {call.literal(point, 'float64')} THEN 'bin_{bin}'" for bin, point in enumerate(inner, 1)]
     return f"CASE WHEN {x} IS NULL THEN NULL {' '.join(cases)} ELSE 'bin_{len(inner) + 1}' END"
