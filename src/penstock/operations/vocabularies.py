@@ -14,7 +14,12 @@ from penstock.operations.literals import sql_literal, sql_type
 Places = Callable[[Any, int], int]
 """Looks up a value's place, from 1; what is not there has the place that is given."""
 
-_TABLE, _ENTRY, _PLACE = '"(vocabulary)"', '"(entry)"', '"(place)"'  # they hide columns of these names
+_TABLE, _ENTRY, _PLACE, _WEIGHT = (
+    '"(vocabulary)"',
+    '"(entry)"',
+    '"(place)"',
+    '"(weight)"',
+)  # they hide columns of these names
 _ITEM, _ORDER = '"(item)"', '"(order)"'
 _BY_PLACE = f"coalesce({_TABLE}.{_PLACE}, 0)"
 _SMALL_VOCABULARY = 32  # above it a join with the vocabulary is faster than a search in a list (30 against 10 M rows/s)
@@ -59,11 +64,13 @@ def _entries_sql(values: tuple[Any, ...], type: str) -> str:
     return f"[{', '.join(sql_literal(value, type) for value in values)}]"
 
 
-def _table_sql(values: tuple[Any, ...], type: str) -> str:
-    """Return the vocabulary as an item of a FROM clause."""
+def _table_sql(values: tuple[Any, ...], type: str, weights: tuple[float, ...] | None = None) -> str:
+    """Return the vocabulary as an item of a FROM clause, with a weight for each entry if there are any."""
     entries = _entries_sql(values, type) if values else f"CAST([] AS {sql_type(type)}[])"
-    places = f"unnest(range(1, {len(values) + 1})) AS {_PLACE}"
-    return f"(SELECT unnest({entries}) AS {_ENTRY}, {places}) AS {_TABLE}"
+    columns = [f"unnest({entries}) AS {_ENTRY}", f"unnest(range(1, {len(values) + 1})) AS {_PLACE}"]
+    if weights:
+        columns.append(f"unnest({_entries_sql(weights, 'float64')}) AS {_WEIGHT}")
+    return f"(SELECT {', '.join(columns)}) AS {_TABLE}"
 
 
 def _places_sql(x: str, values: tuple[Any, ...], type: str) -> str:
@@ -95,13 +102,13 @@ def _one_hot_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     return f'[{{"index": {places}({x}, 0), "value": {value}}}]'
 
 
-def _each_place(x: str, values: tuple[Any, ...], type: str, *, value: str, order: str) -> str:
+def _each_place(x: str, table: str, *, value: str, order: str) -> str:
     """Return the (index, value) pairs of an array's places, each place once: `value` and `order` aggregate its items.
 
     The items are joined with the vocabulary; arrays that are equal are joined once.
     """
     items = f"(SELECT unnest({x}) AS {_ITEM}, generate_subscripts({x}, 1) AS {_ORDER}) AS items"
-    found = f"{items} LEFT JOIN {_table_sql(values, element_type(type))} ON {_TABLE}.{_ENTRY} = items.{_ITEM}"
+    found = f"{items} LEFT JOIN {table} ON {_TABLE}.{_ENTRY} = items.{_ITEM}"
     pairs = f"SELECT {_BY_PLACE} AS index, {value} AS value, {order} AS {_ORDER} FROM {found} GROUP BY 1"
     listed = f"(SELECT list(struct_pack(index := index, value := value) ORDER BY {_ORDER}) FROM ({pairs}))"
     nothing = "CAST([] AS STRUCT(index BIGINT, value DOUBLE)[])"
@@ -121,20 +128,25 @@ def _placed_type(types: Sequence[Any]) -> str:
 
 
 def _multi_hot_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
-    return _each_place(arguments[0], arguments[1], types[0], value="1e0", order=f"min(items.{_ORDER})")
+    table = _table_sql(arguments[1], element_type(types[0]))
+    return _each_place(arguments[0], table, value="1e0", order=f"min(items.{_ORDER})")
 
 
 def _term_counts_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
-    return _each_place(
-        arguments[0], arguments[1], types[0], value="CAST(count(*) AS DOUBLE)", order=f"coalesce({_TABLE}.{_PLACE}, 0)"
-    )
+    table = _table_sql(arguments[1], element_type(types[0]))
+    return _each_place(arguments[0], table, value="CAST(count(*) AS DOUBLE)", order=_BY_PLACE)
 
 
 def _term_weights_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
-    x, values, weights = arguments
-    weight = f"list_extract({_entries_sql(weights, 'float64')}, {_BY_PLACE} + 1)"
+    x, values, (unknown, *known) = arguments
+    table = _table_sql(values, element_type(types[0]), tuple(known))
+    weight = (
+        f"coalesce(first({_TABLE}.{_WEIGHT}), {sql_literal(unknown, 'float64')})"
+        if known
+        else sql_literal(unknown, "float64")
+    )
     share = f"CAST(count(*) AS DOUBLE) / CAST(len({x}) AS DOUBLE)"
-    return _each_place(x, values, types[0], value=f"{share} * first({weight})", order=_BY_PLACE)
+    return _each_place(x, table, value=f"{share} * {weight}", order=_BY_PLACE)
 
 
 HOT = "array<struct<index int64, value float64>>"

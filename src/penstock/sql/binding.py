@@ -14,6 +14,7 @@ from penstock.core.artifact import Source
 from penstock.core.schema import Schema
 from penstock.operations import quoted
 from penstock.sql.catalog import Catalog
+from penstock.sql.learning import Learning
 from penstock.sql.scope import Bound, Scope
 from penstock.sql.table_functions import TableFunction, Use
 from penstock.tables import normalize, read, scan_sql, schema_of, source_schema
@@ -36,7 +37,7 @@ class Binding:
 
     `query` binds a query inside an expression or a FROM clause. `declared` are the catalog's tables met so far, `files`
     the sources that the text scans, `tables` what must be registered under which name before it runs, and `inferences`
-    what must run before it, in order.
+    what must run before it, in order: inferences, and what ML.* functions of the query learn.
     """
 
     catalog: Catalog
@@ -45,7 +46,7 @@ class Binding:
     declared: dict[str, Bound] = field(default_factory=dict)
     files: list[Source] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
-    inferences: list[Inference] = field(default_factory=list)
+    inferences: list[Inference | Learning] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def fresh(self, name: str) -> str:

@@ -61,18 +61,20 @@ def _select(node: exp.Select, scope: Scope, binding: Binding) -> Bound:
     refuse_others(node, _SELECT | _MODIFIERS)
     windows = {window.name.lower(): window for window in node.args.get("windows") or ()}
     source, scope = bind_from(node, dataclasses.replace(scope, windows=windows), binding)
+    where = _condition(node, "where", scope, binding)
+    scope = dataclasses.replace(scope, rows=None if node.args.get("group") else f"{source}{where}")
     items = list(_projections(node, scope, binding))
     columns = _unique(items)
     named = {item.alias.lower() for item in node.expressions if isinstance(item, exp.Alias)}
     aliases = {name: Scalar(f"({value.text})", value.type) for name, value in items if name.lower() in named}
-    where = _condition(node, "where", scope, binding)
     scope = dataclasses.replace(scope, aliases=aliases)
+    chosen = dataclasses.replace(scope, rows=None)
     clauses = [
         source,
         where,
-        _group(node.args.get("group"), items, scope, binding),
-        _condition(node, "having", scope, binding),
-        _condition(node, "qualify", scope, binding),
+        _group(node.args.get("group"), items, chosen, binding),
+        _condition(node, "having", chosen, binding),
+        _condition(node, "qualify", chosen, binding),
     ]
     select = ", ".join(f"{value.text} AS {quoted(name)}" for name, value in items)
     if _distinct(node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +16,7 @@ from penstock.sql.binding import Binding, Inference
 from penstock.sql.catalog import Catalog
 from penstock.sql.database import locked_database, rows_of
 from penstock.sql.declaration import declare
+from penstock.sql.learning import Learning, learned_text, put_in
 from penstock.sql.queries import bind_query
 from penstock.sql.scope import Bound, Scope
 from penstock.sql.statements import CreateModel, DropModel, Query, Statement, parse
@@ -80,13 +82,18 @@ def _rows(query: Bound, binding: Binding) -> pa.Table:
     with locked_database(binding.files) as database:
         for name, table in binding.tables.items():
             database.register(name, table)
-        for inference in binding.inferences:
-            database.register(inference.name, _infer(inference, database))
-        return rows_of(database, query.text)
+        learned: dict[str, str] = {}
+        for before in binding.inferences:
+            match before:
+                case Learning():
+                    learned[before.name] = learned_text(before, learned, database)
+                case Inference():
+                    database.register(before.name, _infer(before, learned, database))
+        return rows_of(database, put_in(query.text, learned))
 
 
-def _infer(inference: Inference, database: duckdb.DuckDBPyConnection) -> pa.Table:
-    rows = [rows_of(database, query.text) for query in inference.rows]
+def _infer(inference: Inference, learned: Mapping[str, str], database: duckdb.DuckDBPyConnection) -> pa.Table:
+    rows = [rows_of(database, put_in(query.text, learned)) for query in inference.rows]
     return inference.function.table(inference.use, rows).cast(arrow_schema(inference.columns))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import re
 import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +15,11 @@ from sqlglot import exp
 from penstock.core.expression import Expr, walk
 from penstock.core.schema import Field, Schema, element_type
 from penstock.errors import ExpressionError, SqlError, UnknownNameError
-from penstock.operations import LEARNED, from_ast, quoted, sql, sql_literal, type_of
+from penstock.operations import LEARNED, from_ast, is_learned, quoted, sql, sql_literal, type_of
 from penstock.sql.aggregates import Aggregate, Call, aggregate_of, apply
 from penstock.sql.binding import Binding
 from penstock.sql.dialect import is_machine_learning, place
+from penstock.sql.learning import Learning, is_volatile, put_in
 from penstock.sql.scope import Scalar, Scope, field_of, resolve
 
 _WRAPPERS = (exp.IgnoreNulls, exp.RespectNulls)
@@ -46,22 +46,32 @@ def bind_scalar(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
         return leaves[tree.name]
     with _said_of(node, written):
         expression = from_ast(cast(exp.Expression, tree))  # every node is one; sqlglot's own types say less
-        _refuse_learned(expression)
         schema = Schema(tuple(Field(name, leaf.type) for name, leaf in leaves.items()))
-        return Scalar(_put_in(sql(expression, schema), leaves), type_of(expression, schema))
+        type = type_of(expression, schema)
+        texts = {name: leaf.text for name, leaf in leaves.items()}
+        if is_learned(expression):
+            return Scalar(_learned(expression, schema, texts, scope, binding), type)
+        return Scalar(put_in(sql(expression, schema), texts), type)
 
 
-def _refuse_learned(expression: Expr) -> None:
-    for part in walk(expression):
-        if part.op in LEARNED:
-            name = LEARNED[part.op].bigquery
-            raise SqlError(f"{name} learns from the rows of a training; write it in the TRANSFORM of CREATE MODEL")
-
-
-def _put_in(text: str, leaves: Mapping[str, Scalar]) -> str:
-    """Put the texts of leaves in the places of their names. What stands inside quotes is no place."""
-    texts = {quoted(name): leaf.text for name, leaf in leaves.items()}
-    return re.sub(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""", lambda found: texts.get(found[0], found[0]), text)
+def _learned(expression: Expr, columns: Schema, texts: Mapping[str, str], scope: Scope, binding: Binding) -> str:
+    """Return the name that keeps the place of an expression whose constants are found before the statement runs."""
+    function = next(LEARNED[part.op].bigquery for part in walk(expression) if part.op in LEARNED)
+    if scope.rows is None:
+        raise SqlError(
+            f"{function} learns from the rows that a query reads; it stands in the select list of a query without "
+            "GROUP BY, or in the TRANSFORM of CREATE MODEL"
+        )
+    common = ", ".join(f"{fresh} AS ({query.text})" for fresh, query in scope.common.values())
+    values = ", ".join(f"{text} AS {quoted(name)}" for name, text in texts.items()) or "NULL"
+    rows = f"{f'WITH {common} ' if common else ''}SELECT {values}{scope.rows}"
+    if is_volatile(rows):
+        raise SqlError(f"{function} learns from rows that RAND() or GENERATE_UUID() makes anew each time they are read")
+    name = binding.fresh("(learned)")
+    binding.inferences.append(
+        Learning(name=name, function=function, expression=expression, columns=columns, texts=texts, rows=rows)
+    )
+    return quoted(name)
 
 
 def _from_zero(node: exp.Bracket) -> exp.Bracket:

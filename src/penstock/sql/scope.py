@@ -52,7 +52,8 @@ class Scope:
 
     `aliases` are the select list's, which GROUP BY, HAVING, QUALIFY and ORDER BY see first. `common` maps the names of
     common tables to their name in the DuckDB text and their query, `windows` those of the WINDOW clause to what they
-    are. `outer` is the query around a subquery.
+    are. `outer` is the query around a subquery. `rows` is what the select list reads, as FROM and WHERE; None where
+    that is not known yet, or is groups.
     """
 
     relations: tuple[Relation, ...] = ()
@@ -61,6 +62,7 @@ class Scope:
     common: Mapping[str, tuple[str, Bound]] = field(default_factory=dict)
     windows: Mapping[str, exp.Window] = field(default_factory=dict)
     outer: Scope | None = None
+    rows: str | None = None
 
 
 def resolve(node: exp.Column, scope: Scope) -> Scalar:
