@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.measure import Figure, median_seconds
+from bench.measure import Figure, fresh_folder, median_seconds
 from bench.nothing import nothing
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Step
@@ -53,12 +51,11 @@ def _run(engine: Engine, task: Task) -> None:
 
 def _steps() -> tuple[float, float, float]:
     """Return the seconds of a template's start, of the first step on it and the median of later ones."""
-    root = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
+    root = fresh_folder()
     with LocalEngine(slots=2) as engine:
         started = _timed(lambda: engine.warm_up(ENTRY))
         first = _timed(lambda: _run(engine, _task(root, 0)))
         later = [_timed(lambda number=number: _run(engine, _task(root, number))) for number in range(1, LATER)]
-    shutil.rmtree(root)
     return started, first, statistics.median(later)
 
 
