@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import faulthandler
+import itertools
 import logging
 import os
 import pickle
@@ -46,7 +47,7 @@ def await_order(orders: socket.socket, outcome: BinaryIO, pulse: Pulse, *, templ
 
     With the outcome go the names of the modules of the packages `wanted` that the task loaded.
     """
-    code, before = 1, set(sys.modules)
+    code, before = 1, len(sys.modules)
     try:
         _become_a_worker(template)
         start = _order(orders)
@@ -80,12 +81,13 @@ def read_outcome(file: BinaryIO) -> tuple[bytes, list[str]]:
     return outcome, names.decode().split() if outcome else []
 
 
-def _loaded_since(before: Set[str], packages: Set[str]) -> list[str]:
-    """Return the modules of these packages that are installed (not the user's own) and loaded now, in order."""
+def _loaded_since(before: int, packages: Set[str]) -> list[str]:
+    """Return the modules of these packages that are installed (not the user's own) and were loaded since there were
+    `before` modules, in order. The others are not even looked at: each page touched would be copied."""
     found = []
-    for name, module in list(sys.modules.items()):
-        if name not in before and name.partition(".")[0] in packages and "._" not in name:
-            parts = Path(getattr(module, "__file__", None) or "").parts
+    for name in reversed(list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before)))):
+        if name.partition(".")[0] in packages and "._" not in name:
+            parts = Path(getattr(sys.modules.get(name), "__file__", None) or "").parts
             if "site-packages" in parts or "dist-packages" in parts:
                 found.append(name)
     return found

@@ -13,8 +13,9 @@ import stat
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ class _Recording:
         self.listed: dict[str, None] = {}
         self.written: set[str] = set()
         self.noted: dict[str, str] = {}
-        self.modules: set[str] = set()
+        self.modules: set[str] = set()  # asked for by name
+        self.imported: set[str] = set()
 
 
 def note(name: str, value: str) -> None:
@@ -54,7 +56,7 @@ def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
     count: the store's, and those whose content is in the key already. "wrote:<path>" says what it wrote."""
     _hook()
     recording, found = _Recording(), dict[str, str]()
-    loaded = list(sys.modules)
+    newest = next(reversed(sys.modules))
     with ExitStack() as stack:
         stack.enter_context(
             reading_environment(lambda name: recording.noted.setdefault(f"env:{name}", observe(f"env:{name}")))
@@ -66,10 +68,21 @@ def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
         finally:
             _recording.remove(recording)
     found |= _looked_at(recording, ignored)
-    if recording.modules or list(sys.modules) != loaded:  # lists: a set of thousands of names costs more than the rest
-        for path in modules_with({*(sys.modules.keys() - set(loaded)), *recording.modules}):
-            found[f"code:{path}"] = observe(f"code:{path}")
+    for path in modules_with({*_loaded_since(newest, recording.imported | recording.modules), *recording.modules}):
+        found[f"code:{path}"] = observe(f"code:{path}")
     found |= recording.noted
+
+
+def _loaded_since(newest: str, imported: AbstractSet[str]) -> list[str]:
+    """Return what was loaded after the module `newest`: Python keeps modules in the order in which they came.
+
+    The others are not looked at: there are thousands, and in a forked worker each page touched would be copied. If that
+    module itself went or came anew, its place says nothing, and all count; of them only the user's own tell anything.
+    """
+    names = reversed(sys.modules)
+    if newest in imported or newest not in sys.modules:
+        return list(names)
+    return list(takewhile(newest.__ne__, names))  # in one piece: another thread may import meanwhile
 
 
 def _looked_at(recording: _Recording, ignored: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -145,7 +158,12 @@ def _hook() -> None:
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _recording or event not in _EVENTS:
+    if not _recording:
+        return
+    if event == "import":
+        for recording in _recording:
+            recording.imported.add(arguments[0])
+    if event not in _EVENTS:
         return
     paths = [
         os.path.abspath(os.fsdecode(path)) for path in arguments[:2] if isinstance(path, str | bytes | os.PathLike)
