@@ -25,7 +25,7 @@ _SCHEMA = Schema.of(x="string", d="date", km="float64", n="int64")
         (col("d").format_date("%Y %H"), "the code %H is not there"),
         (col("d").format_date("100%"), "the code % is not there"),
         (col("x").parse_date("%Y-%j"), "the code %j is not there; there are %Y"),
-        (col("d").last_day("day"), "is one of week, isoweek, month"),
+        (col("d").last_day("day"), "is one of week, isoweek, week.tuesday.,"),
     ],
 )  # fmt: skip
 def test_a_constant_that_cannot_be_is_refused_with_the_reason(expr: Expression, reason: str) -> None:

@@ -129,11 +129,20 @@ def _constant(operation: Operation, parameter: Parameter, types: Sequence[str]) 
     return VALUES[types[0] if parameter.types == ("scalar",) else parameter.types[0]]
 
 
+def _taken(parameter: Parameter, type: str) -> bool:
+    """Tell whether a parameter by itself takes a type: what it surely does not is left out of the combinations."""
+    widened = "float64" if type == "int64" else "datetime" if type == "date" else type
+    groups = {"any", type, widened, type.partition("<")[0], *(["scalar"] if type in SCALAR_TYPES else [])}
+    groups |= {"number"} if type in ("int64", "float64") else set()
+    groups |= {"temporal"} if type in ("date", "datetime", "timestamp") else set()
+    return bool(groups & set(parameter.types))
+
+
 def _calls(operation: Operation) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
     """Yield result type, types of the arguments that are not constants, and the target of a cast."""
     parameters = [parameter for parameter in operation.parameters if not parameter.constant]
     parameters += parameters[-1:] if parameters[-1].repeated else []
-    for types in itertools.product(VALUES, repeat=len(parameters)):
+    for types in itertools.product(*([type for type in VALUES if _taken(one, type)] for one in parameters)):
         for target in SCALAR_TYPES if operation.name in ("cast", "safe_cast") else (None,):
             columns = iter(types)
             arguments: list[tuple[str, Expr | None]] = []

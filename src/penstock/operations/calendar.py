@@ -21,31 +21,30 @@ CLOCK_PARTS = {
 }
 """Part of an instant -> microseconds."""
 
-TRUNCATIONS = (
-    "microsecond",
-    "millisecond",
-    "second",
-    "minute",
-    "hour",
-    "day",
-    "week",
-    "isoweek",
-    "month",
-    "quarter",
-    "year",
-)
+WEEKS = {
+    "week": 6,
+    "isoweek": 0,
+    "week(tuesday)": 1,
+    "week(wednesday)": 2,
+    "week(thursday)": 3,
+    "week(friday)": 4,
+    "week(saturday)": 5,
+}
+"""A kind of week -> the day that it begins on, counted from Monday."""
+
+DATE_TRUNCATIONS = ("day", *WEEKS, "month", "quarter", "year", "isoyear")
+TRUNCATIONS = ("microsecond", "millisecond", "second", "minute", "hour", *DATE_TRUNCATIONS)
 
 DIFFERENCES = {
     "day": ("({0} - {1})", "({0} - {1}).days"),
     # Days since a week's first day, counted from a date before all: 0001-01-01 is a Monday, toordinal() 1.
-    "week": (
-        "(({0} - DATE '0001-01-01' + 1) // 7 - ({1} - DATE '0001-01-01' + 1) // 7)",
-        "({0}.toordinal() // 7 - {1}.toordinal() // 7)",
-    ),
-    "isoweek": (
-        "(({0} - DATE '0001-01-01') // 7 - ({1} - DATE '0001-01-01') // 7)",
-        "(({0}.toordinal() - 1) // 7 - ({1}.toordinal() - 1) // 7)",
-    ),
+    **{
+        part: (
+            f"(({{0}} - DATE '0001-01-01' + {7 - start}) // 7 - ({{1}} - DATE '0001-01-01' + {7 - start}) // 7)",
+            f"(({{0}}.toordinal() + {6 - start}) // 7 - ({{1}}.toordinal() + {6 - start}) // 7)",
+        )
+        for part, start in WEEKS.items()
+    },
     "month": (
         "(year({0}) * 12 + month({0}) - year({1}) * 12 - month({1}))",
         "(({0}.year - {1}.year) * 12 + {0}.month - {1}.month)",
@@ -55,6 +54,7 @@ DIFFERENCES = {
         "(({0}.year - {1}.year) * 4 + ({0}.month + 2) // 3 - ({1}.month + 2) // 3)",
     ),
     "year": ("(year({0}) - year({1}))", "({0}.year - {1}.year)"),
+    "isoyear": ("(isoyear({0}) - isoyear({1}))", "({0}.isocalendar()[0] - {1}.isocalendar()[0])"),
 }
 """Part of a date -> DuckDB text and Python source that count its boundaries from {1} to {0}."""
 
@@ -72,11 +72,11 @@ def date_add(x: datetime.date, number: int, part: str) -> datetime.date:
 
 def last_day(x: datetime.date, part: str) -> datetime.date:
     """Return the last day of the part."""
+    if part in WEEKS:
+        return x + datetime.timedelta(days=6 - (x.weekday() - WEEKS[part]) % 7)
     match part:
-        case "week":
-            return x + datetime.timedelta(days=6 - x.isoweekday() % 7)
-        case "isoweek":
-            return x + datetime.timedelta(days=6 - x.weekday())
+        case "isoyear":
+            return datetime.date.fromisocalendar(x.isocalendar()[0] + 1, 1, 1) - datetime.timedelta(days=1)
         case "quarter" | "year":
             month = 12 if part == "year" else (x.month + 2) // 3 * 3
             return datetime.date(x.year, month, _month_length(x.year, month))
@@ -90,11 +90,11 @@ def _month_length(year: int, month: int) -> int:
 
 def date_trunc(x: datetime.date, part: str) -> datetime.date:
     """Return the first day of the part."""
+    if part in WEEKS:
+        return x - datetime.timedelta(days=(x.weekday() - WEEKS[part]) % 7)
     match part:
-        case "week":
-            return x - datetime.timedelta(days=x.isoweekday() % 7)
-        case "isoweek":
-            return x - datetime.timedelta(days=x.weekday())
+        case "isoyear":
+            return datetime.date.fromisocalendar(x.isocalendar()[0], 1, 1)
         case "month":
             return x.replace(day=1)
         case "quarter":

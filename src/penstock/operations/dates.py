@@ -1,4 +1,4 @@
-"""Parts of dates and times and arithmetic on them, as in BigQuery. A timestamp is read in UTC or in a given zone."""
+"""Dates and instants: adding, cutting and counting their parts, as in BigQuery."""
 
 from __future__ import annotations
 
@@ -9,33 +9,10 @@ from typing import Any
 from penstock.core.operation import Example, Operation, Parameter, Raises, golden
 from penstock.operations import calendar
 from penstock.operations.literals import fails
-from penstock.operations.zones import ZONE, at_zone, instant_sql, local_row, local_sql, timestamp_trunc_at
+from penstock.operations.zones import ZONE, instant_sql, local_sql, timestamp_trunc_at
 
 _UTC = datetime.UTC
-_DAYS, _CLOCK = ("date", "datetime", "timestamp"), ("datetime", "timestamp")
-_TIMED = ("time", "datetime", "timestamp")
-
-
-def _part(
-    name: str,
-    meaning: str,
-    sql: str,
-    row: str,
-    examples: tuple[Example, ...],
-    types: tuple[str, ...] = _DAYS,
-    result: str = "int64",
-) -> Operation:
-    """Return an operation that reads one part of the wall clock, `{0}` in both templates."""
-    return Operation(
-        name=name,
-        meaning=meaning,
-        parameters=(Parameter(name="x", types=types), ZONE),
-        result=result,
-        sql=lambda a, t: sql.format(local_sql(a[0], t[0], a[1])),
-        row=lambda a, t: row.format(local_row(a[0], t[0], a[1])),
-        names={"at_zone": at_zone},
-        examples=examples,
-    )
+_CLOCK = ("datetime", "timestamp")
 
 
 def _date(year: int, month: int, day: int) -> datetime.date:
@@ -52,56 +29,7 @@ _SUNDAY = _date(2024, 5, 5)
 _LATE = _at(2024, 5, 5, 18, 0, 0)
 _OLD = _at(1969, 12, 31, 23, 59, 59, 999_999)
 _FIRST, _LAST = _date(1, 1, 1), _date(9999, 12, 31)
-_T, _D = "timestamp; string", "date"
 _NEW_YORK, _KOLKATA = "America/New_York", "Asia/Kolkata"
-
-PARTS = (
-    _part("year", "The year.", "year({0})", "{0}.year", (
-        *golden((_SUNDAY, 2024), (_FIRST, 1), (_LAST, 9999), (None, None), types=_D),
-        *golden((_at(2024, 1, 1, 2), "UTC", 2024), (_at(2024, 1, 1, 2), _NEW_YORK, 2023), types=_T))),
-    _part("quarter", "The quarter, 1 to 4.", "quarter({0})", "(({0}.month + 2) // 3)", golden(
-        (_SUNDAY, 2), (_date(2024, 12, 31), 4), (_FIRST, 1), (None, None), types=_D)),
-    _part("month", "The month, 1 to 12.", "month({0})", "{0}.month", golden(
-        (_SUNDAY, 5), (_LAST, 12), (None, None), types=_D)),
-    _part("week", "The week of the year, 0 to 53: weeks begin on Sunday, days before the first Sunday are week 0.",
-          "((dayofyear({0}) + 6 - dayofweek({0})) // 7)",
-          "(({0}.timetuple().tm_yday + 6 - {0}.isoweekday() % 7) // 7)", golden(
-        (_SUNDAY, 18), (_date(2024, 1, 1), 0), (_date(2024, 1, 7), 1), (_date(2023, 1, 1), 1), (_FIRST, 0),
-        (_LAST, 52), (None, None), types=_D)),
-    _part("isoweek", "The ISO 8601 week, 1 to 53: weeks begin on Monday.", "week({0})", "{0}.isocalendar()[1]", golden(
-        (_SUNDAY, 18), (_date(2021, 1, 1), 53), (_date(2024, 12, 30), 1), (None, None), types=_D)),
-    _part("isoyear", "The year of the ISO 8601 week.", "isoyear({0})", "{0}.isocalendar()[0]", golden(
-        (_SUNDAY, 2024), (_date(2021, 1, 1), 2020), (_date(2024, 12, 30), 2025), (None, None), types=_D)),
-    _part("day", "The day of the month, 1 to 31.", "day({0})", "{0}.day", (
-        *golden((_SUNDAY, 5), (_LAST, 31), (None, None), types=_D),
-        *golden((_at(2024, 5, 5, 20), _KOLKATA, 6), types=_T))),
-    _part("day_of_week", "The day of the week: 1 Sunday to 7 Saturday.", "(dayofweek({0}) + 1)",
-        "({0}.isoweekday() % 7 + 1)", (
-        *golden((_SUNDAY, 1), (_date(2024, 5, 4), 7), (_date(2024, 5, 6), 2), (_FIRST, 2), (_LAST, 6), (None, None),
-            types=_D),
-        *golden((_LATE, "UTC", 1), (_at(2024, 5, 5, 20), _KOLKATA, 2), (_OLD, "UTC", 4), types=_T))),
-    _part("day_of_year", "The day of the year, 1 to 366.", "dayofyear({0})", "{0}.timetuple().tm_yday", golden(
-        (_SUNDAY, 126), (_date(2024, 12, 31), 366), (_FIRST, 1), (None, None), types=_D)),
-    _part("date", "The date.", "CAST({0} AS DATE)", "{0}.date()", golden(
-        (_LATE, "UTC", _SUNDAY), (_at(2024, 5, 5, 20), _KOLKATA, _date(2024, 5, 6)), (_OLD, "UTC", _date(1969, 12, 31)),
-        (None, "UTC", None), types=_T), _CLOCK, "date"),
-    _part("hour", "The hour, 0 to 23.", "hour({0})", "{0}.hour", (
-        *golden((_LATE, "UTC", 18), (_LATE, _NEW_YORK, 14), (_LATE, _KOLKATA, 23), (_at(2024, 1, 5, 18), _NEW_YORK, 13),
-                (_OLD, "UTC", 23), (None, "UTC", None), (_at(9999, 12, 31, 23), _KOLKATA, Raises), types=_T),
-        *golden((datetime.datetime(2024, 5, 5, 7), 7), types="datetime"),
-            *golden((datetime.time(3, 4), 3), types="time")), _TIMED),
-    _part("minute", "The minute, 0 to 59.", "minute({0})", "{0}.minute", golden(
-        (_at(2024, 5, 5, 18, 30), "UTC", 30), (_LATE, _KOLKATA, 30), (_OLD, "UTC", 59), (None, "UTC", None), types=_T),
-        _TIMED),
-    _part("second", "The whole second, 0 to 59.", "second({0})", "{0}.second", golden(
-        (_OLD, "UTC", 59), (_LATE, "UTC", 0), (None, "UTC", None), types=_T), _TIMED),
-    _part("millisecond", "The thousandths of the second, 0 to 999.", "(microsecond({0}) % 1000000 // 1000)",
-          "({0}.microsecond // 1000)", golden((_OLD, "UTC", 999), (_LATE, "UTC", 0), (None, "UTC", None), types=_T),
-              _TIMED),
-    _part("microsecond", "The millionths of the second, 0 to 999999.", "(microsecond({0}) % 1000000)",
-        "{0}.microsecond", golden(
-        (_OLD, "UTC", 999_999), (_LATE, "UTC", 0), (None, "UTC", None), types=_T), _TIMED),
-)  # fmt: skip
 
 
 def _date_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
@@ -174,19 +102,39 @@ def _timestamp_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     )
 
 
-_FIRST_SUNDAY = "DATE '0001-01-07'"
 _NO_WEEK = fails("the week begins before the year 1")
+
+
+def _trunc_sql(day: str, part: str) -> str:
+    """Return DuckDB text of the first day of a week or an ISO year, of a DATE or a TIMESTAMP at midnight."""
+    if part == "isoyear":
+        return f"date_trunc('week', make_date(isoyear({day}), 1, 4))"
+    start = calendar.WEEKS[part]
+    first = f"DATE '0001-01-{start + 1:02}'"
+    return f"CASE WHEN {day} < {first} THEN {_NO_WEEK} ELSE {day} - to_days({_since(day, start)}) END"
+
+
+def _since(day: str, start: int) -> str:
+    """Return DuckDB text of the number of days since the week began."""
+    return f"CAST((isodow({day}) + {6 - start}) % 7 AS INTEGER)"
+
+
+def _date_trunc_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    x, part = arguments
+    if part in calendar.WEEKS or part == "isoyear":
+        return f"CAST({_trunc_sql(x, part)} AS DATE)"
+    return f"CAST(date_trunc('{part}', {x}) AS DATE)"
 
 
 def _timestamp_trunc_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     """Cut the wall clock; below a day the instant loses what the clock loses, so that an hour shown twice stays two."""
     x, part, zone = arguments
     wall = local_sql(x, types[0], zone)
-    if part == "week":
-        sunday = f"date_trunc('day', {wall}) - to_days(CAST(dayofweek({wall}) AS INTEGER))"
-        cut = f"CASE WHEN {wall} < {_FIRST_SUNDAY} THEN {_NO_WEEK} ELSE {sunday} END"
+    if part in calendar.WEEKS or part == "isoyear":
+        day = f"date_trunc('day', {wall})"
+        cut = f"CAST({_trunc_sql(day, part)} AS TIMESTAMP)"
     else:
-        cut = f"date_trunc('{'week' if part == 'isoweek' else part}', {wall})"
+        cut = f"date_trunc('{part}', {wall})"
     if types[0] != "timestamp":
         return cut
     if zone == "UTC" or part not in calendar.CLOCK_PARTS or part == "day":
@@ -202,8 +150,6 @@ def _timestamp_trunc_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
 
 
 _LAST_DAYS = {
-    "week": "({0} + (6 - CAST(dayofweek({0}) AS INTEGER)))",
-    "isoweek": "({0} + (7 - CAST(isodow({0}) AS INTEGER)))",
     "month": "last_day({0})",
     "quarter": "last_day(CAST(date_trunc('quarter', {0}) + INTERVAL 2 MONTH AS DATE))",
     "year": "last_day(CAST(date_trunc('year', {0}) + INTERVAL 11 MONTH AS DATE))",
@@ -211,10 +157,14 @@ _LAST_DAYS = {
 
 
 def _last_day_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
-    x, part = arguments
-    last = _LAST_DAYS[part].format(f"CAST({x} AS DATE)")
+    x, part = f"CAST({arguments[0]} AS DATE)", arguments[1]
+    if part in _LAST_DAYS:
+        return _LAST_DAYS[part].format(x)
+    last = f"({x} + (6 - {_since(x, calendar.WEEKS.get(part, 0))}))"
+    if part == "isoyear":
+        last = f"(CAST(date_trunc('week', make_date(isoyear({x}) + 1, 1, 4)) AS DATE) - 1)"
     refused = fails("last_day: outside the years 1 to 9999")
-    return f"CASE WHEN {last} > DATE '9999-12-31' THEN {refused} ELSE {last} END" if "week" in part else last
+    return f"CASE WHEN {last} > DATE '9999-12-31' THEN {refused} ELSE {last} END"
 
 
 def _make_date_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
@@ -225,7 +175,7 @@ def _make_date_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     return f"CASE WHEN {known} THEN coalesce({made}, {fails('make_date: there is no such day')}) END"
 
 
-ARITHMETIC = (
+OPERATIONS = (
     Operation(
         name="date_add",
         meaning="The date so many parts later, its day cut to the month's length; raises outside the years 1 to 9999.",
@@ -257,33 +207,37 @@ ARITHMETIC = (
                         (_date(2017, 12, 30), _date(2014, 12, 30), "year", 3),
                         (_date(2024, 1, 1), _date(2023, 12, 31), "month", 1),
                         (_date(2023, 12, 31), _date(2024, 1, 1), "quarter", -1),
+                        (_date(2017, 12, 18), _date(2017, 12, 17), "week", 0),
+                        (_date(2017, 12, 18), _date(2017, 12, 17), "isoweek", 1),
+                        (_date(2017, 12, 19), _date(2017, 12, 18), "week(tuesday)", 1),
+                        (_date(2017, 12, 30), _date(2014, 12, 30), "isoyear", 2),
                         (_LAST, _FIRST, "week", 521722), (None, _SUNDAY, "day", None), types="date; date; string"),
     ),
     Operation(
         name="date_trunc",
         meaning="The first day of the part: weeks begin on Sunday, isoweeks on Monday.",
         parameters=(Parameter(name="x",
-            types=("date",)), _part_parameter(("day", "week", "isoweek", "month", "quarter", "year"))),
+            types=("date",)), _part_parameter(calendar.DATE_TRUNCATIONS)),
         result="date",
-        sql=lambda a, t: (
-            f"CASE WHEN {a[0]} < {_FIRST_SUNDAY} THEN {_NO_WEEK} ELSE {a[0]} - CAST(dayofweek({a[0]}) AS INTEGER) END"
-            if a[1] == "week"
-            else f"CAST(date_trunc('{'week' if a[1] == 'isoweek' else a[1]}', {a[0]}) AS DATE)"
-        ),
+        sql=_date_trunc_sql,
         row=lambda a, t: f"date_trunc({a[0]}, {a[1]!r})",
         names={"date_trunc": calendar.date_trunc},
         bigquery="DATE_TRUNC",
         examples=golden((_date(2008, 12, 25), "month", _date(2008, 12, 1)), (_SUNDAY, "week", _SUNDAY),
             (_SUNDAY, "isoweek", _date(2024, 4, 29)),
                         (_SUNDAY, "quarter", _date(2024, 4, 1)), (_LAST, "year", _date(9999, 1, 1)),
-                        (_SUNDAY, "day", _SUNDAY), (_date(1, 1, 6), "week", Raises), (_FIRST, "isoweek", _FIRST),
+                        (_SUNDAY, "day", _SUNDAY), (_date(2015, 6, 15), "isoyear", _date(2014, 12, 29)),
+                        (_date(2017, 11, 5), "isoweek", _date(2017, 10, 30)),
+                        (_SUNDAY, "week(saturday)", _date(2024, 5, 4)),
+                        (_FIRST, "isoyear", _FIRST), (_date(1, 1, 6), "week", Raises), (_FIRST, "isoweek", _FIRST),
                         (_date(1, 1, 7), "week", _date(1, 1, 7)), (None, "day", None), types="date; string"),
     ),
     Operation(
         name="last_day",
         meaning="The last day of the part: weeks end on Saturday, isoweeks on Sunday.",
         parameters=(Parameter(name="x", types=("date", "datetime")),
-            Parameter(name="part", types=("string",), default="month", constant=True, choices=tuple(_LAST_DAYS))),
+            Parameter(name="part", types=("string",), default="month", constant=True,
+                choices=calendar.DATE_TRUNCATIONS[1:])),
         result="date",
         sql=_last_day_sql,
         row=lambda a, t: f"last_day({a[0]}{'.date()' if t[0] == 'datetime' else ''}, {a[1]!r})",
@@ -295,7 +249,8 @@ ARITHMETIC = (
                 (_date(2008, 11, 10), "week", _date(2008, 11, 15)),
                 (_date(2008, 11, 10), "isoweek", _date(2008, 11, 16)),
                 (_SUNDAY, "week", _date(2024, 5, 11)), (_SUNDAY, "isoweek", _SUNDAY),
-                (_SUNDAY, "quarter", _date(2024, 6, 30)),
+                (_SUNDAY, "quarter", _date(2024, 6, 30)), (_SUNDAY, "week(friday)", _date(2024, 5, 9)),
+                (_date(2015, 6, 15), "isoyear", _date(2016, 1, 3)), (_LAST, "isoyear", Raises),
                 (_date(1900, 2, 1), "month", _date(1900, 2, 28)), (_LAST, "month", _LAST), (_LAST, "week", Raises),
                 (None, "month", None), types="date; string"),
             *golden((datetime.datetime(2024, 2, 3, 4), "month", _date(2024, 2, 29)), types="datetime; string"),
@@ -359,8 +314,9 @@ ARITHMETIC = (
                         (_OLD, "hour", _at(1969, 12, 31, 23)), (_OLD, "millisecond",
                         _at(1969, 12, 31, 23, 59, 59, 999000)),
                         (_at(2024, 5, 5, 1, 2, 3, 4), "second", _at(2024, 5, 5, 1, 2, 3)),
-                        (_LATE, "year", _at(2024, 1, 1)), (_at(1, 1, 6, 23), "week", Raises), (None, "day", None),
-                        types="timestamp; string") + golden(
+                        (_LATE, "year", _at(2024, 1, 1)), (_LATE, "isoyear", _at(2024, 1, 1)),
+                        (_LATE, "week(tuesday)", _at(2024, 4, 30)), (_at(1, 1, 6, 23), "week", Raises),
+                        (None, "day", None), types="timestamp; string") + golden(
             (_at(2024, 5, 5, 2), "day", _NEW_YORK, _at(2024, 5, 4, 4)),
             (_LATE, "hour", _KOLKATA, _at(2024, 5, 5, 17, 30)),
             (_at(2024, 11, 3, 6, 45), "hour", _NEW_YORK, _at(2024, 11, 3, 6)),  # the second 1 o'clock of that night
@@ -380,5 +336,3 @@ ARITHMETIC = (
     _from_unix("timestamp_micros", 1, golden((1230219000000000, _at(2008, 12, 25, 15, 30)), (-1, _OLD),
         (-(2**63), Raises), (None, None), types="int64")),
 )  # fmt: skip
-
-OPERATIONS = (*PARTS, *ARITHMETIC)

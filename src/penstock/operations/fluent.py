@@ -526,6 +526,30 @@ class Expression(Expr):
         """The week of the year, 0 to 53: weeks begin on Sunday, days before the first Sunday are week 0."""
         return self._call("week", zone)
 
+    def week_monday(self, zone: str = "UTC") -> Expression:
+        """The week of the year, 0 to 53: weeks begin on Monday, days before the first one are week 0."""
+        return self._call("week_monday", zone)
+
+    def week_tuesday(self, zone: str = "UTC") -> Expression:
+        """The week of the year, 0 to 53: weeks begin on Tuesday, days before the first one are week 0."""
+        return self._call("week_tuesday", zone)
+
+    def week_wednesday(self, zone: str = "UTC") -> Expression:
+        """The week of the year, 0 to 53: weeks begin on Wednesday, days before the first one are week 0."""
+        return self._call("week_wednesday", zone)
+
+    def week_thursday(self, zone: str = "UTC") -> Expression:
+        """The week of the year, 0 to 53: weeks begin on Thursday, days before the first one are week 0."""
+        return self._call("week_thursday", zone)
+
+    def week_friday(self, zone: str = "UTC") -> Expression:
+        """The week of the year, 0 to 53: weeks begin on Friday, days before the first one are week 0."""
+        return self._call("week_friday", zone)
+
+    def week_saturday(self, zone: str = "UTC") -> Expression:
+        """The week of the year, 0 to 53: weeks begin on Saturday, days before the first one are week 0."""
+        return self._call("week_saturday", zone)
+
     def isoweek(self, zone: str = "UTC") -> Expression:
         """The ISO 8601 week, 1 to 53: weeks begin on Monday."""
         return self._call("isoweek", zone)
@@ -549,6 +573,10 @@ class Expression(Expr):
     def date(self, zone: str = "UTC") -> Expression:
         """The date."""
         return self._call("date", zone)
+
+    def time(self, zone: str = "UTC") -> Expression:
+        """The time of day."""
+        return self._call("time", zone)
 
     def hour(self, zone: str = "UTC") -> Expression:
         """The hour, 0 to 23."""
@@ -625,6 +653,48 @@ class Expression(Expr):
     def timestamp_micros(self) -> Expression:
         """The instant that many micros after 1970-01-01 00:00 UTC."""
         return self._call("timestamp_micros")
+
+    def make_time(self, minute: Any, second: Any) -> Expression:
+        """The time of an hour (x), a minute and a second; raises where there is none."""
+        return self._call("make_time", minute, second)
+
+    def make_datetime(self, month: Any, day: Any, hour: Any, minute: Any, second: Any) -> Expression:
+        """The wall clock of a year (x), month, day, hour, minute and second; raises where there is none."""
+        return self._call("make_datetime", month, day, hour, minute, second)
+
+    def date_and_time(self, time: Any) -> Expression:
+        """The wall clock of a date and a time."""
+        return self._call("date_and_time", time)
+
+    def time_add(self, number: Any, part: str) -> Expression:
+        """The time of day so many parts later; it goes on after midnight."""
+        return self._call("time_add", number, part)
+
+    def time_diff(self, y: Any, part: str) -> Expression:
+        """How many part boundaries lie from y to x."""
+        return self._call("time_diff", y, part)
+
+    def time_trunc(self, part: str) -> Expression:
+        """The start of the part."""
+        return self._call("time_trunc", part)
+
+    def datetime_add(self, number: Any, part: str) -> Expression:
+        """The wall clock so many parts later, its day cut to the month's length; raises outside the years 1 to
+        9999.
+        """
+        return self._call("datetime_add", number, part)
+
+    def datetime_diff(self, y: Any, part: str) -> Expression:
+        """How many part boundaries lie from y to x: weeks begin on Sunday, isoweeks on Monday."""
+        return self._call("datetime_diff", y, part)
+
+    def unix_date(self) -> Expression:
+        """How many days since 1970-01-01."""
+        return self._call("unix_date")
+
+    def date_from_unix_date(self) -> Expression:
+        """The date so many days after 1970-01-01; raises outside the years 1 to 9999."""
+        return self._call("date_from_unix_date")
 
     def datetime(self, zone: str) -> Expression:
         """The wall clock of an instant at the zone."""
@@ -1035,6 +1105,22 @@ class Expression(Expr):
     def safe_timestamp_micros(self) -> Expression:
         """As timestamp_micros, but NULL where that raises."""
         return self._call("safe_timestamp_micros")
+
+    def safe_make_time(self, minute: Any, second: Any) -> Expression:
+        """As make_time, but NULL where that raises."""
+        return self._call("safe_make_time", minute, second)
+
+    def safe_make_datetime(self, month: Any, day: Any, hour: Any, minute: Any, second: Any) -> Expression:
+        """As make_datetime, but NULL where that raises."""
+        return self._call("safe_make_datetime", month, day, hour, minute, second)
+
+    def safe_datetime_add(self, number: Any, part: str) -> Expression:
+        """As datetime_add, but NULL where that raises."""
+        return self._call("safe_datetime_add", number, part)
+
+    def safe_date_from_unix_date(self) -> Expression:
+        """As date_from_unix_date, but NULL where that raises."""
+        return self._call("safe_date_from_unix_date")
 
     def safe_datetime(self, zone: str) -> Expression:
         """As datetime, but NULL where that raises."""

@@ -125,6 +125,20 @@ def _date(arguments: Sequence[exp.Expr], read: Read) -> Expression:
     return call(Expression, "make_date" if len(arguments) == 3 else "date", *map(read, arguments))
 
 
+def _time(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+    """Read TIME(hour, minute, second), TIME(x) and TIME(x, zone)."""
+    return call(Expression, "make_time" if len(arguments) == 3 else "time", *map(read, arguments))
+
+
+def _datetime(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+    """Read DATETIME of six numbers, of a date and a time, of an instant and a zone (a constant), and of one value."""
+    if len(arguments) == 6:
+        return call(Expression, "make_datetime", *map(read, arguments))
+    if len(arguments) == 2 and not (isinstance(arguments[1], exp.Literal) and arguments[1].is_string):
+        return call(Expression, "date_and_time", *map(read, arguments))
+    return _cast_to("datetime")(arguments, read)
+
+
 def _from_hex(arguments: Sequence[exp.Expr], read: Read) -> Expression:
     """Read FROM_HEX: of a constant it is the literal of those bytes."""
     if len(arguments) != 1 or not isinstance(arguments[0], exp.Literal):
@@ -157,7 +171,6 @@ _FUNCTIONS: dict[str, str] = {
     "OCTET_LENGTH": "byte_length",
     "POWER": "pow",
     "CEILING": "ceil",
-    "DATETIME_DIFF": "timestamp_diff",
     "DATETIME_TRUNC": "timestamp_trunc",
     "REGEXP_SUBSTR": "regexp_extract",
 }
@@ -171,11 +184,14 @@ _SPECIAL: dict[str, _Reader] = {
     "DATE_SUB": _interval("date_add", sign=-1),
     "TIMESTAMP_ADD": _interval("timestamp_add", sign=1),
     "TIMESTAMP_SUB": _interval("timestamp_add", sign=-1),
-    "DATETIME_ADD": _interval("timestamp_add", sign=1),
-    "DATETIME_SUB": _interval("timestamp_add", sign=-1),
+    "DATETIME_ADD": _interval("datetime_add", sign=1),
+    "DATETIME_SUB": _interval("datetime_add", sign=-1),
+    "TIME_ADD": _interval("time_add", sign=1),
+    "TIME_SUB": _interval("time_add", sign=-1),
+    "TIME": _time,
     "DATE": _date,
     "STRING": _cast_to("string"),
-    "DATETIME": _cast_to("datetime"),
+    "DATETIME": _datetime,
     "TIMESTAMP": _cast_to("timestamp"),
     "FROM_HEX": _from_hex,
     "NORMALIZE": _normalize,

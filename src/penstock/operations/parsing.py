@@ -256,6 +256,11 @@ def _array(node: exp.Array) -> Expression:
 
 def _extract(node: exp.Extract) -> Expression:
     part, x = node.this.sql("bigquery").upper(), node.expression
+    if part == "DATETIME":
+        zoned = isinstance(x, exp.AtTimeZone)
+        return _call("datetime", from_ast(x.this if zoned else x), from_ast(x.args["zone"]) if zoned else "UTC")
+    if part == "WEEK(SUNDAY)":
+        part = "WEEK"
     if part not in _PARTS:
         raise SqlError(f"EXTRACT has no part {part}{near(part, _PARTS)}")
     if isinstance(x, exp.AtTimeZone):

@@ -11,12 +11,12 @@ from typing import Any
 
 from penstock.core.operation import Operation
 from penstock.errors import ExpressionError
-from penstock.operations.dates import PARTS
 from penstock.operations.literals import without_failures
+from penstock.operations.parts import OPERATIONS as PARTS
 
 _NAMES = {
     **{name: f"SAFE_{name.upper()}" for name in ("add", "subtract", "multiply", "negate")},
-    **{name: f"SAFE.{name.upper()}" for name in ("date_add", "timestamp_add")},
+    **{name: f"SAFE.{name.upper()}" for name in ("date_add", "datetime_add", "timestamp_add")},
 }
 """Operation -> BigQuery's name of its safe form, where that is not `SAFE.` before its own."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 from penstock.core.expression import Expr
 from penstock.core.schema import element_type
-from penstock.operations.dates import PARTS
+from penstock.operations.parts import OPERATIONS as PARTS
 from penstock.operations.reserved import RESERVED
 from penstock.operations.signatures import operation_of
 from penstock.operations.table import LEARNED
@@ -39,7 +40,9 @@ SUFFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRU
 """Operation -> what stands after its argument."""
 
 EXTRACTED = {
-    part.name: {"day_of_week": "DAYOFWEEK", "day_of_year": "DAYOFYEAR"}.get(part.name, part.name.upper())
+    part.name: {"day_of_week": "DAYOFWEEK", "day_of_year": "DAYOFYEAR"}.get(
+        part.name, re.sub("^WEEK_(.*)", r"WEEK(\1)", part.name.upper())
+    )
     for part in PARTS
 }
 """Operation -> the part in EXTRACT(part FROM x)."""
@@ -157,6 +160,11 @@ def _analyzed(x: Expr, *options: Expr) -> str:
     return f"TEXT_ANALYZE({', '.join([_text(x), *(f'{name} => {_text(value)}' for name, value in named)])})"
 
 
+def _operand_of_time(expr: Expr) -> str:
+    """Write a time after a date; a string, which would be a zone, stands in parentheses."""
+    return f"({_text(expr)})" if expr.op == "literal" and expr.args[1] == "string" else _text(expr)
+
+
 _SPECIAL: dict[str, Callable[..., str]] = {
     "edit_distance": _edit_distance(""),
     "safe_edit_distance": _edit_distance("SAFE."),
@@ -175,6 +183,10 @@ _SPECIAL: dict[str, Callable[..., str]] = {
     "text_analyze": _analyzed,
     "date_add": _moved("DATE_ADD"),
     "timestamp_add": _moved("TIMESTAMP_ADD"),
+    "datetime_add": _moved("DATETIME_ADD"),
+    "time_add": _moved("TIME_ADD"),
+    "safe_datetime_add": _moved("SAFE.DATETIME_ADD"),
+    "date_and_time": lambda x, time: f"DATETIME({_text(x)}, {_operand_of_time(time)})",
     "safe_date_add": _moved("SAFE.DATE_ADD"),
     "safe_timestamp_add": _moved("SAFE.TIMESTAMP_ADD"),
 }
