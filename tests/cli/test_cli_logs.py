@@ -97,7 +97,7 @@ def test_machines_get_lines_as_json(call):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--grep", "("), "--grep '(' is no regular expression"),
+        (("--grep", "("), "grep '(' is no regular expression"),
         (("--since", "soon"), "--since is 'soon'"),
         (("-f", "-C", "2", "--grep", "x"), "leave one out"),
         (("d",), "no step named 'd' in run r1"),

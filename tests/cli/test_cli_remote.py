@@ -70,6 +70,19 @@ def test_a_run_is_started_shown_and_explained(call):
     assert compared.exit_code == 0, compared.output
 
 
+def test_the_log_of_a_run_is_searched_from_afar(call):
+    ran = call("run", "numbers", "-p", "x=21", "--json")
+    run = json.loads(ran.stdout.splitlines()[0])["id"]
+    found = call("logs", run, "--grep", "DOUBLING 2", "-i")
+    assert found.exit_code == 0, found.output
+    assert found.stdout.startswith("double ")
+    assert found.stdout.endswith(" | doubling 21\n")
+    assert call("logs", run, "--grep", "halving").stdout == ""
+    assert call("logs", run, "double", "--grep", "21", "--since", "1h").stdout == "doubling 21\n"
+    wrong = call("logs", run, "--grep", "(")
+    assert (wrong.exit_code, "grep '(' is no regular expression" in wrong.output) == (2, True)
+
+
 def test_a_run_that_fails_says_why_and_ends_with_1(call):
     failed = call("run", "numbers", "-p", "x=101")
     assert failed.exit_code == 1

@@ -44,7 +44,7 @@ import penstock as ps
 def begins(step):
     """Write into the book that a step begins: one line, whole, whatever happens then."""
     book = os.open(os.environ["ENDURANCE_BOOK"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(book, f"{step} {os.getpid()}\\n".encode())
+    os.write(book, f"{step} {os.getpid()} {time.time()!r}\\n".encode())
     os.close(book)
 
 def may_die(step):
@@ -283,6 +283,12 @@ def book(root: Path) -> list[str]:
     return [line.split()[0] for line in _lines(root)]
 
 
+def begun_after(root: Path, publication: Mapping[str, float]) -> list[str]:
+    """Return the steps that began to run once more though they had been published at these times."""
+    lines = [line.split() for line in _lines(root)]
+    return [step for step, _, at in lines if float(at) > publication.get(step, float("inf"))]
+
+
 def pids_in_book(root: Path) -> list[int]:
     """Return the processes in which steps began to run."""
     return [int(line.split()[1]) for line in _lines(root)]
@@ -295,9 +301,10 @@ def _lines(root: Path) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What lies in a store: step -> digests of its outputs, as the cache has them."""
+    """What lies in a store: step -> digests of its outputs, as the cache has them, and since when it has them."""
 
     published: dict[str, dict[str, str]]
+    since: dict[str, float]
     newest_run: str | None
 
 
@@ -323,7 +330,8 @@ def consistent(root: Path) -> Found:
             store.verify(digest)
     metadata.close()  # type: ignore[attr-defined]
     published = {entry.step: dict(entry.outputs) for entry in entries}
-    return Found(published=published, newest_run=runs[0].id if runs else None)
+    since = {entry.step: entry.created for entry in entries}
+    return Found(published=published, since=since, newest_run=runs[0].id if runs else None)
 
 
 def check_resumes(root: Path, reference: dict[str, dict[str, str]], *, engine: str = "inline") -> None:

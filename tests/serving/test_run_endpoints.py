@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import threading
 import time
 
@@ -112,6 +114,32 @@ def test_a_log_is_text(client, recorded):
 
 def test_a_step_without_a_log_has_an_empty_one(client, recorded):
     assert client.get("/v1/runs/r1/steps/read/log").text == ""
+
+
+def test_the_log_of_a_run_is_searched(client, recorded):
+    found = client.get("/v1/runs/r1/log", params={"grep": "^T", "ignore_case": "1"})
+    assert found.headers["content-type"].startswith("text/plain")
+    assert re.fullmatch(r"fit \d{4}-\d\d-\d\dT[\d:.]+\+00:00 \| two\n", found.text)
+    lines = client.get("/v1/runs/r1/log?grep=two&context=1", headers={"accept": "application/x-ndjson"})
+    assert lines.headers["content-type"].startswith("application/x-ndjson")
+    assert [json.loads(line)["line"] for line in lines.text.splitlines()] == ["one", "two"]
+    assert client.get("/v1/runs/r1/log?grep=three").text == ""
+    assert client.get("/v1/runs/r1/log?step=read").text == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("grep=(", 422, "grep '(' is no regular expression"),
+        ("since=soon", 422, "since is 'soon'"),
+        ("context=-1", 400, "context is '-1'"),
+        ("step=fitt", 422, "Did you mean 'fit'"),
+        ("colour=red", 400, "no query parameter 'colour'"),
+    ],
+)
+def test_a_search_that_is_none_is_refused_before_anything_is_sent(client, recorded, query, status, said):
+    answer = client.get(f"/v1/runs/r1/log?{query}")
+    assert (answer.status_code, said in answer.json()["error"]["message"]) == (status, True), answer.text
 
 
 @pytest.mark.parametrize("how", [{"params": {"follow": "1"}}, {"headers": {"accept": "text/event-stream"}}])

@@ -15,12 +15,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from penstock.cli.output import STATE_STYLES, duration, plain, print_table, size
+from penstock.cli.output import STATE_STYLES, duration, print_table, size
 from penstock.cli.progress import Progress, Row
 from penstock.cli.summaries import summary
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run, StepRun
-from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
+from penstock.pipelines import Event, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted, plain
 
 __all__ = ["RunDisplay", "print_table", "size", "summary"]
 

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import datetime
-import heapq
-import re
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import penstock
 from penstock.artifacts import find_run
 from penstock.cli.group import Command
-from penstock.cli.output import plain, print_json
+from penstock.cli.output import print_json
 from penstock.cli.where import Where, here
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Run, StepRun
+from penstock.core.run import DONE, StepRun
 from penstock.core.units import seconds
-from penstock.errors import UnknownNameError
-from penstock.pipelines import LogLine, LogReader, left_out, read_piece, reap
+from penstock.pipelines import LogLine, LogQuery, follow_run, left_out, plain, read_piece, reap, step_of, steps_of
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.project.runs import StepView
-
-Wanted: TypeAlias = Callable[[LogLine], bool]
 
 _POLL_SECONDS = 0.1
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red")
@@ -47,28 +41,39 @@ _WIDEST = 24  # characters of a step's name
 @click.option("--json", "as_json", is_flag=True, help="Print each line as a JSON object: step, time, line.")
 @click.pass_obj
 def logs(
-    root: Where, /, run: str, step: str | None, follow: bool, context: int, times: bool, as_json: bool, **how: Any
+    root: Where, /, run: str, step: str | None, follow: bool, times: bool, as_json: bool, since: str | None, **how: Any
 ) -> None:
     """Print what STEP of RUN printed, as it is; without STEP, what all its steps printed, by time."""
-    metadata = penstock.open(root).metadata
-    found = find_run(metadata, run)
-    one = _step(metadata, found, step) if step is not None else None
-    if one is not None and isinstance(root, str) and not (times or context or as_json or any(how.values())):
-        return _print_remote(penstock.open(root).get_run(found.id).steps[one.step], follow=follow)
-    folder = here(root, "reading the log of a whole run, or searching one,")
-    if follow and context:
+    if follow and how["context"]:
         raise click.UsageError("-C shows lines around those found, which are not there yet with -f; leave one out")
-    if one is not None and not (times or as_json or any(how.values())):
-        return _print_raw(metadata, folder, one, follow=follow)
-    wanted = _wanted(**how)
-    chosen = [one] if one is not None else _own(metadata, found)
-    shown = _steps(metadata, found) if follow else chosen  # those that wait may print yet
-    show = _shower(shown, prefixed=one is None or times, as_json=as_json)
+    project = penstock.open(root)
+    found = find_run(project.metadata, run)
+    one = step_of(project.metadata, found, step) if step is not None else None
+    if one is not None and not (times or as_json or since or any(how.values())):
+        if isinstance(root, str):
+            return _print_remote(project.get_run(found.id).steps[one.step], follow=follow)
+        return _print_raw(project.metadata, root, one, follow=follow)
+    query = LogQuery(
+        step=step or "",
+        grep=how["pattern"] or "",
+        ignore_case=how["ignore_case"],
+        since_seconds=seconds(since, "--since") if since else None,
+        context=how["context"],
+    )
+    steps = steps_of(project.metadata, found)
+    printing = [each for each in steps if follow or each.state != "up_to_date"]  # those that wait may print yet
+    show = _shower(printing if one is None else [one], prefixed=one is None or times, as_json=as_json)
     if follow:
-        return _follow(metadata, folder, found, one, lambda line: show(line) if wanted(line) else None)
-    readers = [_reader(folder, each) for each in chosen]
-    for line in heapq.merge(*(_found(each.read(), wanted, context) for each in readers), key=lambda line: line.time):
+        folder = here(root, "following a whole run, or a step by what it prints,")
+        lines = follow_run(project.metadata, folder, found, query)
+    else:
+        from penstock.project.runs import run_log  # loads every library, which `--help` need not
+
+        lines = run_log(project.get_run(found.id), query)
+    for line in lines:
         show(line)
+        if follow:
+            sys.stdout.flush()
     return None
 
 
@@ -94,57 +99,6 @@ def _print_raw(metadata: MetadataStore, root: Path, step: StepRun, *, follow: bo
         step = metadata.get(StepRun, step.run, step.step) or step  # read before the log, so that no end is missed
 
 
-def _follow(
-    metadata: MetadataStore, root: Path, run: Run, step: StepRun | None, show: Callable[[LogLine], None]
-) -> None:
-    """Show lines as they come, by time as far as they come together, until the step or the run has ended."""
-    readers: dict[str, LogReader] = {}
-    while True:
-        reap(metadata)
-        run = metadata.get(Run, run.id) or run  # read before the logs, so that no end is missed
-        steps = _own(metadata, run) if step is None else [_step(metadata, run, step.step)]
-        lines: list[LogLine] = []
-        for each in steps:
-            if each.log:
-                reader = readers.setdefault(each.step, _reader(root, each))
-                lines += reader.read(ended=each.state in DONE)
-        for line in sorted(lines, key=lambda line: line.time):
-            show(line)
-        sys.stdout.flush()
-        if (run.state if step is None else steps[0].state) in DONE:
-            return
-        time.sleep(_POLL_SECONDS)
-
-
-def _wanted(pattern: str | None, ignore_case: bool, since: str | None) -> Wanted:
-    """Return what tells whether a line is asked for; a pattern is looked for in the text without its colours."""
-    began = time.time() - seconds(since, "--since") if since else 0.0
-    try:
-        expression = re.compile(pattern or "", re.IGNORECASE if ignore_case else 0)
-    except re.error as error:
-        raise click.UsageError(f"--grep {pattern!r} is no regular expression: {error}") from error
-    if not pattern:
-        return lambda line: line.time >= began
-    return lambda line: line.time >= began and expression.search(plain(line.text)) is not None
-
-
-def _found(lines: Iterable[LogLine], wanted: Wanted, context: int) -> Iterator[LogLine]:
-    """Yield the lines that are wanted, and so many before and after each."""
-    before: deque[LogLine] = deque(maxlen=context)
-    after = 0
-    for line in lines:
-        if wanted(line):
-            yield from before
-            before.clear()
-            yield line
-            after = context
-        elif after:
-            yield line
-            after -= 1
-        else:
-            before.append(line)
-
-
 def _shower(steps: Sequence[StepRun], *, prefixed: bool, as_json: bool) -> Callable[[LogLine], None]:
     """Return what prints a line: as JSON, after its step and time, or as it is."""
     if as_json:
@@ -161,23 +115,3 @@ def _shower(steps: Sequence[StepRun], *, prefixed: bool, as_json: bool) -> Calla
         click.echo(f"{click.style(f'{name:<{width}}', fg=colours[line.step])} {moment} | {text}")
 
     return show
-
-
-def _reader(root: Path, step: StepRun) -> LogReader:
-    return LogReader(step.step, root / step.log, step.started)
-
-
-def _own(metadata: MetadataStore, run: Run) -> list[StepRun]:
-    """Return the steps that have printed in this run; the log of one that was up to date is that of another run."""
-    return [step for step in _steps(metadata, run) if step.log and step.state != "up_to_date"]
-
-
-def _steps(metadata: MetadataStore, run: Run) -> list[StepRun]:
-    return sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)
-
-
-def _step(metadata: MetadataStore, run: Run, name: str) -> StepRun:
-    found = metadata.get(StepRun, run.id, name)
-    if found is None:
-        raise UnknownNameError("step", name, [step.step for step in _steps(metadata, run)], within=f"run {run.id}")
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,12 +31,6 @@ STATE_STYLES = {
     "unknown": "dim",
 }
 _PIPE_WIDTH = 10_000
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # ECMA-48: CSI, OSC, others
-
-
-def plain(text: str) -> str:
-    """Return a text without its colours and other orders to a terminal."""
-    return _ANSI.sub("", text)
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""`penstock runs`, `show`, `logs` and `why`: what is recorded."""
+"""`penstock runs`, `show` and `why`: what is recorded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ from penstock.cli.group import Command
 from penstock.cli.output import duration, moment, print_cells, print_json, shown, took
 from penstock.cli.params import read_tags
 from penstock.cli.where import Where
-from penstock.core.ports import MetadataStore
 from penstock.core.run import Attempt, Run, StepRun
-from penstock.errors import UnknownNameError
-from penstock.pipelines import find_runs, reap
-
-_POLL_SECONDS = 0.1
+from penstock.pipelines import find_runs, reap, step_of, steps_of
 
 
 @click.command(cls=Command)
@@ -68,7 +64,7 @@ def show(root: Where, run: str, as_json: bool) -> None:
     metadata = penstock.open(root).metadata
     reap(metadata)
     found = find_run(metadata, run)
-    steps = _steps(metadata, found)
+    steps = steps_of(metadata, found)
     if as_json:
         failed = metadata.find(Attempt, run=found.id)
         shown = [
@@ -116,22 +112,11 @@ def why(root: Where, run: str, step: str, as_json: bool) -> None:
     """Say why STEP of RUN ran, or did not."""
     project = penstock.open(root)
     found = find_run(project.metadata, run)
-    said = project.why(found.id, _step(project.metadata, found, step).step)
+    said = project.why(found.id, step_of(project.metadata, found, step).step)
     if as_json:
         print_json({"run": found.id, "step": step, "why": said})
     else:
         click.echo(said)
-
-
-def _steps(metadata: MetadataStore, run: Run) -> list[StepRun]:
-    return sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)
-
-
-def _step(metadata: MetadataStore, run: Run, name: str) -> StepRun:
-    found = metadata.get(StepRun, run.id, name)
-    if found is None:
-        raise UnknownNameError("step", name, [step.step for step in _steps(metadata, run)], within=f"run {run.id}")
-    return found
 
 
 def _plain(record: Run | StepRun | Attempt) -> dict[str, Any]:

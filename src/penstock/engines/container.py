@@ -32,6 +32,7 @@ from penstock.errors import ContainerError, CorruptArtifactError, PenstockError
 from penstock.images import Runtime, complaint, find_runtime, remedied
 
 _LATE_SECONDS = 5.0  # after its grace, when a container that does not end is killed from outside
+_ANSWER_SECONDS, _TRIES = 30.0, 3  # for the runtime to remove a container
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -240,7 +241,9 @@ class ContainerEngine:
             text = f"what the container of step '{item.task.step.name}' left cannot be trusted: {error}"
             self._outcomes.append(failed(item.task.id, text, started=item.submitted))
         finally:
-            exchange.remove()
+            # A container takes itself away, unless what watches it was killed: then it may even go on.
+            if item.runtime is None or process.returncode == 0 or _remove_container(item.runtime, exchange.name):
+                exchange.remove()
 
     def _knows_better(self, item: _UnderWay, said: str) -> bool:
         """Tell whether the container could not start for something that its runtime can be told to do otherwise."""
@@ -285,8 +288,8 @@ class ContainerEngine:
     def _cleared(self) -> None:
         """Remove what engines left whose process is gone, though their containers should have ended by themselves."""
         for orphan in exchanges.orphans(self._given.state):
-            _remove_container(self._runtime, orphan.name)
-            orphan.remove()
+            if _remove_container(self._runtime, orphan.name):
+                orphan.remove()
 
 
 class _Refused(Exception):
@@ -297,10 +300,19 @@ def _works_on_records(task: Task) -> bool:
     return "context" in task.step.kinds.values()
 
 
-def _remove_container(runtime: Runtime, name: str) -> None:
-    """Kill and remove a container; usually it is gone already, so what the runtime says of it does not matter."""
-    command = runtime.command("rm", "--force", name)
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+def _remove_container(runtime: Runtime, name: str) -> bool:
+    """Kill and remove a container, which usually is gone already; tell whether it is gone for sure. Where it is not,
+    the folder that bears its name is kept, for the next engine to try again."""
+    at_once = ("--time", "0") if runtime.program == "podman" else ()  # docker does not wait, and knows no word for that
+    command = runtime.command("rm", "--force", *at_once, name)
+    for _ in range(_TRIES):  # whatever kills containers may kill this too, and leave one half removed
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        if done.returncode == 0 or b"no such container" in done.stderr.lower():
+            return True
+    return False
 
 
 def _lost(item: _UnderWay, exit_code: int, said: str) -> Outcome:
@@ -311,6 +323,8 @@ def _lost(item: _UnderWay, exit_code: int, said: str) -> Outcome:
         text, final = f"the image of step '{name}' has no penstock in it; build one: penstock image build", True
     elif "no such image" in said.lower() or "image not known" in said.lower():
         text, final = f"the image of step '{name}' is not there: {what}; build it: penstock image build", True
+    elif exit_code in (125, 126, 127) and item.exchange.has_begun:
+        text = f"what watches the container of step '{name}' ended, and the container with it: {what}"
     elif exit_code in (125, 126, 127):
         text = f"the container of step '{name}' could not be started: {what}"
     elif exit_code in (_KILLED, -signal.SIGKILL):

@@ -78,6 +78,11 @@ class Exchange:
         """What the container runtime itself complains of."""
         return self.folder.with_suffix(".errors")
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether the process inside has read what is to be done."""
+        return not (self.folder / "start").exists()
+
     def make(self, owner: tuple[int, int] | None) -> None:
         """Make the folder; `owner` is the user and group that may write there, if that is not this process's own."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)

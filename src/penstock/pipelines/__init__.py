@@ -18,6 +18,7 @@ from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParam
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.replaying import Replay, rebuild, replay
 from penstock.pipelines.resuming import asked, resumable
+from penstock.pipelines.runlogs import LogQuery, follow_run, plain, run_lines, step_of, steps_of
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import ImageRef, Services
 from penstock.pipelines.starting import START_SECONDS, start_run
@@ -35,6 +36,7 @@ __all__ = [
     "ImageRef",
     "LogKeeper",
     "LogLine",
+    "LogQuery",
     "LogReader",
     "MetricComparison",
     "Names",
@@ -62,6 +64,7 @@ __all__ = [
     "execute",
     "final_metrics",
     "find_runs",
+    "follow_run",
     "in_step",
     "left_out",
     "log_metric",
@@ -73,6 +76,7 @@ __all__ = [
     "optional",
     "pieces",
     "pipeline",
+    "plain",
     "plan",
     "read_metrics",
     "read_piece",
@@ -80,10 +84,13 @@ __all__ = [
     "rebuild",
     "replay",
     "resumable",
+    "run_lines",
     "run_task",
     "select",
     "start_run",
     "step",
+    "step_of",
+    "steps_of",
     "tag_run",
     "trace",
     "unmapped",

@@ -14,6 +14,8 @@ from penstock.core.run import DONE, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import DeclarationError, RunError, UnknownNameError
 from penstock.pipelines import (
     Curve,
+    LogLine,
+    LogQuery,
     cancel_run,
     curves,
     maker,
@@ -22,6 +24,7 @@ from penstock.pipelines import (
     read_metrics,
     read_piece,
     reap,
+    run_lines,
     tag_run,
 )
 from penstock.project.codecs import load_artifact
@@ -49,6 +52,10 @@ class Recorded(Protocol):
 
     def follow(self, step: StepRun) -> Iterator[str]:
         """Yield what a step prints, a line at a time, until it has ended."""
+        ...
+
+    def lines(self, run: RunRecord, query: LogQuery) -> Iterator[LogLine]:
+        """Return the lines that the steps of a run have printed and a query asks for, by time."""
         ...
 
     def metrics(self, step: StepRun) -> dict[str, Curve]:
@@ -101,6 +108,10 @@ class LocalRecords:
             time.sleep(_POLL_SECONDS)
             self.reap()
             step = self.metadata.get(StepRun, step.run, step.step) or step  # read before the log: no end is missed
+
+    def lines(self, run: RunRecord, query: LogQuery) -> Iterator[LogLine]:
+        """Return them from the logs of the steps."""
+        return run_lines(self.metadata, self.root, run, query)
 
     def metrics(self, step: StepRun) -> dict[str, Curve]:
         """Return the recorded metrics; those of a step that runs are read where it writes them."""
@@ -303,3 +314,8 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.record.pipeline}: {self.state}>"
+
+
+def run_log(run: Run, query: LogQuery) -> Iterator[LogLine]:
+    """Return what all steps of a run printed, by time, as far as it is asked for."""
+    return run._recorded.lines(run.record, query)

@@ -11,10 +11,12 @@ import msgspec
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run, StepRun
 from penstock.errors import DeclarationError
-from penstock.pipelines import Curve, Event, RunEnded, RunStarted, StepEnded, StepStarted
+from penstock.pipelines import Curve, Event, LogLine, LogQuery, RunEnded, RunStarted, StepEnded, StepStarted
 from penstock.project.repeating import StepVerification
 from penstock.remote.connection import Server, segment
 from penstock.remote.stores import RemoteArtifacts, RemoteMetadata
+
+JSON_LINES = "application/x-ndjson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,23 @@ class RemoteRecords:
         for event in self.server.events(f"{_path(step)}/log", final="end"):
             if event.name != "end":
                 yield event.data
+
+    def lines(self, run: Run, query: LogQuery) -> Iterator[LogLine]:
+        """Return the lines that a query asks for; their colours stay on the server."""
+        asked = {
+            "step": query.step or None,
+            "grep": query.grep or None,
+            "ignore_case": "1" if query.ignore_case else None,
+            "since": None if query.since_seconds is None else f"{query.since_seconds:g}s",
+            "context": query.context or None,
+        }
+        return self._lines(f"/v1/runs/{segment(run.id)}/log", asked)
+
+    def _lines(self, path: str, asked: dict[str, Any]) -> Iterator[LogLine]:
+        with self.server.answer("GET", path, query=asked, headers={"accept": JSON_LINES}) as response:
+            for line in response:
+                told = msgspec.json.decode(line)
+                yield LogLine(told["step"], told["time"], told["line"])
 
     def metrics(self, step: StepRun) -> dict[str, Curve]:
         """Return what a step logged so far, by name."""

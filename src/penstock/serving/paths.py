@@ -12,6 +12,11 @@ _PAGE = (parameter("limit", "query", "integer"), parameter("after", "query"))
 _FILTERS = tuple(parameter(name, "query") for name in ("pipeline", "experiment", "state", "mode", "engine", "tag"))
 _IDEMPOTENCY = parameter("Idempotency-Key", "header")
 _LAST_EVENT = parameter("Last-Event-ID", "header")
+_SEARCH = (
+    *(parameter(name, "query") for name in ("grep", "step", "since")),
+    parameter("ignore_case", "query", "boolean"),
+    parameter("context", "query", "integer"),
+)
 
 PATHS: dict[str, Json] = {
     "/v1/pipelines": {"get": operation("List the pipelines and their parameters")},
@@ -136,6 +141,17 @@ PATHS: dict[str, Json] = {
             answer=TEXT,
             media="text/event-stream",
             failures=(404,),
+        )
+    },
+    "/v1/runs/{id}/log": {
+        "get": operation(
+            "Read what all steps of a run printed, by time: the lines in which the regular expression `grep` (RE2) is "
+            "found, with `context` lines around each, of the last `since` (10m, 2h); with Accept: application/x-ndjson "
+            "each line as JSON: step, time, line",
+            (_RUN, *_SEARCH),
+            answer=TEXT,
+            media="text/plain",
+            failures=(400, 404, 422),
         )
     },
     "/v1/runs/{id}/steps/{step}": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from functools import partial
 from typing import Any
@@ -13,19 +14,21 @@ from starlette.responses import Response, StreamingResponse
 
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Run, StepRun
+from penstock.core.units import seconds
 from penstock.errors import RequestError, UnknownNameError
-from penstock.pipelines import Curve, cancel_run, reap, tag_run, why
+from penstock.pipelines import Curve, LogLine, LogQuery, cancel_run, plain, reap, run_lines, steps_of, tag_run, why
 from penstock.project.experiments import compare_runs as compare
 from penstock.project.runs import LocalRecords
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.forms import CancelForm, RunChange
-from penstock.serving.parameters import page, parameters
+from penstock.serving.parameters import page, parameters, whole_number
 from penstock.serving.progress import run_events
 from penstock.serving.service import Service
 from penstock.serving.shown import shown_run, shown_step
 from penstock.serving.state import json_answer, serving
 from penstock.serving.streams import EVENT_STREAM, follow, read_log
 
+JSON_LINES = "application/x-ndjson"
 _FILTERS = ("pipeline", "experiment", "state", "mode", "engine")
 
 
@@ -49,7 +52,7 @@ def show_run(request: Request) -> Response:
     metadata = serving(request).project.metadata
     reap(metadata)
     run = find_run(metadata, request.path_params["id"])
-    return json_answer({**shown_run(run), "steps": [shown_step(step) for step in _steps(metadata, run)]})
+    return json_answer({**shown_run(run), "steps": [shown_step(step) for step in steps_of(metadata, run)]})
 
 
 def show_step(request: Request) -> Response:
@@ -78,7 +81,7 @@ def run_metrics(request: Request) -> Response:
     given, project = parameters(request, "step"), serving(request).project
     recorded = _recorded(project)
     run = find_run(project.metadata, request.path_params["id"])
-    steps = [_step(project.metadata, run.id, given["step"])] if "step" in given else _steps(project.metadata, run)
+    steps = [_step(project.metadata, run.id, given["step"])] if "step" in given else steps_of(project.metadata, run)
     found = {step.step: recorded.metrics(step) for step in steps}
     shown = {step: {name: _shown_curve(curve) for name, curve in each.items()} for step, each in found.items() if each}
     return json_answer({"run": run.id, "metrics": shown})
@@ -135,12 +138,39 @@ async def step_log(request: Request) -> Response:
     project, run_id, name = serving(request).project, request.path_params["id"], request.path_params["step"]
     metadata = project.metadata
     step = await run_in_threadpool(_step, metadata, run_id, name)
-    live = request.query_params.get("follow", "").lower() in ("1", "true")
+    live = _says_yes(request.query_params.get("follow", ""))
     if not live and "text/event-stream" not in request.headers.get("accept", ""):
         return StreamingResponse(read_log(project.root / step.log), media_type="text/plain")
     seen = request.headers.get("last-event-id", "0")
     events = follow(lambda: _step(metadata, run_id, name), project.root, int(seen) if _counts(seen) else 0)
     return StreamingResponse(events, headers=EVENT_STREAM)
+
+
+def run_log(request: Request) -> Response:
+    """GET /v1/runs/{id}/log: what its steps printed, by time, searched by `grep`; as text, or as lines of JSON."""
+    project = serving(request).project
+    given = parameters(request, "step", "grep", "ignore_case", "since", "context")
+    query = LogQuery(
+        step=given.get("step", ""),
+        grep=given.get("grep", ""),
+        ignore_case=_says_yes(given.get("ignore_case", "")),
+        since_seconds=seconds(given["since"], "since") if given.get("since") else None,
+        context=whole_number(given, "context", 0),
+    )
+    run = find_run(project.metadata, request.path_params["id"])
+    lines = run_lines(project.metadata, project.root, run, query)
+    if JSON_LINES in request.headers.get("accept", ""):
+        return StreamingResponse(map(_json_line, lines), media_type=JSON_LINES)
+    return StreamingResponse(map(_text_line, lines), media_type="text/plain")
+
+
+def _json_line(line: LogLine) -> bytes:
+    return msgspec.json.encode({"step": line.step, "time": line.time, "line": plain(line.text)}) + b"\n"
+
+
+def _text_line(line: LogLine) -> str:
+    moment = datetime.datetime.fromtimestamp(line.time, datetime.UTC).isoformat(timespec="milliseconds")
+    return f"{line.step} {moment} | {plain(line.text)}\n"
 
 
 async def events(request: Request) -> Response:
@@ -149,6 +179,10 @@ async def events(request: Request) -> Response:
     run = await run_in_threadpool(find_run, metadata, request.path_params["id"])
     stream = run_events(metadata, run.id, request.headers.get("last-event-id", ""))
     return StreamingResponse(stream, headers=EVENT_STREAM)
+
+
+def _says_yes(text: str) -> bool:
+    return text.lower() in ("1", "true")
 
 
 def _counts(text: str) -> bool:
@@ -172,7 +206,3 @@ def _step(metadata: MetadataStore, run_id: str, name: str) -> StepRun:
     if found.state not in DONE and reap(metadata):  # whoever follows the log must see an end of it
         return metadata.get(StepRun, run_id, name) or found
     return found
-
-
-def _steps(metadata: MetadataStore, run: Run) -> list[StepRun]:
-    return sorted(metadata.find(StepRun, run=run.id), key=lambda step: step.position)
