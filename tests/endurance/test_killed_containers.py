@@ -24,7 +24,7 @@ from penstock.stores import open_metadata
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("containers")]
 
-KILLS = 60
+KILLS = 45
 """So many have really hit something that was alive before the campaign ends."""
 
 SLOW_KILLS = 3
