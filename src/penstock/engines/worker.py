@@ -32,8 +32,9 @@ from penstock.secrets import guard_output, settle_output
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _C = ctypes.CDLL(None)
 
-LIBRARIES_LATER = frozenset({"pandas", "scipy", "sklearn", "lightgbm"})
+LIBRARIES_LATER = frozenset({"pandas", "scipy", "sklearn", "lightgbm", "sqlalchemy", "sqlglot", "penstock"})
 """Loaded by the template once a worker has loaded them (pyarrow does so with pandas), so that the next one finds them.
+Of our own code this is what most steps do not need (models, records): each page that the template has costs every fork.
 Only what starts no thread when it is imported may stand here: threads do not survive a fork."""
 
 
@@ -82,13 +83,13 @@ def read_outcome(file: BinaryIO) -> tuple[bytes, list[str]]:
 
 
 def _loaded_since(before: int, packages: Set[str]) -> list[str]:
-    """Return the modules of these packages that are installed (not the user's own) and were loaded since there were
-    `before` modules, in order. The others are not even looked at: each page touched would be copied."""
+    """Return the modules of these packages that are installed or ours (not the user's own) and were loaded since there
+    were `before` modules, in order. The others are not even looked at: each page touched would be copied."""
     found = []
     for name in reversed(list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before)))):
         if name.partition(".")[0] in packages and "._" not in name:
             parts = Path(getattr(sys.modules.get(name), "__file__", None) or "").parts
-            if "site-packages" in parts or "dist-packages" in parts:
+            if name.startswith("penstock.") or "site-packages" in parts or "dist-packages" in parts:
                 found.append(name)
     return found
 

@@ -5,12 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.core.artifact import Artifact
+from penstock.core.graph import ModelGraph
 from penstock.core.ports import ArtifactStore, Codec
 from penstock.errors import UnknownNameError
-from penstock.models import ModelCodec
 from penstock.stores import PLAIN_CODECS, with_collections
 
-CODECS: tuple[Codec, ...] = with_collections((ModelCodec(), *PLAIN_CODECS))
+
+class ModelCodecOnUse:
+    """The codec of model graphs, whose room is loaded with the first graph: most workers never see one."""
+
+    kind = "model"
+
+    def accepts(self, value: Any) -> bool:
+        """Tell whether a value is a model graph."""
+        return isinstance(value, ModelGraph)
+
+    def save(self, value: Any, store: ArtifactStore) -> Artifact:
+        """Store a graph."""
+        return self._codec().save(value, store)
+
+    def load(self, artifact: Artifact, store: ArtifactStore) -> Any:
+        """Return the graph."""
+        return self._codec().load(artifact, store)
+
+    def _codec(self) -> Codec:
+        from penstock.models import ModelCodec
+
+        return ModelCodec()
+
+
+CODECS: tuple[Codec, ...] = with_collections((ModelCodecOnUse(), *PLAIN_CODECS))
 
 
 def load_artifact(artifact: Artifact, store: ArtifactStore) -> Any:
