@@ -96,3 +96,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Bring `%%penstock` to a notebook: `%load_ext penstock`."""
+    importlib.import_module("penstock.notebooks").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take `%%penstock` away again."""
+    importlib.import_module("penstock.notebooks").unload(shell)

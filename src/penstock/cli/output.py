@@ -73,27 +73,36 @@ def _cells(columns: Sequence[str], cells: Sequence[Sequence[Any]], width: int) -
     return table
 
 
-def print_table(rows: pa.Table | Sequence[Mapping[str, Any]], *, limit: int = 20) -> None:
+def print_table(rows: pa.Table | Sequence[Mapping[str, Any]], *, limit: int = 20, upright: bool = False) -> None:
     """Print the first rows of a table, or of dicts that have the keys of the first, and how many there are if more.
 
-    What is too wide for the terminal is not squeezed: one row is printed as a line for each column, and of several rows
-    the last columns are left out and named.
+    What is too wide for the terminal is not squeezed: one row is printed upright, as a line for each column, and of
+    several rows the last columns are left out and named, unless `upright` is wanted.
     """
     first = list(rows[:limit]) if isinstance(rows, Sequence) else rows.slice(0, limit).to_pylist()
     columns = list(first[0]) if isinstance(rows, Sequence) and first else getattr(rows, "column_names", [])
     cells = [[row.get(name) for name in columns] for row in first]
     console = _console()
     fitting = _fitting(columns, cells, console.width)
-    if fitting < len(columns) and len(cells) == 1:
-        width = max(map(len, columns))
-        for name, value in zip(columns, cells[0], strict=True):
-            console.print(Text.assemble((f"{name:<{width}}  ", "bold"), shown(value)))
+    if columns and (upright or (fitting < len(columns) and len(cells) == 1)):
+        for number, row in enumerate(cells, 1):
+            _print_upright(console, columns, row, f"row {number}" if len(cells) > 1 else "")
+        if len(rows) > limit:
+            click.echo(f"... {len(rows):,} rows")
         return
     console.print(_cells(columns[:fitting], [row[:fitting] for row in cells], console.width))
     if len(rows) > limit:
         click.echo(f"... {len(rows):,} rows")
     if fitting < len(columns):
         click.echo(f"... not shown: {', '.join(columns[fitting:])}")
+
+
+def _print_upright(console: Console, columns: Sequence[str], row: Sequence[Any], heading: str) -> None:
+    if heading:
+        console.print(Text(heading, "dim"))
+    width = max(map(len, columns))
+    for name, value in zip(columns, row, strict=True):
+        console.print(Text.assemble((f"{name:<{width}}  ", "bold"), shown(value)))
 
 
 def _fitting(columns: Sequence[str], cells: Sequence[Sequence[Any]], width: int) -> int:

@@ -16,14 +16,21 @@ from penstock.cli.where import Where
 @click.command(cls=Command)
 @click.argument("text", required=False)
 @click.option("-f", "--file", type=click.File(), help="Read the statements from a file ('-': standard input).")
+@click.option("--no-history", is_flag=True, help="Interactive: do not keep what is typed.")
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print all rows as one JSON array.")
 @click.pass_obj
-def sql(root: Where, text: str | None, file: IO[str] | None, limit: int, as_json: bool) -> None:
+def sql(root: Where, text: str | None, file: IO[str] | None, no_history: bool, limit: int, as_json: bool) -> None:
     """Run SQL in BigQuery's dialect: CREATE MODEL, ML.EVALUATE, ML.PREDICT, ordinary queries.
 
-    TEXT may be left out: the statements are then read from a file (-f) or a pipe.
+    TEXT may be left out: the statements are then read from a file (-f) or a pipe; at a terminal, one after another,
+    with completion and history.
     """
+    if text is None and file is None and sys.stdin.isatty() and not as_json:
+        from penstock.cli.shell import HISTORY, converse  # takes a while to import: only at a terminal
+
+        converse(penstock.open(root), limit=limit, history=None if no_history else HISTORY)
+        return
     result = penstock.open(root).sql(_statements(text, file))
     if as_json:
         print_json(result.to_pylist())

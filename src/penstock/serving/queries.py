@@ -13,7 +13,7 @@ from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import ARROW_STREAM, JSON, accepted, table_bytes
 from penstock.serving.forms import SqlForm
 from penstock.serving.state import Serving, json_answer, serving
-from penstock.sql import Query, parse
+from penstock.sql import only_reads, parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,4 +51,4 @@ def _shown(table: pa.Table, limit: int) -> dict[str, Any]:
 
 
 def _only_queries(text: str) -> bool:
-    return all(isinstance(statement, Query) for statement in parse(text))
+    return all(only_reads(statement) for statement in parse(text))

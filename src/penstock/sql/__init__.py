@@ -1,10 +1,13 @@
 """BigQuery ML's statements: text -> values -> run against a catalog of tables and models that is handed in."""
 
 from penstock.sql.catalog import Catalog, MemoryCatalog
+from penstock.sql.dialect import is_whole
+from penstock.sql.inferences import FUNCTIONS as TABLE_FUNCTIONS
 from penstock.sql.running import run, to_model
-from penstock.sql.statements import CreateModel, DropModel, Mode, Query, Statement, parse
+from penstock.sql.statements import CreateModel, DropModel, Mode, Query, Statement, only_reads, parse
 
 __all__ = [
+    "TABLE_FUNCTIONS",
     "Catalog",
     "CreateModel",
     "DropModel",
@@ -12,6 +15,8 @@ __all__ = [
     "Mode",
     "Query",
     "Statement",
+    "is_whole",
+    "only_reads",
     "parse",
     "run",
     "to_model",

@@ -16,7 +16,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 from penstock.errors import SqlError
 
 _ACCEPTED = (
-    "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL [IF NOT EXISTS], DROP MODEL [IF EXISTS]"
+    "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL [IF NOT EXISTS], DROP MODEL [IF EXISTS], "
+    "SHOW TABLES, SHOW MODELS, DESCRIBE TABLE name, DESCRIBE MODEL name"
 )
 
 _FORMATTED = [f"{verb}_{type}" for verb in ("FORMAT", "PARSE") for type in ("DATE", "DATETIME", "TIME", "TIMESTAMP")]
@@ -32,6 +33,18 @@ class MachineLearningTable(exp.Expression):
     arg_types: ClassVar = {"this": True, "model": False, "rows": False, "settings": False}
 
 
+class ShowNames(exp.Expression):
+    """`SHOW TABLES` or `SHOW MODELS`. `this` is the word."""
+
+    arg_types: ClassVar = {"this": True}
+
+
+class DescribeNamed(exp.Expression):
+    """`DESCRIBE TABLE name` or `DESCRIBE MODEL name`. `this` is the name, `kind` the word."""
+
+    arg_types: ClassVar = {"this": True, "kind": True}
+
+
 class Dialect(BigQuery):
     """BigQuery's dialect as its documentation, its users and the talk's slides write it."""
 
@@ -45,6 +58,23 @@ class Dialect(BigQuery):
             **BigQueryParser.PROPERTY_PARSERS,
             "TRANSFORM": lambda self: self.parse_transform(),
         }
+
+        STATEMENT_PARSERS: ClassVar = {
+            **BigQueryParser.STATEMENT_PARSERS,
+            TokenType.SHOW: lambda self: self.parse_show(),
+            TokenType.DESCRIBE: lambda self: self.parse_describe(),
+        }
+
+        def parse_show(self) -> ShowNames:
+            """Parse what stands after SHOW; `_refuse_other_statements` has seen that it is TABLES or MODELS."""
+            self._advance()
+            return self.expression(ShowNames(this=self._prev.text.upper()))
+
+        def parse_describe(self) -> DescribeNamed:
+            """Parse what stands after DESCRIBE."""
+            self._advance()
+            kind = self._prev.text.upper()
+            return self.expression(DescribeNamed(this=self._parse_table_parts(), kind=kind))
 
         def parse_transform(self) -> exp.TransformModelProperty:
             """Parse `(SELECT a, b AS c)` or `(a, b AS c)`."""
@@ -122,6 +152,15 @@ def parse_statements(text: str) -> list[exp.Expr]:
     return found
 
 
+def is_whole(text: str) -> bool:
+    """Tell whether a text ends with a statement that is closed by a semicolon; quotes and comments are seen through."""
+    try:
+        tokens = _tokens(text)
+    except SqlError:
+        return False  # a quote or a comment is still open
+    return not tokens or tokens[-1].token_type == TokenType.SEMICOLON
+
+
 def is_machine_learning(node: exp.Expr) -> bool:
     """Tell whether a node is a function written `ML.name(...)`."""
     return isinstance(node, exp.Dot) and isinstance(node.this, exp.Identifier) and node.this.name.upper() == "ML"
@@ -160,6 +199,8 @@ def _refuse_other_statements(tokens: Sequence[Token], text: str) -> None:
     words = [token.text.upper() for token in tokens[:4]]
     match words:
         case ["SELECT" | "WITH" | "(", *_] | ["DROP", "MODEL", *_]:
+            return
+        case ["SHOW", "TABLES" | "MODELS"] | ["DESCRIBE", "TABLE" | "MODEL", _, *_]:
             return
         case ["CREATE", "MODEL", *_] | ["CREATE", "OR", "REPLACE", "MODEL"]:
             return

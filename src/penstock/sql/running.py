@@ -19,7 +19,8 @@ from penstock.sql.declaration import declare
 from penstock.sql.learning import Learning, learned_text, put_in
 from penstock.sql.queries import bind_query
 from penstock.sql.scope import Bound, Scope
-from penstock.sql.statements import CreateModel, DropModel, Query, Statement, parse
+from penstock.sql.showing import described_model, described_table
+from penstock.sql.statements import CreateModel, Describe, DropModel, Query, Show, Statement, parse
 from penstock.tables import arrow_schema
 
 
@@ -55,6 +56,13 @@ def _run(statement: Statement, catalog: Catalog, now: datetime.datetime) -> pa.T
                 return _message(model=name, done="no model of that name to drop")
             catalog.drop(name)
             return _message(model=name, done="dropped")
+        case Show(what=what):
+            names = catalog.table_names() if what == "TABLES" else catalog.model_names()
+            return pa.table({what.lower()[:-1]: pa.array(sorted(names), pa.string())})
+        case Describe(kind="MODEL", name=name):
+            return described_model(catalog.model(name))
+        case Describe(name=name):
+            return described_table(_binding(catalog, now).table(name).columns)
 
 
 def _create(statement: CreateModel, catalog: Catalog, now: datetime.datetime) -> pa.Table:

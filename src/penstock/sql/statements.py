@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from penstock.core.mapping import FrozenMap
 from penstock.errors import SqlError
-from penstock.sql.dialect import parse_statements, place
+from penstock.sql.dialect import DescribeNamed, ShowNames, parse_statements, place
 
 Mode: TypeAlias = Literal["create", "replace", "if_not_exists"]
 
@@ -44,7 +44,27 @@ class DropModel:
     if_exists: bool
 
 
-Statement: TypeAlias = Query | CreateModel | DropModel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """`SHOW TABLES`, or `SHOW MODELS`: what there is."""
+
+    what: Literal["TABLES", "MODELS"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describe:
+    """`DESCRIBE TABLE name`: its columns; `DESCRIBE MODEL name`: what it takes, computes and gives."""
+
+    kind: Literal["TABLE", "MODEL"]
+    name: str
+
+
+Statement: TypeAlias = Query | CreateModel | DropModel | Show | Describe
+
+
+def only_reads(statement: Statement) -> bool:
+    """Tell whether a statement changes nothing."""
+    return isinstance(statement, Query | Show | Describe)
 
 
 def parse(text: str) -> tuple[Statement, ...]:
@@ -66,6 +86,10 @@ def _statement(tree: exp.Expr) -> Statement:
             return DropModel(name=dotted(name), if_exists=bool(tree.args.get("exists")))
         case exp.Query():
             return Query(tree=tree)
+        case ShowNames():
+            return Show(what=tree.this)
+        case DescribeNamed():
+            return Describe(kind=tree.args["kind"], name=dotted(tree.this))
     raise SqlError(f"{tree.key.upper()}{place(tree)} is not a statement that penstock runs")
 
 

@@ -1,0 +1,36 @@
+"""What DESCRIBE answers: the columns of a table; what a model takes, computes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from penstock.models import ModelGraph
+from penstock.operations import text
+
+
+def described_table(columns: Sequence[tuple[str, str]]) -> pa.Table:
+    """Return a row for each column: its name and type, in order."""
+    return pa.table({"column": [name for name, _ in columns], "type": [type.upper() for _, type in columns]})
+
+
+def described_model(graph: ModelGraph) -> pa.Table:
+    """Return a row for each thing that a model has: its declaration, inputs, features, outputs and metrics."""
+    facts = graph.facts
+    rows = [
+        ("model", "type", "", facts["type"]),
+        *([] if graph.label is None else [("model", "label", "", graph.label)]),
+        *(("option", name, "", str(value)) for name, value in facts["options"].items()),
+        *(("input", field.name, field.type.upper(), "") for field in graph.signature.inputs),
+        *(("feature", name, "", expression) for name, expression in facts["features"].items()),
+        *(
+            ("computed", node.name, str(node.params["type"]).upper(), text(node.params["expr"]))
+            for node in graph.of("expression")
+            if node.name not in facts["features"]
+        ),
+        *(("output", field.name, field.type.upper(), "") for field in graph.signature.outputs),
+        *(("metric", name, "", str(value)) for name, value in facts["evaluation"].items()),
+    ]
+    names = ("part", "name", "type", "value")
+    return pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
