@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from penstock.models import centroids, deep, kmeans, linear, network, options, pca, tree_estimates, trees, weights
+from penstock.models import (
+    centroids,
+    deep,
+    importance,
+    kmeans,
+    linear,
+    network,
+    options,
+    pca,
+    tree_estimates,
+    trees,
+    weights,
+)
 from penstock.models.learner import Learner, Method
 
 _LEAST_SQUARES = Method(
@@ -11,7 +23,12 @@ _LEAST_SQUARES = Method(
 _LOGISTIC = Method(
     fit=linear.fit_logistic, estimate=weights.estimate, row=weights.row_lines, weights=weights.weights_of, exact=False
 )
-_TREES = Method(fit=trees.fit_trees, estimate=tree_estimates.estimate, row=tree_estimates.row_lines)
+_TREES = Method(
+    fit=trees.fit_trees,
+    estimate=tree_estimates.estimate,
+    row=tree_estimates.row_lines,
+    importance=importance.importance,
+)
 _KMEANS = Method(
     fit=kmeans.fit_kmeans,
     estimate=centroids.estimate,

@@ -1,4 +1,4 @@
-"""Linear models learned: least squares solved exactly, logistic regression through scikit-learn."""
+"""Linear models learned: least squares solved exactly, logistic regression by scikit-learn, either step by step."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from penstock.errors import MissingExtraError
+from penstock.models.descent import Line, descend, descends
 from penstock.models.design import Design, design_of
 from penstock.models.learner import Learned, Lesson, Weights
 from penstock.models.losses import iteration, loss
@@ -19,6 +20,7 @@ from penstock.models.weights import WEIGHTS_FILE, probabilities, scores
 _EIGEN_COLUMNS = 1024  # more take minutes
 _EXACT_COLUMNS = 8192  # the normal equations of more columns take 0.5 GiB and longer than iterations do
 _ROUNDS = 3
+_LASSO_ITERATIONS, _LOGISTIC_ITERATIONS = 1000, 100
 _RANK = 1e-12  # of the largest eigenvalue: directions below it are collinear, and get no weight
 
 
@@ -28,6 +30,8 @@ def fit_linear(lesson: Lesson) -> Learned:
     Where columns are collinear (one-hot columns always are) the smallest weights are taken, as scikit-learn does.
     """
     options, design = lesson.options, _designed(lesson)
+    if descends(options):
+        return _descended(lesson, design, squares=options["l2_reg"])
     target = np.asarray(lesson.train.target, dtype=np.float64)
     if options["l1_reg"] > 0 or design.matrix.shape[1] > _EXACT_COLUMNS:
         coefficients, constant, facts = _iterate(design.matrix, target, options)
@@ -38,15 +42,21 @@ def fit_linear(lesson: Lesson) -> Learned:
 
 
 def fit_logistic(lesson: Lesson) -> Learned:
-    """Fit scikit-learn's LogisticRegression with C = 1 / (l1_reg + l2_reg)."""
-    linear_model = _sklearn_linear_model()
+    """Minimise sum(log loss) + l2_reg / 2 * sum(w^2) + l1_reg * sum(|w|).
+
+    That is what scikit-learn's LogisticRegression does with C = 1 / (l1_reg + l2_reg).
+    """
     options, design = lesson.options, _designed(lesson)
+    if descends(options):
+        return _descended(lesson, design, squares=options["l2_reg"] / 2)
+    linear_model = _sklearn_linear_model()
+    most = options["max_iterations"] or _LOGISTIC_ITERATIONS
     strength = options["l1_reg"] + options["l2_reg"]
     learner = linear_model.LogisticRegression(
         C=1.0 / strength if strength > 0 else np.inf,
         l1_ratio=options["l1_reg"] / strength if strength > 0 else 0.0,
         solver="saga" if options["l1_reg"] > 0 else "lbfgs",
-        max_iter=options["max_iterations"],
+        max_iter=most,
         fit_intercept=options["fit_intercept"],
         random_state=0,
     )
@@ -58,10 +68,30 @@ def fit_logistic(lesson: Lesson) -> Learned:
     facts = {
         "solver": learner.solver,
         "iterations": iterations,
-        "converged": iterations < options["max_iterations"],
+        "converged": iterations < most,
     }
     constants = np.broadcast_to(np.asarray(learner.intercept_, dtype=float), (len(by_output),))
     return _learned(lesson, tuple(constants.tolist()), by_output, facts)
+
+
+def _descended(lesson: Lesson, design: Design, *, squares: float) -> Learned:
+    """Go down the gradient, and tell of every step."""
+
+    def held_out(line: Line) -> float:
+        return _loss(lesson, _weights(design, line), lesson.held_out or lesson.train, None)
+
+    line, training = descend(
+        design.matrix, lesson, squares=squares, held_out=None if lesson.held_out is None else held_out
+    )
+    return Learned(
+        files={WEIGHTS_FILE: msgspec.json.encode(_weights(design, line))},
+        outputs=max(lesson.classes, 1),
+        facts={"solver": "batch gradient descent", "iterations": len(training), "training": training},
+    )
+
+
+def _weights(design: Design, line: Line) -> Weights:
+    return Weights(tuple(line.constants.tolist()), tuple(design.unflatten(row) for row in line.coefficients))
 
 
 def _learned(
@@ -133,9 +163,9 @@ def _iterate(matrix: Any, target: Floats, options: Mapping[str, Any]) -> tuple[F
     rows, l1, l2 = matrix.shape[0], options["l1_reg"], options["l2_reg"]
     if l1 > 0:
         # scikit-learn minimises |y - Xw|^2 / 2n + alpha * (ratio * |w| + (1 - ratio) / 2 * w^2)
-        alpha = (l1 / 2 + l2) / rows
+        alpha, most = (l1 / 2 + l2) / rows, options["max_iterations"] or _LASSO_ITERATIONS
         learner = linear_model.ElasticNet(
-            alpha=alpha, l1_ratio=l1 / 2 / rows / alpha, tol=1e-8, max_iter=options["max_iterations"],
+            alpha=alpha, l1_ratio=l1 / 2 / rows / alpha, tol=1e-8, max_iter=most,
             fit_intercept=options["fit_intercept"],
         )  # fmt: skip
         matrix = matrix.tocsc()

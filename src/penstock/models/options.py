@@ -54,17 +54,40 @@ LINEAR = {
         meaning="DUMMY_ENCODING: the most frequent category has weight 0",
     ),
 }
+DESCENT = {
+    "max_iterations": Option(type="int", least=1, meaning="at most; not set: 20 steps, 1000 with l1_reg alone"),
+    "learn_rate_strategy": Option(
+        type="choice", choices=("LINE_SEARCH", "CONSTANT"), meaning="how long a step is; not set: LINE_SEARCH"
+    ),
+    "learn_rate": Option(type="float", least=0.0, meaning="with CONSTANT: how long each step is; not set: 0.1"),
+    "ls_init_learn_rate": Option(type="float", least=0.0, meaning="with LINE_SEARCH: of the first step; not set: 0.1"),
+    "early_stop": Option(type="bool", meaning=f"{STOPPING['early_stop'].meaning}; not set: TRUE"),
+    "min_rel_progress": Option(type="float", least=0.0, meaning="relative to the loss before it; not set: 0.01"),
+}
+"""Of linear models. Any but max_iterations asks for BATCH_GRADIENT_DESCENT."""
 LINEAR_REG = {
     **LINEAR,
+    **DESCENT,
     "optimize_strategy": Option(
-        type="choice", default="AUTO_STRATEGY", choices=("AUTO_STRATEGY", "NORMAL_EQUATION"), meaning="exact either way"
+        type="choice",
+        default="AUTO_STRATEGY",
+        choices=("AUTO_STRATEGY", "NORMAL_EQUATION", "BATCH_GRADIENT_DESCENT"),
+        meaning="AUTO_STRATEGY solves exactly, unless an option says how to make steps",
     ),
-    "max_iterations": Option(type="int", default=1000, least=1, meaning="of coordinate descent, with l1_reg only"),
 }
 LOGISTIC_REG = {
     **LINEAR,
+    **DESCENT,
     **WEIGHTS,
-    "max_iterations": Option(type="int", default=100, least=1, meaning="of L-BFGS (of SAGA with l1_reg)"),
+    "max_iterations": Option(
+        type="int", least=1, meaning="at most; not set: 20 steps, 100 of L-BFGS (of SAGA with l1_reg)"
+    ),
+    "optimize_strategy": Option(
+        type="choice",
+        default="AUTO_STRATEGY",
+        choices=("AUTO_STRATEGY", "BATCH_GRADIENT_DESCENT"),
+        meaning="AUTO_STRATEGY takes L-BFGS to the end, unless an option says how to make steps",
+    ),
 }
 TREES = {
     **SPLIT,
@@ -167,6 +190,21 @@ TRANSFORM_ONLY: dict[str, Option] = {}
 ALIASES = {"max_depth": "max_tree_depth"}
 """Other spellings that we take."""
 
+REFUSED = {
+    "warm_start": "training begins anew each time, and a model that is there never changes; leave it out",
+    "instance_weight_col": "rows weigh by their class, by auto_class_weights or class_weights",
+    "calculate_p_values": "no p-values are calculated; leave it out",
+    "approx_global_feature_contrib": "contributions are not approximated; leave it out",
+    "dart_normalize_type": "DART weighs a dropped tree as LightGBM does; leave it out",
+    "xgboost_version": "trees are LightGBM's; leave it out",
+    "tf_version": "networks are PyTorch's; leave it out",
+    "model_registry": "every model has a version in the project's own registry; leave it out",
+    "vertex_ai_model_id": "every model has a version in the project's own registry; leave it out",
+    "vertex_ai_model_version_aliases": "aliases are set by ps.push or `project.models[name].alias`; leave it out",
+    "kms_key_name": "nothing is encrypted by penstock; leave it out",
+}
+"""Options of BigQuery ML that have no meaning here, and what there is instead."""
+
 
 def check_options(options: Mapping[str, Any], known: Mapping[str, Option], *, within: str) -> FrozenMap[Any]:
     """Return the options by their own names, with values brought to their types (2 becomes 2.0 where it is a float).
@@ -176,6 +214,8 @@ def check_options(options: Mapping[str, Any], known: Mapping[str, Option], *, wi
     checked = {}
     for given, value in options.items():
         name = ALIASES.get(given.lower(), given.lower())
+        if name in REFUSED and name not in known:
+            raise DeclarationError(f"{within}: option '{name}' of BigQuery is not here: {REFUSED[name]}")
         if name not in known:
             raise UnknownNameError("option", given, known, within=within)
         if name in checked:
