@@ -770,6 +770,46 @@ class Expression(Expr):
         """The item at a place, counted from 0; NULL if there is none."""
         return self._call("safe_offset", place)
 
+    def array(self, *others: Any) -> Expression:
+        """The values as one array."""
+        return self._call("array", *others)
+
+    def array_concat(self, *others: Any) -> Expression:
+        """The items of one array after those of the other."""
+        return self._call("array_concat", *others)
+
+    def array_reverse(self) -> Expression:
+        """The items in reverse order."""
+        return self._call("array_reverse")
+
+    def array_first(self) -> Expression:
+        """The first item; raises if the array is empty."""
+        return self._call("array_first")
+
+    def array_last(self) -> Expression:
+        """The last item; raises if the array is empty."""
+        return self._call("array_last")
+
+    def array_slice(self, first: Any, last: Any) -> Expression:
+        """The items from an offset to another, both included; -1 is the last item, and what lies before the
+        first means the first.
+        """
+        return self._call("array_slice", first, last)
+
+    def array_to_string(self, delimiter: Any, null_text: Any = None) -> Expression:
+        """The texts with a delimiter between; NULL is left out, or stands as `null_text`."""
+        return self._call("array_to_string", delimiter, *(() if null_text is None else (null_text,)))
+
+    def generate_array(self, last: Any, step: Any = 1) -> Expression:
+        """The numbers from x to `last`, each a step after the one before; raises for a step of 0, NaN,
+        infinity and above a million items.
+        """
+        return self._call("generate_array", last, step)
+
+    def in_array(self, values: Any) -> Expression:
+        """Whether x is one of the items: NULL where x is, or where none equals x but one is NULL."""
+        return self._call("in_array", values)
+
     def st_geogpoint(self, latitude: Any) -> Expression:
         """The point of a longitude (modulo 360) and a latitude; raises where there is none."""
         return self._call("st_geogpoint", latitude)
@@ -1145,6 +1185,18 @@ class Expression(Expr):
     def safe_parse_time(self, format: str) -> Expression:
         """As parse_time, but NULL where that raises."""
         return self._call("safe_parse_time", format)
+
+    def safe_array_first(self) -> Expression:
+        """As array_first, but NULL where that raises."""
+        return self._call("safe_array_first")
+
+    def safe_array_last(self) -> Expression:
+        """As array_last, but NULL where that raises."""
+        return self._call("safe_array_last")
+
+    def safe_generate_array(self, last: Any, step: Any = 1) -> Expression:
+        """As generate_array, but NULL where that raises."""
+        return self._call("safe_generate_array", last, step)
 
     def safe_st_geogpoint(self, latitude: Any) -> Expression:
         """As st_geogpoint, but NULL where that raises."""

@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlglot import exp
 
+from penstock.core.expression import literal
 from penstock.core.operation import LearnedOperation, Operation
 from penstock.errors import SqlError
+from penstock.operations.arrays import generated
 from penstock.operations.construct import call
 from penstock.operations.fluent import Expression, lit
 from penstock.operations.table import LEARNED, OPERATIONS
@@ -125,6 +127,16 @@ def _date(arguments: Sequence[exp.Expr], read: Read) -> Expression:
     return call(Expression, "make_date" if len(arguments) == 3 else "date", *map(read, arguments))
 
 
+def _generate_array(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+    """Read GENERATE_ARRAY; of constants it is a constant, so that it may be the points of buckets."""
+    made = call(Expression, "generate_array", *map(read, arguments))
+    types = {argument.args[1] if argument.op == "literal" else "" for argument in made.args}
+    if not types <= {"int64", "float64"}:
+        return made
+    values = [float(item.args[0]) if "float64" in types else item.args[0] for item in made.args]
+    return literal(generated(*(*values, 1)[:3]), as_type=f"array<{max(types, key=len)}>", cls=Expression)
+
+
 def _time(arguments: Sequence[exp.Expr], read: Read) -> Expression:
     """Read TIME(hour, minute, second), TIME(x) and TIME(x, zone)."""
     return call(Expression, "make_time" if len(arguments) == 3 else "time", *map(read, arguments))
@@ -194,6 +206,7 @@ _SPECIAL: dict[str, _Reader] = {
     "DATETIME": _datetime,
     "TIMESTAMP": _cast_to("timestamp"),
     "FROM_HEX": _from_hex,
+    "GENERATE_ARRAY": _generate_array,
     "NORMALIZE": _normalize,
     "LOG": _log,
 }

@@ -5,57 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.dialects.bigquery import BigQuery
-from sqlglot.errors import ParseError, TokenError
-from sqlglot.parsers.bigquery import BigQueryParser
 
 from penstock.core.expression import literal
 from penstock.core.schema import SCALAR_TYPES
 from penstock.errors import DeclarationError, ExpressionError, SqlError
 from penstock.operations import readings
 from penstock.operations.construct import call
+from penstock.operations.dialect import NamedFunctions, tree
 from penstock.operations.fluent import Expression, lit
 from penstock.operations.functions import LEARNED_FUNCTIONS, function, near, read_arguments
 from penstock.operations.table import LEARNED, OPERATIONS
 from penstock.operations.text import EXTRACTED, OUR_NAMESPACE
 
-_ORDINARY = {"CEIL", "CHR", "FLOOR", "INITCAP", "JSON_ARRAY", "JSON_OBJECT", "MAKE_INTERVAL", "NORMALIZE", "SUBSTRING"}
-_ORDINARY |= {"TRANSLATE"}
-"""Functions that sqlglot reads in a way of its own, though they are written as any other."""
-
-
-class NamedFunctions(BigQuery):
-    """BigQuery's dialect in which sqlglot leaves each function call as it is written: name and arguments."""
-
-    class Parser(BigQueryParser):
-        """The parser, without sqlglot's own reading of functions."""
-
-        FUNCTIONS = {}  # noqa: RUF012  # sqlglot's way to configure a dialect
-        FUNCTION_PARSERS = {  # noqa: RUF012
-            name: parser for name, parser in BigQueryParser.FUNCTION_PARSERS.items() if name not in _ORDINARY
-        }
+__all__ = ["NamedFunctions", "from_ast", "parse"]
 
 
 def parse(text: str) -> Expression:
     """Return the expression that a text in BigQuery's dialect stands for. Raises `SqlError`."""
-    node = _tree(text)
+    node = tree(text)
     try:
         return from_ast(node)
     except SqlError as error:
         raise SqlError(f"in {text!r}: {error}") from error
-
-
-def _tree(text: str) -> exp.Expr:
-    """Parse one expression. It is read in parentheses: at the start of a text some words are commands to sqlglot."""
-    try:
-        node = sqlglot.parse_one(f"({text}\n)", dialect=NamedFunctions)
-    except (ParseError, TokenError) as error:
-        raise SqlError(f"cannot read {text!r}: {_place(error)}") from error
-    if not isinstance(node, exp.Paren | exp.Subquery):
-        raise SqlError(f"cannot read {text!r}: it is not one expression")
-    return node
 
 
 def from_ast(node: exp.Expr) -> Expression:
@@ -75,15 +47,6 @@ def from_ast(node: exp.Expr) -> Expression:
     raise SqlError(f"{node.sql('bigquery')}: {reason or 'this is not an expression over one row'}")
 
 
-def _place(error: Exception) -> str:
-    """Return what sqlglot has against a text, and where (the parenthesis that we put before it does not count)."""
-    details = getattr(error, "errors", None)
-    if not details:
-        return str(error).splitlines()[0]
-    line, column = details[0]["line"], details[0]["col"]
-    return f"{details[0]['description'].split(' for <class')[0]} (line {line}, column {column - (line == 1)})"
-
-
 def _reread(node: exp.Expr) -> Expression:
     """Read a function that sqlglot gave a class of its own once more, by its name in BigQuery."""
     kept = node.transform(
@@ -93,7 +56,7 @@ def _reread(node: exp.Expr) -> Expression:
             else part
         )
     )
-    again = _tree(kept.sql("bigquery")).this
+    again = tree(kept.sql("bigquery")).this
     if type(again) is type(node):
         raise SqlError(f"{node.sql('bigquery')}: there is no such operation in penstock")
     return from_ast(again)
@@ -174,9 +137,9 @@ def _in(node: exp.In) -> Expression:
         _refuse_subquery(node)
     if node.args.get("unnest") is not None:
         listed = [from_ast(item) for item in node.args["unnest"].expressions]
-        if len(listed) != 1 or listed[0].op != "literal":
-            raise SqlError(f"{node.sql('bigquery')}: IN UNNEST takes an array of constants")
-        return _call("in", x, listed[0])
+        if len(listed) == 1 and listed[0].op != "literal":
+            return _call("in_array", x, listed[0])
+        return _call("in", x, *listed)
     items = _read(node.expressions)
     constants = [item for item in items if item.op == "literal" and item.args[0] is not None]
     found = [_call("in", x, literal(tuple(item.args[0] for item in constants), cls=Expression))] if constants else []
@@ -228,7 +191,8 @@ def _cast(node: exp.Cast) -> Expression:
     if isinstance(inner, exp.Null):
         return literal(None, as_type=target, cls=Expression)
     if isinstance(inner, exp.Array):
-        return literal(_array(inner).args[0], as_type=target, cls=Expression)
+        array = _array(inner)
+        return array if array.op != "literal" else literal(array.args[0], as_type=target, cls=Expression)
     if isinstance(inner, exp.Literal) and inner.is_string:
         reader = _LITERALS.get(target)
         value = reader(inner.this) if reader else None
@@ -250,7 +214,7 @@ _LITERALS: dict[str, Callable[[str], Any]] = {
 def _array(node: exp.Array) -> Expression:
     items = _read(node.expressions)
     if any(item.op != "literal" for item in items):
-        raise SqlError(f"{node.sql('bigquery')}: the items of an array must be constants")
+        return _call("array", *items)
     return lit(tuple(item.args[0] for item in items))
 
 
@@ -271,11 +235,14 @@ def _extract(node: exp.Extract) -> Expression:
 
 
 def _bracket(node: exp.Bracket) -> Expression:
-    if node.args.get("offset") != 0 or len(node.expressions) != 1:
+    """Read [OFFSET(n)] and [ORDINAL(n)], which counts from 1, and their safe forms."""
+    first = node.args.get("offset")
+    if first not in (0, 1) or len(node.expressions) != 1:
         raise SqlError(f"{node.sql('bigquery')}: write [OFFSET(n)] or [SAFE_OFFSET(n)]")
-    return _call(
-        "safe_offset" if node.args.get("safe") else "offset", from_ast(node.this), from_ast(node.expressions[0])
-    )
+    place, safe = from_ast(node.expressions[0]), "safe_" * bool(node.args.get("safe"))
+    if first == 1:
+        place = lit(place.args[0] - 1) if place.op == "literal" else _call(f"{safe}subtract", place, 1)
+    return _call(f"{safe}offset", from_ast(node.this), place)
 
 
 def _dot(node: exp.Dot) -> Expression:
@@ -284,7 +251,7 @@ def _dot(node: exp.Dot) -> Expression:
     if isinstance(inner, exp.Identifier):
         return _call("field", from_ast(node.this), inner.name)
     if not isinstance(inner, exp.Anonymous):
-        inner = _tree(inner.sql("bigquery")).this
+        inner = tree(inner.sql("bigquery")).this
     space, name = node.this.name.upper(), inner.name.upper()
     if space == OUR_NAMESPACE and name.lower() in OPERATIONS:
         return _call(name.lower(), *_read(inner.expressions))
@@ -296,7 +263,12 @@ def _dot(node: exp.Dot) -> Expression:
 
 def _safe(node: exp.SafeFunc) -> Expression:
     """Read `SAFE.F(...)`: the safe form of the operation that F is, or that itself if it never raises."""
-    plain = from_ast(node.this)
+    inner = node.this
+    plain = (
+        _call("generate_array", *_read(inner.expressions))
+        if inner.name.upper() == "GENERATE_ARRAY"
+        else from_ast(inner)
+    )
     name = f"safe_{plain.op}"
     return Expression(name, plain.args) if name in OPERATIONS else plain
 
@@ -308,7 +280,7 @@ def _window(node: exp.Window) -> Expression:
     ):
         function = inner.expression
         if not isinstance(function, exp.Anonymous):
-            function = _tree(function.sql("bigquery")).this
+            function = tree(function.sql("bigquery")).this
         full = f"{inner.this.name}.{function.name}".upper()
         if full in LEARNED_FUNCTIONS:
             operation = LEARNED[LEARNED_FUNCTIONS[full]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.core.operation import LearnedOperation, Operation
 from penstock.operations import (
     arithmetic,
+    arrays,
     bits,
     buckets,
     characters,
@@ -56,6 +57,7 @@ FAMILIES = (
     formats,
     scanning,
     structures,
+    arrays,
     geography,
     crosses,
     documents,

@@ -160,6 +160,18 @@ def _analyzed(x: Expr, *options: Expr) -> str:
     return f"TEXT_ANALYZE({', '.join([_text(x), *(f'{name} => {_text(value)}' for name, value in named)])})"
 
 
+def _array(*items: Expr) -> str:
+    """Write an array; of constants it is written as a call: in brackets they would be one literal."""
+    constant = all(item.op == "literal" for item in items)
+    return f"{OUR_NAMESPACE}.ARRAY(" * constant + "[" * (not constant) + ", ".join(map(_text, items)) + "])"[constant]
+
+
+def _generate_array(*numbers: Expr) -> str:
+    """Write GENERATE_ARRAY, which of constants would be the literal of what it makes."""
+    ours = f"{OUR_NAMESPACE}." * all(number.op == "literal" for number in numbers)
+    return f"{ours}GENERATE_ARRAY({', '.join(map(_text, numbers))})"
+
+
 def _operand_of_time(expr: Expr) -> str:
     """Write a time after a date; a string, which would be a zone, stands in parentheses."""
     return f"({_text(expr)})" if expr.op == "literal" and expr.args[1] == "string" else _text(expr)
@@ -177,6 +189,10 @@ _SPECIAL: dict[str, Callable[..., str]] = {
     "safe_cast": lambda x, target: f"SAFE_CAST({_text(x)} AS {type_text(target.args[0])})",
     "in": _in,
     "struct": _struct,
+    "array": _array,
+    "generate_array": _generate_array,
+    "safe_generate_array": lambda *numbers: f"SAFE.GENERATE_ARRAY({', '.join(map(_text, numbers))})",
+    "in_array": lambda x, values: f"({_operand(x)} IN UNNEST({_text(values)}))",
     "field": _field,
     "offset": _indexed("OFFSET"),
     "safe_offset": _indexed("SAFE_OFFSET"),
