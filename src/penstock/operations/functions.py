@@ -137,6 +137,11 @@ def _generate_array(arguments: Sequence[exp.Expr], read: Read) -> Expression:
     return literal(generated(*(*values, 1)[:3]), as_type=f"array<{max(types, key=len)}>", cls=Expression)
 
 
+def _instr(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+    """Read INSTR; of two arguments it is STRPOS, which sqlglot reads as the same."""
+    return call(Expression, "strpos" if len(arguments) == 2 else "instr", *map(read, arguments))
+
+
 def _time(arguments: Sequence[exp.Expr], read: Read) -> Expression:
     """Read TIME(hour, minute, second), TIME(x) and TIME(x, zone)."""
     return call(Expression, "make_time" if len(arguments) == 3 else "time", *map(read, arguments))
@@ -206,6 +211,7 @@ _SPECIAL: dict[str, _Reader] = {
     "DATETIME": _datetime,
     "TIMESTAMP": _cast_to("timestamp"),
     "FROM_HEX": _from_hex,
+    "INSTR": _instr,
     "GENERATE_ARRAY": _generate_array,
     "NORMALIZE": _normalize,
     "LOG": _log,

@@ -172,6 +172,15 @@ def _generate_array(*numbers: Expr) -> str:
     return f"{ours}GENERATE_ARRAY({', '.join(map(_text, numbers))})"
 
 
+def _instr(prefix: str) -> Callable[..., str]:
+    """Write INSTR; of two arguments it would be STRPOS."""
+
+    def write(x: Expr, other: Expr, *places: Expr) -> str:
+        return f"{prefix}INSTR({', '.join([_text(x), _text(other), *(map(_text, places) if places else '1')])})"
+
+    return write
+
+
 def _operand_of_time(expr: Expr) -> str:
     """Write a time after a date; a string, which would be a zone, stands in parentheses."""
     return f"({_text(expr)})" if expr.op == "literal" and expr.args[1] == "string" else _text(expr)
@@ -190,6 +199,8 @@ _SPECIAL: dict[str, Callable[..., str]] = {
     "in": _in,
     "struct": _struct,
     "array": _array,
+    "instr": _instr(""),
+    "safe_instr": _instr("SAFE."),
     "generate_array": _generate_array,
     "safe_generate_array": lambda *numbers: f"SAFE.GENERATE_ARRAY({', '.join(map(_text, numbers))})",
     "in_array": lambda x, values: f"({_operand(x)} IN UNNEST({_text(values)}))",
