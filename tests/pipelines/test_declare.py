@@ -199,6 +199,8 @@ def test_a_wrong_call_is_an_error_that_names_it(body: Callable[[], Any], words: 
     [
         ({"retires": 2}, ["no setting named 'retires'", "Did you mean 'retries'"]),
         ({"timeout": "10 parsecs"}, ["timeout of step 'judge'", "'10 parsecs'", '"10m"']),
+        ({"retry_on": 5}, ["retry_on of step 'judge' has 5", "ConnectionError"]),
+        ({"retry_on": (ValueError, "kiled")}, ["no end of a step named 'kiled'", "Did you mean 'killed'"]),
         ({"memory": "lots"}, ["memory of step 'judge'", "2GiB"]),
         ({"modes": ["trian"]}, ["no mode named 'trian'", "Did you mean 'train'"]),
         ({"cache": "soon"}, ["cache of step 'judge'"]),

@@ -8,6 +8,7 @@ import pytest
 from counted_steps import CALLS, FAIL, chain, number, push, report, sign
 from worlds import World
 
+from penstock.core.failure import ENDINGS, Ending
 from penstock.core.pipeline import Needs
 from penstock.core.ports import Outcome
 from penstock.core.run import Attempt
@@ -109,6 +110,54 @@ def test_a_failure_that_would_come_again_is_not_tried_again(world: World) -> Non
 
     run = world.run(hopeless)
     assert (run.state, world.steps(run)["wrong"].attempts, world.slept) == ("failed", 1, [])
+
+
+class TooBusyError(ConnectionResetError):
+    """An error of somebody's library."""
+
+
+@pytest.mark.parametrize(
+    ("retry_on", "attempts"),
+    [
+        (None, 3),
+        (TooBusyError, 3),
+        (ConnectionError, 3),
+        ((ValueError, OSError), 3),
+        ("TooBusyError", 3),
+        ("*BusyError", 3),
+        (f"{__name__}.*", 3),
+        ("ConnectionError", 3),
+        (ValueError, 1),
+        (("killed", "timeout"), 1),
+        (TimeoutError, 1),
+        ((), 1),
+    ],
+)
+def test_a_step_is_tried_again_only_on_what_it_lists(world: World, retry_on: object, attempts: int) -> None:
+    @step(retries=2, retry_on=retry_on)
+    def asks() -> int:
+        raise TooBusyError("come back later")
+
+    run = world.run(pipeline(name="p")(lambda: asks()))
+    found = world.steps(run)["asks"]
+    assert (run.state, found.attempts) == ("failed", attempts)
+    said = "not tried again: it failed of TooBusyError, and retry_on lists"
+    assert (said in found.reason) == (attempts == 1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "listed", "others"),
+    [
+        ("killed", ("killed",), ("timeout", "hung", "memory", "Exception")),
+        ("timeout", ("timeout", "TimeoutError", "OSError"), ("killed", "hung", "MemoryError")),
+        ("hung", ("hung",), ("timeout", "TimeoutError")),
+        ("memory", ("memory", "MemoryError"), ("killed", "OSError")),
+    ],
+)
+def test_the_end_of_a_process_has_names_too(ending: Ending, listed: tuple[str, ...], others: tuple[str, ...]) -> None:
+    outcome = Outcome(task="t", state="failed", failed_of=ENDINGS[ending])
+    assert all(retry_wait(Needs(retries=1, retry_on=(name,)), outcome, 1) == 0.5 for name in listed)
+    assert retry_wait(Needs(retries=1, retry_on=others), outcome, 1) is None
 
 
 def test_waits_double_up_to_five_minutes_but_never_below_what_was_asked_for() -> None:

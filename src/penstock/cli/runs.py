@@ -91,9 +91,13 @@ def show(root: Where, run: str, as_json: bool) -> None:
         if value:
             click.echo(f"{name:<12}{value}")
     click.echo()
-    print_cells(
-        ("step", "state", "took", "reason"), [[step.step, step.state, took(step), step.reason] for step in steps]
-    )
+    titles = ["step", "state", "took", "reason"]
+    cells = [[step.step, step.state, took(step), step.reason] for step in steps]
+    if any(step.attempts > 1 for step in steps):
+        titles.insert(2, "attempts")
+        for step, row in zip(steps, cells, strict=True):
+            row.insert(2, str(step.attempts or ""))
+    print_cells(titles, cells)
     for step in steps:
         for each in metadata.find(Attempt, run=found.id, step=step.step) if step.attempts > 1 else ():
             click.secho(f"\n{step.step}, attempt {each.number}, after {duration(each.ended - each.started)}:", fg="red")

@@ -102,12 +102,14 @@ class Each:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a step asks of whoever runs it; None: nothing. After a failure it is tried again up to `retries` times, at
-    first after `retry_delay_seconds`, then after twice as long, and so on. It is stopped when it runs for longer than
+    first after `retry_delay_seconds`, then after twice as long, and so on, where it failed of what `retry_on` names
+    (patterns; None: of anything). It is stopped when it runs for longer than
     `timeout_seconds`, shows no sign of life for `heartbeat_seconds`, or uses more than `memory_bytes`. In a
     container it runs in `image`, and has a `network` only if it asks."""
 
     retries: int = 0
     retry_delay_seconds: float = 0.5
+    retry_on: tuple[str, ...] | None = None
     timeout_seconds: float | None = None
     heartbeat_seconds: float | None = None
     cpus: float | None = None

@@ -59,7 +59,8 @@ class Task:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a task ended. `outputs` are published already; `error` is the traceback that the user reads, `final` says
-    that the same task would fail again, so that nobody tries.
+    that the same task would fail again, so that nobody tries. `failed_of` has the names of what it failed of: see
+    `penstock.core.failure`.
 
     `observed` is what the step looked at outside its arguments ("file:/a/b.csv" -> digest, "alias:bicycle@champion" ->
     version); a later hit needs it unchanged. "wrote:<path>" says what it wrote there.
@@ -71,6 +72,7 @@ class Outcome:
     observed: dict[str, str] = field(default_factory=dict)
     error: str = ""
     final: bool = False
+    failed_of: tuple[str, ...] = ()
     started: float = 0.0
     ended: float = 0.0
 

@@ -6,6 +6,7 @@ import time
 import traceback
 from importlib import import_module
 
+from penstock.core.failure import ENDINGS, names_of
 from penstock.core.ports import Outcome, Task
 from penstock.secrets import masked
 
@@ -22,7 +23,7 @@ def call(task: Task) -> Outcome:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a step that calls sys.exit() has failed, not the engine
-        return failed(task.id, told(error), started=started)
+        return failed(task.id, told(error), started=started, of=names_of(type(error)))
     return outcome
 
 
@@ -34,6 +35,11 @@ def told(error: BaseException) -> str:
     return text.encode(errors="backslashreplace").decode()  # a record is UTF-8, what an error says may not be
 
 
-def failed(task_id: str, error: str, *, started: float, final: bool = False) -> Outcome:
-    """Return the outcome of a task that ends now without one of its own; `final`: it would fail again."""
-    return Outcome(task=task_id, state="failed", error=error, final=final, started=started, ended=time.time())
+def failed(
+    task_id: str, error: str, *, started: float, final: bool = False, of: tuple[str, ...] = ENDINGS["killed"]
+) -> Outcome:
+    """Return the outcome of a task that ends now without one of its own; `final`: it would fail again; `of`: the names
+    of what it failed of."""
+    return Outcome(
+        task=task_id, state="failed", error=error, final=final, failed_of=of, started=started, ended=time.time()
+    )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
+from penstock.core.failure import names_of
 from penstock.core.ports import Outcome, Task
 from penstock.engines.calling import call, failed, told
 from penstock.engines.logs import captured
@@ -35,7 +36,7 @@ class InlineEngine:
             with _import_path(task.paths), captured(task.log):
                 outcome = call(task)
         except OSError as error:  # of the log: what the task raises does not come out of `call`
-            outcome = failed(task.id, told(error), started=started)
+            outcome = failed(task.id, told(error), started=started, of=names_of(type(error)))
         self._outcomes.append(outcome)
 
     def wait(self, timeout_seconds: float | None = None) -> Sequence[Outcome]:

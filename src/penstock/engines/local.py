@@ -17,16 +17,21 @@ from typing import BinaryIO, Self
 
 import cloudpickle  # type: ignore[import-untyped]  # it says nothing about its types
 
+from penstock.core.failure import ENDINGS, Ending
 from penstock.core.ports import Outcome, Task
 from penstock.engines.calling import failed, told
 from penstock.engines.deaths import explanation
 from penstock.engines.machine import Capacity, Share, capacity
-from penstock.engines.messages import Cancel, Ended, Inbox, Message, Start, Started, packed
+from penstock.engines.messages import Cancel, Cause, Ended, Inbox, Message, Start, Started, packed
 
 GRACE_SECONDS = 3.0
 """How long a task that is stopped may tidy up (`finally` blocks, its own processes) before it is killed."""
 
 _RECEIVE_BYTES = 1 << 20
+_ENDINGS: dict[Cause, Ending] = {
+    "": "killed", "cancelled": "killed", "timeout": "timeout", "hung": "hung",
+    "memory": "memory", "out of memory": "memory",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -239,7 +244,7 @@ def outcome_of(ended: Ended, own: Outcome | None, start: Start) -> Outcome:
         return cancelled(ended.task, ended.started)
     error = explanation(ended, start)
     where = f"\n{own.error}" if own is not None else ""
-    return failed(ended.task, error + where, started=ended.started)
+    return failed(ended.task, error + where, started=ended.started, of=ENDINGS[_ENDINGS[ended.cause]])
 
 
 def cancelled(task_id: str, started: float) -> Outcome:

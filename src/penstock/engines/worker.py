@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from penstock.core.failure import names_of
 from penstock.core.ports import Task
 from penstock.engines.calling import call, failed, told
 from penstock.engines.logs import flush, redirect, renew_streams
@@ -147,7 +148,7 @@ def _run(start: Start) -> bytes:
         task: Task = pickle.loads(start.payload)  # noqa: S301  # the engine's own process wrote it
         return pickle.dumps(call(task))
     except BaseException as error:  # whatever importing user code raises, and a full disk under the log
-        return pickle.dumps(failed(start.task, told(error), started=started))
+        return pickle.dumps(failed(start.task, told(error), started=started, of=names_of(type(error))))
     finally:
         flush()
 

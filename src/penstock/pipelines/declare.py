@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
@@ -26,6 +26,7 @@ from penstock.pipelines.kinds import (
 )
 from penstock.pipelines.mapping import called_each, mapped_over, whole
 from penstock.pipelines.naming import checked_name
+from penstock.pipelines.retrying import retried_on
 from penstock.pipelines.tracing import current_trace
 
 MODES = ("train", "infer")
@@ -120,6 +121,7 @@ def step(
     name: str = ...,
     retries: int = ...,
     retry_delay: float | str = ...,
+    retry_on: type[BaseException] | str | Iterable[type[BaseException] | str] | None = ...,
     timeout: float | str | None = ...,
     heartbeat: float | str | None = ...,
     cpus: float | None = ...,
@@ -136,8 +138,9 @@ def step(
 def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Declare a function as a step of pipelines.
 
-    `retries` after a failure, first after `retry_delay` ("0.5s"), then after twice as long, and so on; `timeout` as
-    "10m"; `heartbeat`: stopped without a sign of life for so long; `cpus` (1) and `memory` ("2GiB") that it needs: it
+    `retries` after a failure, first after `retry_delay` ("0.5s"), then after twice as long, and so on; `retry_on`: only
+    where it failed of that (exceptions, their names, "killed", "timeout", "hung", "memory"); `timeout` as "10m";
+    `heartbeat`: stopped without a sign of life for so long; `cpus` (1) and `memory` ("2GiB") that it needs: it
     waits until they are free, and is stopped if it uses more memory; in engines with containers, it
     runs in `image`, without a network unless `network`;
     `modes` in which it runs; `cache`: False always runs, "1h" trusts a result for an hour; `version`, `depends_on`
@@ -157,6 +160,7 @@ def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 _NEEDS = {
     "retries": "retries",
     "retry_delay": "retry_delay_seconds",
+    "retry_on": "retry_on",
     "timeout": "timeout_seconds",
     "heartbeat": "heartbeat_seconds",
     "cpus": "cpus",
@@ -177,6 +181,8 @@ def _settings(settings: Settings, **changes: Any) -> Settings:
                 needs[_NEEDS[key]] = seconds(value, f"{key} {where}")
             case "retry_delay":
                 needs[_NEEDS[key]] = seconds(value, f"{key} {where}")
+            case "retry_on":
+                needs[_NEEDS[key]] = retried_on(value, where)
             case "memory" if value is not None:
                 needs["memory_bytes"] = memory_bytes(value, f"memory {where}")
             case "retries" if isinstance(value, bool) or not isinstance(value, int) or value < 0:

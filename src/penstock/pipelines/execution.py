@@ -18,7 +18,7 @@ from penstock.pipelines.loaded import code_parts
 from penstock.pipelines.planning import all_up_to_date, borrowed, joined
 from penstock.pipelines.pulse import LISTEN_SECONDS, Pulse
 from penstock.pipelines.record import Recorder
-from penstock.pipelines.retrying import retry_wait
+from penstock.pipelines.retrying import retry_wait, why_not_again
 from penstock.pipelines.scheduling import Schedule
 from penstock.pipelines.seeds import seed_of
 from penstock.pipelines.selection import lenders
@@ -244,6 +244,8 @@ class Execution:
             self.leases.done(verdict.key.digest)
         else:
             outputs, entry = {}, None
+            if why := why_not_again(step.needs, outcome, attempts):
+                verdict = replace(verdict, reason=f"{verdict.reason}; {why}")
             self.leases.free([verdict.key.digest])
         self._end(
             step,

@@ -13,6 +13,7 @@ from time import time
 from typing import Any
 
 from penstock.core.artifact import Artifact, Source
+from penstock.core.failure import names_of
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import CorruptArtifactError, PenstockError, StepError, UnknownNameError
@@ -58,7 +59,16 @@ def run_task(
         observed |= used_codecs([*task.arguments.values(), *outputs.values()], store)
     except (Exception, SystemExit) as error:
         said, ended = describe(error), clock()
-        return Outcome(task=task.id, state="failed", error=said, final=is_final(error), started=started, ended=ended)
+        of = names_of(type(error))
+        return Outcome(
+            task=task.id,
+            state="failed",
+            error=said,
+            final=is_final(error),
+            failed_of=of,
+            started=started,
+            ended=ended,
+        )
     return Outcome(
         task=task.id,
         state="succeeded",

@@ -44,7 +44,7 @@ PATHS: dict[str, Json] = {
         )
     },
     "/v1/runs/{id}": {
-        "get": operation("Show a run and its steps", (_RUN,), failures=(404,)),
+        "get": operation("Show a run and its steps, with the attempts at each that failed", (_RUN,), failures=(404,)),
         "patch": operation(
             "Change the tags of a run (null removes one) and its note",
             (_RUN,),
@@ -155,7 +155,11 @@ PATHS: dict[str, Json] = {
         )
     },
     "/v1/runs/{id}/steps/{step}": {
-        "get": operation("Show a step of a run, with the parts of its key", (_RUN, _STEP), failures=(404,))
+        "get": operation(
+            "Show a step of a run, with the parts of its key and the attempts at it that failed",
+            (_RUN, _STEP),
+            failures=(404,),
+        )
     },
     "/v1/runs/{id}/steps/{step}/why": {
         "get": operation("Say in one line why a step ran, or did not", (_RUN, _STEP), failures=(404,))

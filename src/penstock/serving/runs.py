@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Run, StepRun
+from penstock.core.run import DONE, Attempt, Run, StepRun
 from penstock.core.units import seconds
 from penstock.errors import RequestError, UnknownNameError
 from penstock.pipelines import Curve, LogLine, LogQuery, cancel_run, plain, reap, run_lines, steps_of, tag_run, why
@@ -48,17 +48,23 @@ def list_runs(request: Request) -> Response:
 
 
 def show_run(request: Request) -> Response:
-    """GET /v1/runs/{id}: the run and its steps."""
+    """GET /v1/runs/{id}: the run and its steps, with the attempts at each that failed."""
     metadata = serving(request).project.metadata
     reap(metadata)
     run = find_run(metadata, request.path_params["id"])
-    return json_answer({**shown_run(run), "steps": [shown_step(step) for step in steps_of(metadata, run)]})
+    failed: dict[str, list[Attempt]] = {}
+    for attempt in metadata.find(Attempt, run=run.id):
+        failed.setdefault(attempt.step, []).append(attempt)
+    steps = [shown_step(step, failed.get(step.step, ())) for step in steps_of(metadata, run)]
+    return json_answer({**shown_run(run), "steps": steps})
 
 
 def show_step(request: Request) -> Response:
-    """GET /v1/runs/{id}/steps/{step}: one step, with the parts of its key."""
-    step = _step(serving(request).project.metadata, request.path_params["id"], request.path_params["step"])
-    return json_answer(shown_step(step, parts=True))
+    """GET /v1/runs/{id}/steps/{step}: one step, with the parts of its key and the attempts at it that failed."""
+    metadata = serving(request).project.metadata
+    step = _step(metadata, request.path_params["id"], request.path_params["step"])
+    failed = metadata.find(Attempt, run=step.run, step=step.step)
+    return json_answer(shown_step(step, failed, parts=True))
 
 
 def step_why(request: Request) -> Response:
