@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -193,6 +194,8 @@ def test_every_attempt_of_a_step_is_shown(failing):
     id = json.loads(penstock(failing, "run", "failing", "--json").stdout.splitlines()[0])["id"]
     said = penstock(failing, "show", id).stdout
     assert "fail, attempt 1, after" in said
+    assert re.search(r"step +state +attempts +took", said)
+    assert re.search(r"fail +failed +2 ", said)
     assert said.count("ValueError: the reason") >= 2
     log = penstock(failing, "logs", id, "fail").stdout
     assert log.startswith("before\n--- attempt 1: ValueError: the reason; again in 0.01 s ---\nbefore\n")

@@ -323,7 +323,8 @@ MUST_NOT_RERUN = {
         "import decimal", "import fractions",
     ),
     "retries, timeout and other settings": harmless(
-        "@ps.step(retries=1)\ndef f() -> int: return 1", "retries=1", "retries=3, retry_on=OSError, timeout='10m', cpus=1, memory='1GiB'",
+        "@ps.step(retries=1)\ndef f() -> int: return 1",
+        "retries=1", "retries=3, retry_on=OSError, timeout='10m', cpus=1, memory='1GiB'",
     ),
     "the step's name": harmless(
         "@ps.step(name='f')\ndef h() -> int: return 1\n@ps.pipeline\ndef all_steps(): h()", "name='f'", "name='g'",

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from penstock.core.run import Run, StepRun
+from penstock.core.run import Attempt, Run, StepRun
 
 
 @pytest.fixture
@@ -95,6 +95,15 @@ def test_a_run_is_shown_with_its_steps_in_order(client, recorded):
         ("fit", "failed", "ValueError: no"),
     ]
     assert run["steps"][1]["log"] == "/v1/runs/r1/steps/fit/log"
+
+
+def test_attempts_that_failed_are_shown(client, recorded):
+    attempt = Attempt(run="r1", step="fit", number=1, error="ConnectionError: gone", started=1.0, ended=1.5)
+    recorded.metadata.write(attempt)
+    read, fit = client.get("/v1/runs/r1").json()["steps"]
+    assert read["failed_attempts"] == []
+    assert [(each["number"], each["error"]) for each in fit["failed_attempts"]] == [(1, "ConnectionError: gone")]
+    assert client.get("/v1/runs/r1/steps/fit").json()["failed_attempts"] == fit["failed_attempts"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ class IsolatedEngineContract(EngineContract):
         (outcome,) = engine.wait(PATIENCE_SECONDS)
         assert outcome.state == "failed"
         assert message in outcome.error
+        assert outcome.failed_of == ("killed",)
         engine.submit(task(divmod_, id="t2", a=7, b=2))
         assert engine.wait(PATIENCE_SECONDS)[0].state == "succeeded"
 
@@ -62,6 +63,7 @@ class IsolatedEngineContract(EngineContract):
         (outcome,) = engine.wait(PATIENCE_SECONDS)
         assert outcome.state == "failed"
         assert "0.5 s" in outcome.error
+        assert {"timeout", "TimeoutError"} <= set(outcome.failed_of)
         await_end(tmp_path / "pids")
         assert (tmp_path / "pids.tidied").exists() is not stubborn
 
@@ -115,6 +117,7 @@ class IsolatedEngineContract(EngineContract):
         (outcome,) = engine.wait(PATIENCE_SECONDS)
         assert outcome.state == "failed"
         assert outcome.error.startswith("hung: no sign of life for 0.5 s")
+        assert outcome.failed_of == ("hung",)
         assert not outcome.final
 
     def test_a_task_that_only_takes_its_time_is_no_hung_one(self, engine: Engine, task: TaskMaker) -> None:
@@ -131,6 +134,7 @@ class IsolatedEngineContract(EngineContract):
         assert outcome.state == "failed"
         assert "memory" in outcome.error
         assert "268 MB" in outcome.error
+        assert {"memory", "MemoryError"} <= set(outcome.failed_of)
 
     def test_a_task_within_its_memory_is_left_alone(self, engine: Engine, task: TaskMaker) -> None:
         engine.submit(task(divmod_, a=7, b=2, needs=Needs(memory_bytes=512 << 20)))
