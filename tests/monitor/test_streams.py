@@ -32,13 +32,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def redis_at(port: int) -> Iterator[object]:
+def redis_at(port: int, password: str = "") -> Iterator[object]:
     redis = pytest.importorskip("redis")
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    command += ["--requirepass", password] if password else []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        with redis.Redis(port=port, decode_responses=True) as client:
+        with redis.Redis(port=port, decode_responses=True, password=password or None) as client:
             until(lambda: answers(redis, client))
             yield client
         process.terminate()
@@ -52,13 +53,15 @@ def answers(redis, client) -> bool:
 
 
 @pytest.mark.server
-def test_each_entry_is_recorded_once_and_acknowledged(world: World, monkeypatch, caplog):
+@pytest.mark.parametrize("password", ["", "hush"])
+def test_each_entry_is_recorded_once_and_acknowledged(world: World, monkeypatch, caplog, password):
+    monkeypatch.setenv("REDISCLI_AUTH", password)
     monkeypatch.setattr(streams, "_TAKE_OVER_MILLISECONDS", 0)
     world.now, port = time.time() - 5, free_port()
     world.declare(on(event("t", stream=f"redis://127.0.0.1:{port}/orders"), "p", max_parallel=99))
     with world.server() as one, world.server() as other:
         one.tick()  # the server of the stream is not there yet
-        with redis_at(port) as client:
+        with redis_at(port, password) as client:
             until(lambda: client.exists("orders") == 1)
             other.tick()
             for number in range(10):
@@ -82,13 +85,14 @@ def test_each_entry_is_recorded_once_and_acknowledged(world: World, monkeypatch,
     assert "the entry is no CloudEvent" in wrong.reason
     assert len(world.started) == 11
     assert "cannot be read" in caplog.text
+    assert "hush" not in caplog.text
 
 
 @pytest.mark.parametrize(
     ("address", "server", "name"),
     [
         ("redis://h:6379/orders", "redis://h:6379/", "orders"),
-        ("redis://u:p@h/2/orders", "redis://u:p@h/2", "orders"),
+        ("redis://u@h/2/orders", "redis://u@h/2", "orders"),
     ],
 )
 def test_the_address_of_a_stream_is_a_server_and_a_name(address, server, name):

@@ -19,8 +19,8 @@ class Context:
     secrets are found, by the name of the secret ("": of several)."""
 
     root: str
-    metadata: str
-    artifacts: str
+    metadata: str = field(repr=False)  # there may be a password in these
+    artifacts: str = field(repr=False)
     run: str = ""
     step: str = ""
     seed: int = 0

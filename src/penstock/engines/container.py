@@ -136,7 +136,9 @@ class ContainerEngine:
         if message := too_much(task, self._capacity, engine="container"):
             raise _Refused(message)
         # What it puts beside its log is fetched from the exchange; no process in there is the one that drives the run.
-        there = replace(task, pid=None, log=exchange.beside / task.log.name) if inside else task
+        # The records are none of its business, and their address may have a password in it.
+        context = replace(task.context, metadata="")
+        there = replace(task, pid=None, log=exchange.beside / task.log.name, context=context) if inside else task
         try:
             payload = cloudpickle.dumps(there)
         except Exception as error:  # pickling runs the reducers of user values, which may raise anything

@@ -13,6 +13,7 @@ from penstock.core.trigger import EventData, Trigger, TriggerKind
 from penstock.core.units import seconds
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.monitor.schedules import checked_cron
+from penstock.secrets import REDIS_PASSWORD, without_password
 
 _CATCH_UPS = ("none", "last", "all")
 _WHEN_FULL = ("queue", "skip")
@@ -108,7 +109,13 @@ def event(
     if stream:
         parts = urlsplit(stream)
         if parts.scheme not in ("redis", "rediss") or not parts.hostname or not parts.path.strip("/"):
-            raise DeclarationError(f"stream={stream!r} is not a Redis stream; give redis://host:6379/name")
+            shown = without_password(stream)
+            raise DeclarationError(f"stream={shown!r} is not a Redis stream; give redis://host:6379/name")
+        if without_password(stream) != stream:
+            raise DeclarationError(
+                f"stream={without_password(stream)!r} was given with a password, and a trigger is recorded and shown; "
+                f"leave it out, and put it into the environment of the server: {REDIS_PASSWORD}"
+            )
     spec = {"type": type, "source": source, "filter": dict(filter or {}), "stream": stream}
     return When(kind="event", spec=FrozenMap(spec))
 

@@ -16,6 +16,7 @@ import msgspec
 from penstock.core.trigger import Trigger
 from penstock.errors import MissingExtraError, RequestError, StorageError
 from penstock.monitor.cloud_events import CloudEvent, read_structured
+from penstock.secrets import REDIS_PASSWORD
 
 if TYPE_CHECKING:
     import redis
@@ -57,7 +58,7 @@ class StreamReader:
         wait = _BACKOFF_SECONDS
         while not self._stop.is_set():
             try:
-                with redis.Redis.from_url(self._server, decode_responses=True, **_TIMEOUTS) as client:
+                with self._connected() as client:
                     self._make_group(client)
                     wait = _BACKOFF_SECONDS
                     self._follow(client)
@@ -65,6 +66,12 @@ class StreamReader:
                 LOG.warning("stream %s cannot be read: %s; again in %g s", self._stream, error, wait)
                 self._stop.wait(wait)
                 wait = min(2 * wait, _BACKOFF_MOST)
+
+    def _connected(self) -> redis.Redis:
+        import redis
+
+        password = os.environ.get(REDIS_PASSWORD) or None  # looked up anew: it may be another after a while
+        return redis.Redis.from_url(self._server, decode_responses=True, password=password, **_TIMEOUTS)
 
     def _make_group(self, client: redis.Redis) -> None:
         import redis

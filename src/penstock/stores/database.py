@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from penstock.errors import DeclarationError, StorageError
+from penstock.secrets import without_password
 
 FileIdentity: TypeAlias = tuple[int, int]
 """Device and inode of a database's file."""
@@ -27,12 +28,13 @@ _of_the_parent: list[object] = []
 
 def connect(url: str) -> sa.Engine:
     """Return the engine of a database address: `sqlite:///path`, or `sqlite://` for one in memory, of this process."""
+    shown = without_password(url)
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
-        raise DeclarationError(f"'{url}' is not an address of a database; write sqlite:///path/metadata.db") from error
+    except (sa.exc.ArgumentError, ValueError):
+        raise DeclarationError(f"'{shown}' is not an address of a database; write sqlite:///path/metadata.db") from None
     if parsed.get_backend_name() != "sqlite":
-        raise DeclarationError(f"records cannot be kept at '{url}'; today SQLite can: sqlite:///path/metadata.db")
+        raise DeclarationError(f"records cannot be kept at '{shown}'; today SQLite can: sqlite:///path/metadata.db")
     if _path(parsed) is None:
         # One connection that all threads take turns with: every other one would be another, empty database.
         return _configured(

@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.errors import DeclarationError, StorageError, UnknownNameError
+from penstock.secrets import without_password
 from penstock.stores.blobs import LocalArtifactStore
 from penstock.stores.metadata import SqlMetadata
 from penstock.stores.writing import disk_errors
@@ -25,7 +26,8 @@ _AGAIN_SECONDS = 3600.0  # how old a project's word may get before its next run 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """A project that keeps its artifacts in a store: its name, the address of its records (relative to the store's
-    folder where they lie beside it, so that both can be moved together), and when it last ran something."""
+    folder where they lie beside it, so that both can be moved together; never with a password, for every project of
+    the store reads it), and when it last ran something."""
 
     project: str
     metadata: str
@@ -90,10 +92,11 @@ class Members:
                 raise StorageError(f"there is no file {path}")
             return SqlMetadata(url)
         except StorageError as error:
+            shown = without_password(member.metadata)
             day = time.strftime("%Y-%m-%d", time.localtime(member.seen))
             raise StorageError(
                 f"project '{member.project}' keeps artifacts in this store too (seen {day}), but its records at "
-                f"{member.metadata} cannot be read: {error}. Nothing was deleted, as what it needs is not known. Make "
+                f"{shown} cannot be read: {error}. Nothing was deleted, as what it needs is not known. Make "
                 f"them readable, or if the project is gone for good: penstock gc --forget '{member.project}'"
             ) from error
 
@@ -101,7 +104,7 @@ class Members:
         path = _file(url)
         home = self._root.parent
         if path is None or not path.is_relative_to(home):
-            return url
+            return without_password(url)
         return f"sqlite:///{Path('..') / path.relative_to(home)}"
 
     def _absolute(self, address: str) -> str:
