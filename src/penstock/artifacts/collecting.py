@@ -20,6 +20,8 @@ from penstock.artifacts.tidying import bytes_of, remove, stale_records, stray_fi
 from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Attempt, CacheEntry, Cancellation, Heartbeat, Lease, Metric, Run, StepRun
+from penstock.core.trigger import Firing
+from penstock.monitor import old_firings
 from penstock.pipelines import drives, reap
 from penstock.stores import Sweeper
 
@@ -51,6 +53,7 @@ class Collection:
     garbage: tuple[Garbage, ...] = ()
     entries: int = 0
     runs: tuple[str, ...] = ()
+    firings: int = 0
     files: tuple[str, ...] = ()
     file_bytes: int = 0
     records: int = 0
@@ -72,12 +75,13 @@ class Collection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What a collection works on: a project's records, its store and its state folder, and the records of the other
-    projects that keep artifacts in that store."""
+    """What a collection works on: a project's records, its store, its state folder and its own one, and the records of
+    the other projects that keep artifacts in that store."""
 
     metadata: MetadataStore
     sweeper: Sweeper
     state: Path
+    root: Path
     others: Sequence[MetadataStore] = ()
     clock: Callable[[], float] = field(default=time.time)
 
@@ -103,11 +107,13 @@ def collect(
     files = [*stray_files(place.state, metadata, before=before, runs_going=bool(going))]
     files += [path for path, changed in place.sweeper.scratch() if changed < before]
     leases, wishes = stale_records(metadata)
+    firings = _spare_firings(place, policy, now)
     found = Collection(
         dry_run=dry_run,
         garbage=tuple(garbage),
         entries=len(entries),
         runs=kept.old_runs,
+        firings=len(firings),
         files=tuple(map(str, files)),
         file_bytes=sum(map(bytes_of, files)),
         records=len(leases) + len(wishes),
@@ -120,6 +126,7 @@ def collect(
     if dry_run:
         return found
     _forget_runs(metadata, kept.old_runs)
+    _forget_firings(metadata, firings)
     for batch in _batches([entry.key for entry in entries]):
         metadata.delete(CacheEntry, key=batch)
     for lease in leases:
@@ -168,6 +175,22 @@ def _forget_runs(metadata: MetadataStore, runs: Sequence[str]) -> None:
         for kind in (Attempt, Metric, Heartbeat, Cancellation, Lease, StepRun):
             metadata.delete(kind, run=batch)
         metadata.delete(Run, id=batch)  # last: ended before, the next collection goes on from it
+
+
+def _spare_firings(place: Place, policy: Policy, now: float) -> list[Firing]:
+    if policy.firings_older_than_seconds is None:
+        return []
+    before = now - max(policy.firings_older_than_seconds, policy.grace_seconds)
+    return old_firings(place.metadata, place.root, keep=policy.keep_firings, before=before)
+
+
+def _forget_firings(metadata: MetadataStore, firings: Sequence[Firing]) -> None:
+    of_trigger: dict[str, list[str]] = {}
+    for firing in firings:
+        of_trigger.setdefault(firing.trigger, []).append(firing.occurrence)
+    for trigger, occurrences in of_trigger.items():
+        for batch in _batches(occurrences):
+            metadata.delete(Firing, trigger=trigger, occurrence=batch)
 
 
 def _sweep(

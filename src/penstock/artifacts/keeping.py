@@ -20,13 +20,16 @@ class Policy:
     them the newest `keep_runs` runs of each pipeline, and those younger than `older_than_seconds`. Always kept are runs
     under way, the newest successful run of each pipeline in each mode, and all that names and models need.
 
-    Records of runs are deleted only with `runs_older_than_seconds`, of runs that are older and not kept. Nothing goes
-    that was put or used within `grace_seconds`.
+    Records of runs are deleted only with `runs_older_than_seconds`, of runs that are older and not kept; firings of
+    triggers only with `firings_older_than_seconds`, those that are older and not among the newest `keep_firings` of
+    their trigger. Nothing goes that was put or used within `grace_seconds`.
     """
 
     keep_runs: int | None = None
     older_than_seconds: float | None = None
     runs_older_than_seconds: float | None = None
+    firings_older_than_seconds: float | None = None
+    keep_firings: int = 100
     grace_seconds: float = 3600.0
 
 

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -29,6 +29,8 @@ _SHOWN = 10
 @click.option("--keep-runs", type=click.IntRange(1), help="Keep the newest so many runs of each pipeline.")
 @click.option("--older-than", help="Keep runs that are younger than this: 12h, 30d, ...")
 @click.option("--runs-older-than", help="Delete the records and logs of runs older than this, if they are not kept.")
+@click.option("--firings-older-than", help="Delete firings of triggers older than this that nothing needs.")
+@click.option("--keep-firings", type=click.IntRange(0), help="But keep the newest so many of each trigger (100).")
 @click.option("--grace", help="Leave what was used within this time (default: 1h).")
 @click.option("--forget", metavar="PROJECT", help="Forget a project that kept artifacts in this store and is gone.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -38,10 +40,9 @@ def gc(
     delete: bool,
     keep_runs: int | None,
     older_than: str | None,
-    runs_older_than: str | None,
-    grace: str | None,
     forget: str | None,
     as_json: bool,
+    **limits: Any,
 ) -> None:
     """Find what nothing needs any more, and with --delete take it away; runs may go on meanwhile.
 
@@ -57,8 +58,7 @@ def gc(
             dry_run=not delete,
             keep_runs=keep_runs,
             older_than=older_than,
-            runs_older_than=runs_older_than,
-            grace=grace,
+            **limits,
             on_progress=on_progress,
         )
     if as_json:
@@ -91,6 +91,7 @@ def _show(found: Collection) -> None:
         for what, count, told in (
             ("cache entries", found.entries, ""),
             ("runs", len(found.runs), ""),
+            ("firings of triggers", found.firings, ""),
             ("logs and temporary files", len(found.files), size(found.file_bytes)),
             ("leases and wishes of ended runs", found.records, ""),
         )

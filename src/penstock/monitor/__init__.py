@@ -21,6 +21,7 @@ from penstock.monitor.declare import (
 )
 from penstock.monitor.firing import cause_of
 from penstock.monitor.monitor import Monitor
+from penstock.monitor.pruning import old_firings
 from penstock.monitor.registering import pause, register, register_declared, remove, resume
 from penstock.monitor.schedules import SCHEDULED, instant_name, instants
 from penstock.monitor.services import Services
@@ -47,6 +48,7 @@ __all__ = [
     "matches",
     "new_artifact",
     "new_file",
+    "old_firings",
     "on",
     "pause",
     "read_http",

@@ -14,7 +14,9 @@ from penstock.project.config import Config
 from penstock.project.driving import metadata_url
 from penstock.stores import members_of, open_sweeper
 
-_AS_CONFIGURED: Mapping[str, Any] = dict.fromkeys(("keep_runs", "older_than", "runs_older_than", "grace"))
+_AS_CONFIGURED: Mapping[str, Any] = dict.fromkeys(
+    ("keep_runs", "older_than", "runs_older_than", "firings_older_than", "keep_firings", "grace")
+)
 
 
 def gc_policy(config: Config, given: Mapping[str, Any] = _AS_CONFIGURED) -> Policy:
@@ -23,10 +25,14 @@ def gc_policy(config: Config, given: Mapping[str, Any] = _AS_CONFIGURED) -> Poli
     keep = wanted["keep_runs"]
     if keep is not None and keep < 1:
         raise DeclarationError(f"keep_runs is {keep}; keep at least 1 run of each pipeline")
+    if wanted["keep_firings"] < 0:
+        raise DeclarationError(f"keep_firings is {wanted['keep_firings']}; keep 0 or more firings of each trigger")
     return Policy(
         keep_runs=keep,
         older_than_seconds=_seconds(wanted["older_than"], "older_than"),
         runs_older_than_seconds=_seconds(wanted["runs_older_than"], "runs_older_than"),
+        firings_older_than_seconds=_seconds(wanted["firings_older_than"], "firings_older_than"),
+        keep_firings=wanted["keep_firings"],
         grace_seconds=_seconds(wanted["grace"], "grace") or 0.0,
     )
 
@@ -34,7 +40,7 @@ def gc_policy(config: Config, given: Mapping[str, Any] = _AS_CONFIGURED) -> Poli
 def gc_place(config: Config, metadata: MetadataStore, store: ArtifactStore) -> Place:
     """Return what a collection works on; raises `StorageError` naming a project of the store that cannot be read."""
     others = [opened for _, opened in members_of(store).others(metadata_url(config))]
-    return Place(metadata=metadata, sweeper=open_sweeper(store), state=config.state, others=others)
+    return Place(metadata=metadata, sweeper=open_sweeper(store), state=config.state, root=config.root, others=others)
 
 
 def metadata_bytes(config: Config) -> int:

@@ -82,11 +82,14 @@ class ServerSection:
 class GcSection:
     """`[gc]`: what `penstock gc` keeps. Every recorded run with all that it needs, unless `keep_runs` (the newest so
     many of each pipeline) or `older_than` ("30d": younger ones) say less. Records of runs go only with
-    `runs_older_than`; nothing that was used within `grace`."""
+    `runs_older_than`, firings of triggers only with `firings_older_than`, but for the newest `keep_firings` of each;
+    nothing that was used within `grace`."""
 
     keep_runs: Annotated[int, msgspec.Meta(ge=1)] | None = None
     older_than: str | None = None
     runs_older_than: str | None = None
+    firings_older_than: str | None = None
+    keep_firings: Annotated[int, msgspec.Meta(ge=0)] = 100
     grace: str = "1h"
 
 

@@ -126,16 +126,26 @@ class Repository:
         keep_runs: int | None = None,
         older_than: float | str | None = None,
         runs_older_than: float | str | None = None,
+        firings_older_than: float | str | None = None,
+        keep_firings: int | None = None,
         grace: float | str | None = None,
         on_progress: OnProgress | None = None,
     ) -> Collection:
         """Find what nothing needs any more, and with `dry_run=False` take it away; runs may go on meanwhile.
 
         Kept is what names, models and kept runs need: every recorded run, or with `keep_runs` and `older_than` ("30d")
-        the newest so many of each pipeline and those younger. Records of runs are deleted only with `runs_older_than`.
+        the newest so many of each pipeline and those younger. Records of runs are deleted only with `runs_older_than`,
+        firings of triggers only with `firings_older_than`, but for the newest `keep_firings` (100) of each trigger.
         What was used within `grace` stays. What is not given here is as `[gc]` of penstock.toml says.
         """
-        given = {"keep_runs": keep_runs, "older_than": older_than, "runs_older_than": runs_older_than, "grace": grace}
+        given = {
+            "keep_runs": keep_runs,
+            "older_than": older_than,
+            "runs_older_than": runs_older_than,
+            "firings_older_than": firings_older_than,
+            "keep_firings": keep_firings,
+            "grace": grace,
+        }
         policy = gc_policy(self._config, given)
         place = gc_place(self._config, self._metadata, self._store)
         return artifacts.collect(place, policy, dry_run=dry_run, on_progress=on_progress or _nobody)

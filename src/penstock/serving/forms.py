@@ -83,6 +83,8 @@ class GcForm(msgspec.Struct, forbid_unknown_fields=True):
     keep_runs: int | None = None
     older_than: str | float | None = None
     runs_older_than: str | float | None = None
+    firings_older_than: str | float | None = None
+    keep_firings: int | None = None
     grace: str | float | None = None
 
 
