@@ -13,6 +13,7 @@ import penstock as ps
 from penstock.artifacts import Collection
 from penstock.core.artifact import Artifact
 from penstock.core.run import CacheEntry, Cancellation, Heartbeat, Lease, Metric, NamedVersion, Run, StepRun
+from penstock.core.trigger import Firing
 from penstock.errors import DeclarationError, RunError, StorageError, UnknownNameError
 from penstock.stores import LocalArtifactStore
 
@@ -331,3 +332,19 @@ def test_a_limit_that_is_none_is_an_error(project: ps.Project) -> None:
         project.repository.gc(keep_runs=0)
     with pytest.raises(DeclarationError, match="older_than is 'soon'"):
         project.repository.gc(older_than="soon")
+
+
+def test_firings_go_only_where_a_time_is_given_and_a_dry_run_says_how_many(project: ps.Project) -> None:
+    now = time.time()
+    old = [Firing(trigger="t", occurrence=f"/s {n}", state="started", created=now - 90 * 86400 + n) for n in range(5)]
+    young = Firing(trigger="t", occurrence="/s new", state="started", created=now - 86400)
+    project.metadata.write(*old, young)
+    assert collected(project, keep_runs=1).firings == 0
+    assert collected(project, firings_older_than="30d").firings == 0  # they are among the newest hundred
+    assert project.repository.gc(firings_older_than="30d", keep_firings=3).firings == 3
+    assert len(project.metadata.find(Firing)) == 6
+    assert collected(project, firings_older_than="30d", keep_firings=3).firings == 3
+    left = [firing.occurrence for firing in project.metadata.find(Firing)]
+    assert left == ["/s 3", "/s 4", "/s new"]
+    with pytest.raises(DeclarationError, match="keep_firings is -1"):
+        project.repository.gc(firings_older_than="30d", keep_firings=-1)

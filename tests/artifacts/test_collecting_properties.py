@@ -38,7 +38,12 @@ class World:
     items: dict[str, set[str]] = field(default_factory=dict)  # of lists
 
     def place(self, **changes: Any) -> Place:
-        given = {"metadata": self.metadata, "sweeper": open_sweeper(self.store), "state": self.state}
+        given = {
+            "metadata": self.metadata,
+            "sweeper": open_sweeper(self.store),
+            "state": self.state,
+            "root": self.state,
+        }
         return Place(**given | changes, clock=lambda: NOW)
 
     def blobs(self) -> set[str]:

@@ -37,6 +37,7 @@ _SHOWN = 10
 @click.pass_obj
 def gc(
     root: Where,
+    /,
     delete: bool,
     keep_runs: int | None,
     older_than: str | None,

@@ -29,7 +29,7 @@ def old_firings(metadata: MetadataStore, root: Path, *, keep: int, before: float
     found: list[Firing] = []
     for trigger, firings in of_trigger.items():
         last = _last_instant(firings)
-        for firing in firings[: len(firings) - keep]:
+        for firing in firings[: max(0, len(firings) - keep)]:
             if firing.created >= before or firing.state == "waiting" or firing.run in going or firing is last:
                 continue
             match _kind(firing, kinds.get(trigger)):
