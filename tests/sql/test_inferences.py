@@ -21,7 +21,9 @@ def trained(hires: pa.Table) -> MemoryCatalog:
         "CREATE MODEL d.minutes OPTIONS(model_type='linear_reg', input_label_cols=['duration'])"
         f" TRANSFORM(duration, UPPER(start_station_name) AS station) {query};"
         "CREATE MODEL d.long OPTIONS(model_type='logistic_reg', input_label_cols=['is_long'])"
-        f" TRANSFORM(is_long, start_station_name) {query}",
+        f" TRANSFORM(is_long, start_station_name) {query};"
+        "CREATE MODEL d.plain OPTIONS(model_type='linear_reg', input_label_cols=['y']) AS"
+        " SELECT * FROM UNNEST([STRUCT(1.5 AS x, 2 AS y), STRUCT(2.5, 3)])",
         catalog,
     )
     return catalog
@@ -138,6 +140,83 @@ def test_without_original_columns_a_prediction_stands_alone(trained: MemoryCatal
     assert table.column_names == ["predicted_duration"]
 
 
+def test_transform_gives_the_features_and_the_label_where_it_is_there(trained: MemoryCatalog) -> None:
+    call = "SELECT * FROM ML.TRANSFORM(MODEL d.minutes, (SELECT 'soho' AS start_station_name{}))"
+    assert run(call.format(""), trained).to_pylist() == [{"station": "SOHO"}]
+    assert run(call.format(", 5 AS duration"), trained).to_pylist() == [{"station": "SOHO", "duration": 5}]
+
+
+def test_feature_info_is_about_the_raw_columns_that_the_model_learned_from(trained: MemoryCatalog) -> None:
+    [row] = run("SELECT * FROM ML.FEATURE_INFO(MODEL d.minutes)", trained).to_pylist()
+    assert row == {
+        "input": "start_station_name",
+        "min": None,
+        "max": None,
+        "mean": None,
+        "median": None,
+        "stddev": None,
+        "category_count": 4,
+        "null_count": 0,
+        "dimension": None,
+    }
+
+
+def test_training_info_has_a_row_for_each_iteration(trained: MemoryCatalog) -> None:
+    run(
+        "CREATE OR REPLACE MODEL d.trees OPTIONS(model_type='boosted_tree_regressor', input_label_cols=['duration'],"
+        f" max_iterations=3) AS SELECT duration, start_station_name FROM {HIRES}",
+        trained,
+    )
+    rows = run("SELECT * FROM ML.TRAINING_INFO(MODEL d.trees) ORDER BY iteration", trained).to_pylist()
+    assert [row["iteration"] for row in rows] == [0, 1, 2]
+    assert rows[0]["loss"] > rows[1]["loss"] > rows[2]["loss"] > 0
+    assert {row["training_run"] for row in rows} == {0}
+    assert all(row["eval_loss"] > 0 and row["learning_rate"] == 0.3 for row in rows)
+
+
+def test_a_confusion_matrix_has_a_row_for_each_label_and_a_column_for_each_prediction(trained: MemoryCatalog) -> None:
+    rows = f"(SELECT *, duration > 1000 AS is_long FROM {HIRES})"
+    table = run(f"SELECT * FROM ML.CONFUSION_MATRIX(MODEL d.long, {rows}, STRUCT(0.9 AS threshold))", trained)
+    assert table.column_names == ["expected_label", "false", "true"]
+    by_hand = run(
+        f"SELECT is_long AS expected_label, COUNTIF(NOT predicted_is_long) AS `false`, COUNTIF(predicted_is_long) AS"
+        f" `true` FROM ML.PREDICT(MODEL d.long, {rows}, STRUCT(0.9 AS threshold)) GROUP BY 1 ORDER BY 1",
+        trained,
+    )
+    assert table.to_pylist() == by_hand.to_pylist()
+
+
+def test_without_rows_the_errors_are_those_on_the_rows_held_out(trained: MemoryCatalog) -> None:
+    [counted] = run("SELECT SUM(`false` + `true`) AS n FROM ML.CONFUSION_MATRIX(MODEL d.long)", trained).to_pylist()
+    assert counted["n"] == trained.model("d.long").facts["rows"]["held_out"] == 120
+    [row] = run("SELECT * FROM ML.ROC_CURVE(MODEL d.long) WHERE threshold = 0", trained).to_pylist()
+    assert (row["recall"], row["false_positive_rate"], row["true_negatives"]) == (1.0, 1.0, 0)
+
+
+def test_a_roc_curve_goes_up_from_none_to_all_and_says_what_the_matrix_says(trained: MemoryCatalog) -> None:
+    rows = f"(SELECT *, duration > 1000 AS is_long FROM {HIRES})"
+    curve = run(f"SELECT * FROM ML.ROC_CURVE(MODEL d.long, {rows})", trained).to_pylist()
+    assert [row["threshold"] for row in curve] == sorted((row["threshold"] for row in curve), reverse=True)
+    assert [row["recall"] for row in curve] == sorted(row["recall"] for row in curve)
+    assert (curve[0]["recall"], curve[-1]["recall"], curve[-1]["false_positive_rate"]) == (0.0, 1.0, 1.0)
+    asked = run(f"SELECT * FROM ML.ROC_CURVE(MODEL d.long, {rows}, [0.4, 0.5, 0.6])", trained).to_pylist()
+    assert [round(row["threshold"], 9) for row in asked] == [0.6, 0.5, 0.4]
+    matrix = run(f"SELECT * FROM ML.CONFUSION_MATRIX(MODEL d.long, {rows})", trained).to_pylist()
+    assert (asked[1]["true_negatives"], asked[1]["false_positives"]) == (matrix[0]["false"], matrix[0]["true"])
+    assert (asked[1]["false_negatives"], asked[1]["true_positives"]) == (matrix[1]["false"], matrix[1]["true"])
+
+
+def test_skew_compares_rows_with_those_of_the_training(trained: MemoryCatalog) -> None:
+    call = "SELECT * FROM ML.VALIDATE_DATA_SKEW(MODEL d.minutes, (SELECT * REPLACE ({} AS start_station_name) FROM {}))"
+    [same] = run(call.format("start_station_name", HIRES), trained).to_pylist()
+    assert (same["input"], same["metric"], same["threshold"]) == ("start_station_name", "L_INFTY", 0.3)
+    assert same["value"] < 0.05
+    assert not same["is_anomaly"]
+    [other] = run(call.format("'Euston'", HIRES), trained).to_pylist()
+    assert other["value"] == 1.0
+    assert other["is_anomaly"]
+
+
 def test_describe_data_has_a_row_for_each_column_and_needs_no_model(trained: MemoryCatalog) -> None:
     rows = run(
         "SELECT name, num_rows, `unique`, ARRAY_LENGTH(quantiles) AS q, ARRAY_LENGTH(top_values) AS top"
@@ -195,6 +274,11 @@ def test_drift_between_two_queries_is_told_column_by_column(trained: MemoryCatal
             SqlError,
             "ML.WEIGHTS at 1:18 is not in penstock yet; there are: ML.PREDICT, ML.EVALUATE",
         ),
+        ("ML.TRANSFORM(MODEL d.plain, (SELECT 1 AS x))", DataError, "made without TRANSFORM"),
+        ("ML.CONFUSION_MATRIX(MODEL d.minutes)", DataError, "'d.minutes' (linear_reg) is no classifier"),
+        ("ML.CONFUSION_MATRIX(MODEL d.long, STRUCT(0.7 AS threshold))", DataError, "a threshold needs rows"),
+        ("ML.ROC_CURVE(MODEL d.long, [0.1, 0.2])", DataError, "thresholds need rows"),
+        ("ML.FEATURE_INFO(MODEL d.long, (SELECT 1 AS x))", SqlError, "takes no rows: ML.FEATURE_INFO(MODEL name)"),
         ("ML.DESCRIBE_DATA(MODEL d.long, (SELECT 1 AS x))", SqlError, "takes no model"),
         (
             "ML.VALIDATE_DATA_DRIFT((SELECT 1 AS x))",

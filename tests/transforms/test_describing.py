@@ -66,7 +66,7 @@ def test_fields_of_structs_are_columns() -> None:
     assert names == ["s.a", "s.b.c", "k"]
 
 
-@pytest.mark.parametrize("value", [True, datetime.date(2024, 2, 29), datetime.time(1, 2, 3), b"ab"])
+@pytest.mark.parametrize("value", [True, datetime.date(2024, 2, 29), datetime.time(1, 2, 3), b"ab\xff"])
 def test_whatever_is_no_number_is_described_by_its_text(value: object) -> None:
     found = described([value])
     assert found["min"] == found["top_values"][0]["value"]

@@ -9,7 +9,7 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, DeclarationError
 from penstock.models import labels, metrics, nodes
 from penstock.models.estimators import estimate, estimator_of, method_of
-from penstock.models.matrix import Features
+from penstock.models.matrix import Features, Floats
 from penstock.models.notation import expression_from_json
 from penstock.models.predict import check_threshold, entering_features
 from penstock.models.signature import inputs_of
@@ -29,6 +29,14 @@ def evaluate(graph: ModelGraph, rows: TableLike, *, threshold: float | None = No
     """
     if nodes.only_transforms(graph):
         raise DeclarationError(f"model '{graph.name}' only transforms rows; it predicts nothing that could be judged")
+    table, column = labelled_rows(graph, rows)
+    check_threshold(graph.name, nodes.classes(graph), threshold)
+    features = entering_features(graph, inputs_of(graph, table))
+    return judge(graph, column, features, estimate(graph, features), threshold)
+
+
+def labelled_rows(graph: ModelGraph, rows: TableLike) -> tuple[pa.Table, pa.ChunkedArray | None]:
+    """Return the rows that have a label, and their labels (None for a model without one); `DataError` if none is."""
     table = to_arrow(rows)
     column = None
     if graph.label is not None:
@@ -37,17 +45,19 @@ def evaluate(graph: ModelGraph, rows: TableLike, *, threshold: float | None = No
     if not table.num_rows:
         lacking = "there are no rows" if graph.label is None else f"no row has a label '{graph.label}'"
         raise DataError(f"model '{graph.name}' cannot be judged: {lacking}", field=graph.label)
-    check_threshold(graph.name, nodes.classes(graph), threshold)
-    return judge(graph, column, entering_features(graph, inputs_of(graph, table)), threshold)
+    return table, column
 
 
 def judge(
-    graph: ModelGraph, column: pa.ChunkedArray | None, features: Features, threshold: float | None = None
+    graph: ModelGraph,
+    column: pa.ChunkedArray | None,
+    features: Features,
+    estimates: Floats,
+    threshold: float | None = None,
 ) -> dict[str, float | None]:
-    """Return the metrics of rows by what enters the estimator and, where the model has a label, by labels that are all
-    there; None where a metric has no value."""
-    estimates, own = estimate(graph, features), method_of(graph).judge
-    known = nodes.classes(graph)
+    """Return the metrics of rows by what enters the estimator, what it gives for them and, where the model has a label,
+    by labels that are all there; None where a metric has no value."""
+    own, known = method_of(graph).judge, nodes.classes(graph)
     found: dict[str, float] = {}
     match own, graph.label:
         case None, str(label) if known:

@@ -19,6 +19,8 @@ from penstock.errors import DataError
 from penstock.models import labels
 from penstock.models.agreement import disagreements
 from penstock.models.assembly import assemble
+from penstock.models.curves import errors_of
+from penstock.models.estimators import estimate
 from penstock.models.evaluate import judge
 from penstock.models.graph import ModelGraph
 from penstock.models.learner import SUPERVISED, Learner, Lesson, Method
@@ -31,7 +33,7 @@ from penstock.models.preparation import Prepared, declared_features, enter, prep
 from penstock.models.splits import held_out
 from penstock.operations import text
 from penstock.tables import TableLike, to_arrow
-from penstock.transforms import apply
+from penstock.transforms import apply, measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +73,17 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
         graph = _transforming(model, transformed(declared, train.rows), facts)
     else:
         graph = _estimating(model, learner.method, settings, declared, (train, test), facts)
-    ends = {"versions": _versions(learner), "disagreements": disagreements(graph, train.rows)}
+    ends = {
+        "statistics": measured(train.rows.select(list(graph.signature.inputs.names))),
+        "versions": _versions(learner),
+        "disagreements": disagreements(graph, train.rows),
+    }
     return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, **ends}))
 
 
 def _transforming(model: Model, prepared: Prepared, facts: Mapping[str, Any]) -> ModelGraph:
     outputs = Schema(tuple(Field(column, prepared.types[node]) for column, node in prepared.names.items()))
-    facts = {**facts, "learner": {}, "evaluation": {}}
+    facts = {**facts, "feature_nodes": prepared.names, "learner": {}, "evaluation": {}}
     return assemble(model, prepared, {}, outputs=outputs, classes=(), facts=facts)
 
 
@@ -112,10 +118,14 @@ def _estimating(
         )
     )
     outputs = OUTCOMES[learner.task].schema(model.label or "", label_type, learned.outputs)
-    facts = {**facts, "learner": learned.facts}
+    facts = {**facts, "feature_nodes": prepared.names, "learner": learned.facts}
     graph = assemble(model, prepared, learned.files, outputs=outputs, classes=classes, facts=facts)
-    metrics = judge(graph, judged[0].labels, judged[1])
-    return dataclasses.replace(graph, facts=FrozenMap({**facts, "evaluation": metrics}))
+    estimates = estimate(graph, judged[1])
+    ends: dict[str, Any] = {"evaluation": judge(graph, judged[0].labels, judged[1], estimates)}
+    if classes:
+        numbers = labels.class_numbers(model.name, model.label or "", classes, judged[0].labels)
+        ends |= errors_of(numbers, estimates)
+    return dataclasses.replace(graph, facts=FrozenMap({**facts, **ends}))
 
 
 def _label_facts(model: Model, learner: Learner, train: Part) -> tuple[str, tuple[Any, ...]]:

@@ -8,6 +8,16 @@ import pyarrow as pa
 
 from penstock.core.schema import Field, Schema
 from penstock.models import evaluate, predict
+from penstock.models.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
+from penstock.models.information import (
+    FEATURES,
+    ITERATIONS,
+    feature_info,
+    feature_schema,
+    feature_table,
+    training_distributions,
+    training_info,
+)
 from penstock.models.nodes import only_transforms
 from penstock.sql.table_functions import Setting, TableFunction, Use
 from penstock.transforms import CHANGES, DESCRIPTION, Distribution, changes, describe_data, distributions
@@ -38,6 +48,23 @@ def _evaluated(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     return pa.table({metric: pa.array([value], pa.float64()) for metric, value in metrics.items()})
 
 
+def _transformed(use: Use) -> Schema:
+    return feature_schema(use.model, use.inputs[0])
+
+
+def _confused(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
+    return confusion_matrix(use.model, rows[0] if rows else None, threshold=use.settings["threshold"])
+
+
+def _curve(use: Use) -> Schema:
+    check_curve(use.model)
+    return CURVE
+
+
+def _curved(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
+    return error_curve(use.model, rows[0] if rows else None, thresholds=use.settings["thresholds"])
+
+
 def _described(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     return describe_data(rows[0], **use.settings)
 
@@ -49,6 +76,12 @@ def _drift(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     }
     base, study = (distributions(table, **counted) for table in rows)
     return _changes(use, base, study)
+
+
+def _skew(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
+    base = training_distributions(use.model)
+    read = [name for name in rows[0].column_names if name in use.model.signature.inputs]
+    return _changes(use, base, distributions(rows[0].select(read)))
 
 
 def _changes(use: Use, base: Mapping[str, Distribution], study: Mapping[str, Distribution]) -> pa.Table:
@@ -91,6 +124,32 @@ FUNCTIONS: dict[str, TableFunction] = {
         columns=_metrics,
         table=_evaluated,
     ),
+    "TRANSFORM": TableFunction(
+        rows=(1, 1),
+        columns=_transformed,
+        table=lambda use, rows: feature_table(use.model, rows[0]),
+    ),
+    "FEATURE_INFO": TableFunction(
+        columns=lambda use: FEATURES,
+        table=lambda use, rows: feature_info(use.model),
+    ),
+    "TRAINING_INFO": TableFunction(
+        columns=lambda use: ITERATIONS,
+        table=lambda use, rows: training_info(use.model),
+    ),
+    "CONFUSION_MATRIX": TableFunction(
+        rows=(0, 1),
+        settings={"threshold": _THRESHOLD, "trial_id": _TRIAL},
+        columns=lambda use: confusion_schema(use.model),
+        table=_confused,
+    ),
+    "ROC_CURVE": TableFunction(
+        rows=(0, 1),
+        settings={"thresholds": Setting(type="array<float64>"), "trial_id": _TRIAL},
+        bare="thresholds",
+        columns=_curve,
+        table=_curved,
+    ),
     "DESCRIBE_DATA": TableFunction(
         needs_model=False,
         rows=(1, 1),
@@ -101,6 +160,12 @@ FUNCTIONS: dict[str, TableFunction] = {
         },
         columns=lambda use: DESCRIPTION,
         table=_described,
+    ),
+    "VALIDATE_DATA_SKEW": TableFunction(
+        rows=(1, 1),
+        settings=_COMPARED,
+        columns=lambda use: CHANGES,
+        table=_skew,
     ),
     "VALIDATE_DATA_DRIFT": TableFunction(
         needs_model=False,

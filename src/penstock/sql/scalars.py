@@ -13,7 +13,7 @@ from typing import cast
 from sqlglot import exp
 
 from penstock.core.expression import Expr, walk
-from penstock.core.schema import Field, Schema, element_type
+from penstock.core.schema import Field, Schema, element_type, struct_fields
 from penstock.errors import ExpressionError, SqlError, UnknownNameError
 from penstock.operations import LEARNED, from_ast, is_learned, quoted, sql, sql_literal, type_of
 from penstock.sql.aggregates import Aggregate, Call, aggregate_of, apply
@@ -137,6 +137,8 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
         case exp.Array() if any(isinstance(item, exp.Query) for item in node.expressions):
             inner = binding.query(node.expressions[0], Scope(outer=scope, common=scope.common), binding)
             return Scalar(f"ARRAY({inner.text})", f"array<{_only_column(inner.columns, node)}>")
+        case exp.Array() if any(isinstance(item, exp.Struct) for item in node.expressions):
+            return _structs(node, scope, binding)
         case exp.Struct():
             return _struct(node, scope, binding)
         case exp.Window() if not is_machine_learning(node.this):
@@ -188,15 +190,36 @@ def _membership(node: exp.In, scope: Scope, binding: Binding) -> Scalar:
     return Scalar(f"(({value.text}) IN ({members}))", "bool")
 
 
-def _struct(node: exp.Struct, scope: Scope, binding: Binding) -> Scalar:
-    names, values = [], []
+def _struct(node: exp.Struct, scope: Scope, binding: Binding, called: Sequence[str] = ()) -> Scalar:
+    """Bind a struct; `called` are the names of its fields where it stands in an array after one that names them."""
+    names, values = list(called), []
     for position, item in enumerate(node.expressions, start=1):
         named = isinstance(item, exp.PropertyEQ)
-        names.append(item.this.name if named else item.alias_or_name or f"_field_{position}")
+        if not called:
+            own = item.this.name if named else item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else ""
+            names.append(own or f"_field_{position}")
         values.append(bind_scalar(item.expression if named else item.unalias(), scope, binding))
+    if len(names) != len(values):
+        raise SqlError(f"{node.sql('bigquery')}{place(node)} has {len(values)} fields; the first one has {len(names)}")
     pairs = ", ".join(f"{quoted(name)} := {value.text}" for name, value in zip(names, values, strict=True))
     members = ", ".join(f"{name} {value.type}" for name, value in zip(names, values, strict=True))
     return Scalar(f"struct_pack({pairs})", f"struct<{members}>")
+
+
+def _structs(node: exp.Array, scope: Scope, binding: Binding) -> Scalar:
+    """`[STRUCT(1 AS a), STRUCT(2)]`: the first struct says how the fields are called."""
+    [first, *others] = node.expressions
+    bound = [_struct(first, scope, binding)] if isinstance(first, exp.Struct) else [bind_scalar(first, scope, binding)]
+    called = [name for name, _ in struct_fields(bound[0].type)] if isinstance(first, exp.Struct) else ()
+    for item in others:
+        bound.append(
+            _struct(item, scope, binding, called) if isinstance(item, exp.Struct) else bind_scalar(item, scope, binding)
+        )
+        if bound[-1].type != bound[0].type:
+            raise SqlError(
+                f"an array holds values of one type; here are {bound[0].type} and {bound[-1].type}{place(item)}"
+            )
+    return Scalar(f"[{', '.join(value.text for value in bound)}]", f"array<{bound[0].type}>")
 
 
 def _window(node: exp.Window, scope: Scope, binding: Binding) -> Scalar:

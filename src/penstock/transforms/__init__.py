@@ -10,6 +10,7 @@ from penstock.transforms.distributions import BUCKETS, RANKS, Distribution, Metr
 from penstock.transforms.edges import edge_rows
 from penstock.transforms.expectations import ExpectedSchema, anomalies, infer_schema
 from penstock.transforms.freezing import freeze
+from penstock.transforms.measuring import measured
 from penstock.transforms.profiles import Profile, profile
 from penstock.transforms.splitting import split_by_hash, split_by_time
 
@@ -36,6 +37,7 @@ __all__ = [
     "edge_rows",
     "freeze",
     "infer_schema",
+    "measured",
     "profile",
     "same_bits",
     "select_sql",

@@ -15,6 +15,7 @@ from penstock.transforms.flattening import FlatColumn, flat_columns
 Distribution: TypeAlias = dict[str, Any]
 """Plain JSON: {"kind": "numbers", "edges": [0.0, 5.0, 10.0], "counts": [7, 3]}, with one edge more than counts, or
 {"kind": "categories", "counts": [["card", 6], ["cash", 3]], "others": 1}, the most frequent values first."""
+Shares: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 Metric: TypeAlias = Literal["L_INFTY", "JENSEN_SHANNON_DIVERGENCE"]
 
 BUCKETS, RANKS = 10, 50  # BigQuery's defaults
@@ -32,7 +33,7 @@ def distributions(rows: TableLike, *, buckets: int = BUCKETS, ranks: int = RANKS
         return {}
     with bound({"rows": table}) as cursor, clear_errors("cannot look at the distribution of the rows"):
         return {
-            column.name: _histogram(cursor, column, buckets) if column.is_number else _ranked(cursor, column, ranks)
+            column.name: _histogram(cursor, column, buckets) if column.is_number else ranked(cursor, column, ranks)
             for column in columns
         }
 
@@ -54,8 +55,17 @@ def distance(one: Distribution, other: Distribution, metric: Metric) -> float:
 
 
 def _histogram(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, buckets: int) -> Distribution:
+    return histogram(finite_values(cursor, column), buckets)
+
+
+def finite_values(cursor: duckdb.DuckDBPyConnection, column: FlatColumn) -> Shares:
+    """Return the numbers of a column of the table `rows`, in order, without NULLs, NaN and infinities."""
     table = cursor.sql(f"SELECT v FROM ({column.values()}) WHERE isfinite(v)").to_arrow_table()
-    values = table.column(0).to_numpy()
+    return np.asarray(table.column(0).to_numpy(), dtype=np.float64)
+
+
+def histogram(values: Shares, buckets: int = BUCKETS) -> Distribution:
+    """Return the histogram of numbers, in buckets of equal width from the least to the greatest."""
     if not len(values):
         return {"kind": "numbers", "edges": [], "counts": []}
     least, most = float(values.min()), float(values.max())
@@ -67,7 +77,8 @@ def _histogram(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, buckets: i
     return {"kind": "numbers", "edges": edges, "counts": counts.tolist()}
 
 
-def _ranked(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, ranks: int) -> Distribution:
+def ranked(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, ranks: int = RANKS) -> Distribution:
+    """Return the most frequent texts of a column of the table `rows`."""
     counted = f"SELECT v, count(*) AS n FROM ({column.values()}) WHERE v IS NOT NULL GROUP BY v"
     found = cursor.sql(f"SELECT v, n, sum(n) OVER () FROM ({counted}) ORDER BY n DESC, v LIMIT {ranks}").fetchall()
     total = int(found[0][2]) if found else 0
@@ -75,10 +86,7 @@ def _ranked(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, ranks: int) -
     return {"kind": "categories", "counts": counts, "others": total - sum(count for _, count in counts)}
 
 
-_Shares: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
-
-
-def _category_shares(one: Distribution, other: Distribution) -> tuple[_Shares, _Shares]:
+def _category_shares(one: Distribution, other: Distribution) -> tuple[Shares, Shares]:
     """Return the counts of the values that both tell apart, and of all the rest together.
 
     A value that one side lumps with others may be among them: only where a side has no others is it really not there.
@@ -99,7 +107,7 @@ def _category_shares(one: Distribution, other: Distribution) -> tuple[_Shares, _
     return p.astype(np.float64), q.astype(np.float64)
 
 
-def _number_shares(one: Distribution, other: Distribution) -> tuple[_Shares, _Shares]:
+def _number_shares(one: Distribution, other: Distribution) -> tuple[Shares, Shares]:
     """Return the counts in the buckets that both histograms' edges make; inside a bucket values lie evenly.
 
     A histogram of one value lies at a point: in the bucket that begins there, or the last one, if it ends there.
@@ -113,7 +121,7 @@ def _number_shares(one: Distribution, other: Distribution) -> tuple[_Shares, _Sh
     return p, q
 
 
-def _spread(edges: Sequence[float], counts: Sequence[int], cells: Sequence[float]) -> _Shares:
+def _spread(edges: Sequence[float], counts: Sequence[int], cells: Sequence[float]) -> Shares:
     shares = np.zeros(max(len(cells) - 1, 1))
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         first = min(int(np.searchsorted(cells, low, side="right")) - 1, len(shares) - 1)
@@ -126,6 +134,6 @@ def _spread(edges: Sequence[float], counts: Sequence[int], cells: Sequence[float
     return shares
 
 
-def _information(p: _Shares, middle: _Shares) -> float:
+def _information(p: Shares, middle: Shares) -> float:
     there = p > 0
     return float(np.sum(p[there] * np.log2(p[there] / middle[there])))

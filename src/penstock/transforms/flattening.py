@@ -36,8 +36,13 @@ class FlatColumn:
         """Return the query of the values `v` of a table, NULLs among them: each a float64, or a string."""
         entry = f"unnest({self.text})" if self.many else self.text
         raw = f"struct_extract({entry}, {sql_literal(self.member, 'string')})" if self.member else entry
-        as_taken = "CAST(v AS DOUBLE)" if self.is_number else sql(col("v").cast("string"), Schema.of(v=self.type))
-        return f"SELECT {as_taken} AS v FROM (SELECT {raw} AS v FROM {rows})"
+        return f"SELECT {self._taken()} AS v FROM (SELECT {raw} AS v FROM {rows})"
+
+    def _taken(self) -> str:
+        """Return the text of a value `v` as statistics take it. DuckDB writes out bytes that are no text: `\\xFF`."""
+        if self.is_number or self.type == "bytes":
+            return f"CAST(v AS {'DOUBLE' if self.is_number else 'VARCHAR'})"
+        return sql(col("v").cast("string"), Schema.of(v=self.type))
 
 
 def flat_columns(schema: Schema) -> list[FlatColumn]:

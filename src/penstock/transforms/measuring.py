@@ -1,0 +1,70 @@
+"""What is kept of the columns that a model learned from: measures, and the distribution of the values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.schema import Field, Schema
+from penstock.errors import DataError
+from penstock.operations import sql_literal
+from penstock.tables import bound, clear_errors, schema_of
+from penstock.transforms.distributions import finite_values, histogram, ranked
+from penstock.transforms.flattening import FlatColumn, flat_columns
+
+
+def measured(rows: pa.Table) -> list[dict[str, Any]]:
+    """Return, as plain JSON, what is worth keeping of each column: the same rows give the same bytes.
+
+    Of each `name`, `type`, `nulls` and `distribution`; of numbers `min`, `max`, `mean`, `median` (by nearest rank) and
+    `stddev` (of a sample), without NaN and infinities; of anything else how many `categories` there are; of sparse
+    arrays the `dimension`. Columns that no statistics can be of are left out.
+    """
+    columns = [flat for field in schema_of(rows.schema) for flat in _flat(field)]
+    if not columns:
+        return []
+    with bound({"rows": rows}) as cursor, clear_errors("cannot look at the rows to learn from"):
+        return [_measured(cursor, column) for column in columns]
+
+
+def _flat(field: Field) -> list[FlatColumn]:
+    try:
+        return flat_columns(Schema((field,)))
+    except DataError:  # arrays of arrays and the like: an expression makes features of them
+        return []
+
+
+def _measured(cursor: duckdb.DuckDBPyConnection, column: FlatColumn) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": column.name, "type": column.type}
+    found["nulls"] = _number(cursor, f"count(*) - count({column.text}) FROM rows")
+    if column.is_number:
+        values = finite_values(cursor, column)
+        found |= _moments(values) if len(values) else {}
+        found["distribution"] = histogram(values)
+    else:
+        found["categories"] = _number(cursor, f"count(DISTINCT v) FROM ({column.values()})")
+        found["distribution"] = ranked(cursor, column)
+    if column.index:
+        entry = f"struct_extract(unnest({column.text}), {sql_literal(column.index, 'string')})"
+        found["dimension"] = _number(cursor, f"coalesce(max(i) + 1, 0) FROM (SELECT {entry} AS i FROM rows)")
+    return found
+
+
+def _moments(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = {
+            "min": values.min(),
+            "max": values.max(),
+            "mean": values.mean(),
+            "median": np.partition(values, (len(values) - 1) // 2)[(len(values) - 1) // 2],
+            "stddev": values.std(ddof=1) if len(values) > 1 else np.nan,
+        }
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
+
+
+def _number(cursor: duckdb.DuckDBPyConnection, selected: str) -> int:
+    [(value,)] = cursor.sql(f"SELECT {selected}").fetchall()
+    return int(value)
