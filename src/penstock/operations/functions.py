@@ -11,6 +11,7 @@ from sqlglot import exp
 from penstock.core.expression import literal
 from penstock.core.operation import LearnedOperation, Operation
 from penstock.errors import SqlError
+from penstock.operations.absent import ABSENT
 from penstock.operations.arrays import generated
 from penstock.operations.construct import call
 from penstock.operations.fluent import Expression, lit
@@ -19,6 +20,11 @@ from penstock.operations.table import LEARNED, OPERATIONS
 Read = Callable[[Any], Expression]
 """Reads a node of sqlglot's tree as an expression; `parsing.from_ast`, handed in."""
 _Reader = Callable[[Sequence[exp.Expr], Read], Expression]
+
+
+def is_function(name: str) -> bool:
+    """Tell whether BigQuery's function of that name is one of ours."""
+    return name in _FUNCTIONS or name in _SPECIAL or name in LEARNED_FUNCTIONS
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -47,6 +53,8 @@ def function(name: str, arguments: Sequence[exp.Expr], read: Read) -> Expression
             f"{name} is an aggregate over rows, but an expression sees one row; "
             "statistics that are learned are ML.* functions with OVER ()"
         )
+    if name in ABSENT:
+        raise SqlError(f"{name} is not here: {ABSENT[name]}")
     known = [*_FUNCTIONS, *_SPECIAL, *LEARNED_FUNCTIONS]
     raise SqlError(f"there is no function {name}{near(name, known)}")
 

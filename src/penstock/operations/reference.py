@@ -7,16 +7,19 @@ from typing import Any
 
 from penstock.core.expression import Expr, literal
 from penstock.core.operation import Example, LearnedOperation, Operation
+from penstock.operations.absent import ABSENT
 from penstock.operations.construct import method_name
 from penstock.operations.safe import safe_forms
-from penstock.operations.table import FAMILIES, LEARNED
+from penstock.operations.table import FAMILIES, LEARNED, OPERATIONS
 from penstock.operations.text import OUR_NAMESPACE, literal_text, text
 
 _HEAD = f"""# Operations
 
 Every function that an expression can apply, made from the table in `src/penstock/operations/` by
 `python -m penstock.operations.generate`. Each has one meaning in SQL, in Python and in a served model, held by golden
-examples; one of them stands here. NULL in, NULL out, unless the meaning says otherwise. What BigQuery has no name for
+examples; one of them stands here.
+There are {len(OPERATIONS) + len(LEARNED)} of them, safe forms counted. NULL in, NULL out, unless
+the meaning says otherwise. What BigQuery has no name for
 is written `{OUR_NAMESPACE}.NAME(...)` in SQL. Python's operators are operations too: `+ - * / % < <= > >= & | ~`.
 """
 _OPERATORS = {
@@ -35,7 +38,20 @@ def reference() -> str:
     sections = [_section(family.__doc__ or "", family.OPERATIONS) for family in FAMILIES]
     learned = _section("Learned from the training rows, and constants of the graph after that.", LEARNED.values())
     safe = [f"`{item.name}`" for item in safe_forms(one for family in FAMILIES for one in family.OPERATIONS)]
-    return "\n".join([_HEAD, *sections, learned, _SAFE_HEAD, ", ".join(safe) + ".\n"])
+    return "\n".join([_HEAD, *sections, learned, _SAFE_HEAD, ", ".join(safe) + ".\n", *_absent()])
+
+
+def _absent() -> list[str]:
+    """Return the section of BigQuery's functions that are not here."""
+    reasons = dict.fromkeys(ABSENT.values())
+    rows = [f"- {', '.join(f'`{name}`' for name in ABSENT if ABSENT[name] == why)}: {why}." for why in reasons]
+    return [_ABSENT_HEAD, *rows, ""]
+
+
+_ABSENT_HEAD = """## What BigQuery has and we do not
+Scalar functions of its documentation. Where the two forms of an operation could not give the same bits, and those that
+the documentation names, it is left out. Functions that change from call to call (`RAND`, `CURRENT_DATE`) are refused.
+"""
 
 
 _SAFE_HEAD = """## Safe forms

@@ -1,0 +1,60 @@
+"""Scalar functions that BigQuery documents and we do not have, with the reason: none is approximated."""
+
+from __future__ import annotations
+
+_REASONS = {
+    "there is no INTERVAL type; write DATE_ADD(d, INTERVAL n PART) and its like, or count in seconds": (
+        *("MAKE_INTERVAL", "JUSTIFY_DAYS", "JUSTIFY_HOURS", "JUSTIFY_INTERVAL"),
+    ),
+    "there is no NUMERIC type; numbers are INT64 and FLOAT64": ("PARSE_NUMERIC", "PARSE_BIGNUMERIC"),
+    "there is no JSON type, and DuckDB's reading of JSON text is not BigQuery's (it takes NaN and a last comma); "
+    "make columns of it in the query": (
+        *("PARSE_JSON", "TO_JSON", "TO_JSON_STRING", "JSON_VALUE", "JSON_QUERY", "JSON_EXTRACT", "JSON_EXTRACT_SCALAR"),
+        *("JSON_VALUE_ARRAY", "JSON_QUERY_ARRAY", "JSON_EXTRACT_ARRAY", "JSON_EXTRACT_STRING_ARRAY", "JSON_ARRAY"),
+        *("JSON_OBJECT", "JSON_ARRAY_APPEND", "JSON_ARRAY_INSERT", "JSON_REMOVE", "JSON_SET", "JSON_STRIP_NULLS"),
+        *("JSON_KEYS", "JSON_TYPE", "JSON_FLATTEN", "LAX_BOOL", "LAX_FLOAT64", "LAX_INT64", "LAX_STRING", "BOOL"),
+        *("INT64", "FLOAT64"),
+    ),
+    "DuckDB has none of its Unicode tables (NFKC, case folding)": ("NORMALIZE_AND_CASEFOLD", "CONTAINS_SUBSTR"),
+    "there are no collations; strings compare by character": ("COLLATE",),
+    "DuckDB cannot read bytes that are not UTF-8; CAST raises and SAFE_CAST gives NULL": (
+        "SAFE_CONVERT_BYTES_TO_STRING",
+    ),
+    "DuckDB has no such digest; SHA256 is there": ("SHA512",),
+    "DuckDB's printf differs from it; write CONCAT, LPAD, CAST, FORMAT_DATE": ("FORMAT",),
+    "a row's feature is seldom an array of dates; make it in the query": (
+        *("GENERATE_DATE_ARRAY", "GENERATE_TIMESTAMP_ARRAY"),
+    ),
+    "write TIMESTAMP_TRUNC, or DIV of UNIX_SECONDS": ("DATE_BUCKET", "DATETIME_BUCKET", "TIMESTAMP_BUCKET"),
+    "there is no RANGE type": (
+        *("RANGE", "RANGE_CONTAINS", "RANGE_START", "RANGE_END", "RANGE_INTERSECT", "RANGE_OVERLAPS"),
+        "GENERATE_RANGE_ARRAY",
+    ),
+    "there are points only, no lines and polygons": (
+        *("ST_AREA", "ST_ASBINARY", "ST_ASGEOJSON", "ST_AZIMUTH", "ST_BOUNDARY", "ST_BOUNDINGBOX", "ST_BUFFER"),
+        *("ST_BUFFERWITHTOLERANCE", "ST_CENTROID", "ST_CLOSESTPOINT", "ST_CONTAINS", "ST_CONVEXHULL", "ST_COVEREDBY"),
+        *("ST_COVERS", "ST_DIFFERENCE", "ST_DIMENSION", "ST_DISJOINT", "ST_DUMP", "ST_ENDPOINT", "ST_EQUALS"),
+        *("ST_EXTERIORRING", "ST_GEOGFROM", "ST_GEOGFROMGEOJSON", "ST_GEOGFROMWKB", "ST_GEOGPOINTFROMGEOHASH"),
+        *("ST_GEOMETRYTYPE", "ST_HAUSDORFFDISTANCE", "ST_HAUSDORFFDWITHIN", "ST_INTERIORRINGS", "ST_INTERSECTION"),
+        *("ST_INTERSECTS", "ST_INTERSECTSBOX", "ST_ISCLOSED", "ST_ISCOLLECTION", "ST_ISEMPTY", "ST_ISRING"),
+        *("ST_LENGTH", "ST_LINEINTERPOLATEPOINT", "ST_LINELOCATEPOINT", "ST_LINESUBSTRING", "ST_MAKELINE"),
+        *("ST_MAKEPOLYGON", "ST_MAKEPOLYGONORIENTED", "ST_MAXDISTANCE", "ST_NPOINTS", "ST_NUMGEOMETRIES"),
+        *("ST_NUMPOINTS", "ST_PERIMETER", "ST_POINTN", "ST_SIMPLIFY", "ST_SNAPTOGRID", "ST_STARTPOINT"),
+        *("ST_TOUCHES", "ST_UNION", "ST_WITHIN", "ST_ANGLE", "S2_CELLIDFROMPOINT", "S2_COVERINGCELLIDS"),
+    ),
+    "addresses of the network are not features as they stand; read them in the query": (
+        *(
+            "NET.HOST",
+            "NET.IP_FROM_STRING",
+            "NET.IP_NET_MASK",
+            "NET.IP_TO_STRING",
+            "NET.IP_TRUNC",
+            "NET.IPV4_FROM_INT64",
+        ),
+        *("NET.IPV4_TO_INT64", "NET.PUBLIC_SUFFIX", "NET.REG_DOMAIN", "NET.SAFE_IP_FROM_STRING"),
+    ),
+    "a feature that only fails is none": ("ERROR",),
+}
+
+ABSENT = {name: reason for reason, names in _REASONS.items() for name in names}
+"""BigQuery's name -> why it is not here."""
