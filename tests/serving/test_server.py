@@ -26,15 +26,19 @@ from penstock.serving import serve
 penstock.models.row_predictor = Multiply
 project = FakeProject(pathlib.Path(sys.argv[2]))
 project.push("km", 2)
-serve(project, port=0, announce=lambda url: print(url, flush=True))
+serve(project, port=0, announce=lambda url: {announce})
 """
+
+
+def start(folder: Path, announce: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SCRIPT.format(announce=announce), str(Path(__file__).parent), str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A server and its port."""
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with start(tmp_path, "print(url, flush=True)") as process:
         try:
             yield process, int(process.stdout.readline().rpartition(":")[2])
         finally:
@@ -62,6 +66,15 @@ def test_a_server_takes_a_free_port_predicts_and_stops_cleanly(running, stop):
     assert request(port, "GET", "/health")[1]["status"] == "ok"
     process.send_signal(stop)
     assert process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("stop", ["SIGTERM", "SIGINT"])
+def test_a_server_that_is_stopped_before_its_first_request_stops(tmp_path, stop):
+    with start(tmp_path, f"__import__('signal').raise_signal(__import__('signal').{stop})") as process:
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
 
 
 def test_a_port_that_is_taken_is_a_conflict(tmp_path):

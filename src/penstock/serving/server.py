@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from types import FrameType
 
 from penstock.errors import ConflictError, DeclarationError, MissingExtraError
 from penstock.serving.service import Service
@@ -55,9 +56,10 @@ def serve(
         timeout_graceful_shutdown=_GRACE_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
-    with _listening(host, port, open_to_all=not token) as listener, _stopped_by_signals():
+    server = uvicorn.Server(config)
+    with _listening(host, port, open_to_all=not token) as listener, _stopped_by_signals(server.handle_exit):
         announce(_url(host, listener.getsockname()[1]))
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 def _listening(host: str, port: int, *, open_to_all: bool) -> socket.socket:
@@ -82,10 +84,10 @@ def _url(host: str, port: int) -> str:
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let uvicorn stop at SIGINT and SIGTERM without the process dying of them: after its own shutdown it raises the
-    signal again."""
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+def _stopped_by_signals(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have uvicorn stop at SIGINT and SIGTERM, also at one that comes before it listens to them itself, and without the
+    process dying of them: after its own shutdown it raises the signal again."""
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
