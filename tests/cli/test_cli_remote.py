@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import warm
 from penstock.cli import main
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "stories"))
@@ -111,7 +112,7 @@ def test_without_the_token_or_a_server_the_error_says_so(server, monkeypatch):
 
 
 def test_the_display_of_a_run_works_from_afar(server, tmp_path):
-    command = [sys.executable, "-m", "penstock", "-C", server, "run", "numbers", "-p", "x=5"]
+    command = [warm.python(), "-m", "penstock", "-C", server, "run", "numbers", "-p", "x=5"]
     import os
 
     ran = subprocess.run(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+
+import warm
 
 STEPS = """
     import random
@@ -55,7 +56,7 @@ STEPS = """
 
 
 def penstock(root: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "penstock", "-C", str(root), *arguments]
+    command = [warm.python(), "-m", "penstock", "-C", str(root), *arguments]
     return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
 
 

@@ -7,13 +7,13 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+import warm
 from penstock.cli import main
 
 RIDE = {"started": "2026-04-01T08:00:00Z", "station": "Museum", "km": 3.2}
@@ -36,7 +36,7 @@ def penstock(root: Path, *arguments: str) -> Result:
 
 
 def spawn(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "penstock", "-C", str(root), *arguments]
+    command = [warm.python(), "-m", "penstock", "-C", str(root), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
 import penstock as ps
+import warm
 
 STEPS = """
 import penstock as ps
@@ -60,7 +60,7 @@ class Folder:
         (root / "a.csv").write_text("a,b\n1,2\n3,4\n")
 
     def run(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "penstock", "-C", str(self.root), "run", "bikes", "--json", *arguments]
+        command = [warm.python(), "-m", "penstock", "-C", str(self.root), "run", "bikes", "--json", *arguments]
         said = subprocess.run(command, capture_output=True, check=True).stdout
         started: dict[str, str] = msgspec.json.decode(said.splitlines()[0])
         return started["id"]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import warm
+
 FILES = {
     "penstock.toml": '[project]\nmodules = ["steps"]\n[engine]\ndefault = "local"\n',
     "limits.txt": "30",
@@ -56,10 +58,11 @@ class Project:
         for name, text in FILES.items():
             (root / name).write_text(textwrap.dedent(text).lstrip())
 
-    def run(self, *arguments: str, hash_seed: str = "1", **environment: str) -> dict[str, dict[str, str]]:
+    def run(self, *arguments: str, python: str = "", **environment: str) -> dict[str, dict[str, str]]:
         """Return the events of the steps that ran, by step."""
-        command = [sys.executable, "-m", "penstock", "-C", str(self.root), "run", "everything", "--json", *arguments]
-        variables = {**os.environ, "PYTHONHASHSEED": hash_seed, **environment}
+        python = python or warm.python()
+        command = [python, "-m", "penstock", "-C", str(self.root), "run", "everything", "--json", *arguments]
+        variables = {**os.environ, **environment}
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, cwd="/")
         assert ended.returncode == 0, ended.stderr + ended.stdout
         events = [json.loads(line) for line in ended.stdout.splitlines()]
@@ -74,8 +77,9 @@ class Project:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("project"))
-    assert set(made.run()) == {"scaled", "limited", "plugged", "told"}
-    assert made.run(hash_seed="2") == {}
+    assert set(made.run(python=sys.executable, PYTHONHASHSEED="1")) == {"scaled", "limited", "plugged", "told"}
+    assert made.run(python=sys.executable, PYTHONHASHSEED="2") == {}
+    assert made.run() == {}
     return made
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import penstock as ps
+import warm
 from penstock.secrets import masked, masking
 
 SECRET = "hunter2-öß/+ correct horse"
@@ -109,7 +110,7 @@ def new_folder(folder: Path, configuration: str = "") -> Path:
 def ran(request, tmp_path_factory):
     """A run of everything that may give a secret away, by the command line, and what that printed."""
     folder = new_folder(tmp_path_factory.mktemp("secrets"))
-    command = [sys.executable, "-m", "penstock", "run", "all_kinds", "--engine", request.param]
+    command = [warm.python(), "-m", "penstock", "run", "all_kinds", "--engine", request.param]
     command += ["-p", f"with_crash={'true' if request.param == 'local' else 'false'}"]
     environment = {**os.environ, "TOKEN": SECRET}
     said = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

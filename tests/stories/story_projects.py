@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import penstock as ps
+import warm
 
 AnyProject = ps.Project | ps.RemoteProject
 
@@ -18,8 +18,8 @@ AnyProject = ps.Project | ps.RemoteProject
 @contextmanager
 def served(root: Path, *options: str, **environment: str) -> Iterator[str]:
     """Start `penstock serve` in a folder, as a user does, on a free port; give its address, and stop it at the end."""
-    command = [sys.executable, "-m", "penstock", "serve", "--port", "0", *options]
-    variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
+    command = [warm.python(), "-m", "penstock", "serve", "--port", "0", *options]
+    variables = {**os.environ, **environment}
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=variables) as process:
         assert process.stdout is not None
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from story_projects import AnyProject, served
 
 import penstock as ps
+import warm
 
 ALL = ["read", "clean", "statistics", "schema", "validate", "split", "fit", "evaluate", "push"]
 
@@ -48,7 +48,7 @@ def test_another_parameter_runs_only_what_needs_it(project: AnyProject) -> None:
 
 
 def test_an_edited_helper_is_noticed_in_a_fresh_process(root: Path) -> None:
-    command = [sys.executable, "-m", "penstock", "run", "flights", "--json"]
+    command = [warm.python(), "-m", "penstock", "run", "flights", "--json"]
     subprocess.run(command, cwd=root, check=True, capture_output=True)
     (root / "helpers.py").write_text("def worst_delay():\n    # a comment changes nothing\n    return 200.0\n")
     subprocess.run(command, cwd=root, check=True, capture_output=True)
@@ -104,7 +104,7 @@ def test_a_stored_byte_that_changed_is_noticed_and_made_anew(root: Path, step: s
     content[len(content) // 2] ^= 1
     blob.chmod(0o644)
     blob.write_bytes(content)
-    with pytest.raises(ps.errors.CorruptArtifactError, match=r"was changed there and removed; run again"):
+    with pytest.raises(ps.errors.CorruptArtifactError, match=r"changed there and removed; run again"):
         project.artifacts.path(digest)
     again = project.run("flights")
     assert {name for name, state in _states(again).items() if state == "succeeded"} == {step}
@@ -177,6 +177,6 @@ def test_the_server_predicts_raw_rows_and_starts_runs_and_equals_batch(root: Pat
         found = project.verify("late", url=url)
         assert found.equal, found.differing[:2]
         verified = subprocess.run(
-            [sys.executable, "-m", "penstock", "verify", "late", "--url", url], cwd=root, capture_output=True
+            [warm.python(), "-m", "penstock", "verify", "late", "--url", url], cwd=root, capture_output=True
         )
         assert verified.returncode == 0, verified.stderr

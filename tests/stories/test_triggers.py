@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import penstock as ps
+import warm
 from penstock.cli import main
 from penstock.core.run import Lease
 from penstock.core.trigger import Firing
@@ -61,7 +62,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 def spawn(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "penstock", "-C", str(root), *arguments]
+    command = [warm.python(), "-m", "penstock", "-C", str(root), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.first = process.stdout.readline()

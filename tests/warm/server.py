@@ -1,0 +1,131 @@
+"""The server of warm processes: it loads our modules, and forks for each client what is `python -m penstock`."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+OTHERS = ("lightgbm", "sklearn.linear_model", "uvicorn", "uvloop", "httptools")
+PR_SET_PDEATHSIG = 1
+REFUSED = 0
+
+
+def load() -> None:
+    """Import all our modules, and what they import late."""
+    import penstock
+
+    for _, name, _ in pkgutil.walk_packages(penstock.__path__, "penstock."):
+        if name != "penstock.__main__" and not name.startswith("penstock.testing"):
+            importlib.import_module(name)
+    for name in OTHERS:
+        importlib.import_module(name)
+    gc.freeze()  # what is there stays shared
+
+
+def serve(listener: socket.socket) -> dict[str, Any] | None:
+    """Fork a keeper for each client, until the end of standard input. Returns in each process that they fork, with what
+    it shall do."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a keeper ended
+    while True:
+        ready, _, _ = select.select([sys.stdin, listener], [], [])
+        if sys.stdin in ready:
+            return None
+        client, _ = listener.accept()
+        with client:
+            if os.fork() == 0:
+                die_with_parent()
+                listener.close()
+                return keep(client)
+
+
+def keep(client: socket.socket) -> dict[str, Any]:
+    """Fork the process that a client wants, and tell the client its number and how it ended. If the client is killed,
+    so is the process."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, streams, _, _ = socket.recv_fds(client, 1, 3)
+    wish: dict[str, Any] = json.loads(client.makefile().readline())
+    if heeded(wish["environment"]) != heeded(os.environ):
+        client.sendall(b"%d\n" % REFUSED)
+        os._exit(0)
+    pid = os.fork()
+    if pid == 0:
+        die_with_parent()
+        client.close()
+        return {**wish, "streams": streams}
+    for stream in streams:
+        os.close(stream)
+    client.sendall(b"%d\n" % pid)
+    process = os.pidfd_open(pid)
+    ready, _, _ = select.select([client, process], [], [])
+    if process not in ready:
+        os.kill(pid, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        client.sendall(b"%d\n" % code)
+    finally:
+        os._exit(0)
+
+
+def heeded(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what an interpreter heeds when it starts: a fork cannot make up for a difference."""
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+
+
+def die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def become(wish: dict[str, Any]) -> None:
+    """Take the place of the interpreter that was called."""
+    os.setsid()
+    for number, stream in enumerate(wish["streams"]):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(wish["environment"])
+    os.chdir(wish["folder"])
+    sys.path[0] = wish["folder"]  # where the folder of this file was
+    sys.executable = wish["program"]
+    sys.argv = ["penstock", *wish["arguments"]]
+    code = 0
+    try:
+        runpy.run_module("penstock", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    # As an interpreter ends, but for freeing all that the server had loaded, object by object.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main() -> None:
+    address, program = sys.argv[1:]
+    load()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(100)
+        os.write(1, b".")
+        wish = serve(listener)
+    if wish is not None:
+        become({**wish, "program": program})
+
+
+main()
