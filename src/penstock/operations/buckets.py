@@ -39,6 +39,14 @@ def _names(points: Sequence[float], form: str) -> tuple[str, ...]:
     return tuple(f'{{"start": "{low}", "end": "{high}"}}' for low, high in pairs)
 
 
+def bucket_names(
+    points: tuple[float, ...], exclude_boundaries: bool = False, output_format: str = FORMATS[0]
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Return the names of the buckets, and the points between them."""
+    inner = _inner((None, points, exclude_boundaries))
+    return _names(inner, output_format), inner
+
+
 def _bucket_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     """Return a tree of comparisons, so that each row meets only log2 of the points."""
     points = _inner(arguments)

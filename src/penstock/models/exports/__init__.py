@@ -1,0 +1,1 @@
+"""Model graphs written in the forms of other systems."""

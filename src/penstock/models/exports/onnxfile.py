@@ -1,0 +1,149 @@
+"""Recorded tensors as an ONNX file, and a session that runs one. The only place that imports `onnx`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from penstock.errors import MissingExtraError
+from penstock.operations.tensors import Constant, Recorder
+from penstock.operations.tensors.recording import ML
+
+OPSETS = {"": 21, ML: 5}
+"""Domain -> the version of its operators: the first with trees in double precision, sets of categories among them."""
+IR_VERSION = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """An input or output: its name, the type of its tensor, its dimensions, and what stands there where it is left
+    out."""
+
+    name: str
+    type: str
+    dimensions: tuple[int | str, ...] = ("rows",)
+    meaning: str = ""
+    default: Constant | None = None
+
+
+def to_bytes(
+    recorder: Recorder,
+    *,
+    name: str,
+    inputs: Sequence[Port],
+    outputs: Mapping[Port, str],
+    metadata: Mapping[str, str],
+    text: str = "",
+) -> bytes:
+    """Return the file: what is recorded and needed for the outputs (port -> recorded tensor), and nothing else."""
+    onnx = _onnx()
+    helper, types = onnx.helper, _types(onnx)
+    made = [("Identity", (tensor,), (port.name,), "", ()) for port, tensor in outputs.items()]
+    recorded = [(each.operator, each.inputs, each.outputs, each.domain, each.attributes) for each in recorder.nodes]
+    nodes = _needed([*recorded, *made], {port.name for port in outputs})
+    read = {name for _, given, *_ in nodes for name in given}
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                operator,
+                list(given),
+                list(gives),
+                domain=domain,
+                **{key: _attribute(onnx, types, value) for key, value in attributes},
+            )
+            for operator, given, gives, domain, attributes in nodes
+        ],
+        name,
+        [_port(helper, types, port) for port in inputs],
+        [_port(helper, types, port) for port in outputs],
+        [
+            *(_tensor(onnx, types, key, value) for key, value in recorder.constants.items() if key in read),
+            *(_tensor(onnx, types, port.name, port.default) for port in inputs if port.default is not None),
+        ],
+        doc_string=text,
+    )
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid(domain, version) for domain, version in OPSETS.items()],
+        ir_version=IR_VERSION,
+        producer_name="penstock",
+        doc_string=text,
+    )
+    helper.set_model_props(model, dict(metadata))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def session(content: bytes, *, threads: int = 0) -> Any:
+    """Return a session of ONNX Runtime on the processor; `threads` 0 means one for each core."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("onnxruntime", extra="onnx", purpose="running an ONNX model") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # it warns of inputs that may be left out, which ours may
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise MissingExtraError("onnx", extra="onnx", purpose="writing an ONNX model") from error
+    return onnx
+
+
+def _types(onnx: Any) -> dict[str, int]:
+    tensor = onnx.TensorProto
+    return {
+        "bool": tensor.BOOL,
+        "int64": tensor.INT64,
+        "float64": tensor.DOUBLE,
+        "float32": tensor.FLOAT,
+        "string": tensor.STRING,
+        "uint8": tensor.UINT8,
+    }
+
+
+def _needed(nodes: Sequence[tuple[Any, ...]], wanted: set[str]) -> list[tuple[Any, ...]]:
+    """Return the nodes that the outputs are made of, in order."""
+    found = []
+    for node in reversed(nodes):
+        if wanted & set(node[2]):
+            wanted |= set(node[1])
+            found.append(node)
+    return found[::-1]
+
+
+def _port(helper: Any, types: Mapping[str, int], port: Port) -> Any:
+    return helper.make_tensor_value_info(port.name, types[port.type], list(port.dimensions), doc_string=port.meaning)
+
+
+def _attribute(onnx: Any, types: Mapping[str, int], value: Any) -> Any:
+    """Return an attribute; types of casts are the only strings that stand for a number."""
+    if isinstance(value, Constant):
+        return _tensor(onnx, types, "", value)
+    if isinstance(value, tuple):
+        return list(value)
+    return types.get(value, value) if isinstance(value, str) else value
+
+
+def _tensor(onnx: Any, types: Mapping[str, int], name: str, constant: Constant) -> Any:
+    if constant.type == "string":
+        texts = [value.encode() for value in constant.values]
+        return onnx.helper.make_tensor(name, types["string"], list(constant.shape), texts)
+    return onnx.numpy_helper.from_array(as_array(constant), name)
+
+
+def as_array(constant: Constant) -> np.ndarray[Any, Any]:
+    """Return a constant as an array; strings as objects."""
+    return np.array(constant.values, dtype=object if constant.type == "string" else constant.type).reshape(
+        constant.shape
+    )

@@ -1,0 +1,14 @@
+"""The table of tensor forms: which operation is lowered by what. One that is not here has a form only as a table."""
+
+from __future__ import annotations
+
+from penstock.operations.tensors import arithmetic, choices, conversions, encoders, mathematics, moments, texts
+from penstock.operations.tensors.values import Handling, Strict
+
+_FAMILIES = (arithmetic, mathematics, choices, conversions, moments, texts, encoders)
+
+STRICT: dict[str, Strict] = {name: form for family in _FAMILIES for name, form in family.STRICT.items()}
+"""Operation -> its form, where an argument that is NULL makes the result NULL. A safe form is made of its own."""
+
+HANDLING: dict[str, Handling] = {name: form for family in _FAMILIES for name, form in family.HANDLING.items()}
+"""Operation -> its form, where it sees NULL."""
