@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
     "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),
     "models": ("penstock.cli.models:models", "List registered models, or show one."),
+    "export": ("penstock.cli.exporting:export", "Write a model in a form that others run."),
     "artifacts": ("penstock.cli.artifacts:artifacts", "List, show, name and export what steps made."),
     "lineage": ("penstock.cli.lineage:lineage", "Show what a thing comes from, and what became of it."),
     "gc": ("penstock.cli.collecting:gc", "Take away what nothing needs any more."),

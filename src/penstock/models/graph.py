@@ -10,6 +10,7 @@ from penstock.core import graph as core
 from penstock.models.declare import Model, declaration
 from penstock.models.describe import describe
 from penstock.models.evaluate import evaluate
+from penstock.models.exporting import export
 from penstock.models.package import save
 from penstock.models.predict import predict
 from penstock.models.row import row_predictor
@@ -39,6 +40,10 @@ class ModelGraph(core.ModelGraph):
     def save(self, directory: str | Path) -> Path:
         """Write the graph as a directory that `load_model` reads."""
         return save(self, Path(directory))
+
+    def export(self, format: str, path: str | Path, **options: Any) -> Path:
+        """Write the graph in a form that others run: `export("sql", "model.sql", dialect="postgres")`."""
+        return export(self, format, path, **options)
 
     def declaration(self) -> Model:
         """Return the declaration that this was learned from; its `.sql()` and `.python()` write it as text."""

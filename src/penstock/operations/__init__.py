@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.expression import Expr, walk
 from penstock.operations.fluent import Expression, col, lit, struct
+from penstock.operations.foreignsql import foreign_literal, foreign_name, foreign_sql
 from penstock.operations.literals import quoted, sql_literal, sql_type
 from penstock.operations.natives import NATIVES, Native
 from penstock.operations.python import python, value_text as python_value
@@ -30,6 +31,9 @@ __all__ = [
     "call_sql",
     "col",
     "compile_row",
+    "foreign_literal",
+    "foreign_name",
+    "foreign_sql",
     "from_ast",
     "is_learned",
     "lit",

@@ -1,0 +1,27 @@
+"""Pages of docs/ say what happens: their blocks run one after another, and print what stands below them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {"transforms.md": 5, "export.md": 1}
+"""Page -> how many blocks of Python it has, so that none is passed over."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_prints_what_it_says(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / page).read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```)?", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == PAGES[page]
+    names: dict[str, object] = {}
+    for code, printed in blocks:
+        exec(compile(code, page, "exec"), names)
+        said = capsys.readouterr().out
+        assert not printed or said == printed
