@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from penstock.artifacts.keeping import Kept, Policy, everything, what_is_kept
+from penstock.artifacts.keeping import Kept, Policy, Recorded, everything, recorded, what_is_kept
 from penstock.artifacts.tidying import bytes_of, remove, stale_records, stray_files
 from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
@@ -28,6 +28,7 @@ from penstock.stores import Sweeper
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is, of how much."""
 
+_LAG_SECONDS = 0.05  # times of files lag behind the clock by a tick of the kernel's
 _BATCH = 200  # blobs for which others wait at once
 _UNDER_WAY = [state for state in ("waiting", "running") if state not in DONE]
 
@@ -97,14 +98,15 @@ def collect(
     going = [*own, *(run for other in place.others for run in _going(other))]
     unused_since = min([now - policy.grace_seconds, *(run.created for run in going)])
     on_progress("looking", 0, 1)
-    kept = what_is_kept(metadata, place.sweeper.looking, policy, now)
+    known = recorded(metadata)
+    kept = what_is_kept(metadata, known, place.sweeper.looking, policy, now)
     entries = [entry for entry in metadata.find(CacheEntry) if not kept.entry(entry, now)]
     held = set().union(*(everything(other, place.sweeper.looking) for other in place.others))
-    garbage, recent, stays = _sorted_out(place, kept, held, unused_since)
+    garbage, recent, stays = _sorted_out(place, known, kept, held, unused_since)
     if own:  # they may have read the records of shared blobs already, and would find the bytes
         garbage = [each for each in garbage if not each.shared]
-    before = now - policy.grace_seconds
-    files = [*stray_files(place.state, metadata, before=before, runs_going=bool(going))]
+    before = now - policy.grace_seconds - _LAG_SECONDS
+    files = [*stray_files(place.state, known, before=before, runs_going=bool(going))]
     files += [path for path, changed in place.sweeper.scratch() if changed < before]
     leases, wishes = stale_records(metadata)
     firings = _spare_firings(place, policy, now)
@@ -144,10 +146,10 @@ def _going(metadata: MetadataStore) -> list[Run]:
 
 
 def _sorted_out(
-    place: Place, kept: Kept, held: set[str], unused_since: float
+    place: Place, known: Recorded, kept: Kept, held: set[str], unused_since: float
 ) -> tuple[list[Garbage], list[int], list[int]]:
     """Return the garbage, and the sizes of blobs that are none: used too lately, and needed."""
-    records = {artifact.digest: artifact for artifact in place.metadata.find(Artifact)}
+    records = {artifact.digest: artifact for artifact in known.artifacts}
     garbage: list[Garbage] = []
     recent: list[int] = []
     stays: list[int] = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from penstock.artifacts import versions
 from penstock.artifacts.names import find_named
@@ -16,6 +17,7 @@ from penstock.errors import DeclarationError, RunError, UnknownNameError
 _DIGEST = re.compile(r"[0-9a-f]{6,64}")
 _DIGEST_LENGTH = 64
 _SHOWN = 5
+_PAGE = 500
 
 
 def find_artifact(metadata: MetadataStore, reference: str) -> Artifact:
@@ -44,14 +46,23 @@ def find_artifacts(
     limit: int | None = None,
 ) -> list[Artifact]:
     """Return artifacts, newest first: of one kind, made by a run, a step of any run, or `<run>/<step>`, of a size."""
-    fitting = [
+    fitting = (
         artifact
-        for artifact in metadata.find(Artifact, newest_first=True)
-        if kind in (None, artifact.kind)
-        and (made_by is None or _made_by(artifact, made_by))
-        and size_of(artifact) >= min_bytes
-    ]
-    return fitting[:limit]
+        for artifact in _newest_first(metadata, {} if kind is None else {"kind": kind})
+        if (made_by is None or _made_by(artifact, made_by)) and size_of(artifact) >= min_bytes
+    )
+    return list(islice(fitting, limit))
+
+
+def _newest_first(metadata: MetadataStore, equal: dict[str, str]) -> Iterator[Artifact]:
+    """Yield artifacts page by page, so that the newest few are found without reading all."""
+    after: Artifact | None = None
+    while True:
+        found = metadata.find(Artifact, newest_first=True, limit=_PAGE, after=after, **equal)
+        yield from found
+        if len(found) < _PAGE:
+            return
+        after = found[-1]
 
 
 def find_run(metadata: MetadataStore, text: str) -> Run:

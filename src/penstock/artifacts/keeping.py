@@ -34,6 +34,22 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What a project has recorded, read once: of tens of thousands of runs that is what a collection takes longest for.
+    What comes to be recorded afterwards is in use, and stays for that."""
+
+    runs: list[Run]
+    steps: list[StepRun]
+    artifacts: list[Artifact]
+
+
+def recorded(metadata: MetadataStore) -> Recorded:
+    """Read the records that say what is kept; runs first, so that none has steps that are not known."""
+    runs = metadata.find(Run)
+    return Recorded(runs=runs, steps=metadata.find(StepRun), artifacts=metadata.find(Artifact))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """What stays: ids of runs, digests of artifacts. `old_runs` are those whose records may go."""
 
@@ -46,14 +62,13 @@ class Kept:
         return (entry.expires is None or entry.expires > now) and self.digests.issuperset(entry.outputs.values())
 
 
-def what_is_kept(metadata: MetadataStore, store: ArtifactStore, policy: Policy, now: float) -> Kept:
+def what_is_kept(metadata: MetadataStore, known: Recorded, store: ArtifactStore, policy: Policy, now: float) -> Kept:
     """Return what a policy keeps of a project, as it is recorded now."""
-    all_runs = metadata.find(Run)
-    kept = {run.id for run in _kept_runs(all_runs, policy, now)}
-    old = tuple({run.id: None for run in _old_runs(all_runs, kept, policy, now)}.keys() - _told_of(metadata))
+    kept = {run.id for run in _kept_runs(known.runs, policy, now)}
+    old = tuple({run.id: None for run in _old_runs(known.runs, kept, policy, now)}.keys() - _told_of(metadata))
     runs = frozenset(kept.difference(old))
-    digests = set(_roots(metadata, runs, now))
-    for artifact in metadata.find(Artifact):
+    digests = set(_roots(metadata, known.steps, runs, now))
+    for artifact in known.artifacts:
         if artifact.digest in digests and artifact.kind in COLLECTIONS:
             digests.update(closure(artifact, store))
     return Kept(runs=runs, digests=frozenset(digests), old_runs=old)
@@ -110,8 +125,8 @@ def _newest(runs: Iterable[Run]) -> Iterator[Run]:
     yield from newest.values()
 
 
-def _roots(metadata: MetadataStore, runs: frozenset[str], now: float) -> Iterator[str]:
-    for step in metadata.find(StepRun):
+def _roots(metadata: MetadataStore, steps: Iterable[StepRun], runs: frozenset[str], now: float) -> Iterator[str]:
+    for step in steps:
         if step.run in runs:
             yield from step.artifacts.values()
             yield from step.inputs.values()

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.artifacts.keeping import Recorded
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Cancellation, Lease, Run, StepRun
+from penstock.core.run import DONE, Cancellation, Lease, Run
 from penstock.stores import disk_errors
 
+_UNDER_WAY = [state for state in ("waiting", "running") if state not in DONE]
 
-def stray_files(state: Path, metadata: MetadataStore, *, before: float, runs_going: bool) -> Iterator[Path]:
+
+def stray_files(state: Path, known: Recorded, *, before: float, runs_going: bool) -> Iterator[Path]:
     """Yield what in a project's state belongs to no recorded run and was last changed before a moment: folders of logs
     that no step run speaks of, what drivers of ended runs said, and, while no run goes on, unpacked archives."""
-    states = {run.id: run.state for run in metadata.find(Run)}
-    spoken_of = {Path(step.log).parent.name for step in metadata.find(StepRun) if step.log}
+    states = {run.id: run.state for run in known.runs}
+    spoken_of = {name for log in {step.log for step in known.steps} if log and (name := _folder_of(log))}
     for folder in _children(state / "logs"):
         if folder.name not in states and folder.name not in spoken_of and _changed(folder) < before:
             yield folder
@@ -31,8 +34,13 @@ def stray_files(state: Path, metadata: MetadataStore, *, before: float, runs_goi
 def stale_records(metadata: MetadataStore) -> tuple[list[Lease], list[Cancellation]]:
     """Return the leases and cancellations of runs that have ended or are not recorded any more."""
     leases, wishes = metadata.find(Lease), metadata.find(Cancellation)  # first: a run is recorded before its leases are
-    going = {run.id for run in metadata.find(Run) if run.state not in DONE}
+    going = {run.id for run in metadata.find(Run, state=_UNDER_WAY)}
     return [each for each in leases if each.run not in going], [each for each in wishes if each.run not in going]
+
+
+def _folder_of(log: str) -> str:
+    """Return the name of the folder of a log: so often asked for that a `Path` would cost more than all the rest."""
+    return log.rstrip("/").rpartition("/")[0].rpartition("/")[2]
 
 
 def bytes_of(path: Path) -> int:

@@ -43,12 +43,13 @@ class Usage:
 def usage(place: Place, policy: Policy, *, metadata_bytes: int = 0) -> Usage:
     """Return what takes how much room, largest first."""
     sizes = {blob.digest: blob.size_bytes for blob in place.sweeper.blobs()}
-    held = {artifact.digest: _blobs_of(artifact, place) & sizes.keys() for artifact in place.metadata.find(Artifact)}
+    artifacts = place.metadata.find(Artifact)
+    held = {artifact.digest: _blobs_of(artifact, place) & sizes.keys() for artifact in artifacts}
     pipelines = {run.id: run.pipeline for run in place.metadata.find(Run)}
     kinds: defaultdict[str, list[str]] = defaultdict(list)
     steps: defaultdict[str, list[str]] = defaultdict(list)
     names: defaultdict[str, list[str]] = defaultdict(list)
-    for artifact in place.metadata.find(Artifact):
+    for artifact in artifacts:
         run, _, step = artifact.made_by.partition("/")
         kinds[artifact.kind].append(artifact.digest)
         steps[f"{pipelines.get(run, 'runs not recorded any more')}/{step}" if step else "given"].append(artifact.digest)

@@ -114,6 +114,7 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
                 created DOUBLE PRECISION NOT NULL)""",
         ),
     ),
+    (8, ("CREATE INDEX artifacts_by_creation ON artifacts (created, digest)",)),  # the newest few of very many
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 
