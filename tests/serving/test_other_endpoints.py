@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from penstock.core.run import Run
+from penstock.core.trigger import Firing, Pause, Trigger
 
 
 def test_models_are_listed_with_what_is_served(client, project):
@@ -115,6 +118,25 @@ def test_the_index_shows_the_newest_runs(client, project):
     assert '<a href="/v1/runs/r7">r7</a>' in page
     assert '<span class="failed">failed</span>' in page
     assert "&lt;i&gt; depth=8" in page
+
+
+def test_the_index_shows_triggers_and_the_runs_that_came_of_them(client, project):
+    assert re.search(r"<h2>Triggers</h2>\s*<table>\s*<tr><td>none yet</td></tr>", client.get("/").text)
+    project.metadata.write(
+        Trigger(name="nightly", kind="cron", pipeline="<rides>", spec={"expression": "0 3 * * *", "zone": "UTC"}),
+        Trigger(name="orders", kind="event", pipeline="rides", spec={"type": "t"}),
+        Pause(trigger="orders"),
+        Firing(trigger="nightly", occurrence="a", run="r7", state="started", created=1_800_000_000.0),
+        Firing(trigger="nightly", occurrence="b", run="", state="skipped", created=1_700_000_000.0),
+        Run(id="r7", pipeline="rides", state="succeeded", created=1_800_000_001.0, ended=1_800_000_002.0),
+    )
+    rows = re.findall(r"<tr><td><a href=\"/v1/triggers/.*?</tr>", client.get("/").text)
+    assert rows == [
+        '<tr><td><a href="/v1/triggers/nightly">nightly</a></td><td>active</td><td>cron, runs &lt;rides&gt;<br>'
+        '2027-01-15 08:00 UTC → <a href="/v1/runs/r7">r7</a> <span class="succeeded">succeeded</span></td></tr>',
+        '<tr><td><a href="/v1/triggers/orders">orders</a></td><td><span class="cancelled">paused</span></td>'
+        "<td>event, runs rides<br>has not fired yet</td></tr>",
+    ]
 
 
 def test_the_index_says_what_is_wrong_with_the_users_modules(client, project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from datetime import UTC, datetime
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -14,6 +15,8 @@ from starlette.responses import HTMLResponse, Response
 
 import penstock
 from penstock.core.run import Run
+from penstock.core.trigger import Trigger
+from penstock.project.triggers import FiringView, TriggerView
 from penstock.serving.openapi import openapi
 from penstock.serving.predictors import Loaded
 from penstock.serving.service import Service
@@ -46,6 +49,7 @@ def index(request: Request) -> Response:
         version=penstock.__version__,
         models="\n".join(models) or _NONE,
         pipelines="\n".join(_pipelines(served.project)) or _NONE,
+        triggers="\n".join(_triggers(served.project)) or _NONE,
         runs="\n".join(_runs(served.project)) or _NONE,
     )
     return HTMLResponse(page, headers=_POLICY)
@@ -69,6 +73,26 @@ def _pipelines(project: Service) -> list[str]:
         return [_row(escape(name), escape(inspect.getdoc(each) or "")) for name, each in project.pipelines.items()]
     except Exception as error:  # the user's own modules are imported here: what is wrong in them is theirs to see
         return [_row(f"cannot be loaded: {escape(repr(error))}")]
+
+
+def _triggers(project: Service) -> list[str]:
+    """Return a row for each recorded trigger; the modules that declare them are not imported for that."""
+    recorded = project.metadata.find(Trigger)
+    return [_trigger_row(TriggerView(each, project.triggers)) for each in sorted(recorded, key=lambda each: each.name)]
+
+
+def _trigger_row(trigger: TriggerView) -> str:
+    what = f"{trigger.record.kind}, runs {trigger.record.pipeline}"
+    last = trigger.firings(1)
+    said = f"{escape(what)}<br>{_fired(last[0]) if last else 'has not fired yet'}"
+    state = '<span class="cancelled">paused</span>' if trigger.paused else "active"
+    return _row(_link(f"/v1/triggers/{quote(trigger.name)}", trigger.name), state, said)
+
+
+def _fired(firing: FiringView) -> str:
+    moment = datetime.fromtimestamp(firing.created, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    run = f" → {_link(f'/v1/runs/{quote(firing.run)}', firing.run)}" if firing.run else ""
+    return f'{moment}{run} <span class="{firing.state}">{firing.state}</span>'
 
 
 def _runs(project: Service) -> list[str]:
