@@ -118,7 +118,8 @@ def relation(path: Path) -> duckdb.DuckDBPyRelation:
 def arrow(path: Path) -> pa.Table:
     """Return a stored table, memory-mapped: its columns are read from disk when they are touched."""
     with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
+        whole = file.read_buffer()  # of the file itself Arrow would announce each column of each batch to the system
+    return pa.ipc.open_file(whole).read_all()
 
 
 def batch(path: Path) -> pa.RecordBatch:
