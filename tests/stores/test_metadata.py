@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import resource
 import shutil
 import sqlite3
 import threading
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,28 @@ class TestSqlMetadata(MetadataStoreContract):
     @pytest.fixture
     def opener(self, tmp_path: Path) -> partial[MetadataStore]:
         return partial(open_metadata, f"sqlite:///{tmp_path}/state/metadata.db")
+
+
+def _write_on_both_sides_of(closed: Connection, url: str) -> None:
+    store = SqlMetadata(url)
+    store.write(dataclasses.replace(RUN, id="before"))
+    closed.send("written")
+    closed.recv()
+    store.write(dataclasses.replace(RUN, id="after"))
+
+
+def test_a_parent_that_closes_its_store_takes_nothing_from_a_child_that_goes_on(tmp_path: Path):
+    url, context = f"sqlite:///{tmp_path}/m.db", multiprocessing.get_context("fork")
+    store = SqlMetadata(url)
+    store.write(RUN)
+    ours, theirs = context.Pipe()
+    child = context.Process(target=_write_on_both_sides_of, args=(theirs, url))
+    child.start()
+    assert ours.recv() == "written"
+    store.close()
+    ours.send("closed")
+    child.join(60)
+    assert {run.id for run in SqlMetadata(url).find(Run)} == {RUN.id, "before", "after"}
 
 
 def test_the_tables_have_exactly_the_fields_of_the_records(tmp_path: Path):

@@ -128,11 +128,20 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
+def _close_connections() -> None:
+    """Before a fork: SQLite in the child would count the parent's open connection as one of its own, and so take no
+    lock for its next ones. When the parent then closes that connection it finds the file unlocked, and deletes the
+    journal that the child is writing to."""
+    for engine in list(_engines):
+        engine.dispose()
+
+
 def _leave_connections_to_the_parent() -> None:
-    """After a fork, in the child: use no connection of the parent's, and never close one (SQLite's rule)."""
+    """After a fork, in the child: use no connection that a thread of the parent was using, and never close one
+    (SQLite's rule)."""
     for engine in _engines:
         _of_the_parent.append(engine.pool)
         engine.dispose(close=False)
 
 
-os.register_at_fork(after_in_child=_leave_connections_to_the_parent)
+os.register_at_fork(before=_close_connections, after_in_child=_leave_connections_to_the_parent)
