@@ -21,16 +21,16 @@ from penstock.models.agreement import disagreements
 from penstock.models.assembly import assemble
 from penstock.models.curves import errors_of
 from penstock.models.estimators import estimate
-from penstock.models.evaluate import judge
+from penstock.models.evaluate import evaluate, judge
 from penstock.models.graph import ModelGraph
 from penstock.models.learner import SUPERVISED, Learner, Lesson, Method
 from penstock.models.learners import LEARNERS
-from penstock.models.matrix import Examples, Features
+from penstock.models.matrix import Examples, Features, Flags
 from penstock.models.notation import expression_to_json
 from penstock.models.options import check_options, with_defaults
 from penstock.models.outcomes import OUTCOMES
 from penstock.models.preparation import Prepared, declared_features, enter, prepare, transformed
-from penstock.models.splits import held_out
+from penstock.models.splits import JUDGE, LEARN, TEST, purposes
 from penstock.operations import text
 from penstock.tables import TableLike, to_arrow
 from penstock.transforms import apply, measured
@@ -49,7 +49,8 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
 
     Rows without a label are left out. Everything that is learned, the features' constants included, comes from the
     training part of the split; the metrics in `facts["evaluation"]` are those of the part held out, or of the training
-    rows where nothing is. The same rows and options give the same bytes.
+    rows where nothing is, and those in `facts["test_evaluation"]` of the part to test, if there is one. The same rows
+    and options give the same bytes.
 
     Raises `DataError` where the rows lack a column or hold a label of a wrong type, and `MissingExtraError` where the
     learner's library is not installed.
@@ -59,21 +60,24 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
     settings = with_defaults({**model.options, **changed}, learner.options)
     table = to_arrow(rows)
     declared = declared_features(model, table, _column_options(learner, settings).values())
-    train, test = _divided(model, _labelled(model, table), settings)
+    labelled = _labelled(model, table)
+    train, judged, tested = _divided(model, labelled, settings)
     facts = {
         **_declaration(model, declared, settings),
         "rows": {
             "train": train.rows.num_rows,
-            "held_out": 0 if test is None else test.rows.num_rows,
-            "without_label": table.num_rows - train.rows.num_rows - (0 if test is None else test.rows.num_rows),
+            "held_out": 0 if judged is None else judged.rows.num_rows,
+            **({} if tested is None else {"test": tested.rows.num_rows}),
+            "without_label": table.num_rows - labelled.rows.num_rows,
         },
-        "evaluated_on": "train" if test is None else "held_out",
+        "evaluated_on": "train" if judged is None else "held_out",
     }
     if learner.method is None:
         graph = _transforming(model, transformed(declared, train.rows), facts)
     else:
-        graph = _estimating(model, learner.method, settings, declared, (train, test), facts)
+        graph = _estimating(model, learner.method, settings, declared, (train, judged), facts)
     ends = {
+        **({} if tested is None else {"test_evaluation": evaluate(graph, tested.rows)}),
         "statistics": measured(train.rows.select(list(graph.signature.inputs.names))),
         "versions": _versions(learner),
         "disagreements": disagreements(graph, train.rows),
@@ -151,21 +155,24 @@ def _labelled(model: Model, table: pa.Table) -> Part:
     return Part(rows=table, labels=column)
 
 
-def _divided(model: Model, part: Part, settings: Mapping[str, Any]) -> tuple[Part, Part | None]:
-    """Divide rows into those to learn from and those held out, if any."""
+def _divided(model: Model, part: Part, settings: Mapping[str, Any]) -> tuple[Part, Part | None, Part | None]:
+    """Divide rows into those to learn from, those to judge by and those to test, if any."""
     if LEARNERS[model.type].task not in SUPERVISED:
-        return part, None
+        return part, None, None
     name = settings["data_split_col"]
-    back = held_out(part.rows.num_rows, settings, None if name is None else _column(model, part.rows, name))
-    if not back.any():
-        return part, None
-    if back.all():
+    found = purposes(part.rows.num_rows, settings, None if name is None else _column(model, part.rows, name))
+    train, judged, tested = (_part(part, found == purpose) for purpose in (LEARN, JUDGE, TEST))
+    if train is None:
         raise DataError(f"model '{model.name}': the split holds every row out; none is left to learn from")
-    kept, held = (
-        Part(rows=part.rows.filter(mask), labels=None if part.labels is None else part.labels.filter(mask))
-        for mask in (pa.array(~back), pa.array(back))
-    )
-    return kept, held
+    return train, judged, tested
+
+
+def _part(part: Part, chosen: Flags) -> Part | None:
+    if chosen.all():
+        return part
+    mask = pa.array(chosen)
+    labels = None if part.labels is None else part.labels.filter(mask)
+    return Part(rows=part.rows.filter(mask), labels=labels) if chosen.any() else None
 
 
 def _column_options(learner: Learner, settings: Mapping[str, Any]) -> dict[str, str]:

@@ -30,7 +30,12 @@ SPLIT = {
         meaning="which rows are kept back to judge by",
     ),
     "data_split_eval_fraction": Option(type="float", default=0.2, least=0.0, most=1.0, meaning="how many of the rows"),
-    "data_split_col": Option(type="column", meaning="SEQ: newest by it are kept back; CUSTOM: TRUE or NULL are"),
+    "data_split_test_fraction": Option(
+        type="float", least=0.0, most=1.0, meaning="RANDOM, SEQ: how many are kept from learning and judging, to test"
+    ),
+    "data_split_col": Option(
+        type="column", meaning="SEQ: newest by it are kept back; CUSTOM: TRUE or NULL are, or EVAL, TEST"
+    ),
 }
 WEIGHTS = {
     "auto_class_weights": Option(type="bool", default=False, meaning="every class weighs the same in sum"),

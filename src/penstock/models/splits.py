@@ -1,4 +1,4 @@
-"""Which training rows are kept back to judge by: BigQuery ML's data_split_method, the same rows each time."""
+"""Which rows are kept back to judge by, and to test: BigQuery ML's data_split_method, the same rows each time."""
 
 from __future__ import annotations
 
@@ -10,38 +10,58 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.errors import DataError, DeclarationError
-from penstock.models.matrix import Flags
+from penstock.models.matrix import Integers
 
 _SMALL, _LARGE, _LARGE_HELD_OUT = 500, 50_000, 10_000
 
 
-def held_out(rows: int, options: Mapping[str, Any], column: pa.ChunkedArray | None) -> Flags:
-    """Tell for each row whether it is kept back. `column` holds the values of data_split_col.
+LEARN, JUDGE, TEST = 0, 1, 2
+"""What a row is for: to learn from, to judge by while learning and after, or to be kept from both until the end."""
 
-    AUTO_SPLIT keeps nothing of fewer than 500 rows, a fraction up to 50,000, and 10,000 beyond, as BigQuery does.
-    RANDOM goes by a hash of the row's position: the same rows in the same order split the same way.
+
+def purposes(rows: int, options: Mapping[str, Any], column: pa.ChunkedArray | None) -> Integers:
+    """Tell for each row what it is for. `column` holds the values of data_split_col.
+
+    AUTO_SPLIT keeps nothing back of fewer than 500 rows, a fraction up to 50,000, and 10,000 beyond, as BigQuery does.
+    RANDOM goes by a hash of the row's position: the same rows in the same order split the same way. SEQ keeps the
+    largest values to judge by, and those larger still, if any are asked for, to test. CUSTOM takes a bool (TRUE and
+    NULL judge), or the words TRAIN, EVAL and TEST.
     """
-    method, fraction = options["data_split_method"], options["data_split_eval_fraction"]
+    method, judging = options["data_split_method"], options["data_split_eval_fraction"]
+    testing = options["data_split_test_fraction"] or 0.0
     if method in ("SEQ", "CUSTOM") and column is None:
         raise DeclarationError(f"data_split_method {method} needs data_split_col, the column to go by")
     if method in ("NO_SPLIT", "AUTO_SPLIT", "RANDOM") and column is not None:
         raise DeclarationError(f"data_split_col has no meaning with data_split_method {method}; leave it out")
+    if method not in ("RANDOM", "SEQ") and testing:
+        raise DeclarationError(f"data_split_test_fraction goes with RANDOM or SEQ, not with {method}; leave it out")
+    judged, tested = round(rows * judging), round(rows * testing)
     match method:
         case "CUSTOM":
             return _custom(column)
         case "SEQ":
-            return _largest(_sortable(column), round(rows * fraction))
+            return _by_rank(_sortable(column), (JUDGE, judged), (TEST, tested))
         case "RANDOM":
-            return _largest(_hashes(rows), round(rows * fraction))
+            return _by_rank(_hashes(rows), (TEST, tested), (JUDGE, judged))
         case "AUTO_SPLIT" if rows >= _SMALL:
-            return _largest(_hashes(rows), _LARGE_HELD_OUT if rows > _LARGE else round(rows * fraction))
-    return np.zeros(rows, dtype=bool)
+            return _by_rank(_hashes(rows), (JUDGE, _LARGE_HELD_OUT if rows > _LARGE else judged))
+    return np.zeros(rows, dtype=np.int64)
 
 
-def _custom(column: pa.ChunkedArray) -> Flags:
-    if str(column.type) != "bool":
-        raise DataError(f"data_split_col is of type {column.type}; CUSTOM needs a bool: TRUE or NULL is kept back")
-    return np.asarray(column.fill_null(True).to_numpy(), dtype=bool)
+def _custom(column: pa.ChunkedArray) -> Integers:
+    if str(column.type) == "bool":
+        return np.asarray(column.fill_null(True).to_numpy(), dtype=np.int64)
+    words = {"TRAIN": LEARN, "EVAL": JUDGE, "TEST": TEST}
+    if str(column.type) not in ("string", "large_string", "string_view"):
+        raise DataError(
+            f"data_split_col is of type {column.type}; CUSTOM needs a bool (TRUE or NULL is kept back) or the words "
+            f"{', '.join(words)}"
+        )
+    found = [words.get((value or "").upper()) for value in column.to_pylist()]
+    if None in found:
+        odd = column[found.index(None)].as_py()
+        raise DataError(f"data_split_col holds {odd!r}; CUSTOM takes the words {', '.join(words)}")
+    return np.array(found, dtype=np.int64)
 
 
 def _sortable(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
@@ -52,10 +72,15 @@ def _sortable(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     return ranks
 
 
-def _largest(values: np.ndarray[Any, Any], count: int) -> Flags:
-    mask = np.zeros(len(values), dtype=bool)
-    mask[np.argsort(values, kind="stable")[len(values) - count :]] = True
-    return mask
+def _by_rank(values: np.ndarray[Any, Any], *parts: tuple[int, int]) -> Integers:
+    """Give purposes to the rows with the largest values: a number of rows each, the largest last."""
+    found = np.zeros(len(values), dtype=np.int64)
+    order, end = np.argsort(values, kind="stable"), len(values)
+    for purpose, count in reversed(parts):
+        start = max(end - count, 0)
+        found[order[start:end]] = purpose
+        end = start
+    return found
 
 
 def _hashes(rows: int) -> np.ndarray[Any, np.dtype[np.uint64]]:

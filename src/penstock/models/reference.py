@@ -1,0 +1,139 @@
+"""Writes `docs/models.md`: every model type, what it gives, and its options. `python -m penstock.models.reference`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from penstock.models.learner import Learner, Task
+from penstock.models.learners import LEARNERS
+from penstock.models.options import ALIASES, REFUSED, Option
+
+_HEAD = """# Models
+
+Every model type, made from the tables in `src/penstock/models/` by `python -m penstock.models.reference`. Types,
+options and columns go by BigQuery ML's names. A model is declared by `ps.model(name, type=..., label=..., options=...)`
+or `CREATE MODEL`; both give the same value, and the same graph predicts in batches, in SQL, and one row at a time over
+REST. In SQL the rows are split as in BigQuery, AUTO_SPLIT, unless an option says otherwise; in Python they are not.
+
+```sql
+CREATE OR REPLACE MODEL neighbourhoods OPTIONS(model_type='kmeans', num_clusters=5) AS SELECT lat, lon, kind FROM stops
+```
+"""
+
+_LEARNED = """\
+What a fit keeps of itself is in `graph.facts`: `evaluation` (metrics of the rows held out, or of the training
+rows), `test_evaluation` where rows are kept to test, and in `learner` the `training`: of each iteration its `loss`,
+`eval_loss` and `learning_rate`. How long one took is not kept: the same rows and options give the same bytes.
+
+Before they enter, numbers are scaled (but for trees) and NULL becomes the mean; strings, bools, dates and times become
+a category each, NULL one of its own; a timestamp is its seconds and its month, day, weekday and hour; a struct is its
+fields. What training never saw counts as no entry.
+"""
+
+_GIVES: dict[Task, str] = {
+    "regression": "`predicted_<label>`",
+    "classification": "`predicted_<label>`, `predicted_<label>_probs` (each label with its probability)",
+    "clustering": "`CENTROID_ID`, `NEAREST_CENTROIDS_DISTANCE` (each centroid with its distance)",
+    "reduction": "`principal_component_1`, `principal_component_2`, ...",
+    "transform": "the features themselves",
+}
+_JUDGED: dict[Task, str] = {
+    "regression": "mean_absolute_error, mean_squared_error, mean_squared_log_error, median_absolute_error, r2_score, "
+    "explained_variance",
+    "classification": "precision, recall, accuracy, f1_score, log_loss, roc_auc",
+    "clustering": "davies_bouldin_index, mean_squared_distance",
+    "reduction": "total_explained_variance_ratio",
+    "transform": "nothing",
+}
+_LIBRARIES = {
+    None: "DuckDB alone",
+    "scipy": "NumPy and SciPy",
+    "scikit-learn": "scikit-learn",
+    "lightgbm": "LightGBM",
+    "torch": "PyTorch (the extra `deep`)",
+}
+
+
+def reference() -> str:
+    """Return the text of `docs/models.md`."""
+    parts = [_HEAD, _overview(), _LEARNED]
+    done: list[Mapping[str, Option]] = []
+    for learner in LEARNERS.values():
+        same = [name for name, other in LEARNERS.items() if other.options == learner.options]
+        if learner.options and learner.options not in done:
+            done.append(learner.options)
+            parts.append(_options(same, learner.options))
+    parts.append(_refused())
+    return "\n".join(parts)
+
+
+def _overview() -> str:
+    rows = [
+        f"| `{name}` | {_GIVES[learner.task]} | {_JUDGED[learner.task]} | {_exactness(learner)} | "
+        f"{_LIBRARIES[learner.library]} |"
+        for name, learner in LEARNERS.items()
+    ]
+    head = [
+        "## Model types",
+        "",
+        "| type | gives | judged by | one row and many | fitted by |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows, ""])
+
+
+def _exactness(learner: Learner) -> str:
+    return "equal" if learner.method is None or learner.method.exact else "within 1e-12"
+
+
+def _options(types: list[str], options: Mapping[str, Option]) -> str:
+    rows = [
+        f"| `{name}` | {_values(option)} | {_default(option)} | {option.meaning} |" for name, option in options.items()
+    ]
+    title = "## Options of " + ", ".join(types)
+    return "\n".join([title, "", "| option | values | default | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def _values(option: Option) -> str:
+    match option.type:
+        case "choice":
+            return ", ".join(option.choices)
+        case "bool":
+            return "TRUE, FALSE"
+        case "column":
+            return "the name of a column"
+        case "weights":
+            return "labels with weights"
+        case "ints":
+            return "a list of whole numbers"
+    kind = "whole number" if option.type == "int" else "number"
+    least = "" if option.least is None else f" from {option.least:g}"
+    return f"{kind}{least}" + ("" if option.most is None else f" to {option.most:g}")
+
+
+def _default(option: Option) -> str:
+    match option.default:
+        case None:
+            return ""
+        case bool():
+            return str(option.default).upper()
+        case float():
+            return f"{option.default:g}"
+    return str(option.default)
+
+
+def _refused() -> str:
+    lines = [f"- `{name}`: {reason}." for name, reason in REFUSED.items()]
+    aliases = ", ".join(f"`{other}` for `{name}`" for other, name in ALIASES.items())
+    title = "## Options of BigQuery ML that are not here"
+    return "\n".join([title, "", *lines, "", f"Other spellings that are taken: {aliases}.", ""])
+
+
+def write(page: Path) -> None:
+    """Write the page."""
+    page.write_text(reference(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(__file__).parents[3] / "docs" / "models.md")
