@@ -10,7 +10,7 @@ from penstock.sql.dialect import MachineLearningTable, parse_statements, place
 
 
 def machine_learning(text: str) -> MachineLearningTable:
-    [node] = parse_statements(text)[0].find_all(MachineLearningTable)
+    [node] = parse_statements(text)[0][0].find_all(MachineLearningTable)
     return node
 
 
@@ -56,7 +56,7 @@ def test_transform_is_read_with_and_without_select_before_and_after_options(
 ) -> None:
     options = "OPTIONS(model_type='linear_reg')"
     clauses = f"{transform} {options}" if transform_first else f"{options} {transform}"
-    [tree] = parse_statements(f"CREATE MODEL m {clauses} AS SELECT 1 AS a")
+    [(tree, _)] = parse_statements(f"CREATE MODEL m {clauses} AS SELECT 1 AS a")
     [found] = tree.find_all(exp.TransformModelProperty)
     assert [item.alias_or_name for item in found.expressions] == ["*", "y"]
 
@@ -96,6 +96,6 @@ def test_other_statements_are_refused_by_name_with_what_is_accepted(statement: s
 
 
 def test_a_place_is_the_line_and_column_where_a_node_begins() -> None:
-    [tree] = parse_statements("SELECT\n  a,\n  upper(b.c)\nFROM t AS b")
+    [(tree, _)] = parse_statements("SELECT\n  a,\n  upper(b.c)\nFROM t AS b")
     assert place(tree.expressions[1]) == " at 3:3"
     assert place(exp.column("made_up")) == ""

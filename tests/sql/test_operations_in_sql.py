@@ -21,7 +21,7 @@ def test_an_operation_is_itself_in_a_statement(name: str) -> None:
                 for place, (parameter, value) in enumerate(zip(parameters, example.arguments, strict=False))
             ),
         )
-        [statement] = parse_statements(f"SELECT {text(expression)} AS x FROM t")
+        [(statement, _)] = parse_statements(f"SELECT {text(expression)} AS x FROM t")
         assert from_ast(statement.expressions[0].unalias()) == parse(text(expression))
 
 
@@ -36,5 +36,5 @@ def test_a_learned_operation_is_itself_in_a_statement(name: str) -> None:
             for parameter in needed
         ),
     )
-    [statement] = parse_statements(f"SELECT {text(expression)} AS x FROM t")
+    [(statement, _)] = parse_statements(f"SELECT {text(expression)} AS x FROM t")
     assert from_ast(statement.expressions[0].unalias()) == expression

@@ -6,14 +6,14 @@ import pytest
 
 from penstock.core.mapping import FrozenMap
 from penstock.errors import SqlError
-from penstock.sql import CreateModel, DropModel, Query, parse
+from penstock.sql import CreateModel, Drop, Query, parse
 
 
 def test_statements_are_values_in_the_order_of_the_text() -> None:
     match parse("CREATE MODEL a.b OPTIONS(model_type='linear_reg') AS SELECT 1 AS x;; DROP MODEL `a.b`; SELECT 2;"):
         case [
             CreateModel(name="a.b", mode="create", transform=None),
-            DropModel(name="a.b", if_exists=False),
+            Drop(kind="MODEL", name="a.b", if_exists=False),
             Query(),
         ]:
             pass

@@ -8,7 +8,7 @@ from penstock.artifacts.names import expired, find_named, name_artifact
 from penstock.artifacts.openlineage import openlineage_events
 from penstock.artifacts.starting import find_start
 from penstock.artifacts.usage import Share, Usage, usage
-from penstock.artifacts.versions import MODELS, NAMES, Register, resolve
+from penstock.artifacts.versions import MODELS, NAMES, Register, names, resolve
 
 __all__ = [
     "MODELS",
@@ -33,6 +33,7 @@ __all__ = [
     "find_start",
     "find_step",
     "name_artifact",
+    "names",
     "openlineage_events",
     "resolve",
     "size_of",

@@ -18,6 +18,7 @@ from penstock.pipelines import pipeline, trace
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
 from penstock.project.driving import resolve_source
+from penstock.project.tabling import Read, query
 from penstock.tables import TableLike, to_arrow
 
 _QUERY = re.compile(r"\s*(--.*\n\s*)*(select|with)\b", re.IGNORECASE)
@@ -28,22 +29,34 @@ def is_query(text: str) -> bool:
     return _QUERY.match(text) is not None
 
 
-def given_rows(rows: TableLike, config: Config, *, run_sql: Callable[[str], pa.Table]) -> TableLike:
-    """Return what a user calls rows: a SQL text is run, a path or a declared name found from the project's root."""
+def given_rows(
+    rows: TableLike, config: Config, *, run_sql: Callable[[str], pa.Table], find: Callable[[str], pa.Table | None]
+) -> TableLike:
+    """Return what a user calls rows: a SQL text is run; a name is a table that `find` knows, or a declared one; a path
+    starts at the project's root."""
     match rows:
         case str() if is_query(rows):
             return run_sql(rows)
+        case str() if rows not in config.tables and (found := find(rows)) is not None:
+            return found
         case str() | Path():
             return resolve_source(config, str(rows))
     return rows
 
 
-def fit_pipeline(model: Model, rows: Artifact | str, *, alias: str | None) -> Pipeline:
-    """Declare the pipeline that fits a model on rows (an artifact, or a text that names a source) and registers it."""
+def fit_pipeline(
+    model: Model, rows: Artifact | str, *, alias: str | None, statement: str = "", read: Read | None = None
+) -> Pipeline:
+    """Declare the pipeline that fits a model on rows (an artifact, or a text that names a source) and registers it.
+
+    Rows that a SQL statement gave come with it, and with the tables and models that it read.
+    """
 
     @pipeline(name=f"fit {model.name}")
     def declared() -> None:
         given: Any = components.read(rows) if isinstance(rows, str) else rows
+        if read is not None and isinstance(rows, Artifact):
+            given = query(statement, rows.digest, **read)
         graph = components.fit(model, given)
         components.push(graph, name=model.name, alias=alias)
 
@@ -52,10 +65,13 @@ def fit_pipeline(model: Model, rows: Artifact | str, *, alias: str | None) -> Pi
 
 def named_rows(rows: TableLike, metadata: MetadataStore, store: ArtifactStore) -> Artifact | str:
     """Return rows as what a run can name: a source by its text, rows in memory as an artifact (equal rows are one)."""
-    if isinstance(rows, Source):
-        return rows.name
+    return rows.name if isinstance(rows, Source) else saved_rows(to_arrow(rows), metadata, store)
+
+
+def saved_rows(rows: pa.Table, metadata: MetadataStore, store: ArtifactStore) -> Artifact:
+    """Return a table as an artifact; equal rows are one."""
     codec = next(codec for codec in CODECS if codec.kind == "table")
-    artifact = codec.save(to_arrow(rows), store)
+    artifact = codec.save(rows, store)
     if metadata.get(Artifact, artifact.digest) is None:
         metadata.write(artifact)
     return artifact

@@ -182,7 +182,9 @@ class Project:
         return ProjectCatalog(
             config=self.config,
             models=self.models,
-            fit_rows=lambda model, rows: self._fit(model, rows, alias=models.CHAMPION),
+            metadata=self.metadata,
+            store=self.artifacts,
+            run=self._result,
         )
 
     def _asked(
@@ -204,12 +206,14 @@ class Project:
 
     def _fit(self, model: Model, rows: TableLike, *, alias: str | None) -> ModelGraph:
         given = named_rows(self._rows(rows), self.metadata, self.artifacts)
-        run_id = drive(fit_pipeline(model, given, alias=alias), self._services, self.config, engine="inline")
-        graph: ModelGraph = self.get_run(run_id).result("fit")
+        graph: ModelGraph = self._result(fit_pipeline(model, given, alias=alias), "fit")
         return graph
 
+    def _result(self, pipeline: Pipeline, step: str) -> Any:
+        return self.get_run(drive(pipeline, self._services, self.config, engine="inline")).result(step)
+
     def _rows(self, rows: TableLike) -> TableLike:
-        return given_rows(rows, self.config, run_sql=self.sql)
+        return given_rows(rows, self.config, run_sql=self.sql, find=self._catalog.made)
 
     def _version(self, name: str) -> ModelVersion:
         return models.resolve_version(self.metadata, name)

@@ -39,10 +39,14 @@ class RegisteredModel:
         """Return the version that an alias points at: `project.models["bicycle"].alias("champion")`."""
         return models.resolve_version(self.metadata, f"{self.name}@{alias}")
 
+    def standing(self, version: int | str | None = None) -> ModelVersion:
+        """Return the version of a number or an alias; without one, what the server serves."""
+        reference = {int: f"{self.name}/{version}", str: f"{self.name}@{version}"}.get(type(version), self.name)
+        return models.resolve_version(self.metadata, reference)
+
     def load(self, version: int | str | None = None) -> ModelGraph:
         """Return the model graph of a version number or an alias; without one, what the server serves."""
-        reference = {int: f"{self.name}/{version}", str: f"{self.name}@{version}"}.get(type(version), self.name)
-        return load_version(models.resolve_version(self.metadata, reference), self.metadata, self._store)
+        return load_version(self.standing(version), self.metadata, self._store)
 
     def __repr__(self) -> str:
         return f"<model {self.name}: {len(self.versions)} versions, {self.aliases}>"

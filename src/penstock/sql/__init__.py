@@ -1,19 +1,34 @@
 """BigQuery ML's statements: text -> values -> run against a catalog of tables and models that is handed in."""
 
-from penstock.sql.catalog import Catalog, MemoryCatalog
+from penstock.sql.catalog import Catalog, MemoryCatalog, Reading
 from penstock.sql.dialect import is_whole
 from penstock.sql.inferences import FUNCTIONS as TABLE_FUNCTIONS
 from penstock.sql.running import run, to_model
-from penstock.sql.statements import CreateModel, DropModel, Mode, Query, Statement, only_reads, parse
+from penstock.sql.statements import (
+    AlterModel,
+    CreateModel,
+    CreateTable,
+    Drop,
+    ExportModel,
+    Mode,
+    Query,
+    Statement,
+    only_reads,
+    parse,
+)
 
 __all__ = [
     "TABLE_FUNCTIONS",
+    "AlterModel",
     "Catalog",
     "CreateModel",
-    "DropModel",
+    "CreateTable",
+    "Drop",
+    "ExportModel",
     "MemoryCatalog",
     "Mode",
     "Query",
+    "Reading",
     "Statement",
     "is_whole",
     "only_reads",

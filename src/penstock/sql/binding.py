@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from penstock.core.artifact import Source
 from penstock.core.schema import Schema
+from penstock.models import ModelGraph
 from penstock.operations import quoted
 from penstock.sql.catalog import Catalog
 from penstock.sql.learning import Learning
@@ -47,11 +48,18 @@ class Binding:
     files: list[Source] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     inferences: list[Inference | Learning] = field(default_factory=list)
+    models: dict[str, ModelGraph] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def fresh(self, name: str) -> str:
         """Return a name that nothing else in the DuckDB text has."""
         return f"{name}_{next(self.numbers)}"
+
+    def model(self, name: str) -> ModelGraph:
+        """Return the model graph of a name."""
+        if name not in self.models:
+            self.models[name] = self.catalog.model(name)
+        return self.models[name]
 
     def table(self, name: str) -> Bound:
         """Return a declared table as the text of an item of a FROM clause."""

@@ -16,7 +16,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 from penstock.errors import SqlError
 
 _ACCEPTED = (
-    "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL [IF NOT EXISTS], DROP MODEL [IF EXISTS], "
+    "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL|TABLE [IF NOT EXISTS], "
+    "DROP MODEL|TABLE [IF EXISTS], ALTER MODEL [IF EXISTS] name SET OPTIONS(...), EXPORT MODEL name OPTIONS(URI=...), "
     "SHOW TABLES, SHOW MODELS, DESCRIBE TABLE name, DESCRIBE MODEL name"
 )
 
@@ -45,6 +46,18 @@ class DescribeNamed(exp.Expression):
     arg_types: ClassVar = {"this": True, "kind": True}
 
 
+class AlterModelOptions(exp.Expression):
+    """`ALTER MODEL [IF EXISTS] name SET OPTIONS(...)`. `expressions` are `name = value`."""
+
+    arg_types: ClassVar = {"this": True, "exists": False, "expressions": True}
+
+
+class ExportModelNode(exp.Expression):
+    """`EXPORT MODEL name OPTIONS(...)`. `expressions` are `name = value`."""
+
+    arg_types: ClassVar = {"this": True, "expressions": True}
+
+
 class Dialect(BigQuery):
     """BigQuery's dialect as its documentation, its users and the talk's slides write it."""
 
@@ -63,12 +76,44 @@ class Dialect(BigQuery):
             **BigQueryParser.STATEMENT_PARSERS,
             TokenType.SHOW: lambda self: self.parse_show(),
             TokenType.DESCRIBE: lambda self: self.parse_describe(),
+            TokenType.ALTER: lambda self: self.parse_alter(),
+            TokenType.EXPORT: lambda self: self.parse_export(),
         }
 
         def parse_show(self) -> ShowNames:
             """Parse what stands after SHOW; `_refuse_other_statements` has seen that it is TABLES or MODELS."""
             self._advance()
             return self.expression(ShowNames(this=self._prev.text.upper()))
+
+        def parse_alter(self) -> AlterModelOptions:
+            """Parse what stands after ALTER; `_refuse_other_statements` has seen that it is MODEL."""
+            self._advance()
+            exists = self._parse_exists()
+            name = self._parse_table_parts()
+            if not self._match_text_seq("SET"):
+                self.raise_error("ALTER MODEL goes on with SET OPTIONS(...)")
+            return self.expression(AlterModelOptions(this=name, exists=exists, expressions=self._options()))
+
+        def parse_export(self) -> ExportModelNode:
+            """Parse what stands after EXPORT; `_refuse_other_statements` has seen that it is MODEL."""
+            self._advance()
+            return self.expression(ExportModelNode(this=self._parse_table_parts(), expressions=self._options()))
+
+        def _options(self) -> list[exp.Expr]:
+            if not self._match_text_seq("OPTIONS"):
+                self.raise_error("here stands OPTIONS(name = value, ...)")
+            return self._parse_wrapped_csv(self._parse_disjunction)
+
+        def _parse_ddl_select(self) -> exp.Expr | None:
+            """Take the query out of `AS (training_data AS (...))`."""
+            ahead = [token.token_type for token in self._tokens[self._index : self._index + 4]]
+            if ahead[2:] != [TokenType.ALIAS, TokenType.L_PAREN] or ahead[:1] != [TokenType.L_PAREN]:
+                return super()._parse_ddl_select()
+            named = self._parse_wrapped_csv(self._parse_cte)
+            other = next((query for query in named if query.alias.lower() != "training_data"), None)
+            if other is not None:
+                self.raise_error(f"of the queries of AS (...) only training_data is in penstock, not {other.alias}")
+            return named[0].this if named else None
 
         def parse_describe(self) -> DescribeNamed:
             """Parse what stands after DESCRIBE."""
@@ -135,10 +180,11 @@ class Dialect(BigQuery):
             return rows
 
 
-def parse_statements(text: str) -> list[exp.Expr]:
-    """Return the syntax tree of each statement; `SqlError` says where a text that is none goes wrong."""
+def parse_statements(text: str) -> list[tuple[exp.Expr, str]]:
+    """Return the syntax tree and the text of each statement; `SqlError` says where one that is none goes wrong."""
     tokens = _tokens(text)
-    for statement in _split(tokens):
+    split = _split(tokens)
+    for statement in split:
         _refuse_other_statements(statement, text)
     try:
         trees = Dialect().parser(error_level=sqlglot.ErrorLevel.IMMEDIATE).parse(tokens, text)
@@ -149,7 +195,7 @@ def parse_statements(text: str) -> list[exp.Expr]:
     found = [tree for tree in trees if tree is not None]
     if not found:
         raise SqlError(f"there is no statement in the SQL text; {_ACCEPTED}")
-    return found
+    return list(zip(found, (text[part[0].start : part[-1].end + 1] for part in split), strict=True))
 
 
 def is_whole(text: str) -> bool:
@@ -198,11 +244,11 @@ def _refuse_other_statements(tokens: Sequence[Token], text: str) -> None:
     """Refuse every statement but ours by its first words, before a parser sees the rest."""
     words = [token.text.upper() for token in tokens[:4]]
     match words:
-        case ["SELECT" | "WITH" | "(", *_] | ["DROP", "MODEL", *_]:
+        case ["SELECT" | "WITH" | "(", *_] | ["DROP", "MODEL" | "TABLE", *_] | ["ALTER" | "EXPORT", "MODEL", *_]:
             return
         case ["SHOW", "TABLES" | "MODELS"] | ["DESCRIBE", "TABLE" | "MODEL", _, *_]:
             return
-        case ["CREATE", "MODEL", *_] | ["CREATE", "OR", "REPLACE", "MODEL"]:
+        case ["CREATE", "MODEL" | "TABLE", *_] | ["CREATE", "OR", "REPLACE", "MODEL" | "TABLE"]:
             return
         case ["CREATE" | "DROP" | "ALTER" | "EXPORT" as verb, *rest]:
             what = " ".join([verb, *(word for word in rest[:3] if word.isalpha())][: 4 if "OR" in rest else 2])

@@ -64,7 +64,7 @@ def _graph(
     trial = settings.get("trial_id")
     if trial is not None:
         raise SqlError(f"{within}: model '{dotted(model)}' was not tuned; it has no trial {trial}: leave trial_id out")
-    return binding.catalog.model(dotted(model))
+    return binding.model(dotted(model))
 
 
 def _rows(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:

@@ -12,15 +12,28 @@ from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import ConflictError, SqlError
 from penstock.models import ModelGraph
+from penstock.sql.altering import said
 from penstock.sql.binding import Binding, Inference
-from penstock.sql.catalog import Catalog
+from penstock.sql.catalog import Catalog, Reading
 from penstock.sql.database import locked_database, rows_of
 from penstock.sql.declaration import declare
+from penstock.sql.exporting import export
 from penstock.sql.learning import Learning, learned_text, put_in
 from penstock.sql.queries import bind_query
 from penstock.sql.scope import Bound, Scope
 from penstock.sql.showing import described_model, described_table
-from penstock.sql.statements import CreateModel, Describe, DropModel, Query, Show, Statement, parse
+from penstock.sql.statements import (
+    AlterModel,
+    CreateModel,
+    CreateTable,
+    Describe,
+    Drop,
+    ExportModel,
+    Query,
+    Show,
+    Statement,
+    parse,
+)
 from penstock.tables import arrow_schema
 
 
@@ -51,11 +64,22 @@ def _run(statement: Statement, catalog: Catalog, now: datetime.datetime) -> pa.T
             return _rows(bind_query(tree, Scope(), binding), binding)
         case CreateModel():
             return _create(statement, catalog, now)
-        case DropModel(name=name, if_exists=if_exists):
+        case CreateTable():
+            return _create_table(statement, catalog, now)
+        case Drop(kind="MODEL", name=name, if_exists=if_exists):
             if if_exists and name not in catalog.model_names():
                 return _message(model=name, done="no model of that name to drop")
             catalog.drop(name)
             return _message(model=name, done="dropped")
+        case Drop(name=name, if_exists=if_exists):
+            if if_exists and name not in catalog.table_names():
+                return _message(table=name, done="no table of that name to drop")
+            catalog.drop_table(name)
+            return _message(table=name, done="dropped")
+        case AlterModel():
+            return _alter(statement, catalog)
+        case ExportModel(name=name, uri=uri):
+            return _message(model=name, done=f"exported to {export(catalog.model(name), uri, catalog.path)}")
         case Show(what=what):
             names = catalog.table_names() if what == "TABLES" else catalog.model_names()
             return pa.table({what.lower()[:-1]: pa.array(sorted(names), pa.string())})
@@ -75,7 +99,29 @@ def _create(statement: CreateModel, catalog: Catalog, now: datetime.datetime) ->
     query = bind_query(statement.query, Scope(), binding)
     model = declare(statement, _schema(query))
     rows = _rows(query, binding)
-    return _description(model, catalog.fit(model, rows, statement.mode), rows.num_rows)
+    graph = catalog.fit(model, rows, statement.mode, _reading(statement.text, binding))
+    return _description(model, graph, rows.num_rows)
+
+
+def _create_table(statement: CreateTable, catalog: Catalog, now: datetime.datetime) -> pa.Table:
+    name = statement.name
+    if statement.mode == "if_not_exists" and name in catalog.table_names():
+        return _message(table=name, done="exists already, nothing was made")
+    binding = _binding(catalog, now)
+    rows = _rows(bind_query(statement.query, Scope(), binding), binding)
+    catalog.create_table(name, rows, statement.mode, _reading(statement.text, binding))
+    return pa.Table.from_pylist([{"table": name, "rows": rows.num_rows}])
+
+
+def _reading(text: str, binding: Binding) -> Reading:
+    return Reading(statement=text, tables=tuple(binding.declared), models=tuple(binding.models))
+
+
+def _alter(statement: AlterModel, catalog: Catalog) -> pa.Table:
+    if statement.if_exists and statement.name not in catalog.model_names():
+        return _message(model=statement.name, done="no model of that name to alter")
+    catalog.alter(statement.name, said(statement.options))
+    return _message(model=statement.name, done="altered")
 
 
 def _binding(catalog: Catalog, now: datetime.datetime) -> Binding:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from penstock.models import ModelGraph
 from penstock.operations import text
+from penstock.sql.altering import SAID
 
 
 def described_table(columns: Sequence[tuple[str, str]]) -> pa.Table:
@@ -21,6 +22,7 @@ def described_model(graph: ModelGraph) -> pa.Table:
     rows = [
         ("model", "type", "", facts["type"]),
         *([] if graph.label is None else [("model", "label", "", graph.label)]),
+        *(("said", name, "", str(facts[name])) for name in SAID if facts.get(name) is not None),
         *(("option", name, "", str(value)) for name, value in facts["options"].items()),
         *(("input", field.name, field.type.upper(), "") for field in graph.signature.inputs),
         *(("feature", name, "", expression) for name, expression in facts["features"].items()),

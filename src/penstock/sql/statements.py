@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from sqlglot import exp
 
 from penstock.core.mapping import FrozenMap
-from penstock.errors import SqlError
-from penstock.sql.dialect import DescribeNamed, ShowNames, parse_statements, place
+from penstock.errors import SqlError, UnknownNameError
+from penstock.sql.dialect import (
+    AlterModelOptions,
+    DescribeNamed,
+    ExportModelNode,
+    ShowNames,
+    parse_statements,
+    place,
+)
 
 Mode: TypeAlias = Literal["create", "replace", "if_not_exists"]
 
@@ -34,14 +42,43 @@ class CreateModel:
     options: FrozenMap[Any]
     transform: tuple[exp.Expr, ...] | None
     query: exp.Query
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DropModel:
-    """`DROP MODEL name`, or `DROP MODEL IF EXISTS name`."""
+class CreateTable:
+    """`CREATE TABLE name AS query`: its rows are kept under the name, which later statements read."""
+
+    name: str
+    mode: Mode
+    query: exp.Query
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """`DROP MODEL name` or `DROP TABLE name`, each also with IF EXISTS."""
+
+    kind: Literal["MODEL", "TABLE"]
+    name: str
+    if_exists: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterModel:
+    """`ALTER MODEL name SET OPTIONS(...)`: what people say about a model."""
 
     name: str
     if_exists: bool
+    options: FrozenMap[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportModel:
+    """`EXPORT MODEL name OPTIONS(URI = 'path')`."""
+
+    name: str
+    uri: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +96,7 @@ class Describe:
     name: str
 
 
-Statement: TypeAlias = Query | CreateModel | DropModel | Show | Describe
+Statement: TypeAlias = Query | CreateModel | CreateTable | Drop | AlterModel | ExportModel | Show | Describe
 
 
 def only_reads(statement: Statement) -> bool:
@@ -69,7 +106,7 @@ def only_reads(statement: Statement) -> bool:
 
 def parse(text: str) -> tuple[Statement, ...]:
     """Return the statements of a SQL text, in order; `SqlError` names what is wrong, and where."""
-    return tuple(_statement(tree) for tree in parse_statements(text))
+    return tuple(_statement(tree, part) for tree, part in parse_statements(text))
 
 
 def dotted(table: exp.Table) -> str:
@@ -77,13 +114,20 @@ def dotted(table: exp.Table) -> str:
     return ".".join(part.name for part in table.parts)
 
 
-def _statement(tree: exp.Expr) -> Statement:
+def _statement(tree: exp.Expr, text: str) -> Statement:
     match tree:
+        case exp.Create(kind="TABLE"):
+            return _create_table(tree, text)
         case exp.Create():
-            return _create_model(tree)
-        case exp.Drop():
+            return _create_model(tree, text)
+        case exp.Drop(kind=("MODEL" | "TABLE") as kind):
             [name] = tree.args["tables"]
-            return DropModel(name=dotted(name), if_exists=bool(tree.args.get("exists")))
+            return Drop(kind=kind, name=dotted(name), if_exists=bool(tree.args.get("exists")))
+        case AlterModelOptions():
+            options = _named_options(tree.expressions, "ALTER MODEL")
+            return AlterModel(name=dotted(tree.this), if_exists=bool(tree.args.get("exists")), options=options)
+        case ExportModelNode():
+            return _export_model(tree)
         case exp.Query():
             return Query(tree=tree)
         case ShowNames():
@@ -93,7 +137,49 @@ def _statement(tree: exp.Expr) -> Statement:
     raise SqlError(f"{tree.key.upper()}{place(tree)} is not a statement that penstock runs")
 
 
-def _create_model(tree: exp.Create) -> CreateModel:
+def _create_table(tree: exp.Create, text: str) -> CreateTable:
+    name, query = tree.this, tree.expression
+    if not isinstance(name, exp.Table) or not isinstance(query, exp.Query):
+        shown = dotted(name if isinstance(name, exp.Table) else name.this)
+        raise SqlError(f"CREATE TABLE {shown} is made of a query: CREATE TABLE {shown} AS SELECT ...; no column list")
+    if tree.args.get("properties"):
+        first = tree.args["properties"].expressions[0]
+        raise SqlError(
+            f"CREATE TABLE {dotted(name)} has {first.sql('bigquery')}{place(first)}; it takes AS SELECT alone"
+        )
+    return CreateTable(name=dotted(name), mode=_mode(tree), query=query, text=text)
+
+
+def _mode(tree: exp.Create) -> Mode:
+    return "if_not_exists" if tree.args.get("exists") else "replace" if tree.args.get("replace") else "create"
+
+
+def _export_model(tree: ExportModelNode) -> ExportModel:
+    options = _named_options(tree.expressions, "EXPORT MODEL")
+    odd = next((option for option in options if option not in ("uri", "trial_id")), None)
+    if odd is not None:
+        raise UnknownNameError("option", odd, ("uri",), within="EXPORT MODEL")
+    if not isinstance(options.get("uri"), str) or not options["uri"]:
+        raise SqlError(f"EXPORT MODEL {dotted(tree.this)} needs the option URI: OPTIONS(URI = 'models/bicycle.onnx')")
+    if options.get("trial_id") is not None:
+        raise SqlError(f"EXPORT MODEL {dotted(tree.this)}: trial_id is of tuned models; leave it out")
+    return ExportModel(name=dotted(tree.this), uri=options["uri"])
+
+
+def _named_options(items: Sequence[exp.Expr], within: str) -> FrozenMap[Any]:
+    """Return the options of a list of `name = value`, by their names in small letters."""
+    options: dict[str, Any] = {}
+    for item in items:
+        if not isinstance(item, exp.EQ) or not isinstance(item.this, exp.Column):
+            raise SqlError(f"{within}: an option is name = value, not {item.sql('bigquery')}{place(item)}")
+        name = item.this.name.lower()
+        if name in options:
+            raise SqlError(f"{within}: option {name} is there twice{place(item)}")
+        options[name] = option_value(item.expression, name)
+    return FrozenMap(options)
+
+
+def _create_model(tree: exp.Create, text: str) -> CreateModel:
     name, query = tree.this, tree.expression
     if not isinstance(name, exp.Table):
         raise SqlError("CREATE MODEL takes a name and no column list; the columns are those of its query")
@@ -112,8 +198,14 @@ def _create_model(tree: exp.Create) -> CreateModel:
                 options[option] = option_value(item.args["value"], option)
             case _:
                 raise SqlError(f"CREATE MODEL takes TRANSFORM(...) once and OPTIONS(...), not {item.sql('bigquery')}")
-    mode: Mode = "if_not_exists" if tree.args.get("exists") else "replace" if tree.args.get("replace") else "create"
-    return CreateModel(name=dotted(name), mode=mode, options=FrozenMap(options), transform=transform, query=query)
+    return CreateModel(
+        name=dotted(name),
+        mode=_mode(tree),
+        options=FrozenMap(options),
+        transform=transform,
+        query=query,
+        text=text,
+    )
 
 
 def option_value(node: exp.Expr, option: str) -> Any:
