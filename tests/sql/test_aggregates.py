@@ -26,7 +26,12 @@ def value(text: str, catalog: MemoryCatalog) -> Any:
         ("ARRAY_AGG(s IGNORE NULLS ORDER BY s DESC LIMIT 2)", ["c", "b"]), ("STRING_AGG(s, '-' ORDER BY s)", "a-b-c"),
         ("STRING_AGG(DISTINCT s ORDER BY s)", "a,b,c"), ("APPROX_COUNT_DISTINCT(k)", 2), ("MAX_BY(s, k + 0.0)", "b"),
         ("APPROX_QUANTILES(k, 2)", [1, 2, 2]), ("APPROX_QUANTILES(k, 2)[OFFSET(1)]", 2), ("SUM(k) / COUNT(*)", 1.25),
-        ("ANY_VALUE(p)[OFFSET(0)].label", "a"),
+        ("ANY_VALUE(p)[OFFSET(0)].label", "a"), ("ANY_VALUE(s HAVING MAX -k)", "a"), ("ANY_VALUE(s HAVING MIN k)", "a"),
+        ("STRING_AGG(s, '-' ORDER BY s DESC LIMIT 2)", "c-b"), ("STRING_AGG(DISTINCT s LIMIT 0)", ""),
+        ("APPROX_TOP_COUNT(k, 2)", [{"value": 2, "count": 2}, {"value": 1, "count": 1}]),
+        ("APPROX_TOP_COUNT(s, 9)[OFFSET(3)].value", None), ("BIT_AND(k)", 0), ("BIT_OR(k)", 3), ("BIT_XOR(k)", 1),
+        ("ARRAY_CONCAT_AGG(items ORDER BY k DESC)", [1, 2, 3]),
+        ("ARRAY_CONCAT_AGG(items ORDER BY k DESC LIMIT 2)", [1, 2]),
     ],
 )  # fmt: skip
 def test_aggregate_gives(call: str, expected: Any, catalog: MemoryCatalog) -> None:
@@ -73,7 +78,11 @@ def test_window_gives(call: str, expected: list[Any], catalog: MemoryCatalog) ->
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [
-        ("BIT_AND(k)", SqlError, "the aggregate BIT_AND is not in penstock yet; there are: ANY_VALUE"),
+        (
+            "APPROX_TOP_SUM(k, k, 2)",
+            SqlError,
+            "the aggregate APPROX_TOP_SUM is not in penstock yet; there are: ANY_VALUE",
+        ),
         ("SUM(name)", ExpressionError, "SUM takes int64 or float64, not string, in SUM(name) at 1:8"),
         ("COUNTIF(k)", ExpressionError, "COUNTIF takes bool, not int64"),
         ("APPROX_QUANTILES(k, k)", ExpressionError, "must be written as a constant"),
@@ -81,7 +90,8 @@ def test_window_gives(call: str, expected: list[Any], catalog: MemoryCatalog) ->
         ("UPPER(name) OVER ()", SqlError, "no window function"),
         ("SUM(k) OVER nowhere", Exception, "no window named 'nowhere'"),
         ("ARRAY_AGG(k LIMIT k)", SqlError, "at 1:"),
-        ("ANY_VALUE(k HAVING MAX name)", SqlError, "write MAX_BY"),
+        ("SUM(k HAVING MAX name)", SqlError, "write MAX_BY"),
+        ("SUM(k LIMIT 2)", ExpressionError, "SUM takes no LIMIT"),
     ],
 )
 def test_an_aggregate_that_cannot_be_says_why(

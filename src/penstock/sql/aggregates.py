@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -19,6 +19,7 @@ class Call:
     """One use of an aggregate: the DuckDB texts and types of its arguments, and what stands around them.
 
     `inside` follows the arguments (` IGNORE NULLS`, ` ORDER BY ...`), `after` the call (` FILTER (...) OVER (...)`).
+    `limit` is the number of a LIMIT among the arguments.
     """
 
     arguments: Sequence[str]
@@ -27,6 +28,7 @@ class Call:
     distinct: bool = False
     inside: str = ""
     after: str = ""
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Aggregate:
     sql: Callable[[Call], str]
     required: int | None = None
     window_only: bool = False
+    limited: bool = False  # whether its arguments may end with a LIMIT
 
 
 def aggregate_of(node: exp.Expr) -> Aggregate | None:
@@ -56,10 +59,14 @@ def apply(aggregate: Aggregate, call: Call) -> tuple[str, str]:
     if not least <= len(call.types) <= len(aggregate.takes):
         raise ExpressionError(f"{aggregate.name} takes {least} arguments, not {len(call.types)}")
     for group, type in zip(aggregate.takes, call.types, strict=False):
+        if group == "array" and not type.startswith("array<"):
+            raise ExpressionError(f"{aggregate.name} takes arrays, not {type}")
         if group in _TYPES and type not in (*_TYPES[group], "null"):
             raise ExpressionError(f"{aggregate.name} takes {' or '.join(_TYPES[group])}, not {type}")
     if "constant" in aggregate.takes and call.constants[aggregate.takes.index("constant")] is None:
         raise ExpressionError(f"the last argument of {aggregate.name} must be written as a constant")
+    if call.limit and not aggregate.limited:
+        raise ExpressionError(f"{aggregate.name} takes no LIMIT")
     return aggregate.sql(call), aggregate.result(call)
 
 
@@ -97,6 +104,37 @@ def _quantiles(call: Call) -> str:
     ranks = ", ".join(repr(rank / number) for rank in range(number + 1))
     distinct = "DISTINCT " if call.distinct else ""
     return f"quantile_disc({distinct}{call.arguments[0]}, [{ranks}]){call.after}"
+
+
+def _top(call: Call) -> str:
+    """The most frequent values with their counts, NULL among them; of equal counts the lesser value first, NULL last."""
+    counted = f"map_entries(histogram(struct_pack(v := {call.arguments[0]})){call.after})"
+    ranked = f"list_transform({counted}, lambda e: struct_pack(n := -CAST(e.value AS BIGINT), v := e.key.v))"
+    first = f"list_sort({ranked})[1:{int(call.constants[1] or 0)}]"
+    return f"list_transform({first}, lambda e: struct_pack(value := e.v, count := -e.n))"
+
+
+def _joined(call: Call) -> str:
+    """STRING_AGG. With a LIMIT, the first so many texts in order: they are listed, cut, and put together."""
+    if not call.limit:
+        return _function("string_agg")(call)
+    separator = call.arguments[1] if len(call.arguments) > 1 else "','"
+    return f"array_to_string({_present(call)}, {separator})"
+
+
+def _concatenated(call: Call) -> str:
+    """ARRAY_CONCAT_AGG: the elements of all arrays that are there, in order."""
+    return f"flatten({_present(call)})"
+
+
+def _present(call: Call) -> str:
+    """The values of the first argument as an array, NULLs left out."""
+    there = f" FILTER (({call.arguments[0]}) IS NOT NULL){call.after}"
+    return _listed(replace(call, arguments=call.arguments[:1], after=there))
+
+
+def _listed(call: Call) -> str:
+    return f"({_function('list')(call)})[1:{call.limit}]" if call.limit else _function("list")(call)
 
 
 def _percentile(name: str) -> Callable[[Call], str]:
@@ -166,9 +204,12 @@ AGGREGATES: dict[type[exp.Expr], Aggregate] = {
     exp.AnyValue: Aggregate(name="ANY_VALUE", takes=("any",), result=_first, sql=_function("first")),
     exp.ArgMax: Aggregate(name="MAX_BY", takes=("any", "ordered"), result=_first, sql=_function("arg_max_null")),
     exp.ArgMin: Aggregate(name="MIN_BY", takes=("any", "ordered"), result=_first, sql=_function("arg_min_null")),
-    exp.ArrayAgg: Aggregate(name="ARRAY_AGG", takes=("any",), result=_array, sql=_function("list")),
+    exp.ArrayAgg: Aggregate(name="ARRAY_AGG", takes=("any",), result=_array, sql=_listed, limited=True),
+    exp.ArrayConcatAgg: Aggregate(
+        name="ARRAY_CONCAT_AGG", takes=("array",), result=_first, sql=_concatenated, limited=True
+    ),
     exp.GroupConcat: Aggregate(
-        name="STRING_AGG", takes=("string", "string"), required=1, result=_first, sql=_function("string_agg")
+        name="STRING_AGG", takes=("string", "string"), required=1, result=_first, sql=_joined, limited=True
     ),
     exp.ApproxDistinct: Aggregate(
         name="APPROX_COUNT_DISTINCT",
@@ -179,6 +220,15 @@ AGGREGATES: dict[type[exp.Expr], Aggregate] = {
     exp.ApproxQuantiles: Aggregate(
         name="APPROX_QUANTILES", takes=("ordered", "constant"), result=_array, sql=_quantiles
     ),
+    exp.ApproxTopK: Aggregate(
+        name="APPROX_TOP_COUNT",
+        takes=("any", "constant"),
+        result=lambda call: f"array<struct<value {call.types[0]}, count int64>>",
+        sql=_top,
+    ),
+    exp.BitwiseAndAgg: Aggregate(name="BIT_AND", takes=("int64",), result=_first, sql=_function("bit_and")),
+    exp.BitwiseOrAgg: Aggregate(name="BIT_OR", takes=("int64",), result=_first, sql=_function("bit_or")),
+    exp.BitwiseXorAgg: Aggregate(name="BIT_XOR", takes=("int64",), result=_first, sql=_function("bit_xor")),
     exp.PercentileCont: Aggregate(
         name="PERCENTILE_CONT",
         takes=("number", "constant"),

@@ -154,6 +154,9 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
     if isinstance(node, _CURRENT):
         return _now(node, binding.now)
     function = node.this if isinstance(node, _WRAPPERS) else node
+    if isinstance(function, exp.AnyValue) and isinstance(having := function.this, exp.HavingMax):
+        by = exp.ArgMax if having.args.get("max") else exp.ArgMin
+        return _leaf(by(this=having.this, expression=having.expression), scope, binding)
     if (aggregate := aggregate_of(function)) is not None:
         if aggregate.window_only:
             raise SqlError(f"{aggregate.name}{place(node)} needs a window; write {aggregate.name}(...) OVER (...)")
@@ -277,10 +280,11 @@ def _aggregate(node: exp.Expr, aggregate: Aggregate, over: str, scope: Scope, bi
         distinct=distinct,
         inside=suffix,
         after=over,
+        limit=limit,
     )
     with _said_of(node):
         text, type = apply(aggregate, call)
-    return Scalar(f"({text})[1:{limit}]" if limit else text, type)
+    return Scalar(text, type)
 
 
 def _unwrap(argument: exp.Expr | None) -> tuple[exp.Expr | None, bool, exp.Order | None, str]:
