@@ -107,7 +107,7 @@ def _quantiles(call: Call) -> str:
 
 
 def _top(call: Call) -> str:
-    """The most frequent values with their counts, NULL among them; of equal counts the lesser value first, NULL last."""
+    """The most frequent values with their counts, NULL among them; of equal counts in order, NULL last."""
     counted = f"map_entries(histogram(struct_pack(v := {call.arguments[0]})){call.after})"
     ranked = f"list_transform({counted}, lambda e: struct_pack(n := -CAST(e.value AS BIGINT), v := e.key.v))"
     first = f"list_sort({ranked})[1:{int(call.constants[1] or 0)}]"

@@ -16,9 +16,9 @@ from sqlglot.tokenizer_core import Token, TokenType
 from penstock.errors import SqlError
 
 _ACCEPTED = (
-    "accepted are: SELECT (also WITH ... SELECT), CREATE [OR REPLACE] MODEL|TABLE [IF NOT EXISTS], "
-    "DROP MODEL|TABLE [IF EXISTS], ALTER MODEL [IF EXISTS] name SET OPTIONS(...), EXPORT MODEL name OPTIONS(URI=...), "
-    "SHOW TABLES, SHOW MODELS, DESCRIBE TABLE name, DESCRIBE MODEL name"
+    "accepted are: SELECT (also WITH ... SELECT), CREATE TEMP FUNCTION, CREATE [OR REPLACE] MODEL|TABLE "
+    "[IF NOT EXISTS], DROP MODEL|TABLE [IF EXISTS], ALTER MODEL [IF EXISTS] name SET OPTIONS(...), "
+    "EXPORT MODEL name OPTIONS(URI=...), SHOW TABLES|MODELS, DESCRIBE TABLE|MODEL name"
 )
 
 _FORMATTED = [f"{verb}_{type}" for verb in ("FORMAT", "PARSE") for type in ("DATE", "DATETIME", "TIME", "TIMESTAMP")]
@@ -247,6 +247,8 @@ def _refuse_other_statements(tokens: Sequence[Token], text: str) -> None:
         case ["SELECT" | "WITH" | "(", *_] | ["DROP", "MODEL" | "TABLE", *_] | ["ALTER" | "EXPORT", "MODEL", *_]:
             return
         case ["SHOW", "TABLES" | "MODELS"] | ["DESCRIBE", "TABLE" | "MODEL", _, *_]:
+            return
+        case ["CREATE", "TEMP" | "TEMPORARY", "FUNCTION", _]:
             return
         case ["CREATE", "MODEL" | "TABLE", *_] | ["CREATE", "OR", "REPLACE", "MODEL" | "TABLE"]:
             return

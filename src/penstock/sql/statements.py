@@ -18,6 +18,7 @@ from penstock.sql.dialect import (
     parse_statements,
     place,
 )
+from penstock.sql.temporary_functions import TemporaryFunction, declared_function, expanded
 
 Mode: TypeAlias = Literal["create", "replace", "if_not_exists"]
 
@@ -105,8 +106,21 @@ def only_reads(statement: Statement) -> bool:
 
 
 def parse(text: str) -> tuple[Statement, ...]:
-    """Return the statements of a SQL text, in order; `SqlError` names what is wrong, and where."""
-    return tuple(_statement(tree, part) for tree, part in parse_statements(text))
+    """Return the statements of a SQL text, in order; `SqlError` names what is wrong, and where.
+
+    Temporary functions are no statements: those after them hold what they stand for.
+    """
+    functions: dict[str, TemporaryFunction] = {}
+    statements = []
+    for tree, part in parse_statements(text):
+        if isinstance(tree, exp.Create) and tree.kind == "FUNCTION":
+            function = declared_function(tree, functions)
+            functions[function.name.lower()] = function
+        else:
+            statements.append(_statement(expanded(tree, functions), part))
+    if not statements:
+        raise SqlError(f"the function {function.name} is for the statements after it in the same text; there are none")
+    return tuple(statements)
 
 
 def dotted(table: exp.Table) -> str:
