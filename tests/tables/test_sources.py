@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import subprocess
 import sys
@@ -64,9 +65,37 @@ def test_nothing_there_names_the_pattern_the_folder_and_what_is_near(root):
         assert part in str(raised.value)
 
 
-def test_a_folder_wants_a_pattern(root):
-    with pytest.raises(DataError, match=r"'hire' is a folder.*'hire/\*\.parquet'"):
+def test_a_folder_is_the_files_in_it_and_below_it(root):
+    (root / "hire" / "2024").mkdir()
+    pq.write_table(pa.table({"x": [0]}), root / "hire" / "2024" / "c.parquet")
+    for left_out in (".hidden.parquet", "_SUCCESS"):
+        (root / "hire" / left_out).write_text("")
+    assert read(resolve("hire", root=root))["x"].to_pylist() == [0, 1, 2]
+
+
+def test_a_folder_of_a_delta_table_is_not_taken_for_its_rows(root):
+    (root / "hire" / "_delta_log").mkdir()
+    with pytest.raises(DataError, match="'hire' is a Delta table, whose files are not its rows"):
         resolve("hire", root=root)
+
+
+def test_an_empty_folder_is_an_error(root):
+    (root / "none").mkdir()
+    with pytest.raises(DataError, match="the folder 'none' has no files"):
+        resolve("none", root=root)
+
+
+def test_json_files_are_rows_with_a_type_for_each_column(root):
+    (root / "a.jsonl").write_text('{"a": 1, "n": {"x": [1, 2]}}\n{"a": 2.5, "b": "x"}\n')
+    (root / "b.json").write_text('[{"a": 3, "at": "2024-02-29 12:00:00"}]')
+    assert read(resolve("a.jsonl", root=root)).to_pylist() == [
+        {"a": 1.0, "n": {"x": [1, 2]}, "b": None},
+        {"a": 2.5, "n": None, "b": "x"},
+    ]
+    both = read(resolve("[ab].json*", root=root))
+    assert both.column_names == ["a", "n", "b", "at"]
+    assert both["a"].to_pylist() == [1.0, 2.5, 3.0]
+    assert both["at"].to_pylist() == [None, None, datetime.datetime(2024, 2, 29, 12)]
 
 
 def test_files_of_two_formats_are_not_one_table(root):

@@ -100,7 +100,7 @@ class Config:
 
     root: Path
     project: ProjectSection = field(default_factory=ProjectSection)
-    tables: dict[str, str | dict[str, str]] = field(default_factory=dict)
+    tables: dict[str, str | dict[str, str]] = field(default_factory=dict, repr=False)  # a url may hold a password
     stores: StoresSection = field(default_factory=StoresSection)
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
@@ -199,13 +199,19 @@ def _secrets(content: dict[str, Any], path: Path, environment: Mapping[str, str]
     return found
 
 
+_TABLE_KEYS = ({"path"}, {"path", "format"}, {"url", "table"})
+
+
 def _tables(content: dict[str, Any], path: Path) -> dict[str, str | dict[str, str]]:
     for name, value in content.items():
-        described = isinstance(value, dict) and "path" in value and set(value) <= {"path", "format"}
+        described = isinstance(value, dict) and set(value) in _TABLE_KEYS
         described = described and all(isinstance(each, str) for each in value.values())
         if not (isinstance(value, str) or described):
+            shown = (
+                f"has {', '.join(value)}" if isinstance(value, dict) else f"is {value!r}"
+            )  # a url may hold a password
             raise DeclarationError(
-                f"table '{name}' in {path} is {value!r}; give a path (\"data/*.parquet\") "
-                'or { path = "...", format = "csv" }'
+                f"table '{name}' in {path} {shown}; give a path (\"data/*.parquet\"), "
+                '{ path = "...", format = "csv" }, or { url = "sqlite:///x.db", table = "..." }'
             )
     return content

