@@ -11,6 +11,7 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import UnknownNameError
 
 FORMATS = {
+    "mlflow": "penstock.models.exporting.mlflow_model:export_mlflow",
     "sql": "penstock.models.exporting.query:export_sql",
 }
 """Format -> the function `(graph, path, **options)` that writes a graph, whole or not at all; loaded when used."""
