@@ -6,7 +6,7 @@ BIN := .venv/bin
 TORCH := torch==2.13.0+cpu --hash=sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
 # A file's tests share a worker, and so what its fixtures made once. (Marks of --dist loadgroup are not heard: pytest-xdist 3.8
 # writes them where pytest 9.2 no longer looks, pytest-xdist issue 1386.)
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=15 --durations-min=1
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 
 .PHONY: setup demo check test servers test-all bench lock clean
 .DEFAULT_GOAL := help

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import socket
@@ -19,6 +20,23 @@ sys.path.append(str(Path(__file__).parent))  # `warm`
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile("fixed")
+
+FIRST = ("stories", "cli", "endurance", "engines", "artifacts", "pipelines")
+"""The folders whose files take longest, so that no worker has one of them left when the other is done."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package, as a package that is installed is: hundreds of processes would do it again for themselves,
+    where PYTHONDONTWRITEBYTECODE is set."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(__file__).parents[1] / "src" / "penstock", quiet=2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; `make test` tells xdist to keep to that."""
+    root = Path(__file__).parents[1]
+    places = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(root).parts[1], len(FIRST)))
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import penstock as ps
+import warm
 from penstock.core.artifact import Artifact
 from penstock.core.run import CacheEntry, Run, StepRun
 
@@ -80,7 +80,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def started(code: str, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [warm.python(), "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import resource
@@ -27,6 +26,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.run import CacheEntry, Lease, Run, StepRun
 from penstock.pipelines import reap
 from penstock.stores import open_artifacts, open_metadata
+from warm.forks import forks
 
 PATIENCE_SECONDS = 120
 
@@ -142,10 +142,6 @@ def chain(length: int = 15):
 _EVENTS = {"open", "os.rename", "os.remove", "os.chmod", "os.utime", "os.mkdir", "os.truncate", "sqlite3.connect"}
 _INSTRUCTIONS = 40  # of SQLite's machine, between two moments at which a statement can be killed
 
-_FRESH = multiprocessing.get_context("forkserver")
-# The server is one for the whole process of the tests: tests/pipelines/project_runs.py must ask for the same.
-_FRESH.set_forkserver_preload(["drivers", "penstock.project", "penstock.engines.inline", "pandas"])
-
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
@@ -199,7 +195,7 @@ def batches(count: int) -> list[Any]:
 
 def gate(count: int) -> Barrier:
     """Return a gate that opens when so many drivers have come."""
-    return _FRESH.Barrier(count)
+    return forks().Barrier(count)
 
 
 def make_project(root: Path) -> Path:
@@ -220,9 +216,9 @@ def start(
     **how: Any,
 ) -> Driver:
     """Start a driver; it begins when as many as the gate wants have come."""
-    ours, theirs = _FRESH.Pipe(duplex=False)
+    ours, theirs = forks().Pipe(duplex=False)
     given = _Given(root, pipeline, engine, death or Death(), gate, dict(environment or {}), how)
-    process = _FRESH.Process(target=_main, args=(given, theirs))
+    process = forks().Process(target=_main, args=(given, theirs))
     process.start()
     theirs.close()
     return Driver(process=process, answer=ours)

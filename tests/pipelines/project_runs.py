@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from importlib import import_module
@@ -15,15 +14,13 @@ from penstock.core.run import StepRun
 from penstock.engines import InlineEngine
 from penstock.pipelines import Services, execute, observe, run_task, trace
 from penstock.stores import CODECS, LocalArtifactStore, SqlMetadata
-
-_FRESH = multiprocessing.get_context("forkserver")
-_FRESH.set_forkserver_preload(["drivers", "penstock.project", "penstock.engines.inline", "pandas"])
+from warm.forks import forks
 
 
 def run_project(folder: Path) -> dict[str, StepRun]:
     """Return the steps of one run, by name."""
-    ours, theirs = _FRESH.Pipe()
-    process = _FRESH.Process(target=_main, args=(folder, theirs))
+    ours, theirs = forks().Pipe()
+    process = forks().Process(target=_main, args=(folder, theirs))
     process.start()
     theirs.close()
     try:

@@ -12,10 +12,13 @@ from penstock.serving.application import ROUTES, application
 TOKEN = "a-long-random-text"
 
 
-@pytest.fixture
-def guarded(project):
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    project = FakeProject(tmp_path_factory.mktemp("guarded"))
+    project.push("km", 2)
     with TestClient(application(project, Multiply, token=TOKEN)) as client:
         yield client
+    project.metadata.close()
 
 
 PATHS = [*(route.path for route in ROUTES), "/v1/models/km:predict", "/nothing"]

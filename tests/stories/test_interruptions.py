@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import penstock as ps
+import warm
 from penstock.core.artifact import Artifact
 
 PIPELINES = """
@@ -73,7 +74,6 @@ def dying():
         crashes(rows, how)
     hangs(rows)
 """
-PENSTOCK = [sys.executable, "-m", "penstock"]
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def made(root: Path) -> Path:
     return root
 
 
-def started(root: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+def started(root: Path, *arguments: str, python: str = sys.executable, **options: Any) -> subprocess.Popen[str]:
     """Start `penstock run` in a process group of its own, as a shell does."""
-    command = [*PENSTOCK, "run", *arguments]
+    command = [python, "-m", "penstock", "run", *arguments]
     return subprocess.Popen(
         command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0, **options
     )
@@ -155,7 +155,7 @@ def test_a_run_whose_process_is_killed_is_marked_failed_and_the_next_one_goes_on
         os.kill(child, signal.SIGKILL)  # what a step started in the killed process itself has nobody left to end it
     until(lambda: is_gone(step) and is_gone(child))
     (root / "go").touch()
-    assert ended(started(root, "waiting", "--engine", engine))[0] == 0
+    assert ended(started(root, "waiting", "--engine", engine, python=warm.python()))[0] == 0
     again = project.runs()[0]
     assert states(again) == {"numbers": "up_to_date", "waits": "succeeded"}
     assert again.artifact("waits").load() == 1000
@@ -201,13 +201,13 @@ def test_a_full_disk_fails_the_step_leaves_nothing_half_written_and_the_next_run
     project = ps.open(root)
     assert states(project.runs()[0]) == {"numbers": "succeeded", "large": "failed"}
     assert is_whole(root)
-    assert ended(started(root, "storing"))[0] == 0
+    assert ended(started(root, "storing", python=warm.python()))[0] == 0
     assert states(project.runs()[0]) == {"numbers": "up_to_date", "large": "succeeded"}
 
 
 def test_runs_at_the_same_time_do_not_disturb_each_other(root: Path) -> None:
     (root / "go").touch()
-    drivers = [started(root, "waiting", "-p", f"n={n}") for n in (1000, 1000)]
+    drivers = [started(root, "waiting", "-p", f"n={n}", python=warm.python()) for n in (1000, 1000)]
     assert [ended(driver)[0] for driver in drivers] == [0, 0]
     assert is_whole(root)
     project = ps.open(root)
@@ -215,9 +215,9 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(root: Path) -> None:
 
 
 def test_a_project_that_is_moved_keeps_what_is_done_and_its_logs(root: Path) -> None:
-    assert ended(started(root, "storing"))[0] == 0
+    assert ended(started(root, "storing", python=warm.python()))[0] == 0
     moved = root.rename(root.parent / "moved")
-    assert ended(started(moved, "storing"))[0] == 0
+    assert ended(started(moved, "storing", python=warm.python()))[0] == 0
     run = ps.open(moved).runs()[0]
     assert set(states(run).values()) == {"up_to_date"}
     assert Path(moved, run.steps["large"].record.log).is_file()
@@ -243,7 +243,7 @@ for changes in sys.argv[1:]:
 def notebook(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     """A project, and what one long-lived process got from running a pipeline after each change."""
     root = made(tmp_path_factory.mktemp("notebook"))
-    command = [sys.executable, "-c", LONG_LIVED, "", "delete", "delete and edit"]
+    command = [warm.python(), "-c", LONG_LIVED, "", "delete", "delete and edit"]
     said = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
     return root, [json.loads(line) for line in said.splitlines()]
 

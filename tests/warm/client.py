@@ -13,9 +13,9 @@ PASSED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signa
 def main() -> None:
     address, _, interpreter = os.environ["PENSTOCK_TESTS_WARM_SERVER"].partition(":")
     arguments = sys.argv[1:]
-    if arguments[:2] == ["-m", "penstock"]:
+    if arguments[:2] == ["-m", "penstock"] or arguments[:1] == ["-c"]:
         signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until there is somebody to pass them on to
-        ask(address, arguments[2:])
+        ask(address, arguments)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)  # the server refuses: it was started in another way
     os.execv(interpreter, [interpreter, *arguments])
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import gc
 import importlib
 import json
 import os
-import pkgutil
 import runpy
 import select
 import signal
@@ -16,23 +14,12 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-OTHERS = ("lightgbm", "sklearn.linear_model", "uvicorn", "uvloop", "httptools")
 PR_SET_PDEATHSIG = 1
 REFUSED = 0
-
-
-def load() -> None:
-    """Import all our modules, and what they import late."""
-    import penstock
-
-    for _, name, _ in pkgutil.walk_packages(penstock.__path__, "penstock."):
-        if name != "penstock.__main__" and not name.startswith("penstock.testing"):
-            importlib.import_module(name)
-    for name in OTHERS:
-        importlib.import_module(name)
-    gc.freeze()  # what is there stays shared
 
 
 def serve(listener: socket.socket) -> dict[str, Any] | None:
@@ -97,12 +84,11 @@ def become(wish: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(wish["environment"])
     os.chdir(wish["folder"])
-    sys.path[0] = wish["folder"]  # where the folder of this file was
+    sys.path[0] = wish["folder"]  # where our tests were
     sys.executable = wish["program"]
-    sys.argv = ["penstock", *wish["arguments"]]
     code = 0
     try:
-        runpy.run_module("penstock", run_name="__main__", alter_sys=True)
+        called(*wish["arguments"])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception:
@@ -116,9 +102,20 @@ def become(wish: dict[str, Any]) -> None:
     os._exit(code)
 
 
+def called(how: str, what: str, *arguments: str) -> None:
+    """Do what the interpreter does that is called with `-m what` or `-c what`."""
+    sys.argv = [how, *arguments]
+    if how == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+        return
+    sys.modules["__main__"] = program = ModuleType("__main__")
+    exec(compile(what, "<string>", "exec"), vars(program))
+
+
 def main() -> None:
     address, program = sys.argv[1:]
-    load()
+    sys.path[0] = str(Path(__file__).parents[1])
+    importlib.import_module("warm.loaded")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(100)
