@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from penstock.core.ports import MetadataStore
 from penstock.core.run import Record
 from penstock.errors import ConflictError
-from penstock.stores.database import FileIdentity, connect, database_errors, file_identity, make_folder
+from penstock.stores.database import FileIdentity, connect, database_errors, file_identity, make_folder, uncollected
 from penstock.stores.migrations import migrate
 from penstock.stores.records import RECORDS
 
@@ -71,9 +71,8 @@ class SqlMetadata:
         if after is not None:
             query = query.where(table.behind(after, newest_first=newest_first))
         ordered = query.order_by(*table.ordering(newest_first=newest_first))
-        with self._transaction() as connection:
-            rows = connection.execute(ordered).all()
-        return [table.record(row) for row in rows]
+        with self._transaction() as connection, uncollected():
+            return [table.record(row) for row in connection.execute(ordered).all()]
 
     def delete(self, kind: type[R], /, **equal: Any) -> int:
         """Delete the records whose fields equal the given values; return how many."""
