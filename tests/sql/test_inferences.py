@@ -199,8 +199,10 @@ def test_a_roc_curve_goes_up_from_none_to_all_and_says_what_the_matrix_says(trai
     assert [row["threshold"] for row in curve] == sorted((row["threshold"] for row in curve), reverse=True)
     assert [row["recall"] for row in curve] == sorted(row["recall"] for row in curve)
     assert (curve[0]["recall"], curve[-1]["recall"], curve[-1]["false_positive_rate"]) == (0.0, 1.0, 1.0)
-    asked = run(f"SELECT * FROM ML.ROC_CURVE(MODEL d.long, {rows}, [0.4, 0.5, 0.6])", trained).to_pylist()
-    assert [round(row["threshold"], 9) for row in asked] == [0.6, 0.5, 0.4]
+    asked = run(
+        f"SELECT * FROM ML.ROC_CURVE(MODEL d.long, {rows}, GENERATE_ARRAY(0.25, 0.75, 0.25))", trained
+    ).to_pylist()
+    assert [round(row["threshold"], 9) for row in asked] == [0.75, 0.5, 0.25]
     matrix = run(f"SELECT * FROM ML.CONFUSION_MATRIX(MODEL d.long, {rows})", trained).to_pylist()
     assert (asked[1]["true_negatives"], asked[1]["false_positives"]) == (matrix[0]["false"], matrix[0]["true"])
     assert (asked[1]["false_negatives"], asked[1]["true_positives"]) == (matrix[1]["false"], matrix[1]["true"])
@@ -277,7 +279,7 @@ def test_drift_between_two_queries_is_told_column_by_column(trained: MemoryCatal
         ("ML.TRANSFORM(MODEL d.plain, (SELECT 1 AS x))", DataError, "made without TRANSFORM"),
         ("ML.CONFUSION_MATRIX(MODEL d.minutes)", DataError, "'d.minutes' (linear_reg) is no classifier"),
         ("ML.CONFUSION_MATRIX(MODEL d.long, STRUCT(0.7 AS threshold))", DataError, "a threshold needs rows"),
-        ("ML.ROC_CURVE(MODEL d.long, [0.1, 0.2])", DataError, "thresholds need rows"),
+        ("ML.ROC_CURVE(MODEL d.long, GENERATE_ARRAY(0.1, 0.2, 0.1))", DataError, "thresholds need rows"),
         ("ML.FEATURE_INFO(MODEL d.long, (SELECT 1 AS x))", SqlError, "takes no rows: ML.FEATURE_INFO(MODEL name)"),
         ("ML.DESCRIBE_DATA(MODEL d.long, (SELECT 1 AS x))", SqlError, "takes no model"),
         (

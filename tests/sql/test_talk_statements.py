@@ -83,6 +83,12 @@ def test_clients_send_raw_inputs_and_know_nothing_of_the_transformations(trained
     assert row["predicted_duration"] == pytest.approx(600 + 10 * 18 + 30, abs=30)
 
 
+def test_the_transformation_of_a_sunday_evening_is_what_the_slide_says(trained: MemoryCatalog) -> None:
+    text = PREDICT.replace("ML.PREDICT", "ML.TRANSFORM")
+    [row] = run(text, trained, now=datetime.datetime(2024, 5, 5, 18, tzinfo=datetime.UTC)).to_pylist()
+    assert row == {"duration": 350, "start_station_name": "Kings Cross", "dayofweek": "1", "hourofday": "18"}
+
+
 def test_the_day_of_the_week_of_the_moment_counts(trained: MemoryCatalog) -> None:
     sunday = TUESDAY_EVENING + datetime.timedelta(days=5)
     [weekday], [weekend] = (run(PREDICT, trained, now=now).to_pylist() for now in (TUESDAY_EVENING, sunday))

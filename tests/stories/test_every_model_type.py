@@ -57,7 +57,8 @@ def test_a_model_of_every_type_goes_every_way(project, type):
 
     predicted = project.predict(type, rows)
     assert predicted.column_names[: len(outputs)] == outputs
-    assert project.sql(f"SELECT * FROM ML.PREDICT(MODEL {type}, (SELECT km, carrier FROM trips))").equals(predicted)
+    call = f"ML.PREDICT(MODEL {type}, (SELECT km, carrier FROM trips), keep_original_columns => TRUE)"
+    assert project.sql(f"SELECT * FROM {call}").equals(predicted)
     if models.LEARNERS[type].method is not None:
         judged = project.evaluate(type, "trips")
         [by_sql] = project.sql(f"SELECT * FROM ML.EVALUATE(MODEL {type}, TABLE trips)").to_pylist()

@@ -70,12 +70,13 @@ class LogsSection:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSection:
     """`[server]`: where `penstock serve` listens, and the token that every request must then bring: itself, or the file
-    that holds it."""
+    that holds it. With `sql_writes` more than queries may come as SQL."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
     token: str = field(default="", repr=False)
     token_file: str = ""
+    sql_writes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

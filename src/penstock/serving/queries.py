@@ -34,7 +34,8 @@ async def run_sql(request: Request) -> Response:
 def _table(served: Serving, form: SqlForm) -> pa.Table:
     if not served.limits.sql_writes and not _only_queries(form.query):
         raise ForbiddenError(
-            "this server answers queries only; start it with --allow-sql-writes for CREATE MODEL and DROP MODEL"
+            "this server answers queries only; start it with --allow-sql-writes, or with sql_writes = true in [server] "
+            "of penstock.toml, for statements that make, change or take away models and tables"
         )
     try:
         return served.project.sql(form.query)

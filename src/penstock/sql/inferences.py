@@ -9,6 +9,7 @@ import pyarrow as pa
 from penstock.core.schema import Field, Schema
 from penstock.models import evaluate, predict
 from penstock.models.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
+from penstock.models.estimators import task_of
 from penstock.models.information import (
     FEATURES,
     ITERATIONS,
@@ -28,7 +29,10 @@ _TRIAL = Setting(type="int64", least=1)
 
 def _prediction(use: Use) -> Schema:
     given = use.model.signature.outputs
-    kept = use.inputs[0].fields if use.settings["keep_original_columns"] else ()
+    keep = use.settings["keep_original_columns"]
+    if keep is None:
+        keep = only_transforms(use.model) or task_of(use.model) != "reduction"
+    kept = use.inputs[0].fields if keep else ()
     if only_transforms(use.model):  # its columns stand in place of those that have their names
         kept = tuple(field for field in kept if field.name not in given.names)
     return Schema((*given.fields, *kept))
@@ -112,7 +116,7 @@ FUNCTIONS: dict[str, TableFunction] = {
         rows=(1, 1),
         settings={
             "threshold": _THRESHOLD,
-            "keep_original_columns": Setting(type="bool", default=True),
+            "keep_original_columns": Setting(type="bool"),  # not set: TRUE, but FALSE of PCA
             "trial_id": _TRIAL,
         },
         columns=_prediction,
