@@ -118,7 +118,13 @@ TREES = {
         type="choice", default="LABEL_ENCODING", choices=("LABEL_ENCODING",), meaning="splits on sets of categories"
     ),
     "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of subsample and colsample"),
-    "num_threads": Option(type="int", default=0, least=0, most=1024, meaning="0: all cores; the model is the same"),
+    "num_threads": Option(
+        type="int",
+        default=0,
+        least=0,
+        most=1024,
+        meaning="0: all cores, one for under 50,000 rows; the trees are the same",
+    ),
 }
 BOOSTED_TREE_REGRESSOR = TREES
 BOOSTED_TREE_CLASSIFIER = {**TREES, **WEIGHTS}
