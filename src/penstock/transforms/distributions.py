@@ -79,11 +79,24 @@ def histogram(values: Shares, buckets: int = BUCKETS) -> Distribution:
 
 def ranked(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, ranks: int = RANKS) -> Distribution:
     """Return the most frequent texts of a column of the table `rows`."""
-    counted = f"SELECT v, count(*) AS n FROM ({column.values()}) WHERE v IS NOT NULL GROUP BY v"
-    found = cursor.sql(f"SELECT v, n, sum(n) OVER () FROM ({counted}) ORDER BY n DESC, v LIMIT {ranks}").fetchall()
-    total = int(found[0][2]) if found else 0
-    counts = [[value, count] for value, count, _ in found]
-    return {"kind": "categories", "counts": counts, "others": total - sum(count for _, count in counts)}
+    return count_texts(cursor, column, ranks)[0]
+
+
+def count_texts(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, ranks: int = RANKS) -> tuple[Distribution, int]:
+    """Return the most frequent texts of a column of the table `rows`, and how many different ones there are.
+
+    Values are counted as they are, and only those that are given are written as text: that takes longer than to count.
+    """
+    counted = f"SELECT v, count(*) AS n FROM ({column.raw_values()}) WHERE v IS NOT NULL GROUP BY v"
+    first = f"SELECT v, n FROM counted ORDER BY n DESC, v LIMIT {ranks}"
+    listed = f"list(struct_pack(v := {column.taken()}, n := n) ORDER BY n DESC, v)"
+    [(total, distinct, top)] = cursor.sql(
+        f"WITH counted AS MATERIALIZED ({counted}) SELECT (SELECT coalesce(sum(n), 0) FROM counted),"
+        f" (SELECT count(*) FROM counted), (SELECT {listed} FROM ({first}))"
+    ).fetchall()
+    counts = [[entry["v"], entry["n"]] for entry in top or ()]
+    others = int(total) - sum(count for _, count in counts)
+    return {"kind": "categories", "counts": counts, "others": others}, int(distinct)
 
 
 def _category_shares(one: Distribution, other: Distribution) -> tuple[Shares, Shares]:

@@ -34,11 +34,15 @@ class FlatColumn:
 
     def values(self, rows: str = "rows") -> str:
         """Return the query of the values `v` of a table, NULLs among them: each a float64, or a string."""
+        return f"SELECT {self.taken()} AS v FROM ({self.raw_values(rows)})"
+
+    def raw_values(self, rows: str = "rows") -> str:
+        """Return the query of the values `v` of a table in the type that they have there."""
         entry = f"unnest({self.text})" if self.many else self.text
         raw = f"struct_extract({entry}, {sql_literal(self.member, 'string')})" if self.member else entry
-        return f"SELECT {self._taken()} AS v FROM (SELECT {raw} AS v FROM {rows})"
+        return f"SELECT {raw} AS v FROM {rows}"
 
-    def _taken(self) -> str:
+    def taken(self) -> str:
         """Return the text of a value `v` as statistics take it. DuckDB writes out bytes that are no text: `\\xFF`."""
         if self.is_number or self.type == "bytes":
             return f"CAST(v AS {'DOUBLE' if self.is_number else 'VARCHAR'})"

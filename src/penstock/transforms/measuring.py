@@ -12,7 +12,7 @@ from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.operations import sql_literal
 from penstock.tables import bound, clear_errors, schema_of
-from penstock.transforms.distributions import finite_values, histogram, ranked
+from penstock.transforms.distributions import count_texts, finite_values, histogram
 from penstock.transforms.flattening import FlatColumn, flat_columns
 
 
@@ -45,8 +45,8 @@ def _measured(cursor: duckdb.DuckDBPyConnection, column: FlatColumn) -> dict[str
         found |= _moments(values) if len(values) else {}
         found["distribution"] = histogram(values)
     else:
-        found["categories"] = _number(cursor, f"count(DISTINCT v) FROM ({column.values()})")
-        found["distribution"] = ranked(cursor, column)
+        distribution, found["categories"] = count_texts(cursor, column)
+        found["distribution"] = distribution
     if column.index:
         entry = f"struct_extract(unnest({column.text}), {sql_literal(column.index, 'string')})"
         found["dimension"] = _number(cursor, f"coalesce(max(i) + 1, 0) FROM (SELECT {entry} AS i FROM rows)")
