@@ -33,9 +33,12 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _node(node: Node) -> str:
-    expression = text(node.params["expr"])
-    shown = expression if len(expression) <= _WIDEST else f"{expression[: _WIDEST - 1]}…"
-    return f"{node.name}: {node.params['type']} = {shown}"
+    return f"{node.name}: {node.params['type']} = {shortened(text(node.params['expr']))}"
+
+
+def shortened(expression: str) -> str:
+    """Return the text of an expression as far as a line holds it: a vocabulary may have thousands of words."""
+    return expression if len(expression) <= _WIDEST else f"{expression[: _WIDEST - 1]}…"
 
 
 def _estimator(graph: ModelGraph) -> str:

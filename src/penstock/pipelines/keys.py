@@ -134,6 +134,12 @@ class Keys:
             found = _artifact(value.kind, value.digest)
             parts[f"input {name}"] = f"{found.own[:16]} {declared.step}"
             return found.digest
+        if isinstance(value, dict):
+            parts |= {
+                f"source {name}[{key!r}]": f"{digest_of(('source', item.format, item.digest))[:16]} {item.name}"
+                for key, item in value.items()
+                if isinstance(item, Source)
+            }
         refs = tuple(references(declared))
         found = self._fingerprint(step, _identity(value) if refs else value, name)
         parts.update(found.parts)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from penstock.models import ModelGraph
+from penstock.models.describe import shortened
 from penstock.operations import text
 from penstock.sql.altering import SAID
 
@@ -27,7 +28,7 @@ def described_model(graph: ModelGraph) -> pa.Table:
         *(("input", field.name, field.type.upper(), "") for field in graph.signature.inputs),
         *(("feature", name, "", expression) for name, expression in facts["features"].items()),
         *(
-            ("computed", node.name, str(node.params["type"]).upper(), text(node.params["expr"]))
+            ("computed", node.name, str(node.params["type"]).upper(), shortened(text(node.params["expr"])))
             for node in graph.of("expression")
             if node.name not in facts["features"]
         ),
