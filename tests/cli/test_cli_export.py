@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,15 @@ def test_a_model_is_written_as_a_query_that_others_run(root: Path) -> None:
     assert (done.exit_code, done.output) == (0, f"wrote {target}\n")
     duckdb_rows = duckdb.sql(f"CREATE TABLE rides AS SELECT 10 AS ride; {target.read_text()}").fetchall()
     assert duckdb_rows == [(pytest.approx(31.0), 10)]
+
+
+def test_an_onnx_file_is_compared_on_the_rows_that_the_model_learned_from(root: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    target = root / "distance.onnx"
+    done = CliRunner().invoke(main, ["-C", str(root), "export", "distance", "--format", "onnx", "--out", str(target)])
+    assert done.exit_code == 0
+    assert f"wrote {target} (" in done.output
+    assert re.search(r"50 rows that it learned from and \d+ at the edges of types are predicted alike", done.output)
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
         if centroids.distance == "EUCLIDEAN":
             squares = [_squares(estimator, each, features) for each in centroids.values]
             return np.sqrt(np.maximum(np.column_stack(squares), 0.0))
-        products = scores(_as_weights(centroids), features)
-        lengths = np.sqrt(np.maximum(_squares(estimator, _origin(centroids), features), 0.0))
-        whole = lengths[:, np.newaxis] * np.array([_length(each) for each in centroids.values])
+        products = scores(as_weights(centroids), features)
+        lengths = np.sqrt(np.maximum(_squares(estimator, origin_of(centroids), features), 0.0))
+        whole = lengths[:, np.newaxis] * np.array([length_of(each) for each in centroids.values])
         return np.where(whole > 0.0, 1.0 - products / np.where(whole > 0.0, whole, 1.0), 1.0)
 
 
@@ -59,14 +59,14 @@ def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
         ]
         found = [f"_root(t{at})" for at in range(len(centroids.values))]
         return RowLines(lines=[*lines, f"estimate = [{', '.join(found)}]"], names=names)
-    lines = [*_square_lines(estimator, _origin(centroids), entering, "length", names), "length = _root(length)"]
+    lines = [*_square_lines(estimator, origin_of(centroids), entering, "length", names), "length = _root(length)"]
     for at, each in enumerate(centroids.values):
         lines.append(f"t{at} = 0.0")
         for position, (name, kind, values) in enumerate(zip(entering, estimator.kinds, each, strict=True)):
             table = f"_t{at}_{position}"
             names[table] = values
             lines += addition(f"t{at}", name, kind, values, table)
-    found = [f"_cosine_distance(t{at}, length * {_length(each)!r})" for at, each in enumerate(centroids.values)]
+    found = [f"_cosine_distance(t{at}, length * {length_of(each)!r})" for at, each in enumerate(centroids.values)]
     return RowLines(lines=[*lines, f"estimate = [{', '.join(found)}]"], names=names)
 
 
@@ -110,10 +110,10 @@ def _squares(estimator: Estimator, centroid: Centroid, features: Features) -> Fl
         if isinstance(column, Sparse):
             known = column.indices < len(centre)
             values, linear = column.values[known], -2.0 * np.array(centre)
-            total += _at_rest(centre)
+            total += at_rest(centre)
             np.add.at(total, column.rows[known], values * values + linear[column.indices[known]] * values)
         elif kind == "category":
-            table = np.array(_category_table(centre))
+            table = np.array(category_table(centre))
             total += table[np.minimum(column, len(table) - 1)]
         else:
             left = column - centre[0]
@@ -131,12 +131,12 @@ def _square_lines(
             case "number":
                 lines += [f"left = {name} - {centre[0]!r}", f"{total} += left * left"]
             case "category":
-                names[table] = _category_table(centre)
+                names[table] = category_table(centre)
                 lines.append(f"{total} += {table}[{name}] if {name} < {len(centre)} else {table}[-1]")
             case "sparse":
                 names[table] = [-2.0 * each for each in centre]
                 lines += [
-                    f"{total} += {_at_rest(centre)!r}",
+                    f"{total} += {at_rest(centre)!r}",
                     f"for entry in {name} or ():",
                     "    at, value = entry['index'], entry['value']",
                     f"    if at < {len(centre)}: {total} += value * value + {table}[at] * value",
@@ -144,24 +144,28 @@ def _square_lines(
     return lines
 
 
-def _category_table(centre: Sequence[float]) -> list[float]:
+def category_table(centre: Sequence[float]) -> list[float]:
     """Return the squared distance of each index, as one of as many axes; that of no index stands first and last."""
-    rest = _at_rest(centre)
+    rest = at_rest(centre)
     known = [max(rest - each * each, 0.0) + (1.0 - each) * (1.0 - each) for each in centre[1:]]
     return [rest, *known, rest]
 
 
-def _at_rest(centre: Sequence[float]) -> float:
+def at_rest(centre: Sequence[float]) -> float:
+    """Return the squared length of one column's part of a centroid."""
     return float(sum(each * each for each in centre))
 
 
-def _length(centroid: Centroid) -> float:
-    return math.sqrt(sum(_at_rest(part) for part in centroid))
+def length_of(centroid: Centroid) -> float:
+    """Return the length of a centroid."""
+    return math.sqrt(sum(at_rest(part) for part in centroid))
 
 
-def _origin(centroids: Centroids) -> Centroid:
+def origin_of(centroids: Centroids) -> Centroid:
+    """Return the point that is 0 in everything."""
     return tuple(tuple(0.0 for _ in part) for part in centroids.values[0])
 
 
-def _as_weights(centroids: Centroids) -> Weights:
+def as_weights(centroids: Centroids) -> Weights:
+    """Return the weights whose sums are products with the centroids."""
     return Weights(tuple(0.0 for _ in centroids.values), centroids.values)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from penstock.models.matrix import Examples, Features, Floats
 from penstock.models.options import Option
 from penstock.models.preprocess import Form, Kind
+from penstock.operations.tensors import Recorder, Value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,6 +128,24 @@ class WriteRow(Protocol):
         """Return the lines and their globals."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnteringTensor:
+    """One column that enters, as tensors: its kind, how many numbers it stands for, its value; `rows` is the shape of a
+    column."""
+
+    kind: Kind
+    width: int
+    value: Value
+    rows: str
+
+
+class Lower(Protocol):
+    """Record what `Estimate` does, as tensors."""
+
+    def __call__(self, t: Recorder, estimator: Estimator, columns: Sequence[EnteringTensor]) -> str:
+        """Return the tensor with a row for each row."""
+
+
 class Judge(Protocol):
     """Judge an estimator without labels, by BigQuery ML's metrics."""
 
@@ -140,7 +159,8 @@ class Method:
     otherwise they agree within 1e-12.
 
     `judge` is there where there are no labels to judge by. The rest is what the method can tell of itself, None where
-    it cannot: the `weights` of the entering columns, the `importance` of each, the `centroids` of clusters.
+    it cannot: the `weights` of the entering columns, the `importance` of each, the `centroids` of clusters, and how it
+    is written as tensors (`lower`), without which a model cannot be exported to ONNX.
     """
 
     fit: Fit
@@ -151,6 +171,7 @@ class Method:
     weights: Callable[[Estimator], Weights] | None = None
     importance: Callable[[Estimator], tuple[Importance, ...]] | None = None
     centroids: Callable[[Estimator], Centroids] | None = None
+    lower: Lower | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,18 +16,32 @@ from penstock.models import (
     weights,
 )
 from penstock.models.learner import Learner, Method
+from penstock.models.lowerings.centroids import lower_distances
+from penstock.models.lowerings.linear import lower_linear, lower_scores
+from penstock.models.lowerings.networks import lower_network
+from penstock.models.lowerings.trees import lower_trees
 
 _LEAST_SQUARES = Method(
-    fit=linear.fit_linear, estimate=weights.estimate, row=weights.row_lines, weights=weights.weights_of
+    fit=linear.fit_linear,
+    estimate=weights.estimate,
+    row=weights.row_lines,
+    weights=weights.weights_of,
+    lower=lower_linear,
 )
 _LOGISTIC = Method(
-    fit=linear.fit_logistic, estimate=weights.estimate, row=weights.row_lines, weights=weights.weights_of, exact=False
+    fit=linear.fit_logistic,
+    estimate=weights.estimate,
+    row=weights.row_lines,
+    weights=weights.weights_of,
+    exact=False,
+    lower=lower_linear,
 )
 _TREES = Method(
     fit=trees.fit_trees,
     estimate=tree_estimates.estimate,
     row=tree_estimates.row_lines,
     importance=importance.importance,
+    lower=lower_trees,
 )
 _KMEANS = Method(
     fit=kmeans.fit_kmeans,
@@ -35,10 +49,20 @@ _KMEANS = Method(
     row=centroids.row_lines,
     judge=centroids.judge,
     centroids=centroids.centroids_of,
+    lower=lower_distances,
 )
-_PCA = Method(fit=pca.fit_pca, estimate=pca.estimate, row=pca.row_lines, judge=pca.judge, weights=weights.weights_of)
-_DEEP = Method(fit=deep.fit_deep, estimate=network.estimate, row=network.row_lines, exact=False)
-_WIDE_AND_DEEP = Method(fit=deep.fit_wide_and_deep, estimate=network.estimate, row=network.row_lines, exact=False)
+_PCA = Method(
+    fit=pca.fit_pca,
+    estimate=pca.estimate,
+    row=pca.row_lines,
+    judge=pca.judge,
+    weights=weights.weights_of,
+    lower=lower_scores,
+)
+_DEEP = Method(fit=deep.fit_deep, estimate=network.estimate, row=network.row_lines, exact=False, lower=lower_network)
+_WIDE_AND_DEEP = Method(
+    fit=deep.fit_wide_and_deep, estimate=network.estimate, row=network.row_lines, exact=False, lower=lower_network
+)
 
 LEARNERS: dict[str, Learner] = {
     "linear_reg": Learner(

@@ -74,7 +74,7 @@ def network_files(activation: str, parts: Sequence[Part], wide: Part | None) -> 
 
 def estimate(estimator: Estimator, features: Features) -> Floats:
     """Return the value, or the probability of each class, of each row."""
-    network = _network_of(estimator)
+    network = network_of(estimator)
     totals = np.empty((features.rows, len(network.parts[-1].constants)))
     for start in range(0, features.rows, _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
@@ -84,7 +84,7 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
 
 def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
     """Gather the numbers and the entries of one row, and call the network."""
-    network = _network_of(estimator)
+    network = network_of(estimator)
     numbers, indices, lists, start = [], [], [], 0
     for name, kind, width in zip(entering, estimator.kinds, estimator.widths, strict=True):
         match kind:
@@ -176,7 +176,13 @@ def _rows(features: Features, block: slice) -> Features:
     return Features(rows, tuple(part(column) for column in features.columns))
 
 
-def _network_of(estimator: Estimator) -> Network:
+def shape_of(estimator: Estimator) -> Shape:
+    """Return what a fitted network is made of."""
+    return msgspec.json.decode(estimator.files[NETWORK_FILE], type=Shape)
+
+
+def network_of(estimator: Estimator) -> Network:
+    """Return a fitted network; the last few that were read are kept."""
     return _read(tuple(sorted(estimator.files.items())))
 
 

@@ -66,6 +66,11 @@ class ProjectCatalog:
         said = version.lineage.get(_SAID, {})
         return replace(graph, facts=FrozenMap({**graph.facts, **said})) if said else graph
 
+    def learned_rows(self, name: str) -> pa.Table | None:
+        """Return the rows that it learned from."""
+        bare, _, alias = name.partition("@")
+        return self.models[bare].rows(alias or None)
+
     def fit(self, model: Model, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
         """Fit a model, register it and make it the champion: the name now stands for it."""
         given = saved_rows(rows, self.metadata, self.store)

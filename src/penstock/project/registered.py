@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from penstock import models
 from penstock.core.artifact import Artifact
@@ -11,6 +15,7 @@ from penstock.core.run import AliasChange, ModelVersion
 from penstock.errors import CorruptArtifactError, UnknownNameError
 from penstock.models import ModelGraph
 from penstock.project.codecs import load_artifact
+from penstock.project.verification import training_rows
 
 
 class RegisteredModel:
@@ -48,6 +53,14 @@ class RegisteredModel:
         """Return the model graph of a version number or an alias; without one, what the server serves."""
         return load_version(self.standing(version), self.metadata, self._store)
 
+    def rows(self, version: int | str | None = None) -> pa.Table | None:
+        """Return the rows that a version learned from; None where they are not recorded."""
+        return training_rows(self.standing(version), self.metadata, self._store)
+
+    def export(self, format: str, path: str | Path, *, version: int | str | None = None, **options: Any) -> Path:
+        """Write a version in a form that others run; what is compared on rows is, on those that it learned from."""
+        return export_version(self, format, Path(path), version, options)
+
     def __repr__(self) -> str:
         return f"<model {self.name}: {len(self.versions)} versions, {self.aliases}>"
 
@@ -71,6 +84,18 @@ class RegisteredModels(Mapping[str, RegisteredModel]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+
+_COMPARED = ("onnx",)
+"""Formats whose export compares predictions on rows before it writes."""
+
+
+def export_version(
+    model: RegisteredModel, format: str, path: Path, version: int | str | None, options: Mapping[str, Any]
+) -> Path:
+    """Write a version in a format; one that compares on rows, and is given none, gets those that it learned from."""
+    rows = {"rows": model.rows(version)} if format in _COMPARED and "rows" not in options else {}
+    return model.load(version).export(format, path, **options, **rows)
 
 
 def load_version(version: ModelVersion, metadata: MetadataStore, store: ArtifactStore) -> ModelGraph:

@@ -45,18 +45,23 @@ class Verification:
         return not self.differing
 
 
-def learned_rows(version: ModelVersion, metadata: MetadataStore, store: ArtifactStore) -> pa.Table:
-    """Return some of the rows that a version learned from, spread over all of them, found by its lineage."""
+def training_rows(version: ModelVersion, metadata: MetadataStore, store: ArtifactStore) -> pa.Table | None:
+    """Return all rows that a version learned from, found by its lineage; None where they are not recorded."""
     run, _, step = version.lineage.get("graph", "").partition("/")
     recorded = metadata.get(StepRun, run, step)
     digest = recorded.inputs.get("rows", "") if recorded is not None else ""
     artifact = metadata.get(Artifact, digest)
-    if artifact is None:
+    return None if artifact is None else load_artifact(artifact, store)
+
+
+def learned_rows(version: ModelVersion, metadata: MetadataStore, store: ArtifactStore) -> pa.Table:
+    """Return some of the rows that a version learned from, spread over all of them."""
+    rows = training_rows(version, metadata, store)
+    if rows is None:
         raise DataError(
             f"the rows that model '{version.model}' version {version.version} learned from are not recorded; "
             "give rows to replay: verify(name, rows=...), or --rows FILE"
         )
-    rows: pa.Table = load_artifact(artifact, store)
     spread = np.linspace(0, rows.num_rows - 1, min(rows.num_rows, _REPLAYED_ROWS)).astype(np.int64)
     return rows.take(pa.array(spread))
 

@@ -50,6 +50,10 @@ class Catalog(Protocol):
         """Return the model graph that a name, or `name@alias`, stands for."""
         ...
 
+    def learned_rows(self, name: str) -> pa.Table | None:
+        """Return the rows that it learned from, if they are kept."""
+        ...
+
     def fit(self, model: Model, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
         """Fit a model and keep it under its name; with `if_not_exists` return the one that is there."""
         ...
@@ -105,6 +109,10 @@ class MemoryCatalog:
         if name not in self.models:
             raise UnknownNameError("model", name, self.models)
         return self.models[name]
+
+    def learned_rows(self, name: str) -> pa.Table | None:
+        """Return None: no rows are kept."""
+        return None
 
     def fit(self, model: Model, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
         """Fit a model and keep the graph."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+
 from penstock.errors import SqlError
 from penstock.models import ModelGraph
 
 
-def export(graph: ModelGraph, uri: str, place: Callable[[str], Path]) -> Path:
+def export(graph: ModelGraph, uri: str, place: Callable[[str], Path], rows: pa.Table | None) -> Path:
     """Write a model and return where: a folder that `ps.load_model` reads, or one file `*.onnx`.
 
-    `place` turns the URI into a path. Raises `SqlError` for an address of a cloud's storage.
+    `place` turns the URI into a path; the ONNX file is compared with the model on the rows. Raises `SqlError` for an
+    address of a cloud's storage.
     """
     if "://" in uri and not uri.startswith("file://"):
         raise SqlError(f"EXPORT MODEL writes files, and {uri!r} is an address; give a path, such as 'models/bicycle'")
     path = place(uri.removeprefix("file://"))
     if path.suffix == ".onnx":
-        raise SqlError(f"EXPORT MODEL to {uri!r}: ONNX is not in penstock yet; a path without .onnx is a folder")
+        return graph.export("onnx", path, rows=rows)
     return graph.save(path)

@@ -79,7 +79,8 @@ def _run(statement: Statement, catalog: Catalog, now: datetime.datetime) -> pa.T
         case AlterModel():
             return _alter(statement, catalog)
         case ExportModel(name=name, uri=uri):
-            return _message(model=name, done=f"exported to {export(catalog.model(name), uri, catalog.path)}")
+            path = export(catalog.model(name), uri, catalog.path, catalog.learned_rows(name))
+            return _message(model=name, done=f"exported to {path}")
         case Show(what=what):
             names = catalog.table_names() if what == "TABLES" else catalog.model_names()
             return pa.table({what.lower()[:-1]: pa.array(sorted(names), pa.string())})

@@ -12,6 +12,7 @@ from penstock.errors import UnknownNameError
 
 FORMATS = {
     "mlflow": "penstock.models.exporting.mlflow_model:export_mlflow",
+    "onnx": "penstock.models.exporting.onnx_model:export_onnx",
     "sql": "penstock.models.exporting.query:export_sql",
 }
 """Format -> the function `(graph, path, **options)` that writes a graph, whole or not at all; loaded when used."""

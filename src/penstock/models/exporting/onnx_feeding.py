@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.core.schema import Field
-from penstock.models.exports.onnxfile import Port
+from penstock.models.exporting.onnx_file import Port
 from penstock.operations.tensors import Constant, Recorder, Scalar
 from penstock.operations.tensors.recording import TENSOR_TYPES
 
@@ -69,13 +69,14 @@ def feed(rows: pa.Table, fields: Sequence[Field], by_field: Mapping[str, Sequenc
     for field in fields:
         column = rows.column(field.name)
         values, *flags = by_field[field.name]
-        tensors[values.name] = _values(column, field.type)
+        tensors[values.name] = values_of(column, field.type)
         for port in flags:
             tensors[port.name] = pc.is_null(column).to_numpy()
     return tensors
 
 
-def _values(column: pa.ChunkedArray, type: str) -> np.ndarray[Any, Any]:
+def values_of(column: pa.ChunkedArray, type: str) -> np.ndarray[Any, Any]:
+    """Return a column as a tensor holds it, with anything where it is NULL."""
     match type:
         case "float64":
             return np.asarray(column.to_numpy(), dtype=np.float64)

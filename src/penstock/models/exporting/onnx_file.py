@@ -77,6 +77,11 @@ def to_bytes(
     return bytes(model.SerializeToString(deterministic=True))
 
 
+def told(content: bytes) -> dict[str, str]:
+    """Return what a file tells of itself."""
+    return {each.key: each.value for each in _onnx().load_from_string(content).metadata_props}
+
+
 def session(content: bytes, *, threads: int = 0) -> Any:
     """Return a session of ONNX Runtime on the processor; `threads` 0 means one for each core."""
     try:

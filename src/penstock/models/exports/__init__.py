@@ -1,1 +1,0 @@
-"""Model graphs written in the forms of other systems."""
