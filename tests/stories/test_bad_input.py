@@ -92,7 +92,7 @@ def test_a_module_that_cannot_be_used_is_named_with_its_line(root: Path, text: s
         ("project = 1\n", "'project' in {root}/penstock.toml is 1; it is a section: write [project]"),
         ("tables = 1\n", "write [tables]"),
         ("[tables]\nflights = 3\n", "table 'flights' in {root}/penstock.toml is 3; give a path"),
-        ("[tables]\nflights = { path = 3 }\n", "table 'flights' in {root}/penstock.toml is {{'path': 3}}; give a path"),
+        ("[tables]\nflights = { path = 3 }\n", "table 'flights' in {root}/penstock.toml has path = 3; give a path"),
         ("[engine]\nslots = -1\n", "Expected `int` >= 0 - at `$.slots`"),
         ("[server]\nport = 99999\n", "Expected `int` <= 65535 - at `$.port`"),
         ("[stores]\nmetadata = 'postgres://x'\n", "records cannot be kept at 'postgres://x'"),

@@ -203,14 +203,17 @@ def _secrets(content: dict[str, Any], path: Path, environment: Mapping[str, str]
 _TABLE_KEYS = ({"path"}, {"path", "format"}, {"url", "table"})
 
 
+def _shown_keys(table: dict[str, Any]) -> str:
+    """Return the keys of a table, and the values that are no texts: a text may be a URL with a password."""
+    return ", ".join(key if isinstance(value, str) else f"{key} = {value!r}" for key, value in table.items())
+
+
 def _tables(content: dict[str, Any], path: Path) -> dict[str, str | dict[str, str]]:
     for name, value in content.items():
         described = isinstance(value, dict) and set(value) in _TABLE_KEYS
         described = described and all(isinstance(each, str) for each in value.values())
         if not (isinstance(value, str) or described):
-            shown = (
-                f"has {', '.join(value)}" if isinstance(value, dict) else f"is {value!r}"
-            )  # a url may hold a password
+            shown = f"has {_shown_keys(value)}" if isinstance(value, dict) else f"is {value!r}"
             raise DeclarationError(
                 f"table '{name}' in {path} {shown}; give a path (\"data/*.parquet\"), "
                 '{ path = "...", format = "csv" }, or { url = "sqlite:///x.db", table = "..." }'
