@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-sys.path.append(str(Path(__file__).parent))  # `warm`
+sys.path.append(str(Path(__file__).parent))
+
+import warm
 
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None)
@@ -94,3 +96,11 @@ def postgres() -> Iterator[str]:
         run(pg_ctl, "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(root)
         (root.parent / f"{root.name}.log").unlink()
+
+
+@pytest.fixture(scope="module")
+def warm_workers() -> Iterator[None]:
+    """The local engine in the process of the tests starts its template warm, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", warm.python())
+        yield

@@ -22,7 +22,7 @@ from penstock.engines.exchange import EXCHANGE, orphans
 from penstock.images import find_runtime
 from penstock.stores import open_metadata
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 KILLS = 45
 """So many have really hit something that was alive before the campaign ends."""

@@ -10,6 +10,8 @@ import penstock as ps
 from penstock.pipelines.logkeeping import LogKeeper, times_file
 from penstock.pipelines.loglines import LogReader, pieces, read_piece
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 LINE = b"line %07d " + b"x" * 84 + b"\n"
 
 

@@ -14,6 +14,8 @@ import pytest
 import penstock as ps
 from penstock.pipelines.metrics import log_metric, logging_metrics, read_metrics
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 
 @pytest.fixture
 def project(tmp_path):

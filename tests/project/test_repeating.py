@@ -16,6 +16,8 @@ from penstock.errors import CorruptArtifactError, RunError
 from penstock.project.repeating import value_difference
 from penstock.tables import table_difference
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 
 @ps.step
 def load(n: int = 3) -> list:

@@ -15,6 +15,8 @@ import penstock as ps
 import warm
 from penstock.secrets import masked, masking
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 SECRET = "hunter2-öß/+ correct horse"
 
 STEPS = """

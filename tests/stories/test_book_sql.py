@@ -20,6 +20,8 @@ import pytest
 import penstock as ps
 from penstock.project import Project
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 TRIPS = "bigquery-public-data.san_francisco_bikeshare.bikeshare_trips"
 NATALITY = "publicdata.samples.natality"
 TAXI = "nyc-tlc.yellow.trips"

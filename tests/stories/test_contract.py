@@ -15,6 +15,8 @@ import pytest
 import penstock as ps
 from penstock.pipelines.pipeline_function import RUN_OPTIONS
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 rentals = ps.model("bicycle", type="linear_reg", label="duration", options={"l2_reg": 0.1}, features={
     "station": ps.col("start_station_name"), "day": ps.col("start_date").day_of_week().cast("string"),
     "hour": "EXTRACT(HOUR FROM start_date)",

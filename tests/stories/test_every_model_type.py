@@ -15,6 +15,8 @@ from penstock import models
 from penstock.models.agreement import close
 from penstock.serving.application import application
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 LABELS = {"regression": "minutes", "classification": "late"}
 OPTIONS = {"pca": ", num_principal_components = 2", "kmeans": ", num_clusters = 3"}
 

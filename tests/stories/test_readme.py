@@ -21,6 +21,8 @@ from click.testing import CliRunner
 import penstock as ps
 from penstock.cli import main
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 README = Path(__file__).parents[2] / "README.md"
 PORT = "8000"  # as the page has it; the test's server is on another
 

@@ -15,6 +15,8 @@ from story_projects import AnyProject, served
 import penstock as ps
 import warm
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 ALL = ["read", "clean", "statistics", "schema", "validate", "split", "fit", "evaluate", "push"]
 
 

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 from story_projects import AnyProject
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 SHAPES = """
 import penstock as ps
 

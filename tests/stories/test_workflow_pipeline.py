@@ -12,6 +12,8 @@ from story_projects import AnyProject
 
 import penstock as ps
 
+pytestmark = pytest.mark.usefixtures("warm_workers")
+
 MODULE = '''
 import time
 from pathlib import Path

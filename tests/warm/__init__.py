@@ -3,7 +3,8 @@
 `python()` is the path of a program that does what `sys.executable` does. Where it is called with `-m penstock` or
 with `-c` and a program, a server that has loaded what `penstock` needs, and never a user's code, forks; with anything
 else it is `sys.executable` itself. A process begins in a tenth of the time so, and is as fresh: it has seen nothing of
-the project. It starts others in the same way: `penstock serve` the processes that drive its runs.
+the project. It starts others in the same way: `penstock serve` the processes that drive its runs, those the template of
+their workers.
 
 To keep to `sys.executable` is right where a test is about the start of a process, or kills or limits one by its number:
 the program passes signals on, and takes its process with it when it is killed, but is another process.

@@ -13,7 +13,7 @@ PASSED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signa
 def main() -> None:
     address, _, interpreter = os.environ["PENSTOCK_TESTS_WARM_SERVER"].partition(":")
     arguments = sys.argv[1:]
-    if arguments[:2] == ["-m", "penstock"] or arguments[:1] == ["-c"]:
+    if arguments[:2] in (["-m", "penstock"], ["-P", "-c"]) or arguments[:1] == ["-c"]:
         signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until there is somebody to pass them on to
         ask(address, arguments)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)  # the server refuses: it was started in another way
@@ -22,10 +22,11 @@ def main() -> None:
 
 def ask(address: str, arguments: list[str]) -> None:
     """End as the process ends that is forked; return if none is."""
-    wish = {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}
+    given = [0, 1, 2, *(number for number in map(int, os.listdir("/proc/self/fd")) if number > 2 and is_given(number))]
+    wish = {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ), "descriptors": given}
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
-        socket.send_fds(server, [b"\n"], [0, 1, 2])
+        socket.send_fds(server, [b"\n"], given)
         server.sendall(json.dumps(wish).encode() + b"\n")
         answers = server.makefile()
         pid = int(answers.readline())
@@ -39,6 +40,14 @@ def ask(address: str, arguments: list[str]) -> None:
         signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
         os.kill(os.getpid(), -code)
     os._exit(code)
+
+
+def is_given(number: int) -> bool:
+    """Tell whether who called us handed on that descriptor; our own are closed when another program begins."""
+    try:
+        return os.get_inheritable(number)
+    except OSError:  # what listed the folder is closed again
+        return False
 
 
 main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import fcntl
 import importlib
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any
 
 PR_SET_PDEATHSIG = 1
 REFUSED = 0
+MOST_DESCRIPTORS = 100
 
 
 def serve(listener: socket.socket) -> dict[str, Any] | None:
@@ -42,7 +44,7 @@ def keep(client: socket.socket) -> dict[str, Any]:
     """Fork the process that a client wants, and tell the client its number and how it ended. If the client is killed,
     so is the process."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _, streams, _, _ = socket.recv_fds(client, 1, 3)
+    _, received, _, _ = socket.recv_fds(client, 1, MOST_DESCRIPTORS)
     wish: dict[str, Any] = json.loads(client.makefile().readline())
     if heeded(wish["environment"]) != heeded(os.environ):
         client.sendall(b"%d\n" % REFUSED)
@@ -51,9 +53,9 @@ def keep(client: socket.socket) -> dict[str, Any]:
     if pid == 0:
         die_with_parent()
         client.close()
-        return {**wish, "streams": streams}
-    for stream in streams:
-        os.close(stream)
+        return {**wish, "received": received}
+    for descriptor in received:
+        os.close(descriptor)
     client.sendall(b"%d\n" % pid)
     process = os.pidfd_open(pid)
     ready, _, _ = select.select([client, process], [], [])
@@ -78,9 +80,7 @@ def die_with_parent() -> None:
 def become(wish: dict[str, Any]) -> None:
     """Take the place of the interpreter that was called."""
     os.setsid()
-    for number, stream in enumerate(wish["streams"]):
-        os.dup2(stream, number)
-        os.close(stream)
+    place(wish["received"], wish["descriptors"])
     os.environ.clear()
     os.environ.update(wish["environment"])
     os.chdir(wish["folder"])
@@ -102,8 +102,21 @@ def become(wish: dict[str, Any]) -> None:
     os._exit(code)
 
 
+def place(descriptors: list[int], numbers: list[int]) -> None:
+    """Give descriptors the numbers that they had at the client."""
+    above = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 1000) for descriptor in descriptors]
+    for descriptor in descriptors:
+        os.close(descriptor)
+    for descriptor, number in zip(above, numbers, strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+
+
 def called(how: str, what: str, *arguments: str) -> None:
-    """Do what the interpreter does that is called with `-m what` or `-c what`."""
+    """Do what the interpreter does that is called with `-m what`, `-c what` or `-P -c what`."""
+    if how == "-P":  # without the current folder
+        del sys.path[0]
+        return called(what, *arguments)
     sys.argv = [how, *arguments]
     if how == "-m":
         runpy.run_module(what, run_name="__main__", alter_sys=True)
