@@ -24,10 +24,10 @@ from penstock.stores import open_metadata
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-KILLS = 45
+KILLS = 40
 """So many have really hit something that was alive before the campaign ends."""
 
-SLOW_KILLS = 3
+SLOW_KILLS = 2
 """Of these at most so many hit conmon: podman waits 20 seconds for what it would have told."""
 
 LENGTH = 12

@@ -28,11 +28,11 @@ from penstock.engines.launching import Mount
 from penstock.engines.local import GRACE_SECONDS, cancelled, outcome_of, too_much
 from penstock.engines.machine import Share, capacity
 from penstock.engines.messages import Start
+from penstock.engines.removing import remove_container
 from penstock.errors import ContainerError, CorruptArtifactError, PenstockError
 from penstock.images import Runtime, complaint, find_runtime, remedied
 
 _LATE_SECONDS = 5.0  # after its grace, when a container that does not end is killed from outside
-_ANSWER_SECONDS, _TRIES = 30.0, 3  # for the runtime to remove a container
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -244,7 +244,7 @@ class ContainerEngine:
             self._outcomes.append(failed(item.task.id, text, started=item.submitted))
         finally:
             # A container takes itself away, unless what watches it was killed: then it may even go on.
-            if item.runtime is None or process.returncode == 0 or _remove_container(item.runtime, exchange.name):
+            if item.runtime is None or process.returncode == 0 or remove_container(item.runtime, exchange.name):
                 exchange.remove()
 
     def _knows_better(self, item: _UnderWay, said: str) -> bool:
@@ -282,7 +282,7 @@ class ContainerEngine:
     def _kill(self, item: _UnderWay) -> None:
         assert item.process is not None  # noqa: S101  # it runs
         if item.runtime is not None:
-            _remove_container(item.runtime, item.exchange.name)
+            remove_container(item.runtime, item.exchange.name)
         item.process.kill()
         item.kill_at = time.monotonic() + _LATE_SECONDS
 
@@ -290,7 +290,7 @@ class ContainerEngine:
     def _cleared(self) -> None:
         """Remove what engines left whose process is gone, though their containers should have ended by themselves."""
         for orphan in exchanges.orphans(self._given.state):
-            if _remove_container(self._runtime, orphan.name):
+            if remove_container(self._runtime, orphan.name):
                 orphan.remove()
 
 
@@ -300,21 +300,6 @@ class _Refused(Exception):
 
 def _works_on_records(task: Task) -> bool:
     return "context" in task.step.kinds.values()
-
-
-def _remove_container(runtime: Runtime, name: str) -> bool:
-    """Kill and remove a container, which usually is gone already; tell whether it is gone for sure. Where it is not,
-    the folder that bears its name is kept, for the next engine to try again."""
-    at_once = ("--time", "0") if runtime.program == "podman" else ()  # docker does not wait, and knows no word for that
-    command = runtime.command("rm", "--force", *at_once, name)
-    for _ in range(_TRIES):  # whatever kills containers may kill this too, and leave one half removed
-        try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWER_SECONDS)
-        except subprocess.TimeoutExpired:
-            return False
-        if done.returncode == 0 or b"no such container" in done.stderr.lower():
-            return True
-    return False
 
 
 def _lost(item: _UnderWay, exit_code: int, said: str) -> Outcome:
