@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     )
     from penstock.core.artifact import Artifact as Artifact, Source as Source
     from penstock.core.ports import Context as Context
-    from penstock.models import ModelGraph as ModelGraph, load_model as load_model, model as model
+    from penstock.models import (
+        ModelGraph as ModelGraph,
+        hparam_candidates as hparam_candidates,
+        hparam_range as hparam_range,
+        load_model as load_model,
+        model as model,
+    )
     from penstock.monitor import (
         cron as cron,
         event as event,
@@ -72,7 +78,7 @@ _NAMES = {
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "event_data",
     ),
     "penstock.operations": ("col", "lit", "struct"),
-    "penstock.models": ("model", "load_model", "ModelGraph"),
+    "penstock.models": ("model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),
     "penstock.secrets": ("secret", "Secret"),

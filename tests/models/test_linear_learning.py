@@ -9,7 +9,7 @@ from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegressio
 from penstock.models.learner import Lesson
 from penstock.models.learners import LEARNERS
 from penstock.models.matrix import Examples, Features, Sparse
-from penstock.models.options import with_defaults
+from penstock.models.settings import with_defaults
 from penstock.models.weights import WEIGHTS_FILE, probabilities, read_weights, scores
 
 RANDOM = np.random.default_rng(7)

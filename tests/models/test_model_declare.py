@@ -7,6 +7,7 @@ import pytest
 import penstock.models as models
 from penstock.errors import DeclarationError, PenstockError, UnknownNameError
 from penstock.models import LEARNERS
+from penstock.models.settings import check_options
 from penstock.operations import col
 
 
@@ -110,4 +111,4 @@ def test_every_option_says_what_it_means_and_takes_its_own_default(learner):
     for name, option in learner.options.items():
         assert option.meaning
         if option.default is not None:
-            models.options.check_options({name: option.default}, learner.options, within="test")
+            check_options({name: option.default}, learner.options, within="test")

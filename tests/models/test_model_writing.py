@@ -44,6 +44,19 @@ MODELS = {
         "split", type="linear_reg", label="duration", features={"km": ps.col("km")},
         options={"data_split_method": "CUSTOM", "data_split_col": "part"},
     ),
+    "tuning": ps.model(
+        "tuned", type="dnn_regressor", label="duration",
+        options={
+            "num_trials": 4, "learn_rate": ps.hparam_range(0.001, 0.1),
+            "optimizer": ps.hparam_candidates(["adam", "SGD"]),
+            "hidden_units": ps.hparam_candidates([[8, 4], [8]]), "hparam_tuning_objectives": ["mean_absolute_error"],
+        },
+    ),
+    "a tuning of what is usual": ps.model("usual", type="linear_reg", label="duration", options={"num_trials": 2}),
+    "a tuning without a split": ps.model(
+        "all", type="boosted_tree_regressor", label="duration",
+        options={"num_trials": 2, "data_split_method": "NO_SPLIT"},
+    ),
     "weights": ps.model(
         "which", type="logistic_reg", label="station", features={"km": ps.col("km")},
         options={"class_weights": {"Bank": 1, "Kings Cross": 2.5}},

@@ -22,6 +22,7 @@ from penstock.models.registry import (
     versions,
 )
 from penstock.models.row import RowPredictor, row_predictor
+from penstock.models.search import hparam_candidates, hparam_range
 
 __all__ = [
     "CHAMPION",
@@ -36,6 +37,8 @@ __all__ = [
     "evaluate",
     "fit",
     "from_files",
+    "hparam_candidates",
+    "hparam_range",
     "load_model",
     "model",
     "model_names",

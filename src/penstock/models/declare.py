@@ -14,7 +14,7 @@ from penstock.errors import DeclarationError, ExpressionError, SqlError, Unknown
 from penstock.models.learner import SUPERVISED, Task
 from penstock.models.learners import LEARNERS
 from penstock.models.notation import expression_from_json
-from penstock.models.options import check_options
+from penstock.models.settings import check_options, settled
 from penstock.models.writing import model_python, model_sql
 from penstock.operations import col
 
@@ -59,9 +59,9 @@ def model(
     if kind not in LEARNERS:
         raise UnknownNameError("model type", type, LEARNERS)
     learner = LEARNERS[kind]
-    known = learner.options
+    within = f"model '{name}' ({kind})"
     _check_label(name, kind, label, target, learner.task)
-    checked = check_options(options or {}, known, within=f"model '{name}' ({kind})")
+    checked = check_options(options or {}, learner.options, within=within)
     return Model(
         name=name,
         type=kind,
@@ -69,7 +69,7 @@ def model(
         target=None if label is None else _target(name, label, target),
         features=None if features is None else _features(features, name, label),
         # An option that says what holds anyway says nothing: with and without it the declaration is the same.
-        options=FrozenMap({name: value for name, value in checked.items() if value != known[name].default}),
+        options=settled(checked, learner.options, within=within),
     )
 
 

@@ -158,15 +158,17 @@ class Method:
     """How a learner fits, and estimates many rows and one. `exact` tells that one row and many give the same bits;
     otherwise they agree within 1e-12.
 
-    `judge` is there where there are no labels to judge by. The rest is what the method can tell of itself, None where
-    it cannot: the `weights` of the entering columns, the `importance` of each, the `centroids` of clusters, and how it
-    is written as tensors (`lower`), without which a model cannot be exported to ONNX.
+    `concurrent` tells that several fits may run at a time in threads of one process: they change nothing that others
+    see. `judge` is there where there are no labels to judge by. The rest is what the method can tell of itself, None
+    where it cannot: the `weights` of the entering columns, the `importance` of each, the `centroids` of clusters, and
+    how it is written as tensors (`lower`), without which a model cannot be exported to ONNX.
     """
 
     fit: Fit
     estimate: Estimate
     row: WriteRow
     exact: bool = True
+    concurrent: bool = False
     judge: Judge | None = None
     weights: Callable[[Estimator], Weights] | None = None
     importance: Callable[[Estimator], tuple[Importance, ...]] | None = None

@@ -40,6 +40,7 @@ _TREES = Method(
     fit=trees.fit_trees,
     estimate=tree_estimates.estimate,
     row=tree_estimates.row_lines,
+    concurrent=True,
     importance=importance.importance,
     lower=lower_trees,
 )

@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.core.mapping import FrozenMap
-from penstock.errors import DeclarationError, UnknownNameError
+from penstock.models.search import Candidates, Range, Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """That an option can be tuned: on which scale, and over what where `num_trials` alone is given (None: it is not).
+
+    The scale of a range by its logarithm begins above 0.
+    """
+
+    over: Space | None = None
+    log: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """What values an option takes. `default` None means: not set."""
 
-    type: str  # "int", "float", "bool", "column" (the name of one that is no feature), "choice", "ints" or "weights"
+    type: str  # "int", "float", "bool", "column" (one that is no feature), "choice", "ints", "weights" or "objectives"
     default: Any = None
     least: float | None = None
     most: float | None = None
     choices: tuple[str, ...] = ()
     meaning: str = ""
+    tuned: Tuned | None = None
 
+
+def _tuning(*objectives: str) -> dict[str, Option]:
+    """Return the options of tuning; the first objective is what is tuned for unless another is given."""
+    return {
+        "num_trials": Option(type="int", least=1, most=100, meaning="how many sets of hyperparameters to try: tuning"),
+        "max_parallel_trials": Option(type="int", default=1, least=1, most=5, meaning="how many are chosen at a time"),
+        "hparam_tuning_algorithm": Option(
+            type="choice",
+            default="VIZIER_DEFAULT",
+            choices=("VIZIER_DEFAULT", "RANDOM_SEARCH", "GRID_SEARCH"),
+            meaning="how they are chosen: by the trials before, by chance, or each of a grid",
+        ),
+        "hparam_tuning_objectives": Option(
+            type="objectives", default=objectives[:1], choices=objectives, meaning="the metric that makes a trial best"
+        ),
+    }
+
+
+_VALUES = _tuning(
+    "r2_score", "explained_variance", "mean_absolute_error", "mean_squared_error", "mean_squared_log_error",
+    "median_absolute_error",
+)  # fmt: skip
+_CLASSES = _tuning("roc_auc", "precision", "recall", "accuracy", "f1_score", "log_loss")
+TUNING = tuple(_VALUES)
+"""The options of a tuning itself."""
+
+_ANY, _PENALTY = Tuned(), Tuned(over=Range(0.0, 10.0), log=True)
+_FRACTION = Tuned(over=Range(0.1, 1.0))  # BigQuery's range goes down to 0, where no row is left
 
 SPLIT = {
     "data_split_method": Option(
@@ -49,8 +87,12 @@ STOPPING = {
 }
 LINEAR = {
     **SPLIT,
-    "l1_reg": Option(type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute coefficients"),
-    "l2_reg": Option(type="float", default=0.0, least=0.0, meaning="weight of the sum of squared coefficients"),
+    "l1_reg": Option(
+        type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute coefficients", tuned=_PENALTY
+    ),
+    "l2_reg": Option(
+        type="float", default=0.0, least=0.0, meaning="weight of the sum of squared coefficients", tuned=_PENALTY
+    ),
     "fit_intercept": Option(type="bool", default=True, meaning="learn a constant as well"),
     "category_encoding_method": Option(
         type="choice",
@@ -72,6 +114,7 @@ DESCENT = {
 """Of linear models. Any but max_iterations asks for BATCH_GRADIENT_DESCENT."""
 LINEAR_REG = {
     **LINEAR,
+    **_VALUES,
     **DESCENT,
     "optimize_strategy": Option(
         type="choice",
@@ -82,6 +125,7 @@ LINEAR_REG = {
 }
 LOGISTIC_REG = {
     **LINEAR,
+    **_CLASSES,
     **DESCENT,
     **WEIGHTS,
     "max_iterations": Option(
@@ -98,22 +142,44 @@ TREES = {
     **SPLIT,
     **STOPPING,
     "max_iterations": Option(type="int", default=20, least=1, meaning="how many trees (a class)"),
-    "learn_rate": Option(type="float", default=0.3, least=0.0, meaning="shrinkage of each tree"),
-    "max_tree_depth": Option(type="int", default=6, least=1, most=64, meaning="of any leaf"),
-    "num_leaves": Option(
-        type="int", least=2, most=131072, meaning="leaves a tree at most; not set: 2 ** max_tree_depth, at most 1024"
+    "learn_rate": Option(
+        type="float", default=0.3, least=0.0, meaning="shrinkage of each tree", tuned=Tuned(over=Range(0.0, 1.0))
     ),
-    "min_data_in_leaf": Option(type="int", default=20, least=0, meaning="rows in any leaf"),
-    "min_tree_child_weight": Option(type="float", default=1.0, least=0.0, meaning="sum of hessians in any leaf"),
-    "min_split_loss": Option(type="float", default=0.0, least=0.0, meaning="gain below which nothing is split"),
-    "l1_reg": Option(type="float", default=0.0, least=0.0, meaning="L1 on leaf values"),
-    "l2_reg": Option(type="float", default=1.0, least=0.0, meaning="L2 on leaf values"),
-    "subsample": Option(type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of rows for each tree"),
-    "colsample_bytree": Option(type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of features a tree"),
-    "colsample_bynode": Option(type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of features a split"),
+    "max_tree_depth": Option(
+        type="int", default=6, least=1, most=64, meaning="of any leaf", tuned=Tuned(over=Range(1, 10))
+    ),
+    "num_leaves": Option(
+        type="int",
+        least=2,
+        most=131072,
+        meaning="leaves a tree at most; not set: 2 ** max_tree_depth, at most 1024",
+        tuned=_ANY,
+    ),
+    "min_data_in_leaf": Option(type="int", default=20, least=0, meaning="rows in any leaf", tuned=_ANY),
+    "min_tree_child_weight": Option(
+        type="float", default=1.0, least=0.0, meaning="sum of hessians in any leaf", tuned=_ANY
+    ),
+    "min_split_loss": Option(
+        type="float", default=0.0, least=0.0, meaning="gain below which nothing is split", tuned=_ANY
+    ),
+    "l1_reg": Option(type="float", default=0.0, least=0.0, meaning="L1 on leaf values", tuned=_PENALTY),
+    "l2_reg": Option(type="float", default=1.0, least=0.0, meaning="L2 on leaf values", tuned=_PENALTY),
+    "subsample": Option(
+        type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of rows for each tree", tuned=_FRACTION
+    ),
+    "colsample_bytree": Option(
+        type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of features a tree", tuned=_ANY
+    ),
+    "colsample_bynode": Option(
+        type="float", default=1.0, least=0.0, most=1.0, meaning="fraction of features a split", tuned=_ANY
+    ),
     "num_parallel_tree": Option(type="int", default=1, least=1, most=1, meaning="boosting grows one tree at a time"),
-    "booster_type": Option(type="choice", default="GBTREE", choices=("GBTREE", "DART"), meaning="how trees add up"),
-    "tree_method": Option(type="choice", default="HIST", choices=("AUTO", "HIST"), meaning="histograms either way"),
+    "booster_type": Option(
+        type="choice", default="GBTREE", choices=("GBTREE", "DART"), meaning="how trees add up", tuned=_ANY
+    ),
+    "tree_method": Option(
+        type="choice", default="HIST", choices=("AUTO", "HIST"), meaning="histograms either way", tuned=_ANY
+    ),
     "category_encoding_method": Option(
         type="choice", default="LABEL_ENCODING", choices=("LABEL_ENCODING",), meaning="splits on sets of categories"
     ),
@@ -126,23 +192,43 @@ TREES = {
         meaning="0: all cores, one for under 50,000 rows; the trees are the same",
     ),
 }
-BOOSTED_TREE_REGRESSOR = TREES
-BOOSTED_TREE_CLASSIFIER = {**TREES, **WEIGHTS}
+BOOSTED_TREE_REGRESSOR = {**TREES, **_VALUES}
+BOOSTED_TREE_CLASSIFIER = {**TREES, **_CLASSES, **WEIGHTS}
 RANDOM_FOREST_REGRESSOR = {
     **{name: option for name, option in TREES.items() if name not in ("max_iterations", "learn_rate", "booster_type")},
-    "num_parallel_tree": Option(type="int", default=100, least=2, meaning="how many trees (a class)"),
-    "max_tree_depth": Option(type="int", default=15, least=1, most=64, meaning="of any leaf"),
-    "num_leaves": Option(
-        type="int", least=2, most=131072, meaning="leaves a tree at most; not set: 2 ** max_tree_depth, at most 4096"
+    **_VALUES,
+    "num_parallel_tree": Option(
+        type="int", default=100, least=2, meaning="how many trees (a class)", tuned=Tuned(over=Range(2, 200))
     ),
-    "min_data_in_leaf": Option(type="int", default=1, least=0, meaning="rows in any leaf"),
-    "subsample": Option(type="float", default=0.8, least=0.0, most=1.0, meaning="fraction of rows for each tree"),
-    "colsample_bynode": Option(type="float", default=0.8, least=0.0, most=1.0, meaning="fraction of features a split"),
+    "max_tree_depth": Option(
+        type="int", default=15, least=1, most=64, meaning="of any leaf", tuned=Tuned(over=Range(1, 20))
+    ),
+    "num_leaves": Option(
+        type="int",
+        least=2,
+        most=131072,
+        meaning="leaves a tree at most; not set: 2 ** max_tree_depth, at most 4096",
+        tuned=_ANY,
+    ),
+    "min_data_in_leaf": Option(type="int", default=1, least=0, meaning="rows in any leaf", tuned=_ANY),
+    "subsample": Option(
+        type="float", default=0.8, least=0.0, most=1.0, meaning="fraction of rows for each tree", tuned=_FRACTION
+    ),
+    "colsample_bynode": Option(
+        type="float", default=0.8, least=0.0, most=1.0, meaning="fraction of features a split", tuned=_ANY
+    ),
     "early_stop": Option(type="bool", default=False, meaning="no effect: as in BigQuery, a forest is one iteration"),
 }
-RANDOM_FOREST_CLASSIFIER = {**RANDOM_FOREST_REGRESSOR, **WEIGHTS}
+RANDOM_FOREST_CLASSIFIER = {**RANDOM_FOREST_REGRESSOR, **_CLASSES, **WEIGHTS}
 KMEANS = {
-    "num_clusters": Option(type="int", least=2, most=10_000, meaning="not set: log10 of the rows, at least 2"),
+    **_tuning("davies_bouldin_index"),
+    "num_clusters": Option(
+        type="int",
+        least=2,
+        most=10_000,
+        meaning="not set: log10 of the rows, at least 2",
+        tuned=Tuned(over=Range(2, 10)),
+    ),
     "kmeans_init_method": Option(
         type="choice",
         default="RANDOM",
@@ -173,29 +259,57 @@ PCA = {
 
 DNN_REGRESSOR = {
     **SPLIT,
+    **_VALUES,
     "hidden_units": Option(
-        type="ints", least=1, most=65_536, meaning="the units of each layer; not set: one layer, by the number of rows"
+        type="ints",
+        least=1,
+        most=65_536,
+        meaning="the units of each layer; not set: one layer, by the number of rows",
+        tuned=_ANY,
     ),
     "activation_fn": Option(
         type="choice",
         default="RELU",
         choices=("RELU", "RELU6", "CRELU", "ELU", "SELU", "SIGMOID", "TANH"),
         meaning="what each hidden unit does to its sum",
+        tuned=_ANY,
     ),
-    "dropout": Option(type="float", default=0.0, least=0.0, most=0.99, meaning="fraction of units left out a step"),
-    "batch_size": Option(type="int", least=1, meaning="rows a step; not set: 1024, or all where there are fewer"),
+    "dropout": Option(
+        type="float",
+        default=0.0,
+        least=0.0,
+        most=0.99,
+        meaning="fraction of units left out a step",
+        tuned=Tuned(over=Range(0.0, 0.8)),
+    ),
+    "batch_size": Option(
+        type="int",
+        least=1,
+        meaning="rows a step; not set: 1024, or all where there are fewer",
+        tuned=Tuned(over=Range(16, 1024), log=True),
+    ),
     "optimizer": Option(
-        type="choice", default="ADAM", choices=("ADAM", "ADAGRAD", "RMSPROP", "SGD"), meaning="how a step is made"
+        type="choice",
+        default="ADAM",
+        choices=("ADAM", "ADAGRAD", "RMSPROP", "SGD"),
+        meaning="how a step is made",
+        tuned=Tuned(over=Candidates(("ADAM", "ADAGRAD", "RMSPROP", "SGD"))),
     ),
-    "learn_rate": Option(type="float", default=0.001, least=0.0, meaning="how long a step is"),
-    "l1_reg": Option(type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute weights"),
-    "l2_reg": Option(type="float", default=0.0, least=0.0, meaning="weight of the sum of squared weights"),
+    "learn_rate": Option(
+        type="float", default=0.001, least=0.0, meaning="how long a step is", tuned=Tuned(over=Range(0.0, 1.0))
+    ),
+    "l1_reg": Option(
+        type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute weights", tuned=_PENALTY
+    ),
+    "l2_reg": Option(
+        type="float", default=0.0, least=0.0, meaning="weight of the sum of squared weights", tuned=_PENALTY
+    ),
     "max_iterations": Option(type="int", default=20, least=1, meaning="how often all rows are gone through"),
     "early_stop": Option(type="bool", default=True, meaning=STOPPING["early_stop"].meaning),
     "min_rel_progress": STOPPING["min_rel_progress"],
     "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of first weights, order and dropout"),
 }
-DNN_CLASSIFIER = {**DNN_REGRESSOR, **WEIGHTS}
+DNN_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
 TRANSFORM_ONLY: dict[str, Option] = {}
 
 ALIASES = {"max_depth": "max_tree_depth"}
@@ -215,66 +329,3 @@ REFUSED = {
     "kms_key_name": "nothing is encrypted by penstock; leave it out",
 }
 """Options of BigQuery ML that have no meaning here, and what there is instead."""
-
-
-def check_options(options: Mapping[str, Any], known: Mapping[str, Option], *, within: str) -> FrozenMap[Any]:
-    """Return the options by their own names, with values brought to their types (2 becomes 2.0 where it is a float).
-
-    Raises `UnknownNameError` for an option the learner does not take and `DeclarationError` for a value it cannot have.
-    """
-    checked = {}
-    for given, value in options.items():
-        name = ALIASES.get(given.lower(), given.lower())
-        if name in REFUSED and name not in known:
-            raise DeclarationError(f"{within}: option '{name}' of BigQuery is not here: {REFUSED[name]}")
-        if name not in known:
-            raise UnknownNameError("option", given, known, within=within)
-        if name in checked:
-            raise DeclarationError(f"{within}: option '{name}' is given twice")
-        checked[name] = _value(name, value, known[name], within)
-    return FrozenMap(sorted(checked.items()))
-
-
-def with_defaults(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
-    """Return every option: as given, or its default."""
-    return {name: options.get(name, option.default) for name, option in known.items()}
-
-
-def _value(name: str, value: Any, option: Option, within: str) -> Any:
-    match option.type, value:
-        case ("bool", bool()) | ("column", str()):
-            return value
-        case (("int" | "float"), bool()):
-            pass
-        case "int", int() if _in_range(value, option):
-            return value
-        case "float", int() | float() if _in_range(value, option):
-            return float(value)
-        case "choice", str() if value.upper() in option.choices:
-            return value.upper()
-        case "ints", tuple() | list() if value and all(type(item) is int and _in_range(item, option) for item in value):
-            return tuple(value)
-        case "weights", Mapping() if all(isinstance(weight, int | float) and weight >= 0 for weight in value.values()):
-            return tuple((label, float(weight)) for label, weight in value.items())
-        case "weights", tuple() | list() if all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in value):
-            return _value(name, dict(value), option, within)
-    raise DeclarationError(f"{within}: option {name}={value!r}; it takes {_takes(option)}")
-
-
-def _in_range(value: float, option: Option) -> bool:
-    return (option.least is None or value >= option.least) and (option.most is None or value <= option.most)
-
-
-def _takes(option: Option) -> str:
-    if option.type == "choice":
-        return " or ".join(option.choices)
-    if option.type == "weights":
-        return "a mapping from labels to weights of 0 and more"
-    if option.type == "ints":
-        return f"a list of whole numbers from {option.least:g} to {option.most:g}, such as [64, 32]"
-    text = {"bool": "True or False", "column": "the name of a column", "int": "a whole number", "float": "a number"}[
-        option.type
-    ]
-    if option.least is not None and option.most is not None:
-        return f"{text} from {option.least:g} to {option.most:g}"
-    return text if option.least is None else f"{text} of {option.least:g} and more"

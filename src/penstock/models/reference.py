@@ -8,6 +8,7 @@ from pathlib import Path
 from penstock.models.learner import Learner, Task
 from penstock.models.learners import LEARNERS
 from penstock.models.options import ALIASES, REFUSED, Option
+from penstock.models.search import Candidates, Range
 
 _HEAD = """# Models
 
@@ -15,6 +16,7 @@ Every model type, made from the tables in `src/penstock/models/` by `python -m p
 options and columns go by BigQuery ML's names. A model is declared by `ps.model(name, type=..., label=..., options=...)`
 or `CREATE MODEL`; both give the same value, and the same graph predicts in batches, in SQL, and one row at a time over
 REST. In SQL the rows are split as in BigQuery, AUTO_SPLIT, unless an option says otherwise; in Python they are not.
+The column *tuned* says which options can be [tuned](tuning.md), and over what where `num_trials` alone is given.
 
 ```sql
 CREATE OR REPLACE MODEL neighbourhoods OPTIONS(model_type='kmeans', num_clusters=5) AS SELECT lat, lon, kind FROM stops
@@ -89,15 +91,30 @@ def _exactness(learner: Learner) -> str:
 
 def _options(types: list[str], options: Mapping[str, Option]) -> str:
     rows = [
-        f"| `{name}` | {_values(option)} | {_default(option)} | {option.meaning} |" for name, option in options.items()
+        f"| `{name}` | {_values(option)} | {_default(option)} | {_tuned(option)} | {option.meaning} |"
+        for name, option in options.items()
     ]
     title = "## Options of " + ", ".join(types)
-    return "\n".join([title, "", "| option | values | default | meaning |", "|---|---|---|---|", *rows, ""])
+    head = ["| option | values | default | tuned | meaning |", "|---|---|---|---|---|"]
+    return "\n".join([title, "", *head, *rows, ""])
+
+
+def _tuned(option: Option) -> str:
+    """Say whether an option can be tuned, and over what it is where `num_trials` alone is given."""
+    if option.tuned is None:
+        return ""
+    scale = ", by its logarithm" if option.tuned.log else ""
+    match option.tuned.over:
+        case Range(low, high):
+            return f"{low:g} to {high:g}{scale}"
+        case Candidates(values):
+            return ", ".join(map(str, values))
+    return "if asked"
 
 
 def _values(option: Option) -> str:
     match option.type:
-        case "choice":
+        case "choice" | "objectives":
             return ", ".join(option.choices)
         case "bool":
             return "TRUE, FALSE"
@@ -116,6 +133,8 @@ def _default(option: Option) -> str:
     match option.default:
         case None:
             return ""
+        case tuple():
+            return ", ".join(map(str, option.default))
         case bool():
             return str(option.default).upper()
         case float():

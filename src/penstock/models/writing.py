@@ -9,6 +9,8 @@ from penstock.core.expression import Expr, columns_of, type_of_value
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
 from penstock.models.learners import LEARNERS
+from penstock.models.search import Candidates, Range
+from penstock.models.settings import with_defaults
 from penstock.operations import col, literal_text, name_text, python, python_value, text
 
 
@@ -46,8 +48,8 @@ def model_python(model: Model) -> str:
         features = [f"        {python_value(name)}: {python(expr)}," for name, expr in model.features.items()]
         lines += ["    features={", *features, "    },"]
     if model.options:
-        options = {name: _plain(model, name, value) for name, value in model.options.items()}
-        lines.append(f"    options={python_value(options)},")
+        options = (f"{python_value(name)}: {_python(model, name, value)}" for name, value in model.options.items())
+        lines.append(f"    options={{{', '.join(options)}}},")
     return "\n".join([*lines, ")"]) + "\n"
 
 
@@ -63,8 +65,13 @@ def _columns(model: Model, items: Mapping[str, Expr]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*columns_of(*items.values()), *apart]))
 
 
-def _plain(model: Model, option: str, value: Any) -> Any:
-    return dict(value) if LEARNERS[model.type].options[option].type == "weights" else value
+def _python(model: Model, option: str, value: Any) -> str:
+    match value:
+        case Range(low, high):
+            return f"ps.hparam_range({python_value(low)}, {python_value(high)})"
+        case Candidates(values):
+            return f"ps.hparam_candidates({python_value(list(values))})"
+    return python_value(dict(value) if LEARNERS[model.type].options[option].type == "weights" else value)
 
 
 def _item(name: str, expr: Expr) -> str:
@@ -79,11 +86,11 @@ def _dotted(name: str) -> str:
 
 
 def _options(model: Model) -> str:
-    split = LEARNERS[model.type].options.get("data_split_method")
+    split = with_defaults(model.options, LEARNERS[model.type].options).get("data_split_method")
     given = {
         "model_type": model.type,
         **({} if model.label is None else {"input_label_cols": [model.label]}),
-        **({} if split is None else {"data_split_method": split.default}),  # SQL's own default is another
+        **({} if split is None else {"data_split_method": split}),  # SQL's own default is another
         **model.options,
     }
     return f"OPTIONS({', '.join(f'{name} = {_option(value)}' for name, value in given.items())})"
@@ -91,6 +98,11 @@ def _options(model: Model) -> str:
 
 def _option(value: Any) -> str:
     match value:
+        case Range(low, high):
+            return f"HPARAM_RANGE({_option(low)}, {_option(high)})"
+        case Candidates(values):  # an array cannot hold arrays; a struct can
+            listed = (f"STRUCT({_option(item)})" if isinstance(item, tuple) else _option(item) for item in values)
+            return f"HPARAM_CANDIDATES([{', '.join(listed)}])"
         case tuple() | list():
             return f"[{', '.join(_pair(item) if isinstance(item, tuple) else _option(item) for item in value)}]"
     return literal_text(value, type_of_value(value))

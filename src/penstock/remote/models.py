@@ -7,6 +7,7 @@ from typing import Any
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
 from penstock.models.notation import expression_to_json
+from penstock.models.search import plain
 from penstock.remote.connection import segment
 
 
@@ -23,7 +24,7 @@ def model_form(model: Model) -> dict[str, Any]:
         "type": model.type,
         "label": model.label,
         "features": None if features is None else {name: expression_to_json(each) for name, each in features.items()},
-        "options": dict(model.options),
+        "options": {name: plain(value) for name, value in model.options.items()},
         "target": None if model.target is None else expression_to_json(model.target),
     }
 

@@ -28,14 +28,14 @@ def declare(statement: CreateModel, columns: Schema) -> Model:
 
     Without TRANSFORM every column of the query but the label, if the model learns from labels, is a feature. The rows
     are split as in BigQuery unless an option says otherwise: SQL writes BigQuery's default, AUTO_SPLIT, into the
-    declaration.
+    declaration. A tuning has a split of its own.
     """
     options = dict(statement.options)
     type = options.pop("model_type", None)
     if not isinstance(type, str):
         raise SqlError(f"CREATE MODEL {statement.name} needs the option model_type, such as model_type='linear_reg'")
     learner = LEARNERS.get(type.lower())
-    if learner is None or "data_split_method" in learner.options:
+    if "num_trials" not in options and (learner is None or "data_split_method" in learner.options):
         options.setdefault("data_split_method", "AUTO_SPLIT")
     if learner is not None and learner.task not in SUPERVISED:
         return _without_label(statement, type, options, columns)

@@ -20,6 +20,7 @@ from penstock.models.information import (
     training_info,
 )
 from penstock.models.nodes import only_transforms
+from penstock.models.trials import is_tuned, trial_info, trial_metrics, trial_metrics_schema, trial_schema
 from penstock.sql.table_functions import Setting, TableFunction, Use
 from penstock.transforms import CHANGES, DESCRIPTION, Distribution, changes, describe_data, distributions
 
@@ -43,11 +44,19 @@ def _predicted(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
 
 
 def _metrics(use: Use) -> Schema:
+    if _tells_trials(use):
+        return trial_metrics_schema(use.model)
     return Schema(tuple(Field(metric, "float64") for metric in use.model.facts["evaluation"]))
+
+
+def _tells_trials(use: Use) -> bool:
+    return not use.inputs and is_tuned(use.model)
 
 
 def _evaluated(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     graph, threshold = use.model, use.settings["threshold"]
+    if _tells_trials(use):
+        return trial_metrics(graph, use.settings["trial_id"])
     metrics = evaluate(graph, rows[0], threshold=threshold) if rows else graph.facts["evaluation"]
     return pa.table({metric: pa.array([value], pa.float64()) for metric, value in metrics.items()})
 
@@ -125,6 +134,7 @@ FUNCTIONS: dict[str, TableFunction] = {
     "EVALUATE": TableFunction(
         rows=(0, 1),
         settings={"threshold": _THRESHOLD, "trial_id": _TRIAL},
+        tells_trials=True,
         columns=_metrics,
         table=_evaluated,
     ),
@@ -140,6 +150,10 @@ FUNCTIONS: dict[str, TableFunction] = {
     "TRAINING_INFO": TableFunction(
         columns=lambda use: ITERATIONS,
         table=lambda use, rows: training_info(use.model),
+    ),
+    "TRIAL_INFO": TableFunction(
+        columns=lambda use: trial_schema(use.model),
+        table=lambda use, rows: trial_info(use.model),
     ),
     "CONFUSION_MATRIX": TableFunction(
         rows=(0, 1),

@@ -8,8 +8,9 @@ from typing import Any
 from sqlglot import exp
 
 from penstock.core.schema import Field, Schema
-from penstock.errors import SqlError, UnknownNameError
+from penstock.errors import DataError, DeclarationError, SqlError, UnknownNameError
 from penstock.models import ModelGraph
+from penstock.models.trials import check_trial
 from penstock.operations import quoted
 from penstock.sql.binding import Binding, Inference
 from penstock.sql.dialect import MachineLearningTable, place
@@ -33,7 +34,8 @@ def bind_inference(
         takes = {(0, 0): "takes no rows", (2, 2): "needs two tables"}.get(function.rows, "needs rows")
         raise SqlError(f"{within} {takes}: {function.usage(name)}")
     settings = check_settings(function, dict(_settings(node, function, binding, within)), within=within)
-    graph = _graph(node, function, settings, binding, within)
+    graph = _graph(node, function, binding, within)
+    _check_trial(graph, function, settings, within, told=not inputs)
     rows = tuple(_rows(item, scope, binding) for item in inputs)
     use = Use(graph=graph, inputs=tuple(_schema(query) for query in rows), settings=settings)
     columns = function.columns(use)
@@ -51,9 +53,7 @@ def _function(name: str, node: exp.Expr) -> TableFunction:
     raise UnknownNameError("table function", f"ML.{name}", there)
 
 
-def _graph(
-    node: MachineLearningTable, function: TableFunction, settings: dict[str, Any], binding: Binding, within: str
-) -> ModelGraph | None:
+def _graph(node: MachineLearningTable, function: TableFunction, binding: Binding, within: str) -> ModelGraph | None:
     model = node.args.get("model")
     if model is None and function.needs_model:
         raise SqlError(f"{within} needs a model: {function.usage(str(node.this))}")
@@ -61,10 +61,20 @@ def _graph(
         return None
     if not function.needs_model:
         raise SqlError(f"{within} takes no model; leave MODEL {dotted(model)} out")
-    trial = settings.get("trial_id")
-    if trial is not None:
-        raise SqlError(f"{within}: model '{dotted(model)}' was not tuned; it has no trial {trial}: leave trial_id out")
     return binding.model(dotted(model))
+
+
+def _check_trial(
+    graph: ModelGraph | None, function: TableFunction, settings: dict[str, Any], within: str, *, told: bool
+) -> None:
+    """Refuse a trial that there is not; and one that is not kept, unless only what is told of it is asked for."""
+    trial = settings.get("trial_id")
+    if graph is None or trial is None:
+        return
+    try:
+        check_trial(graph, trial, kept=not (told and function.tells_trials))
+    except (DataError, DeclarationError) as error:
+        raise SqlError(f"{within}: {error}") from error
 
 
 def _rows(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:

@@ -78,8 +78,8 @@ def _run(statement: Statement, catalog: Catalog, now: datetime.datetime) -> pa.T
             return _message(table=name, done="dropped")
         case AlterModel():
             return _alter(statement, catalog)
-        case ExportModel(name=name, uri=uri):
-            path = export(catalog.model(name), uri, catalog.path, catalog.learned_rows(name))
+        case ExportModel(name=name, uri=uri, trial_id=trial):
+            path = export(catalog.model(name), uri, catalog.path, catalog.learned_rows(name), trial)
             return _message(model=name, done=f"exported to {path}")
         case Show(what=what):
             names = catalog.table_names() if what == "TABLES" else catalog.model_names()

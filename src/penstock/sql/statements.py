@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 from sqlglot import exp
 
 from penstock.core.mapping import FrozenMap
-from penstock.errors import SqlError, UnknownNameError
+from penstock.errors import DeclarationError, SqlError, UnknownNameError
+from penstock.models.search import Space, hparam_candidates, hparam_range
 from penstock.sql.dialect import (
     AlterModelOptions,
     DescribeNamed,
@@ -76,10 +77,11 @@ class AlterModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportModel:
-    """`EXPORT MODEL name OPTIONS(URI = 'path')`."""
+    """`EXPORT MODEL name OPTIONS(URI = 'path')`; `trial_id` asks for that of a tuned model's trials."""
 
     name: str
     uri: str
+    trial_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +177,10 @@ def _export_model(tree: ExportModelNode) -> ExportModel:
         raise UnknownNameError("option", odd, ("uri",), within="EXPORT MODEL")
     if not isinstance(options.get("uri"), str) or not options["uri"]:
         raise SqlError(f"EXPORT MODEL {dotted(tree.this)} needs the option URI: OPTIONS(URI = 'models/bicycle.onnx')")
-    if options.get("trial_id") is not None:
-        raise SqlError(f"EXPORT MODEL {dotted(tree.this)}: trial_id is of tuned models; leave it out")
-    return ExportModel(name=dotted(tree.this), uri=options["uri"])
+    trial = options.get("trial_id")
+    if not (trial is None or (isinstance(trial, int) and not isinstance(trial, bool))):
+        raise SqlError(f"EXPORT MODEL {dotted(tree.this)}: trial_id is the number of a trial, not {trial!r}")
+    return ExportModel(name=dotted(tree.this), uri=options["uri"], trial_id=trial)
 
 
 def _named_options(items: Sequence[exp.Expr], within: str) -> FrozenMap[Any]:
@@ -222,6 +225,24 @@ def _create_model(tree: exp.Create, text: str) -> CreateModel:
     )
 
 
+_SPACES = {"HPARAM_RANGE": "HPARAM_RANGE(low, high)", "HPARAM_CANDIDATES": "HPARAM_CANDIDATES([value, ...])"}
+
+
+def _space(node: exp.Func, option: str) -> Space:
+    """Return the search space of an option that is to be tuned."""
+    name = node.name.upper()
+    given = [option_value(item, option) for item in node.expressions]
+    try:
+        match name, given:
+            case "HPARAM_RANGE", [low, high]:
+                return hparam_range(low, high)
+            case "HPARAM_CANDIDATES", [[*values]]:  # an array of arrays is written as one of structs
+                return hparam_candidates(value[0] if isinstance(value, tuple) else value for value in values)
+    except DeclarationError as error:
+        raise SqlError(f"option {option}{place(node)}: {error}") from error
+    raise SqlError(f"option {option} cannot be {node.sql('bigquery')}{place(node)}; write {_SPACES[name]}")
+
+
 def option_value(node: exp.Expr, option: str) -> Any:
     """Return the plain value that an option is set to: arrays become lists, structs tuples."""
     match node:
@@ -241,7 +262,9 @@ def option_value(node: exp.Expr, option: str) -> Any:
             return tuple(option_value(item, option) for item in node.expressions)
         case exp.PropertyEQ() | exp.Alias():
             return option_value(node.expression if isinstance(node, exp.PropertyEQ) else node.this, option)
+        case exp.Func() if node.name.upper() in _SPACES:
+            return _space(node, option)
         case exp.Func():
             call = node.sql("bigquery")
-            raise SqlError(f"option {option} cannot be {call}{place(node)}: give it one value; tuning is not here yet")
+            raise SqlError(f"option {option} cannot be {call}{place(node)}; it is one value, or {' or '.join(_SPACES)}")
     raise SqlError(f"option {option} takes a plain value, not {node.sql('bigquery')}{place(node)}")

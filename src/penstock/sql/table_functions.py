@@ -49,7 +49,8 @@ class TableFunction:
 
     `columns` says what a use gives before anything runs; it also refuses what cannot be. `table` computes the rows,
     with exactly those columns, from the rows of each input. `rows` is how many inputs it takes, at least and at most.
-    `bare` names the setting that a value alone, outside of a STRUCT, sets.
+    `bare` names the setting that a value alone, outside of a STRUCT, sets. `tells_trials`: without rows it tells of
+    every trial of a tuned model, of those too that are not kept.
     """
 
     columns: Callable[[Use], Schema]
@@ -58,6 +59,7 @@ class TableFunction:
     rows: tuple[int, int] = (0, 0)
     settings: Mapping[str, Setting] = field(default_factory=lambda: FrozenMap({}))
     bare: str = ""
+    tells_trials: bool = False
 
     def usage(self, name: str) -> str:
         """Return an example of a call, for messages."""
