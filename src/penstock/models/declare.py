@@ -81,7 +81,7 @@ def declaration(graph: ModelGraph) -> Model:
         type=facts["type"],
         label=graph.label,
         target=None if graph.label is None else expression_from_json(facts["target"]),
-        features=facts["features"],
+        features=facts["features"] or None,
         options=facts["options"],
     )
 
@@ -97,7 +97,7 @@ def _check_name(name: str) -> None:
 def _check_label(name: str, type: str, label: str | None, target: Feature | None, task: Task) -> None:
     if task in SUPERVISED and label is None:
         raise DeclarationError(f"model '{name}': {type} learns to predict a label; name its column: label='...'")
-    if task not in SUPERVISED and (label is not None or target is not None):
+    if task not in (*SUPERVISED, "imported") and (label is not None or target is not None):
         raise DeclarationError(f"model '{name}': {type} learns without labels; leave label={label!r} out")
 
 

@@ -14,7 +14,7 @@ def describe(graph: ModelGraph) -> str:
     facts = graph.facts
     rows = facts.get("rows", {})
     of = "" if graph.label is None else f" of {graph.label}"
-    estimates = [] if nodes.only_transforms(graph) else [_estimator(graph)]
+    estimates = [_estimator(graph)] if graph.of("estimator") else [node.params["file"] for node in graph.of("onnx")]
     lines = [
         f"model {graph.name}: {facts.get('type', '')}{of}, learned from {rows.get('train', 0):,} rows",
         "",

@@ -11,7 +11,7 @@ from penstock.models.matrix import Features, Floats
 
 def task_of(graph: ModelGraph) -> Task:
     """Return what the graph's estimator does."""
-    return LEARNERS[nodes.estimator(graph).params["learner"]].task
+    return LEARNERS[nodes.estimator(graph).params["learner"]].task if graph.of("estimator") else "imported"
 
 
 def method_of(graph: ModelGraph) -> Method:

@@ -9,6 +9,7 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, DeclarationError
 from penstock.models import labels, metrics, nodes
 from penstock.models.estimators import estimate, estimator_of, method_of
+from penstock.models.imported import imported_columns, is_imported
 from penstock.models.matrix import Features, Floats
 from penstock.models.notation import expression_from_json
 from penstock.models.predict import check_threshold, entering_features
@@ -30,9 +31,28 @@ def evaluate(graph: ModelGraph, rows: TableLike, *, threshold: float | None = No
     if nodes.only_transforms(graph):
         raise DeclarationError(f"model '{graph.name}' only transforms rows; it predicts nothing that could be judged")
     table, column = labelled_rows(graph, rows)
+    if is_imported(graph):
+        return judge_imported(graph, column, inputs_of(graph, table))
     check_threshold(graph.name, nodes.classes(graph), threshold)
     features = entering_features(graph, inputs_of(graph, table))
     return judge(graph, column, features, estimate(graph, features), threshold)
+
+
+def judge_imported(graph: ModelGraph, column: pa.ChunkedArray | None, inputs: pa.Table) -> dict[str, float | None]:
+    """Return the metrics of what an imported model gives for a label that is a number; of classes it tells too little.
+
+    Raises `DeclarationError` for a model without such a label.
+    """
+    type = graph.signature.outputs.fields[0].type
+    if graph.label is None or type != "float64":
+        what = "has no label" if graph.label is None else f"gives {type}"
+        raise DeclarationError(
+            f"model '{graph.name}' is an ONNX file that {what}; it can be judged where its first output is a number "
+            "and the label is named: ps.model(..., label='...')"
+        )
+    predicted = imported_columns(graph, inputs)[0].to_numpy()
+    found = metrics.regression(labels.values(graph.name, graph.label, column), predicted)
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
 
 def labelled_rows(graph: ModelGraph, rows: TableLike) -> tuple[pa.Table, pa.ChunkedArray | None]:

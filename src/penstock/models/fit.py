@@ -13,11 +13,13 @@ from penstock.core.expression import Expr
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
-from penstock.errors import DataError
+from penstock.errors import DataError, DeclarationError
 from penstock.models import labels
 from penstock.models.agreement import disagreements
 from penstock.models.assembly import assemble
+from penstock.models.evaluate import evaluate
 from penstock.models.graph import ModelGraph
+from penstock.models.imported import import_graph
 from penstock.models.learner import SUPERVISED, Learner
 from penstock.models.learners import LEARNERS
 from penstock.models.lessons import Part, column_of, column_options, learn, ready
@@ -33,7 +35,7 @@ from penstock.tables import TableLike, to_arrow
 from penstock.transforms import measured
 
 
-def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = None) -> ModelGraph:
+def fit(model: Model, rows: TableLike | None = None, *, options: Mapping[str, Any] | None = None) -> ModelGraph:
     """Learn a model from rows and return its graph; `options` override those of the declaration.
 
     Rows without a label are left out. Everything that is learned, the features' constants included, comes from the
@@ -52,6 +54,10 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
     changed = check_options(options or {}, learner.options, within=within)
     chosen = settled({**model.options, **changed}, learner.options, within=within)
     settings = with_defaults(chosen, learner.options)
+    if learner.task == "imported":
+        return _imported(model, settings, rows)
+    if rows is None:
+        raise DataError(f"model '{model.name}' learns from rows; give them: fit(model, rows)")
     table = to_arrow(rows)
     declared = declared_features(model, table, column_options(learner, settings).values())
     labelled = _labelled(model, table)
@@ -77,6 +83,30 @@ def fit(model: Model, rows: TableLike, *, options: Mapping[str, Any] | None = No
         "disagreements": disagreements(graph, train.rows),
     }
     return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, **ends}))
+
+
+def _imported(model: Model, settings: Mapping[str, Any], rows: TableLike | None) -> ModelGraph:
+    """Return the graph of a file, which learns nothing; rows with labels, if there are any, judge it."""
+    if model.features is not None:
+        raise DeclarationError(
+            f"model '{model.name}' is an ONNX file; its inputs are its features: leave `features` out"
+        )
+    graph = import_graph(model, settings["model_path"])
+    table = None if rows is None else to_arrow(rows)
+    judged = table is not None and table.num_rows and model.label is not None
+    facts = {
+        **_declaration(model, {}, settings),
+        **graph.facts,
+        "rows": {"train": 0, "held_out": 0, "without_label": 0},
+        "evaluated_on": "given" if judged else "no",
+        "learner": {},
+        "disagreements": [],
+        "evaluation": evaluate(graph, table) if judged and table is not None else {},
+    }
+    return ModelGraph(**{**{name: getattr(graph, name) for name in _PARTS}, "facts": FrozenMap(facts)})
+
+
+_PARTS = ("name", "label", "signature", "nodes", "blobs")
 
 
 def _transforming(model: Model, prepared: Prepared, facts: Mapping[str, Any]) -> ModelGraph:

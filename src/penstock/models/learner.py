@@ -14,7 +14,7 @@ from penstock.operations.tensors import Recorder, Value
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Task: TypeAlias = Literal["regression", "classification", "clustering", "reduction", "transform"]
+Task: TypeAlias = Literal["regression", "classification", "clustering", "reduction", "transform", "imported"]
 SUPERVISED: tuple[Task, ...] = ("regression", "classification")
 """The tasks that learn from labels; the others have none."""
 

@@ -12,7 +12,7 @@ from penstock.operations import col
 
 def only_transforms(graph: ModelGraph) -> bool:
     """Tell whether the graph ends with its expressions: it has no estimator, and its outputs are expressions."""
-    return not graph.of("estimator")
+    return not graph.of("estimator") and not graph.of("onnx")
 
 
 def estimator(graph: ModelGraph) -> Node:
@@ -27,7 +27,7 @@ def concat(graph: ModelGraph) -> Node:
 
 def classes(graph: ModelGraph) -> tuple[Any, ...]:
     """Return the labels that a classifier knows, in their order; every other graph has none."""
-    return () if only_transforms(graph) else tuple(estimator(graph).params["classes"])
+    return tuple(estimator(graph).params["classes"]) if graph.of("estimator") else ()
 
 
 def inputs(graph: ModelGraph) -> Schema:

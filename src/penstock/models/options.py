@@ -311,6 +311,7 @@ DNN_REGRESSOR = {
 }
 DNN_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
 TRANSFORM_ONLY: dict[str, Option] = {}
+ONNX = {"model_path": Option(type="text", meaning="the file; its inputs are the columns of the rows")}
 
 ALIASES = {"max_depth": "max_tree_depth"}
 """Other spellings that we take."""

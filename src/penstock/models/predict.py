@@ -13,6 +13,7 @@ from penstock.errors import DataError, ExpressionError
 from penstock.models import nodes
 from penstock.models.domain import domain_error
 from penstock.models.estimators import estimate, task_of
+from penstock.models.imported import imported_columns, is_imported
 from penstock.models.matrix import Features, features_of
 from penstock.models.outcomes import OUTCOMES
 from penstock.models.signature import check_free, inputs_of
@@ -56,6 +57,8 @@ def output_columns(
 ) -> list[pa.Array | pa.ChunkedArray]:
     """Return the predicted columns for rows of the graph's inputs."""
     check_threshold(graph.name, nodes.classes(graph), threshold)
+    if is_imported(graph):
+        return list(imported_columns(graph, inputs))
     if nodes.only_transforms(graph):
         return list(_computed(graph, inputs).columns)
     estimates = estimate(graph, entering_features(graph, inputs))

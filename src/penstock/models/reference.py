@@ -39,6 +39,7 @@ _GIVES: dict[Task, str] = {
     "clustering": "`CENTROID_ID`, `NEAREST_CENTROIDS_DISTANCE` (each centroid with its distance)",
     "reduction": "`principal_component_1`, `principal_component_2`, ...",
     "transform": "the features themselves",
+    "imported": "the outputs of the file; the first as `predicted_<label>` where a label is named",
 }
 _JUDGED: dict[Task, str] = {
     "regression": "mean_absolute_error, mean_squared_error, mean_squared_log_error, median_absolute_error, r2_score, "
@@ -47,6 +48,7 @@ _JUDGED: dict[Task, str] = {
     "clustering": "davies_bouldin_index, mean_squared_distance",
     "reduction": "total_explained_variance_ratio",
     "transform": "nothing",
+    "imported": "as a regression, where the label is a number and is named",
 }
 _LIBRARIES = {
     None: "DuckDB alone",
@@ -54,6 +56,7 @@ _LIBRARIES = {
     "scikit-learn": "scikit-learn",
     "lightgbm": "LightGBM",
     "torch": "PyTorch (the extra `deep`)",
+    "onnxruntime": "nothing: it is read (ONNX Runtime, the extra `onnx`)",
 }
 
 
@@ -120,6 +123,8 @@ def _values(option: Option) -> str:
             return "TRUE, FALSE"
         case "column":
             return "the name of a column"
+        case "text":
+            return "a path"
         case "weights":
             return "labels with weights"
         case "ints":

@@ -12,6 +12,7 @@ from penstock.core.graph import ModelGraph
 from penstock.models import nodes
 from penstock.models.domain import FAILURES, domain_error
 from penstock.models.estimators import estimator_of, method_of, task_of
+from penstock.models.imported import imported_row, is_imported
 from penstock.models.instances import Instances
 from penstock.models.outcomes import OUTCOMES
 from penstock.operations import row_source
@@ -77,6 +78,8 @@ def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
     """Return the source of `predict(row)` and the globals that it needs."""
     inputs = nodes.inputs(graph)
     variables = {name: f"a{position}" for position, name in enumerate(inputs.names)}
+    if is_imported(graph):
+        return _imported(graph, variables)
     features = row_source(nodes.entering(graph), inputs, variables)
     names: dict[str, Any] = {**features.names, "_utc": datetime.UTC}
     lines = [f"{variable} = row.f{position}" for position, variable in enumerate(variables.values())]
@@ -97,6 +100,11 @@ def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
         lines += part.lines
         names |= part.names
     return _function(lines), names
+
+
+def _imported(graph: ModelGraph, variables: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    values = ", ".join(f"row.f{position}" for position in range(len(variables)))
+    return _function([f"return _run(({values},))"]), {"_run": imported_row(graph)}
 
 
 def _function(lines: list[str]) -> str:

@@ -133,7 +133,7 @@ def _space(name: str, space: Space, option: Option, within: str) -> Space:
 
 def _value(name: str, value: Any, option: Option, within: str) -> Any:
     match option.type, value:
-        case ("bool", bool()) | ("column", str()):
+        case ("bool", bool()) | (("column" | "text"), str()):
             return value
         case (("int" | "float"), bool()):
             pass
@@ -169,9 +169,13 @@ def _takes(option: Option) -> str:
         return "a mapping from labels to weights of 0 and more"
     if option.type == "ints":
         return f"a list of whole numbers from {option.least:g} to {option.most:g}, such as [64, 32]"
-    text = {"bool": "True or False", "column": "the name of a column", "int": "a whole number", "float": "a number"}[
-        option.type
-    ]
+    text = {
+        "bool": "True or False",
+        "column": "the name of a column",
+        "text": "a path",
+        "int": "a whole number",
+        "float": "a number",
+    }[option.type]
     if option.least is not None and option.most is not None:
         return f"{text} from {option.least:g} to {option.most:g}"
     return text if option.least is None else f"{text} of {option.least:g} and more"

@@ -30,11 +30,17 @@ def is_query(text: str) -> bool:
 
 
 def given_rows(
-    rows: TableLike, config: Config, *, run_sql: Callable[[str], pa.Table], find: Callable[[str], pa.Table | None]
+    rows: TableLike | None,
+    config: Config,
+    *,
+    run_sql: Callable[[str], pa.Table],
+    find: Callable[[str], pa.Table | None],
 ) -> TableLike:
     """Return what a user calls rows: a SQL text is run; a name is a table that `find` knows, or a declared one; a path
     starts at the project's root."""
     match rows:
+        case None:  # a model that comes as a file learns from none
+            return pa.table({"nothing": pa.array([], pa.int64())})
         case str() if is_query(rows):
             return run_sql(rows)
         case str() if rows not in config.tables and (found := find(rows)) is not None:

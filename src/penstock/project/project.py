@@ -151,7 +151,7 @@ class Project:
         """Return the run of that id."""
         return Run(id, self._recorded)
 
-    def fit(self, model: Model, rows: TableLike) -> ModelGraph:
+    def fit(self, model: Model, rows: TableLike | None = None) -> ModelGraph:
         """Fit a model on rows (a table, a path, a declared name, a SQL text) as a run, and register a version of it."""
         return self._fit(model, rows, alias=None)
 
@@ -204,7 +204,7 @@ class Project:
             return pipeline
         return self._ran[pipeline] if pipeline in self._ran else self.pipelines[pipeline]
 
-    def _fit(self, model: Model, rows: TableLike, *, alias: str | None) -> ModelGraph:
+    def _fit(self, model: Model, rows: TableLike | None, *, alias: str | None) -> ModelGraph:
         given = named_rows(self._rows(rows), self.metadata, self.artifacts)
         graph: ModelGraph = self._result(fit_pipeline(model, given, alias=alias), "fit")
         return graph
@@ -212,7 +212,7 @@ class Project:
     def _result(self, pipeline: Pipeline, step: str) -> Any:
         return self.get_run(drive(pipeline, self._services, self.config, engine="inline")).result(step)
 
-    def _rows(self, rows: TableLike) -> TableLike:
+    def _rows(self, rows: TableLike | None) -> TableLike:
         return given_rows(rows, self.config, run_sql=self.sql, find=self._catalog.made)
 
     def _version(self, name: str) -> ModelVersion:

@@ -37,6 +37,9 @@ def declare(statement: CreateModel, columns: Schema) -> Model:
     learner = LEARNERS.get(type.lower())
     if "num_trials" not in options and (learner is None or "data_split_method" in learner.options):
         options.setdefault("data_split_method", "AUTO_SPLIT")
+    if learner is not None and learner.task == "imported":
+        [label] = options.pop("input_label_cols", [None])
+        return model(statement.name, type=type, label=label, options=options)
     if learner is not None and learner.task not in SUPERVISED:
         return _without_label(statement, type, options, columns)
     label = _label(options.pop("input_label_cols", None), statement, columns)

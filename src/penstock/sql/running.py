@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
 
+from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import ConflictError, SqlError
@@ -54,7 +56,7 @@ def to_model(text: str, catalog: Catalog) -> Model:
     if others or not isinstance(statement, CreateModel):
         raise SqlError("only one CREATE MODEL statement stands for a model")
     binding = _binding(catalog, datetime.datetime.now(datetime.UTC))
-    return declare(statement, _schema(bind_query(statement.query, Scope(), binding)))
+    return declare(_placed(statement, catalog), _schema(bind_query(statement.query, Scope(), binding)))
 
 
 def _run(statement: Statement, catalog: Catalog, now: datetime.datetime) -> pa.Table:
@@ -98,10 +100,19 @@ def _create(statement: CreateModel, catalog: Catalog, now: datetime.datetime) ->
         raise ConflictError(f"a model named '{name}' exists; write CREATE OR REPLACE MODEL to train it anew")
     binding = _binding(catalog, now)
     query = bind_query(statement.query, Scope(), binding)
-    model = declare(statement, _schema(query))
+    model = declare(_placed(statement, catalog), _schema(query))
     rows = _rows(query, binding)
     graph = catalog.fit(model, rows, statement.mode, _reading(statement.text, binding))
     return _description(model, graph, rows.num_rows)
+
+
+def _placed(statement: CreateModel, catalog: Catalog) -> CreateModel:
+    """Return the statement with the path of a model's file as one from the catalog's root."""
+    path = statement.options.get("model_path")
+    if not isinstance(path, str):
+        return statement
+    placed = str(catalog.path(path.removeprefix("file://")))
+    return replace(statement, options=FrozenMap({**statement.options, "model_path": placed}))
 
 
 def _create_table(statement: CreateTable, catalog: Catalog, now: datetime.datetime) -> pa.Table:

@@ -21,6 +21,9 @@ from penstock.sql.dialect import (
 )
 from penstock.sql.temporary_functions import TemporaryFunction, declared_function, expanded
 
+IMPORTED = ("onnx",)
+"""Model types that come as a file, and need no query."""
+
 Mode: TypeAlias = Literal["create", "replace", "if_not_exists"]
 
 
@@ -200,8 +203,6 @@ def _create_model(tree: exp.Create, text: str) -> CreateModel:
     name, query = tree.this, tree.expression
     if not isinstance(name, exp.Table):
         raise SqlError("CREATE MODEL takes a name and no column list; the columns are those of its query")
-    if not isinstance(query, exp.Query):
-        raise SqlError(f"CREATE MODEL {dotted(name)} has no query; write AS SELECT ... after its OPTIONS")
     options: dict[str, Any] = {}
     transform: tuple[exp.Expr, ...] | None = None
     for item in tree.args["properties"].expressions if tree.args.get("properties") else ():
@@ -215,6 +216,10 @@ def _create_model(tree: exp.Create, text: str) -> CreateModel:
                 options[option] = option_value(item.args["value"], option)
             case _:
                 raise SqlError(f"CREATE MODEL takes TRANSFORM(...) once and OPTIONS(...), not {item.sql('bigquery')}")
+    if not isinstance(query, exp.Query):
+        if str(options.get("model_type")).lower() not in IMPORTED:
+            raise SqlError(f"CREATE MODEL {dotted(name)} has no query; write AS SELECT ... after its OPTIONS")
+        query = exp.select("1 AS nothing").where("FALSE")  # a file learns from no rows
     return CreateModel(
         name=dotted(name),
         mode=_mode(tree),
