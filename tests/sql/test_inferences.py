@@ -272,9 +272,9 @@ def test_drift_between_two_queries_is_told_column_by_column(trained: MemoryCatal
         ("ML.PREDICT(MODEL d.long, (SELECT 1), STRUCT(3 AS trial_id))", SqlError, "'d.long' was not tuned"),
         ("ML.PREDICT(MODEL d.minutes, (SELECT 'a' AS start_station_name), STRUCT(0.7 AS threshold))", DataError, "two"),
         (
-            "ML.WEIGHTS(MODEL d.long)",
+            "ML.ADVANCED_WEIGHTS(MODEL d.long)",
             SqlError,
-            "ML.WEIGHTS at 1:18 is not in penstock yet; there are: ML.PREDICT, ML.EVALUATE",
+            "ML.ADVANCED_WEIGHTS at 1:18 is not in penstock yet; there are: ML.PREDICT, ML.EVALUATE",
         ),
         ("ML.TRANSFORM(MODEL d.plain, (SELECT 1 AS x))", DataError, "made without TRANSFORM"),
         ("ML.CONFUSION_MATRIX(MODEL d.minutes)", DataError, "'d.minutes' (linear_reg) is no classifier"),
@@ -327,3 +327,45 @@ def test_predict_over_no_rows_gives_no_rows_with_the_same_columns(trained: Memor
         f"SELECT * FROM ML.PREDICT(MODEL d.minutes, (SELECT start_station_name FROM {HIRES} WHERE FALSE))", trained
     )
     assert table.schema.equals(pa.schema([("predicted_duration", pa.float64()), ("start_station_name", pa.string())]))
+
+
+def test_weights_are_told_in_sql_as_the_graph_has_them(trained: MemoryCatalog) -> None:
+    table = run("SELECT * FROM ML.WEIGHTS(MODEL d.plain)", trained)
+    assert [(row["processed_input"], round(row["weight"], 9)) for row in table.to_pylist()] == [
+        ("x", 1.0),
+        ("__INTERCEPT__", 0.5),
+    ]
+    [row] = run(
+        "SELECT weight FROM ML.WEIGHTS(MODEL d.plain, STRUCT(TRUE AS standardize)) LIMIT 1", trained
+    ).to_pylist()
+    assert row["weight"] == pytest.approx(0.5**0.5)
+    categories = run(
+        "SELECT category FROM UNNEST((SELECT category_weights FROM ML.WEIGHTS(MODEL d.minutes)"
+        " WHERE processed_input = 'station'))",
+        trained,
+    )
+    assert None in categories["category"].to_pylist()
+    assert "SOHO SQUARE" in categories["category"].to_pylist()
+    with pytest.raises(PenstockError, match="no importance of features"):
+        run("SELECT * FROM ML.FEATURE_IMPORTANCE(MODEL d.plain)", trained)
+
+
+def test_clusters_components_and_importance_have_tables(trained: MemoryCatalog) -> None:
+    query = f"AS SELECT duration, start_station_name FROM {HIRES}"
+    run(
+        f"CREATE OR REPLACE MODEL d.clusters OPTIONS(model_type='kmeans', num_clusters=2) {query};"
+        f"CREATE OR REPLACE MODEL d.axes OPTIONS(model_type='pca', num_principal_components=2) {query};"
+        "CREATE OR REPLACE MODEL d.trees OPTIONS(model_type='boosted_tree_regressor', input_label_cols=['duration'],"
+        f" max_iterations=3) {query}",
+        trained,
+    )
+    found = {
+        call: run(f"SELECT COUNT(*) AS n FROM ML.{call}", trained)["n"][0].as_py()
+        for call in (
+            "CENTROIDS(MODEL d.clusters, STRUCT(TRUE AS standardize))",
+            "PRINCIPAL_COMPONENTS(MODEL d.axes)",
+            "PRINCIPAL_COMPONENT_INFO(MODEL d.axes)",
+            "FEATURE_IMPORTANCE(MODEL d.trees)",
+        )
+    }
+    assert list(found.values()) == [4, 4, 2, 1]

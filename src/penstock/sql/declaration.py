@@ -14,7 +14,7 @@ from penstock.errors import SqlError, UnknownNameError
 from penstock.models import LEARNERS, SUPERVISED, model
 from penstock.operations import col, from_ast
 from penstock.sql.aggregates import AGGREGATES
-from penstock.sql.dialect import is_machine_learning, place
+from penstock.sql.dialect import Dialect, is_machine_learning, place
 from penstock.sql.queries import star_changes
 from penstock.sql.statements import CreateModel
 
@@ -100,7 +100,7 @@ def _results(item: exp.Expr, columns: Schema) -> Iterator[tuple[str, Expr]]:
     if not isinstance(item, exp.Star):
         name = item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else ""
         if not name:
-            raise SqlError(f"{item.sql('bigquery')}{place(item)} in TRANSFORM has no name; add AS and a name")
+            raise SqlError(f"{item.sql(Dialect)}{place(item)} in TRANSFORM has no name; add AS and a name")
         yield name, _expression(item.unalias(), columns)
         return
     excluded, replaced = star_changes(item, columns.names)
@@ -134,11 +134,9 @@ def _refuse(node: exp.Expr) -> None:
     elif isinstance(node, exp.Window) and (
         not is_machine_learning(node.this) or node.args.get("partition_by") or node.args.get("order")
     ):
-        what = f"{node.sql('bigquery')}, but of windows it takes only ML.* functions with an empty OVER()"
+        what = f"{node.sql(Dialect)}, but of windows it takes only ML.* functions with an empty OVER()"
     elif isinstance(node, _VOLATILE):
-        what = (
-            f"{node.sql('bigquery')}, which would not be at prediction what it was in training; put it into the query"
-        )
+        what = f"{node.sql(Dialect)}, which would not be at prediction what it was in training; put it into the query"
     elif type(node) in AGGREGATES and not isinstance(node.parent, exp.Window):
         what = f"the aggregate {AGGREGATES[type(node)].name}, but a transformation reads one row at a time"
     if what:

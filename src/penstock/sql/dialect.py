@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.generators.bigquery import BigQueryGenerator
 from sqlglot.parsers.bigquery import BigQueryParser
 from sqlglot.tokenizer_core import Token, TokenType
 
@@ -58,8 +59,24 @@ class ExportModelNode(exp.Expression):
     arg_types: ClassVar = {"this": True, "expressions": True}
 
 
+def _table_function(generator: BigQueryGenerator, node: MachineLearningTable) -> str:
+    """Write `ML.<name>(MODEL model, (rows), settings)`."""
+    model = [f"MODEL {generator.sql(node, 'model')}"] if node.args.get("model") else []
+    rows = [f"({generator.sql(query)})" for query in node.args.get("rows") or ()]
+    settings = [generator.sql(setting) for setting in node.args.get("settings") or ()]
+    return f"ML.{node.this}({', '.join([*model, *rows, *settings])})"
+
+
+class _Generator(BigQueryGenerator):
+    """Writes table functions of ML as users do: messages show the text that they are about."""
+
+    TRANSFORMS: ClassVar = {**BigQueryGenerator.TRANSFORMS, MachineLearningTable: _table_function}
+
+
 class Dialect(BigQuery):
     """BigQuery's dialect as its documentation, its users and the talk's slides write it."""
+
+    Generator = _Generator
 
     class Parser(BigQueryParser):
         """Adds TRANSFORM with a leading SELECT, and every table function of ML."""

@@ -8,8 +8,10 @@ import pyarrow as pa
 
 from penstock.core.schema import Field, Schema
 from penstock.models import evaluate, predict
+from penstock.models.coefficients import weights_schema, weights_table
 from penstock.models.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
 from penstock.models.estimators import task_of
+from penstock.models.feature_importance import importance_schema, importance_table
 from penstock.models.information import (
     FEATURES,
     ITERATIONS,
@@ -20,12 +22,21 @@ from penstock.models.information import (
     training_info,
 )
 from penstock.models.nodes import only_transforms
+from penstock.models.points import (
+    centroid_schema,
+    centroid_table,
+    component_info,
+    component_info_schema,
+    component_schema,
+    component_table,
+)
 from penstock.models.trials import is_tuned, trial_info, trial_metrics, trial_metrics_schema, trial_schema
 from penstock.sql.table_functions import Setting, TableFunction, Use
 from penstock.transforms import CHANGES, DESCRIPTION, Distribution, changes, describe_data, distributions
 
 _THRESHOLD = Setting(type="float64", least=0.0, most=1.0)  # not set: the most probable class, which is 0.5 of two
 _TRIAL = Setting(type="int64", least=1)
+_STANDARDIZE = Setting(type="bool", default=False)
 
 
 def _prediction(use: Use) -> Schema:
@@ -154,6 +165,28 @@ FUNCTIONS: dict[str, TableFunction] = {
     "TRIAL_INFO": TableFunction(
         columns=lambda use: trial_schema(use.model),
         table=lambda use, rows: trial_info(use.model),
+    ),
+    "WEIGHTS": TableFunction(
+        settings={"standardize": _STANDARDIZE},
+        columns=lambda use: weights_schema(use.model),
+        table=lambda use, rows: weights_table(use.model, **use.settings),
+    ),
+    "FEATURE_IMPORTANCE": TableFunction(
+        columns=lambda use: importance_schema(use.model),
+        table=lambda use, rows: importance_table(use.model),
+    ),
+    "CENTROIDS": TableFunction(
+        settings={"standardize": _STANDARDIZE},
+        columns=lambda use: centroid_schema(use.model),
+        table=lambda use, rows: centroid_table(use.model, **use.settings),
+    ),
+    "PRINCIPAL_COMPONENTS": TableFunction(
+        columns=lambda use: component_schema(use.model),
+        table=lambda use, rows: component_table(use.model),
+    ),
+    "PRINCIPAL_COMPONENT_INFO": TableFunction(
+        columns=lambda use: component_info_schema(use.model),
+        table=lambda use, rows: component_info(use.model),
     ),
     "CONFUSION_MATRIX": TableFunction(
         rows=(0, 1),

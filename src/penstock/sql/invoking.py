@@ -13,7 +13,7 @@ from penstock.models import ModelGraph
 from penstock.models.trials import check_trial
 from penstock.operations import quoted
 from penstock.sql.binding import Binding, Inference
-from penstock.sql.dialect import MachineLearningTable, place
+from penstock.sql.dialect import Dialect, MachineLearningTable, place
 from penstock.sql.inferences import FUNCTIONS, OTHERS
 from penstock.sql.scalars import bind_scalar
 from penstock.sql.scope import Bound, Scope
@@ -102,7 +102,7 @@ def _settings(
                 yield function.bare, _constant(item, binding)
             case _:
                 raise SqlError(
-                    f"{within} does not take {item.sql('bigquery')}{place(item)}; a setting is a field of a STRUCT"
+                    f"{within} does not take {item.sql(Dialect)}{place(item)}; a setting is a field of a STRUCT"
                     + (f", such as STRUCT(... AS {next(iter(function.settings))})" if function.settings else "")
                 )
 
@@ -113,7 +113,7 @@ def _named(member: exp.Expr, binding: Binding, within: str) -> tuple[str, Any]:
             return member.this.name, _constant(member.expression, binding)
         case exp.Alias():
             return member.alias, _constant(member.this, binding)
-    raise SqlError(f"{within}: the setting {member.sql('bigquery')}{place(member)} has no name; add AS and its name")
+    raise SqlError(f"{within}: the setting {member.sql(Dialect)}{place(member)} has no name; add AS and its name")
 
 
 def _constant(node: exp.Expr, binding: Binding) -> Any:

@@ -10,7 +10,7 @@ from sqlglot import exp
 from penstock.errors import SqlError, UnknownNameError
 from penstock.operations import quoted
 from penstock.sql.binding import Binding
-from penstock.sql.dialect import place
+from penstock.sql.dialect import Dialect, place
 from penstock.sql.relations import bind_from, refuse_others
 from penstock.sql.scalars import bind_condition, bind_scalar, order_key
 from penstock.sql.scope import Bound, Column, Relation, Scalar, Scope, relation
@@ -36,7 +36,7 @@ def bind_query(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:
         case exp.SetOperation():
             refuse_others(node, {"this", "expression", "distinct", *_MODIFIERS})
             return _ordered(_set_operation(node, scope, binding), node, scope, binding)
-    raise SqlError(f"{node.sql('bigquery')}{place(node)} is no query")
+    raise SqlError(f"{node.sql(Dialect)}{place(node)} is no query")
 
 
 def _with(node: exp.Query, scope: Scope, binding: Binding) -> Bound:

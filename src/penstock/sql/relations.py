@@ -12,7 +12,7 @@ from penstock.core.schema import element_type, struct_fields
 from penstock.errors import SqlError, UnknownNameError
 from penstock.operations import call_sql, quoted
 from penstock.sql.binding import Binding
-from penstock.sql.dialect import MachineLearningTable, place
+from penstock.sql.dialect import Dialect, MachineLearningTable, place
 from penstock.sql.invoking import bind_inference
 from penstock.sql.scalars import bind_condition, bind_scalar
 from penstock.sql.scope import Column, Relation, Scalar, Scope, field_of
@@ -124,7 +124,7 @@ def _bind_item(node: exp.Expr, scope: Scope, binding: Binding) -> _Item:
             return _named(node, scope, binding)
         case exp.Table():
             raise SqlError(
-                f"the table function {node.this.sql('bigquery')}{place(node)} is not in penstock's SQL; "
+                f"the table function {node.this.sql(Dialect)}{place(node)} is not in penstock's SQL; "
                 "a query reads tables that the project declares"
             )
         case exp.Subquery():
@@ -135,7 +135,7 @@ def _bind_item(node: exp.Expr, scope: Scope, binding: Binding) -> _Item:
             return _item(f"({inner.text})", inner.columns, node.alias, binding)
         case exp.Unnest():
             return _unnest(node, scope, binding)
-    raise SqlError(f"{node.sql('bigquery')}{place(node)} cannot stand in a FROM clause")
+    raise SqlError(f"{node.sql(Dialect)}{place(node)} cannot stand in a FROM clause")
 
 
 def _named(node: exp.Table, scope: Scope, binding: Binding) -> _Item:

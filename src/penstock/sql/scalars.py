@@ -18,7 +18,7 @@ from penstock.errors import ExpressionError, SqlError, UnknownNameError
 from penstock.operations import LEARNED, from_ast, is_learned, quoted, sql, sql_literal, type_of
 from penstock.sql.aggregates import Aggregate, Call, aggregate_of, apply
 from penstock.sql.binding import Binding
-from penstock.sql.dialect import is_machine_learning, place
+from penstock.sql.dialect import Dialect, is_machine_learning, place
 from penstock.sql.learning import Learning, is_volatile, put_in
 from penstock.sql.scope import Scalar, Scope, field_of, resolve
 
@@ -38,7 +38,7 @@ def bind_scalar(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
         if leaf is None:
             return part
         name = f"leaf {len(leaves)}"
-        leaves[name], written[f"`{name}`"] = leaf, part.sql("bigquery")
+        leaves[name], written[f"`{name}`"] = leaf, part.sql(Dialect)
         return exp.column(exp.to_identifier(name, quoted=True))
 
     tree = node.transform(replace)
@@ -93,7 +93,7 @@ def _said_of(node: exp.Expr, written: Mapping[str, str] | None = None) -> Iterat
         message = str(error)
         for name, text in (written or {}).items():
             message = message.replace(name, text)
-        about = node.sql("bigquery")
+        about = node.sql(Dialect)
         raise type(error)(f"{message}{'' if about in message else f', in {about}'}{place(node)}") from None
 
 
@@ -101,7 +101,7 @@ def bind_condition(node: exp.Expr, scope: Scope, binding: Binding, *, clause: st
     """Return a condition as DuckDB text; an expression that is not a bool is an error that names the clause."""
     bound = bind_scalar(node, scope, binding)
     if bound.type not in ("bool", "null"):
-        raise SqlError(f"{clause} takes a bool, but {node.sql('bigquery')}{place(node)} is {bound.type}")
+        raise SqlError(f"{clause} takes a bool, but {node.sql(Dialect)}{place(node)} is {bound.type}")
     return bound.text
 
 
@@ -124,9 +124,7 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
     match node:
         case exp.Column():
             if isinstance(node.this, exp.Star):
-                raise SqlError(
-                    f"{node.sql('bigquery')}{place(node)} can stand alone in a select list, and nowhere else"
-                )
+                raise SqlError(f"{node.sql(Dialect)}{place(node)} can stand alone in a select list, and nowhere else")
             return resolve(node, scope)
         case exp.Dot(expression=exp.Identifier()) if not is_machine_learning(node):
             return field_of(bind_scalar(node.this, scope, binding), node.expression.name)
@@ -144,9 +142,7 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
         case exp.Window() if not is_machine_learning(node.this):
             return _window(node, scope, binding)
         case exp.Parameter() | exp.Placeholder():
-            raise SqlError(
-                f"the query parameter {node.sql('bigquery')}{place(node)} has no value here; write the value"
-            )
+            raise SqlError(f"the query parameter {node.sql(Dialect)}{place(node)} has no value here; write the value")
         case exp.Rand():
             return Scalar("random()", "float64")
         case exp.Uuid():
@@ -203,7 +199,7 @@ def _struct(node: exp.Struct, scope: Scope, binding: Binding, called: Sequence[s
             names.append(own or f"_field_{position}")
         values.append(bind_scalar(item.expression if named else item.unalias(), scope, binding))
     if len(names) != len(values):
-        raise SqlError(f"{node.sql('bigquery')}{place(node)} has {len(values)} fields; the first one has {len(names)}")
+        raise SqlError(f"{node.sql(Dialect)}{place(node)} has {len(values)} fields; the first one has {len(names)}")
     pairs = ", ".join(f"{quoted(name)} := {value.text}" for name, value in zip(names, values, strict=True))
     members = ", ".join(f"{name} {value.type}" for name, value in zip(names, values, strict=True))
     return Scalar(f"struct_pack({pairs})", f"struct<{members}>")
@@ -229,7 +225,7 @@ def _window(node: exp.Window, scope: Scope, binding: Binding) -> Scalar:
     function = node.this.this if isinstance(node.this, _WRAPPERS) else node.this
     aggregate = aggregate_of(function)
     if aggregate is None:
-        raise SqlError(f"{function.sql('bigquery')}{place(node)} is no window function that penstock has")
+        raise SqlError(f"{function.sql(Dialect)}{place(node)} is no window function that penstock has")
     named = scope.windows.get(node.alias.lower()) if node.alias else node
     if named is None:
         raise UnknownNameError("window", node.alias, scope.windows)
@@ -314,9 +310,7 @@ def _now(node: exp.Expr, now: datetime.datetime) -> Scalar:
     if node.this is not None:
         zone = node.this.name if isinstance(node.this, exp.Literal) else ""
         if zone not in zoneinfo.available_timezones():
-            raise SqlError(
-                f"{node.sql('bigquery')}{place(node)} takes the name of a time zone, such as 'Europe/London'"
-            )
+            raise SqlError(f"{node.sql(Dialect)}{place(node)} takes the name of a time zone, such as 'Europe/London'")
     local = now.astimezone(zoneinfo.ZoneInfo(zone))
     match node:
         case exp.CurrentDate():

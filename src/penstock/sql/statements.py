@@ -14,6 +14,7 @@ from penstock.models.search import Space, hparam_candidates, hparam_range
 from penstock.sql.dialect import (
     AlterModelOptions,
     DescribeNamed,
+    Dialect,
     ExportModelNode,
     ShowNames,
     parse_statements,
@@ -163,9 +164,7 @@ def _create_table(tree: exp.Create, text: str) -> CreateTable:
         raise SqlError(f"CREATE TABLE {shown} is made of a query: CREATE TABLE {shown} AS SELECT ...; no column list")
     if tree.args.get("properties"):
         first = tree.args["properties"].expressions[0]
-        raise SqlError(
-            f"CREATE TABLE {dotted(name)} has {first.sql('bigquery')}{place(first)}; it takes AS SELECT alone"
-        )
+        raise SqlError(f"CREATE TABLE {dotted(name)} has {first.sql(Dialect)}{place(first)}; it takes AS SELECT alone")
     return CreateTable(name=dotted(name), mode=_mode(tree), query=query, text=text)
 
 
@@ -191,7 +190,7 @@ def _named_options(items: Sequence[exp.Expr], within: str) -> FrozenMap[Any]:
     options: dict[str, Any] = {}
     for item in items:
         if not isinstance(item, exp.EQ) or not isinstance(item.this, exp.Column):
-            raise SqlError(f"{within}: an option is name = value, not {item.sql('bigquery')}{place(item)}")
+            raise SqlError(f"{within}: an option is name = value, not {item.sql(Dialect)}{place(item)}")
         name = item.this.name.lower()
         if name in options:
             raise SqlError(f"{within}: option {name} is there twice{place(item)}")
@@ -215,7 +214,7 @@ def _create_model(tree: exp.Create, text: str) -> CreateModel:
                     raise SqlError(f"option {option} is there twice{place(item.this)}")
                 options[option] = option_value(item.args["value"], option)
             case _:
-                raise SqlError(f"CREATE MODEL takes TRANSFORM(...) once and OPTIONS(...), not {item.sql('bigquery')}")
+                raise SqlError(f"CREATE MODEL takes TRANSFORM(...) once and OPTIONS(...), not {item.sql(Dialect)}")
     if not isinstance(query, exp.Query):
         if str(options.get("model_type")).lower() not in IMPORTED:
             raise SqlError(f"CREATE MODEL {dotted(name)} has no query; write AS SELECT ... after its OPTIONS")
@@ -245,7 +244,7 @@ def _space(node: exp.Func, option: str) -> Space:
                 return hparam_candidates(value[0] if isinstance(value, tuple) else value for value in values)
     except DeclarationError as error:
         raise SqlError(f"option {option}{place(node)}: {error}") from error
-    raise SqlError(f"option {option} cannot be {node.sql('bigquery')}{place(node)}; write {_SPACES[name]}")
+    raise SqlError(f"option {option} cannot be {node.sql(Dialect)}{place(node)}; write {_SPACES[name]}")
 
 
 def option_value(node: exp.Expr, option: str) -> Any:
@@ -270,6 +269,6 @@ def option_value(node: exp.Expr, option: str) -> Any:
         case exp.Func() if node.name.upper() in _SPACES:
             return _space(node, option)
         case exp.Func():
-            call = node.sql("bigquery")
+            call = node.sql(Dialect)
             raise SqlError(f"option {option} cannot be {call}{place(node)}; it is one value, or {' or '.join(_SPACES)}")
-    raise SqlError(f"option {option} takes a plain value, not {node.sql('bigquery')}{place(node)}")
+    raise SqlError(f"option {option} takes a plain value, not {node.sql(Dialect)}{place(node)}")

@@ -35,14 +35,14 @@ def declared_function(tree: exp.Create, known: Mapping[str, TemporaryFunction]) 
             case exp.ReturnsProperty():
                 returns = _type(item.this)
             case _:
-                raise SqlError(f"{where} is made of {item.sql('bigquery')}; penstock has functions of SQL expressions")
+                raise SqlError(f"{where} is made of {item.sql(Dialect)}; penstock has functions of SQL expressions")
     if not isinstance(tree.expression, exp.Paren):
         raise SqlError(f"{where} is an expression in parentheses: CREATE TEMP FUNCTION {name}(x FLOAT64) AS (x * 2)")
     parameters = {item.name.lower(): _type(item.args.get("kind")) for item in tree.this.expressions}
     body = expanded(tree.expression.copy(), known)
     for column in body.find_all(exp.Column):
         if column.table or column.name.lower() not in parameters:
-            raise UnknownNameError("parameter", column.sql("bigquery"), parameters, within=where)
+            raise UnknownNameError("parameter", column.sql(Dialect), parameters, within=where)
     return TemporaryFunction(name=name, parameters=parameters, returns=returns, body=body)
 
 
@@ -62,7 +62,7 @@ def expanded(tree: exp.Expr, known: Mapping[str, TemporaryFunction]) -> exp.Expr
 def _applied(function: TemporaryFunction, call: exp.Anonymous) -> exp.Expr:
     if len(call.expressions) != len(function.parameters):
         takes = ", ".join(function.parameters)
-        raise SqlError(f"{call.sql('bigquery')}{place(call)}: {function.name} takes {takes or 'no arguments'}")
+        raise SqlError(f"{call.sql(Dialect)}{place(call)}: {function.name} takes {takes or 'no arguments'}")
     given = {
         name: _cast(argument, type)
         for (name, type), argument in zip(function.parameters.items(), call.expressions, strict=True)
