@@ -153,6 +153,15 @@ def test_an_exported_model_predicts_the_same(project: Project) -> None:
     assert ps.load_model(project.root / "out/minutes").predict(rows) == project.predict("d.minutes", rows)
 
 
+@pytest.mark.parametrize("path", ["/tmp/outside", "../outside", "~/outside/../../../outside", ".penstock/artifacts/m"])
+def test_a_statement_reaches_no_file_outside_the_project(project: Project, path: str) -> None:
+    project.sql(MODEL)
+    with pytest.raises(SqlError, match="lies outside the project's folder, or where penstock keeps its state"):
+        project.sql(f"EXPORT MODEL d.minutes OPTIONS(URI='{path}')")
+    with pytest.raises(SqlError, match="lies outside the project's folder, or where penstock keeps its state"):
+        project.sql(f"CREATE MODEL came OPTIONS(model_type='onnx', model_path='file://{path}')")
+
+
 def test_python_reads_what_sql_made_and_sql_what_python_named(project: Project) -> None:
     project.sql(f"CREATE TABLE d.few AS SELECT duration, start_station_name FROM {HIRES} LIMIT 10")
     assert project.repository["d.few"].load().num_rows == 10

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.expression import Expr, walk
 from penstock.operations.fluent import Expression, col, lit, struct
-from penstock.operations.foreignsql import foreign_literal, foreign_name, foreign_sql
 from penstock.operations.literals import quoted, sql_literal, sql_type
 from penstock.operations.natives import NATIVES, Native
 from penstock.operations.python import python, value_text as python_value
@@ -18,6 +17,7 @@ from penstock.operations.table import LEARNED, OPERATIONS
 from penstock.operations.text import literal_text, name_text, text
 
 if TYPE_CHECKING:
+    from penstock.operations.foreignsql import foreign_literal, foreign_name, foreign_sql
     from penstock.operations.parsing import NamedFunctions, from_ast, parse
 
 __all__ = [
@@ -58,8 +58,14 @@ def is_learned(expr: Expr) -> bool:
     return any(node.op in LEARNED for node in walk(expr))
 
 
+_LATER = {
+    **dict.fromkeys(("NamedFunctions", "from_ast", "parse"), "penstock.operations.parsing"),
+    **dict.fromkeys(("foreign_literal", "foreign_name", "foreign_sql"), "penstock.operations.foreignsql"),
+}
+"""What is loaded when it is first used, and from where: the parser (sqlglot with it), and what only an export needs."""
+
+
 def __getattr__(name: str) -> Any:
-    """Load the parser, and sqlglot with it, when it is first used."""
-    if name in ("NamedFunctions", "from_ast", "parse"):
-        return getattr(importlib.import_module("penstock.operations.parsing"), name)
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module 'penstock.operations' has no attribute '{name}'")

@@ -12,6 +12,7 @@ from penstock.core.operation import Operation, Parameter, Raises, golden
 from penstock.core.schema import SCALAR_TYPES
 from penstock.errors import ExpressionError
 from penstock.operations import readings
+from penstock.operations.occasions import SUNDAY, at
 from penstock.operations.writings import text_of_datetime, text_of_float, text_of_time, text_of_timestamp
 
 
@@ -154,14 +155,6 @@ _PARAMETERS = (
 )
 
 
-def _at(
-    year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, part: int = 0
-) -> datetime.datetime:
-    return datetime.datetime(year, month, day, hour, minute, second, part, tzinfo=_UTC)
-
-
-_SUNDAY = datetime.date(2024, 5, 5)
-
 OPERATIONS = (
     Operation(
         name="cast",
@@ -190,29 +183,29 @@ OPERATIONS = (
                     ("NaN", "float64", math.nan), ("x", "float64", Raises), ("", "float64", Raises),
                     ("TRUE", "bool", True), ("false", "bool", False), ("1", "bool", Raises),
                     ("é", "bytes", "é".encode()), (None, "date", None),
-                    ("2024-05-05", "date", _SUNDAY), ("2024-5-5", "date", _SUNDAY), ("2023-02-29", "date", Raises),
+                    ("2024-05-05", "date", SUNDAY), ("2024-5-5", "date", SUNDAY), ("2023-02-29", "date", Raises),
                     ("2024-05-05 12:30:00", "datetime", datetime.datetime(2024, 5, 5, 12, 30)),
                     ("12:30:00.5", "time", datetime.time(12, 30, 0, 500000)),
-                    ("2024-05-05 12:30:00+02", "timestamp", _at(2024, 5, 5, 10, 30)),
-                    ("2024-05-05T12:30:00Z", "timestamp", _at(2024, 5, 5, 12, 30)),
-                    ("2024-05-05", "timestamp", _at(2024, 5, 5)), types="string; string"),
+                    ("2024-05-05 12:30:00+02", "timestamp", at(2024, 5, 5, 10, 30)),
+                    ("2024-05-05T12:30:00Z", "timestamp", at(2024, 5, 5, 12, 30)),
+                    ("2024-05-05", "timestamp", at(2024, 5, 5)), types="string; string"),
             *golden((b"\xc3\xa9", "string", "é"), (b"\xff", "string", Raises), (b"", "string", ""),
                 types="bytes; string"),
-            *golden((_SUNDAY, "string", "2024-05-05"), (datetime.date(1, 1, 1), "string", "0001-01-01"),
-                    (_SUNDAY, "datetime", datetime.datetime(2024, 5, 5)), (_SUNDAY, "timestamp", _at(2024, 5, 5)),
+            *golden((SUNDAY, "string", "2024-05-05"), (datetime.date(1, 1, 1), "string", "0001-01-01"),
+                    (SUNDAY, "datetime", datetime.datetime(2024, 5, 5)), (SUNDAY, "timestamp", at(2024, 5, 5)),
                     types="date; string"),
             *golden((datetime.time(1, 2, 3), "string", "01:02:03"), (datetime.time(1, 2, 3, 4000), "string",
                 "01:02:03.004"),
                     types="time; string"),
             *golden((datetime.datetime(2024, 5, 5, 1), "string", "2024-05-05 01:00:00"),
                     (datetime.datetime(2024, 5, 5, 1, 0, 0, 1), "string", "2024-05-05 01:00:00.000001"),
-                    (datetime.datetime(2024, 5, 5, 1), "date", _SUNDAY),
+                    (datetime.datetime(2024, 5, 5, 1), "date", SUNDAY),
                     (datetime.datetime(2024, 5, 5, 1), "time", datetime.time(1)),
-                    (datetime.datetime(2024, 5, 5, 1), "timestamp", _at(2024, 5, 5, 1)), types="datetime; string"),
-            *golden((_at(2024, 5, 5, 18), "string", "2024-05-05 18:00:00+00"),
-                    (_at(1969, 12, 31, 23, 59, 59, 120000), "string", "1969-12-31 23:59:59.120+00"),
-                    (_at(2024, 5, 5, 18), "date", _SUNDAY), (_at(2024, 5, 5, 18), "time", datetime.time(18)),
-                    (_at(2024, 5, 5, 18), "datetime", datetime.datetime(2024, 5, 5, 18)), (None, "date", None),
+                    (datetime.datetime(2024, 5, 5, 1), "timestamp", at(2024, 5, 5, 1)), types="datetime; string"),
+            *golden((at(2024, 5, 5, 18), "string", "2024-05-05 18:00:00+00"),
+                    (at(1969, 12, 31, 23, 59, 59, 120000), "string", "1969-12-31 23:59:59.120+00"),
+                    (at(2024, 5, 5, 18), "date", SUNDAY), (at(2024, 5, 5, 18), "time", datetime.time(18)),
+                    (at(2024, 5, 5, 18), "datetime", datetime.datetime(2024, 5, 5, 18)), (None, "date", None),
                     types="timestamp; string"),
         ),
     ),
@@ -227,8 +220,8 @@ OPERATIONS = (
         names=_NAMES,
         examples=(
             *golden(("apple", "int64", None), ("", "float64", None), ("-7", "int64", -7), (None, "int64", None),
-                    ("2024-02-30", "date", None), ("2024-05-05", "date", _SUNDAY), ("yes", "bool", None),
-                    ("25:00:00", "time", None), ("2024-05-05 18:00:00", "timestamp", _at(2024, 5, 5, 18)),
+                    ("2024-02-30", "date", None), ("2024-05-05", "date", SUNDAY), ("yes", "bool", None),
+                    ("25:00:00", "time", None), ("2024-05-05 18:00:00", "timestamp", at(2024, 5, 5, 18)),
                     types="string; string"),
             *golden((math.inf, "int64", None), (-2.5, "int64", -3), types="float64; string"),
             *golden((b"\xff", "string", None), types="bytes; string"),

@@ -9,27 +9,11 @@ from typing import Any
 from penstock.core.operation import Example, Operation, Parameter, Raises, golden
 from penstock.operations import calendar
 from penstock.operations.literals import fails
+from penstock.operations.occasions import FIRST, KOLKATA, LAST, LATE, NEW_YORK, OLD, SUNDAY, at, on
 from penstock.operations.zones import ZONE, instant_sql, local_sql, timestamp_trunc_at
 
 _UTC = datetime.UTC
 _CLOCK = ("datetime", "timestamp")
-
-
-def _date(year: int, month: int, day: int) -> datetime.date:
-    return datetime.date(year, month, day)
-
-
-def _at(
-    year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, part: int = 0
-) -> datetime.datetime:
-    return datetime.datetime(year, month, day, hour, minute, second, part, tzinfo=_UTC)
-
-
-_SUNDAY = _date(2024, 5, 5)
-_LATE = _at(2024, 5, 5, 18, 0, 0)
-_OLD = _at(1969, 12, 31, 23, 59, 59, 999_999)
-_FIRST, _LAST = _date(1, 1, 1), _date(9999, 12, 31)
-_NEW_YORK, _KOLKATA = "America/New_York", "Asia/Kolkata"
 
 
 def _date_add_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
@@ -185,11 +169,11 @@ OPERATIONS = (
         sql=_date_add_sql,
         row=lambda a, t: f"date_add({a[0]}, {a[1]}, {a[2]!r})",
         names={"date_add": calendar.date_add},
-        examples=golden((_SUNDAY, 5, "day", _date(2024, 5, 10)), (_date(2024, 1, 31), 1, "month", _date(2024, 2, 29)),
-                        (_date(2024, 2, 29), -1, "year", _date(2023, 2, 28)), (_SUNDAY, -1, "week", _date(2024, 4, 28)),
-                        (_date(2024, 11, 30), 1, "quarter", _date(2025, 2, 28)), (_LAST, 1, "day", Raises),
-                        (_FIRST, -1, "month", Raises),
-                        (_SUNDAY, 2**40, "day", Raises), (None, 1, "day", None), (_SUNDAY, None, "month", None),
+        examples=golden((SUNDAY, 5, "day", on(2024, 5, 10)), (on(2024, 1, 31), 1, "month", on(2024, 2, 29)),
+                        (on(2024, 2, 29), -1, "year", on(2023, 2, 28)), (SUNDAY, -1, "week", on(2024, 4, 28)),
+                        (on(2024, 11, 30), 1, "quarter", on(2025, 2, 28)), (LAST, 1, "day", Raises),
+                        (FIRST, -1, "month", Raises),
+                        (SUNDAY, 2**40, "day", Raises), (None, 1, "day", None), (SUNDAY, None, "month", None),
                         (None, 2**62, "month", None), types="date; int64; string"),
     ),
     Operation(
@@ -201,17 +185,17 @@ OPERATIONS = (
         sql=lambda a, t: calendar.DIFFERENCES[a[2]][0].format(*a),
         row=lambda a, t: calendar.DIFFERENCES[a[2]][1].format(*a),
         bigquery="DATE_DIFF",
-        examples=golden((_date(2010, 7, 7), _date(2008, 12, 25), "day", 559),
-            (_date(2017, 10, 15), _date(2017, 10, 14), "week", 1),
-                        (_date(2017, 10, 15), _date(2017, 10, 14), "isoweek", 0),
-                        (_date(2017, 12, 30), _date(2014, 12, 30), "year", 3),
-                        (_date(2024, 1, 1), _date(2023, 12, 31), "month", 1),
-                        (_date(2023, 12, 31), _date(2024, 1, 1), "quarter", -1),
-                        (_date(2017, 12, 18), _date(2017, 12, 17), "week", 0),
-                        (_date(2017, 12, 18), _date(2017, 12, 17), "isoweek", 1),
-                        (_date(2017, 12, 19), _date(2017, 12, 18), "week(tuesday)", 1),
-                        (_date(2017, 12, 30), _date(2014, 12, 30), "isoyear", 2),
-                        (_LAST, _FIRST, "week", 521722), (None, _SUNDAY, "day", None), types="date; date; string"),
+        examples=golden((on(2010, 7, 7), on(2008, 12, 25), "day", 559),
+            (on(2017, 10, 15), on(2017, 10, 14), "week", 1),
+                        (on(2017, 10, 15), on(2017, 10, 14), "isoweek", 0),
+                        (on(2017, 12, 30), on(2014, 12, 30), "year", 3),
+                        (on(2024, 1, 1), on(2023, 12, 31), "month", 1),
+                        (on(2023, 12, 31), on(2024, 1, 1), "quarter", -1),
+                        (on(2017, 12, 18), on(2017, 12, 17), "week", 0),
+                        (on(2017, 12, 18), on(2017, 12, 17), "isoweek", 1),
+                        (on(2017, 12, 19), on(2017, 12, 18), "week(tuesday)", 1),
+                        (on(2017, 12, 30), on(2014, 12, 30), "isoyear", 2),
+                        (LAST, FIRST, "week", 521722), (None, SUNDAY, "day", None), types="date; date; string"),
     ),
     Operation(
         name="date_trunc",
@@ -223,14 +207,14 @@ OPERATIONS = (
         row=lambda a, t: f"date_trunc({a[0]}, {a[1]!r})",
         names={"date_trunc": calendar.date_trunc},
         bigquery="DATE_TRUNC",
-        examples=golden((_date(2008, 12, 25), "month", _date(2008, 12, 1)), (_SUNDAY, "week", _SUNDAY),
-            (_SUNDAY, "isoweek", _date(2024, 4, 29)),
-                        (_SUNDAY, "quarter", _date(2024, 4, 1)), (_LAST, "year", _date(9999, 1, 1)),
-                        (_SUNDAY, "day", _SUNDAY), (_date(2015, 6, 15), "isoyear", _date(2014, 12, 29)),
-                        (_date(2017, 11, 5), "isoweek", _date(2017, 10, 30)),
-                        (_SUNDAY, "week(saturday)", _date(2024, 5, 4)),
-                        (_FIRST, "isoyear", _FIRST), (_date(1, 1, 6), "week", Raises), (_FIRST, "isoweek", _FIRST),
-                        (_date(1, 1, 7), "week", _date(1, 1, 7)), (None, "day", None), types="date; string"),
+        examples=golden((on(2008, 12, 25), "month", on(2008, 12, 1)), (SUNDAY, "week", SUNDAY),
+            (SUNDAY, "isoweek", on(2024, 4, 29)),
+                        (SUNDAY, "quarter", on(2024, 4, 1)), (LAST, "year", on(9999, 1, 1)),
+                        (SUNDAY, "day", SUNDAY), (on(2015, 6, 15), "isoyear", on(2014, 12, 29)),
+                        (on(2017, 11, 5), "isoweek", on(2017, 10, 30)),
+                        (SUNDAY, "week(saturday)", on(2024, 5, 4)),
+                        (FIRST, "isoyear", FIRST), (on(1, 1, 6), "week", Raises), (FIRST, "isoweek", FIRST),
+                        (on(1, 1, 7), "week", on(1, 1, 7)), (None, "day", None), types="date; string"),
     ),
     Operation(
         name="last_day",
@@ -244,16 +228,16 @@ OPERATIONS = (
         names={"last_day": calendar.last_day},
         bigquery="LAST_DAY",
         examples=(
-            *golden((_date(2008, 11, 25), "month", _date(2008, 11, 30)),
-                (_date(2008, 11, 25), "year", _date(2008, 12, 31)),
-                (_date(2008, 11, 10), "week", _date(2008, 11, 15)),
-                (_date(2008, 11, 10), "isoweek", _date(2008, 11, 16)),
-                (_SUNDAY, "week", _date(2024, 5, 11)), (_SUNDAY, "isoweek", _SUNDAY),
-                (_SUNDAY, "quarter", _date(2024, 6, 30)), (_SUNDAY, "week(friday)", _date(2024, 5, 9)),
-                (_date(2015, 6, 15), "isoyear", _date(2016, 1, 3)), (_LAST, "isoyear", Raises),
-                (_date(1900, 2, 1), "month", _date(1900, 2, 28)), (_LAST, "month", _LAST), (_LAST, "week", Raises),
+            *golden((on(2008, 11, 25), "month", on(2008, 11, 30)),
+                (on(2008, 11, 25), "year", on(2008, 12, 31)),
+                (on(2008, 11, 10), "week", on(2008, 11, 15)),
+                (on(2008, 11, 10), "isoweek", on(2008, 11, 16)),
+                (SUNDAY, "week", on(2024, 5, 11)), (SUNDAY, "isoweek", SUNDAY),
+                (SUNDAY, "quarter", on(2024, 6, 30)), (SUNDAY, "week(friday)", on(2024, 5, 9)),
+                (on(2015, 6, 15), "isoyear", on(2016, 1, 3)), (LAST, "isoyear", Raises),
+                (on(1900, 2, 1), "month", on(1900, 2, 28)), (LAST, "month", LAST), (LAST, "week", Raises),
                 (None, "month", None), types="date; string"),
-            *golden((datetime.datetime(2024, 2, 3, 4), "month", _date(2024, 2, 29)), types="datetime; string"),
+            *golden((datetime.datetime(2024, 2, 3, 4), "month", on(2024, 2, 29)), types="datetime; string"),
         ),
     ),
     Operation(
@@ -265,8 +249,8 @@ OPERATIONS = (
         row=lambda a, t: f"make_date({a[0]}, {a[1]}, {a[2]})",
         names={"make_date": datetime.date},
         bigquery="DATE",
-        examples=golden((2016, 12, 25, _date(2016, 12, 25)), (2023, 2, 29, Raises), (2024, 2, 29, _date(2024, 2, 29)),
-            (0, 1, 1, Raises), (10000, 1, 1, Raises), (2024, 0, 1, Raises), (2024, 1, 2**40, Raises), (1, 1, 1, _FIRST),
+        examples=golden((2016, 12, 25, on(2016, 12, 25)), (2023, 2, 29, Raises), (2024, 2, 29, on(2024, 2, 29)),
+            (0, 1, 1, Raises), (10000, 1, 1, Raises), (2024, 0, 1, Raises), (2024, 1, 2**40, Raises), (1, 1, 1, FIRST),
             (None, 0, 1, None), (2024, None, 1, None), (2024, 1, None, None), types="int64; int64; int64"),
     ),
     Operation(
@@ -277,10 +261,10 @@ OPERATIONS = (
         sql=_timestamp_add_sql,
         row=lambda a, t: f"({a[0]} + {a[1]} * one_{a[2]})",
         names={f"one_{part}": datetime.timedelta(microseconds=size) for part, size in calendar.CLOCK_PARTS.items()},
-        examples=golden((_LATE, 10, "minute", _at(2024, 5, 5, 18, 10)), (_LATE, -1, "day", _at(2024, 5, 4, 18)),
-                        (_OLD, 1, "microsecond", _at(1970, 1, 1)), (_at(9999, 12, 31), 1, "day", Raises),
-                        (_LATE, 2**62, "hour", Raises),
-                        (None, 1, "day", None), (_LATE, None, "day", None), (None, 2**62, "day", None),
+        examples=golden((LATE, 10, "minute", at(2024, 5, 5, 18, 10)), (LATE, -1, "day", at(2024, 5, 4, 18)),
+                        (OLD, 1, "microsecond", at(1970, 1, 1)), (at(9999, 12, 31), 1, "day", Raises),
+                        (LATE, 2**62, "hour", Raises),
+                        (None, 1, "day", None), (LATE, None, "day", None), (None, 2**62, "day", None),
                         types="timestamp; int64; string"),
     ),
     Operation(
@@ -294,11 +278,11 @@ OPERATIONS = (
             t: f"(({a[0]} - {a[1]}) // one_{a[2]} if {a[0]} >= {a[1]} else -(({a[1]} - {a[0]}) // one_{a[2]}))",
         names={f"one_{part}": datetime.timedelta(microseconds=size) for part, size in calendar.CLOCK_PARTS.items()},
         bigquery="TIMESTAMP_DIFF",
-        examples=golden((_at(2010, 7, 7, 10, 20), _at(2008, 12, 25, 15, 30), "hour", 13410),
-            (_at(2018, 8, 14), _at(2018, 10, 14), "day", -61),
-                        (_at(2001, 2, 1, 1), _at(2001, 2, 1, 0, 0, 1), "hour", 0),
-                        (_at(1, 1, 1), _at(9999, 12, 31), "microsecond", -315537811200000000),
-                        (_LATE, None, "day", None), types="timestamp; timestamp; string"),
+        examples=golden((at(2010, 7, 7, 10, 20), at(2008, 12, 25, 15, 30), "hour", 13410),
+            (at(2018, 8, 14), at(2018, 10, 14), "day", -61),
+                        (at(2001, 2, 1, 1), at(2001, 2, 1, 0, 0, 1), "hour", 0),
+                        (at(1, 1, 1), at(9999, 12, 31), "microsecond", -315537811200000000),
+                        (LATE, None, "day", None), types="timestamp; timestamp; string"),
     ),
     Operation(
         name="timestamp_trunc",
@@ -309,30 +293,30 @@ OPERATIONS = (
         row=_timestamp_trunc_row,
         names={"timestamp_trunc": calendar.timestamp_trunc, "timestamp_trunc_at": timestamp_trunc_at},
         bigquery="TIMESTAMP_TRUNC",
-        examples=golden((_at(2008, 12, 25, 15, 30), "day", _at(2008, 12, 25)), (_LATE, "week", _at(2024, 5, 5)),
-            (_LATE, "isoweek", _at(2024, 4, 29)),
-                        (_OLD, "hour", _at(1969, 12, 31, 23)), (_OLD, "millisecond",
-                        _at(1969, 12, 31, 23, 59, 59, 999000)),
-                        (_at(2024, 5, 5, 1, 2, 3, 4), "second", _at(2024, 5, 5, 1, 2, 3)),
-                        (_LATE, "year", _at(2024, 1, 1)), (_LATE, "isoyear", _at(2024, 1, 1)),
-                        (_LATE, "week(tuesday)", _at(2024, 4, 30)), (_at(1, 1, 6, 23), "week", Raises),
+        examples=golden((at(2008, 12, 25, 15, 30), "day", at(2008, 12, 25)), (LATE, "week", at(2024, 5, 5)),
+            (LATE, "isoweek", at(2024, 4, 29)),
+                        (OLD, "hour", at(1969, 12, 31, 23)), (OLD, "millisecond",
+                        at(1969, 12, 31, 23, 59, 59, 999000)),
+                        (at(2024, 5, 5, 1, 2, 3, 4), "second", at(2024, 5, 5, 1, 2, 3)),
+                        (LATE, "year", at(2024, 1, 1)), (LATE, "isoyear", at(2024, 1, 1)),
+                        (LATE, "week(tuesday)", at(2024, 4, 30)), (at(1, 1, 6, 23), "week", Raises),
                         (None, "day", None), types="timestamp; string") + golden(
-            (_at(2024, 5, 5, 2), "day", _NEW_YORK, _at(2024, 5, 4, 4)),
-            (_LATE, "hour", _KOLKATA, _at(2024, 5, 5, 17, 30)),
-            (_at(2024, 11, 3, 6, 45), "hour", _NEW_YORK, _at(2024, 11, 3, 6)),  # the second 1 o'clock of that night
-            (_LATE, "week", _KOLKATA, _at(2024, 5, 4, 18, 30)), (_at(1, 1, 1), "day", _KOLKATA, Raises),
-            (_at(1, 2, 1), "year", _KOLKATA, Raises), (None, "day", _KOLKATA, None), types="timestamp; string; string"),
+            (at(2024, 5, 5, 2), "day", NEW_YORK, at(2024, 5, 4, 4)),
+            (LATE, "hour", KOLKATA, at(2024, 5, 5, 17, 30)),
+            (at(2024, 11, 3, 6, 45), "hour", NEW_YORK, at(2024, 11, 3, 6)),  # the second 1 o'clock of that night
+            (LATE, "week", KOLKATA, at(2024, 5, 4, 18, 30)), (at(1, 1, 1), "day", KOLKATA, Raises),
+            (at(1, 2, 1), "year", KOLKATA, Raises), (None, "day", KOLKATA, None), types="timestamp; string; string"),
     ),
-    _unix("unix_seconds", 1_000_000, golden((_at(2008, 12, 25, 15, 30), 1230219000), (_OLD, -1),
-        (_at(1, 1, 1), -62135596800), (None, None), types="timestamp")),
-    _unix("unix_millis", 1_000, golden((_at(2008, 12, 25, 15, 30), 1230219000000), (_OLD, -1), (None, None),
+    _unix("unix_seconds", 1_000_000, golden((at(2008, 12, 25, 15, 30), 1230219000), (OLD, -1),
+        (at(1, 1, 1), -62135596800), (None, None), types="timestamp")),
+    _unix("unix_millis", 1_000, golden((at(2008, 12, 25, 15, 30), 1230219000000), (OLD, -1), (None, None),
         types="timestamp")),
-    _unix("unix_micros", 1, golden((_at(2008, 12, 25, 15, 30), 1230219000000000), (_OLD, -1), (None, None),
+    _unix("unix_micros", 1, golden((at(2008, 12, 25, 15, 30), 1230219000000000), (OLD, -1), (None, None),
         types="timestamp")),
-    _from_unix("timestamp_seconds", 1_000_000, golden((1230219000, _at(2008, 12, 25, 15, 30)),
-        (-1, _at(1969, 12, 31, 23, 59, 59)), (2**40, Raises), (None, None), types="int64")),
-    _from_unix("timestamp_millis", 1_000, golden((1230219000000, _at(2008, 12, 25, 15, 30)), (2**62, Raises),
+    _from_unix("timestamp_seconds", 1_000_000, golden((1230219000, at(2008, 12, 25, 15, 30)),
+        (-1, at(1969, 12, 31, 23, 59, 59)), (2**40, Raises), (None, None), types="int64")),
+    _from_unix("timestamp_millis", 1_000, golden((1230219000000, at(2008, 12, 25, 15, 30)), (2**62, Raises),
         (None, None), types="int64")),
-    _from_unix("timestamp_micros", 1, golden((1230219000000000, _at(2008, 12, 25, 15, 30)), (-1, _OLD),
+    _from_unix("timestamp_micros", 1, golden((1230219000000000, at(2008, 12, 25, 15, 30)), (-1, OLD),
         (-(2**63), Raises), (None, None), types="int64")),
 )  # fmt: skip

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from penstock.core.operation import Example, Operation, Parameter, Raises, golden
+from penstock.core.operation import Operation, Parameter, Raises, golden
 from penstock.operations.literals import fails
+from penstock.operations.unary import X, unary
 
-_X = (Parameter(name="x", types=("float64",)),)
 _INF, _NAN = math.inf, math.nan
 
 
@@ -35,34 +35,6 @@ def trunc_to(x: float, digits: int) -> float:
         return math.modf(x / factor)[1] * factor
     scaled = x * factor
     return math.modf(scaled)[1] / factor if math.isfinite(scaled) else x
-
-
-def _function(
-    name: str,
-    meaning: str,
-    python: Callable[[float], float],
-    examples: tuple[Example, ...],
-    *,
-    sql: str = "",
-    fails_where: str = "",
-    bigquery: str | None = None,
-) -> Operation:
-    """Return an operation of one float64; `sql` is text over {0}; `fails_where` says where DuckDB would not raise."""
-    body = sql or f"{name}({{0}})"
-    guarded = (
-        f"CASE WHEN {fails_where} THEN {fails(f'{name}: outside its domain')} ELSE {body} END" if fails_where else body
-    )
-    return Operation(
-        name=name,
-        meaning=meaning,
-        parameters=_X,
-        result="float64",
-        sql=lambda a, t: guarded.format(a[0]),
-        row=lambda a, t: f"{name}({a[0]})",
-        names={name: python},
-        examples=examples,
-        bigquery=name.upper() if bigquery is None else bigquery,
-    )
 
 
 def _two(function: str, x: str, y: str) -> str:
@@ -112,13 +84,13 @@ def _to_digits(function: str) -> Callable[[Sequence[Any], Sequence[Any]], str]:
 _E, _ONE = math.e, "float64"
 
 OPERATIONS = (
-    _function("ln", "The natural logarithm; raises for x <= 0.", math.log, golden(
+    unary("ln", "The natural logarithm; raises for x <= 0.", math.log, golden(
         (1.0, 0.0), (_E, 1.0), (0.0, Raises), (-1.0, Raises), (None, None), (_INF, _INF), (_NAN, _NAN), types=_ONE),
         fails_where="{0} <= 0"),
     Operation(
         name="log10",
         meaning="The logarithm to base 10; raises for x <= 0, NaN for minus infinity.",
-        parameters=_X,
+        parameters=X,
         result="float64",
         sql=lambda a, t: (
             f"CASE WHEN {a[0]} = CAST('-inf' AS DOUBLE) THEN CAST('nan' AS DOUBLE) "
@@ -130,23 +102,23 @@ OPERATIONS = (
         examples=golden((100.0, 2.0), (0.0, Raises), (-1.0, Raises), (-_INF, _NAN), (_INF, _INF), (None, None),
             types=_ONE),
     ),
-    _function("log1p", "ln(1 + x), computed so; raises for x <= -1.", log1p, golden(
+    unary("log1p", "ln(1 + x), computed so; raises for x <= -1.", log1p, golden(
         (0.0, 0.0), (_E - 1, 1.0), (-1.0, Raises), (-2.0, Raises), (None, None), (_INF, _INF), (1e-20, 0.0),
         types=_ONE),
         sql="ln(1e0 + {0})", fails_where="1e0 + {0} <= 0", bigquery=""),
-    _function("exp", "e to the power x; raises where that is too large.", math.exp, golden(
+    unary("exp", "e to the power x; raises where that is too large.", math.exp, golden(
         (0.0, 1.0), (1.0, _E), (-_INF, 0.0), (_INF, _INF), (710.0, Raises), (-800.0, 0.0), (None, None), types=_ONE),
         fails_where="isinf(exp({0})) AND NOT isinf({0})"),
-    _function("sqrt", "The square root; raises for x < 0.", math.sqrt, golden(
+    unary("sqrt", "The square root; raises for x < 0.", math.sqrt, golden(
         (25.0, 5.0), (0.0, 0.0), (-0.0, -0.0), (-25.0, Raises), (_INF, _INF), (None, None), types=_ONE),
         fails_where="{0} < 0"),
-    _function("cbrt", "The cube root.", math.cbrt, golden(
+    unary("cbrt", "The cube root.", math.cbrt, golden(
         (8.0, 2.0), (-1.0, -1.0), (0.0, 0.0), (-_INF, -_INF), (None, None), types=_ONE)),
     Operation(
         name="log",
         meaning="The logarithm of x to a base, ln(x) / ln(base); raises for x <= 0, base <= 0 and base = 1, NaN for x "
         "of minus infinity and an infinite base.",
-        parameters=(*_X, Parameter(name="base", types=("float64",))),
+        parameters=(*X, Parameter(name="base", types=("float64",))),
         result="float64",
         sql=_log_sql,
         row=lambda a, t: f"log({a[0]}, {a[1]})",
@@ -159,7 +131,7 @@ OPERATIONS = (
     Operation(
         name="pow",
         meaning="x to the power y; raises where that is no real number, or too large.",
-        parameters=(*_X, Parameter(name="y", types=("float64",))),
+        parameters=(*X, Parameter(name="y", types=("float64",))),
         result="float64",
         sql=lambda a, t: _two("pow", a[0], a[1]),
         row=lambda a, t: f"pow({a[0]}, {a[1]})",
@@ -173,7 +145,7 @@ OPERATIONS = (
     Operation(
         name="floor",
         meaning="The greatest integral float that is at most x.",
-        parameters=_X,
+        parameters=X,
         result="float64",
         sql=lambda a, t: f"floor({a[0]})",
         row=lambda a, t: f"(w if (w := {a[0]} // 1.0) == w else {a[0]})",
@@ -183,7 +155,7 @@ OPERATIONS = (
     Operation(
         name="ceil",
         meaning="The least integral float that is at least x.",
-        parameters=_X,
+        parameters=X,
         result="float64",
         sql=lambda a, t: f"ceil({a[0]})",
         row=lambda a, t: f"(-w if (w := -{a[0]} // 1.0) == w else {a[0]})",
@@ -193,7 +165,7 @@ OPERATIONS = (
     Operation(
         name="trunc",
         meaning="x cut to that many decimals (negative: tens, hundreds), towards zero.",
-        parameters=(*_X, Parameter(name="digits", types=("int64",), default=0, constant=True)),
+        parameters=(*X, Parameter(name="digits", types=("int64",), default=0, constant=True)),
         result="float64",
         sql=_to_digits("trunc"),
         row=lambda a, t: f"trunc_to({a[0]}, {a[1]})" if a[1] else f"modf({a[0]})[1]",
@@ -205,7 +177,7 @@ OPERATIONS = (
     Operation(
         name="round",
         meaning="x rounded to that many decimals (negative: tens, hundreds), halves away from zero.",
-        parameters=(*_X, Parameter(name="digits", types=("int64",), default=0, constant=True)),
+        parameters=(*X, Parameter(name="digits", types=("int64",), default=0, constant=True)),
         result="float64",
         sql=_to_digits("round"),
         row=lambda a, t: f"round_to({a[0]}, {a[1]})" if a[1] else f"round_half_away({a[0]})",
@@ -218,7 +190,7 @@ OPERATIONS = (
     Operation(
         name="is_nan",
         meaning="Whether x is NaN; NULL for NULL.",
-        parameters=_X,
+        parameters=X,
         result="bool",
         sql=lambda a, t: f"isnan({a[0]})",
         row=lambda a, t: f"({a[0]} != {a[0]})",
@@ -228,7 +200,7 @@ OPERATIONS = (
     Operation(
         name="is_inf",
         meaning="Whether x is infinite, of either sign; NULL for NULL.",
-        parameters=_X,
+        parameters=X,
         result="bool",
         sql=lambda a, t: f"isinf({a[0]})",
         row=lambda a, t: f"isinf({a[0]})",

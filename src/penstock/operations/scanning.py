@@ -11,6 +11,7 @@ from penstock.core.operation import Example, Operation, Parameter, Raises, golde
 from penstock.errors import ExpressionError
 from penstock.operations.formats import DAY_NAMES, MONTH_NAMES, pieces
 from penstock.operations.literals import fails, sql_literal
+from penstock.operations.occasions import at
 from penstock.operations.zones import ZONE, from_zone, instant_row, instant_sql
 
 
@@ -159,10 +160,6 @@ def _parse(type: str, codes: _Codes, examples: tuple[Example, ...]) -> Operation
     )
 
 
-def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime.datetime:
-    return datetime.datetime(year, month, day, hour, minute, tzinfo=datetime.UTC)
-
-
 _DATE, _WALL = datetime.date, datetime.datetime
 _BOTH = _DATE_CODES | _CLOCK_CODES
 
@@ -180,8 +177,8 @@ OPERATIONS = (
         ("12 AM", "%I %p", _WALL(1970, 1, 1)), ("12 PM", "%I %p", _WALL(1970, 1, 1, 12)), ("24:00", "%R", Raises),
         ("1969-12-31T23:59", "%FT%R", _WALL(1969, 12, 31, 23, 59)), (None, "%F", None), types="string; string")),
     _parse("timestamp", _BOTH, golden(
-        ("Thu Dec 25 07:30:00 2008", "%a %b %e %H:%M:%S %Y", "UTC", _at(2008, 12, 25, 7, 30)),
-        ("2024-05-05 23:30", "%F %R", "Asia/Kolkata", _at(2024, 5, 5, 18)), ("x", "%F", "Asia/Kolkata", Raises),
+        ("Thu Dec 25 07:30:00 2008", "%a %b %e %H:%M:%S %Y", "UTC", at(2008, 12, 25, 7, 30)),
+        ("2024-05-05 23:30", "%F %R", "Asia/Kolkata", at(2024, 5, 5, 18)), ("x", "%F", "Asia/Kolkata", Raises),
         (None, "%F", "Asia/Kolkata", None), types="string; string; string")),
     _parse("time", _CLOCK_CODES, golden(
         ("15", "%H", datetime.time(15)), ("2:23:38 pm", "%I:%M:%S %p", datetime.time(14, 23, 38)), ("25", "%H", Raises),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from penstock.core.operation import Example, Operation, Parameter, Raises, golden
 from penstock.operations.literals import fails
+from penstock.operations.unary import X, unary
 
-_X = (Parameter(name="x", types=("float64",)),)
 _INF, _NAN = math.inf, math.nan
 _NO_ANGLE = "isinf({0})"
 
@@ -29,94 +28,64 @@ def sech(x: float) -> float:
         return 0.0
 
 
-def _function(
-    name: str,
-    meaning: str,
-    python: Callable[[float], float],
-    examples: tuple[Example, ...],
-    *,
-    sql: str = "",
-    row: str = "",
-    fails_where: str = "",
-    nan_where: str = "",
-) -> Operation:
-    """Return an operation of one float64; `sql` and `row` are templates over {0}, NaN where `nan_where` holds."""
-    body, source = sql or f"{name}({{0}})", row or f"{name}({{0}})"
-    branches = f"WHEN {nan_where} THEN CAST('nan' AS DOUBLE) " if nan_where else ""
-    branches += f"WHEN {fails_where} THEN {fails(f'{name}: outside its domain')} " if fails_where else ""
-    text = f"CASE {branches}ELSE {body} END" if branches else body
-    guarded = f"(nan if isinf({{0}}) else {source})" if nan_where else source
-    return Operation(
-        name=name,
-        meaning=meaning,
-        parameters=_X,
-        result="float64",
-        sql=lambda a, t: text.format(a[0]),
-        row=lambda a, t: guarded.format(a[0]),
-        names={python.__name__: python, "isinf": math.isinf, "nan": math.nan, "inf": math.inf},
-        examples=examples,
-        bigquery=name.upper(),
-    )
-
-
 def _golden(*rows: tuple[object, ...]) -> tuple[Example, ...]:
     return golden(*rows, (_NAN, _NAN), (None, None), types="float64")
 
 
 OPERATIONS = (
-    _function("sin", "The sine; NaN for infinity.", math.sin, _golden(
+    unary("sin", "The sine; NaN for infinity.", math.sin, _golden(
         (0.0, 0.0), (-0.0, -0.0), (1.0, math.sin(1.0)), (_INF, _NAN), (-_INF, _NAN)), nan_where=_NO_ANGLE),
-    _function("cos", "The cosine; NaN for infinity.", math.cos, _golden(
+    unary("cos", "The cosine; NaN for infinity.", math.cos, _golden(
         (0.0, 1.0), (math.pi, -1.0), (_INF, _NAN), (-_INF, _NAN)), nan_where=_NO_ANGLE),
-    _function("tan", "The tangent; NaN for infinity.", math.tan, _golden(
+    unary("tan", "The tangent; NaN for infinity.", math.tan, _golden(
         (0.0, 0.0), (1.0, math.tan(1.0)), (_INF, _NAN), (-_INF, _NAN)), nan_where=_NO_ANGLE),
-    _function("cot", "The cotangent, 1 / tan(x); raises for 0, NaN for infinity.", math.tan, _golden(
+    unary("cot", "The cotangent, 1 / tan(x); raises for 0, NaN for infinity.", math.tan, _golden(
         (1.0, 0.64209261593433065), (0.0, Raises), (-0.0, Raises), (_INF, _NAN), (-_INF, _NAN)),
         sql="1e0 / tan({0})", row="(1.0 / tan({0}))", fails_where="{0} = 0", nan_where=_NO_ANGLE),
-    _function("sec", "The secant, 1 / cos(x); NaN for infinity.", math.cos, _golden(
+    unary("sec", "The secant, 1 / cos(x); NaN for infinity.", math.cos, _golden(
         (100.0, 1.1596638229046938), (-1.0, 1.8508157176809255), (_INF, _NAN), (-_INF, _NAN)),
         sql="1e0 / cos({0})", row="(1.0 / cos({0}))", nan_where=_NO_ANGLE),
-    _function("csc", "The cosecant, 1 / sin(x); raises for 0, NaN for infinity.", math.sin, _golden(
+    unary("csc", "The cosecant, 1 / sin(x); raises for 0, NaN for infinity.", math.sin, _golden(
         (100.0, 1 / math.sin(100.0)), (-1.0, -1.1883951057781212), (0.0, Raises), (_INF, _NAN), (-_INF, _NAN)),
         sql="1e0 / sin({0})", row="(1.0 / sin({0}))", fails_where="{0} = 0", nan_where=_NO_ANGLE),
-    _function("asin", "The arc sine; raises outside [-1, 1], NaN for infinity.", math.asin, _golden(
+    unary("asin", "The arc sine; raises outside [-1, 1], NaN for infinity.", math.asin, _golden(
         (0.0, 0.0), (1.0, math.pi / 2), (1.5, Raises), (-1.5, Raises), (_INF, _NAN), (-_INF, _NAN)),
         fails_where="abs({0}) > 1 AND NOT isnan({0})", nan_where=_NO_ANGLE),
-    _function("acos", "The arc cosine; raises outside [-1, 1], NaN for infinity.", math.acos, _golden(
+    unary("acos", "The arc cosine; raises outside [-1, 1], NaN for infinity.", math.acos, _golden(
         (1.0, 0.0), (-1.0, math.pi), (1.5, Raises), (-1.5, Raises), (_INF, _NAN), (-_INF, _NAN)),
         fails_where="abs({0}) > 1 AND NOT isnan({0})", nan_where=_NO_ANGLE),
-    _function("atan", "The arc tangent.", math.atan, _golden(
+    unary("atan", "The arc tangent.", math.atan, _golden(
         (0.0, 0.0), (1.0, math.pi / 4), (_INF, math.pi / 2), (-_INF, -math.pi / 2))),
-    _function("sinh", "The hyperbolic sine; raises where it is too large.", math.sinh, _golden(
+    unary("sinh", "The hyperbolic sine; raises where it is too large.", math.sinh, _golden(
         (0.0, 0.0), (1000.0, Raises), (_INF, _INF), (-_INF, -_INF)),
         fails_where="isinf(sinh({0})) AND NOT isinf({0})"),
-    _function("cosh", "The hyperbolic cosine; raises where it is too large.", math.cosh, _golden(
+    unary("cosh", "The hyperbolic cosine; raises where it is too large.", math.cosh, _golden(
         (0.0, 1.0), (-1000.0, Raises), (_INF, _INF), (-_INF, _INF)),
         fails_where="isinf(cosh({0})) AND NOT isinf({0})"),
-    _function("tanh", "The hyperbolic tangent.", math.tanh, _golden(
+    unary("tanh", "The hyperbolic tangent.", math.tanh, _golden(
         (0.0, 0.0), (_INF, 1.0), (-_INF, -1.0), (-1000.0, -1.0))),
-    _function("coth", "The hyperbolic cotangent, 1 / tanh(x); raises for 0.", math.tanh, _golden(
+    unary("coth", "The hyperbolic cotangent, 1 / tanh(x); raises for 0.", math.tanh, _golden(
         (1.0, 1.3130352854993315), (0.0, Raises), (-0.0, Raises), (_INF, 1.0), (-_INF, -1.0)),
         sql="1e0 / tanh({0})", row="(1.0 / tanh({0}))", fails_where="{0} = 0"),
-    _function("sech", "The hyperbolic secant, 1 / cosh(x).", sech, _golden(
+    unary("sech", "The hyperbolic secant, 1 / cosh(x).", sech, _golden(
         (0.5, 0.886818883970074), (-2.0, 1 / math.cosh(2.0)), (100.0, 7.440151952041671e-44), (1000.0, 0.0),
         (_INF, 0.0), (-_INF, 0.0)), sql="1e0 / cosh({0})"),
-    _function("csch", "The hyperbolic cosecant, 1 / sinh(x); raises for 0.", csch, _golden(
+    unary("csch", "The hyperbolic cosecant, 1 / sinh(x); raises for 0.", csch, _golden(
         (0.5, 1 / math.sinh(0.5)), (-2.0, -1 / math.sinh(2.0)), (0.0, Raises), (-1000.0, -0.0), (_INF, 0.0),
         (-_INF, -0.0)), sql="1e0 / sinh({0})", fails_where="{0} = 0"),
-    _function("asinh", "The inverse hyperbolic sine.", math.asinh, _golden(
+    unary("asinh", "The inverse hyperbolic sine.", math.asinh, _golden(
         (0.0, 0.0), (-1.0, -0.881373587019543), (_INF, _INF), (-_INF, -_INF))),
-    _function("acosh", "The inverse hyperbolic cosine; raises below 1, NaN for minus infinity.", math.acosh, _golden(
+    unary("acosh", "The inverse hyperbolic cosine; raises below 1, NaN for minus infinity.", math.acosh, _golden(
         (1.0, 0.0), (2.0, 1.3169578969248166), (0.5, Raises), (-3.0, Raises), (_INF, _INF), (-_INF, _NAN)),
         row="(nan if {0} == -inf else acosh({0}))", sql="CASE WHEN {0} = CAST('-inf' AS DOUBLE) "
         f"THEN CAST('nan' AS DOUBLE) WHEN {{0}} < 1 THEN {fails('acosh: outside its domain')} ELSE acosh({{0}}) END"),
-    _function("atanh", "The inverse hyperbolic tangent; raises outside (-1, 1), NaN for infinity.", math.atanh, _golden(
+    unary("atanh", "The inverse hyperbolic tangent; raises outside (-1, 1), NaN for infinity.", math.atanh, _golden(
         (0.0, 0.0), (0.5, 0.5493061443340548), (1.0, Raises), (-1.0, Raises), (2.0, Raises), (_INF, _NAN),
         (-_INF, _NAN)), fails_where="abs({0}) >= 1 AND NOT isnan({0})", nan_where=_NO_ANGLE),
     Operation(
         name="atan2",
         meaning="The angle whose tangent is x / y, in the quadrant of the point (y, x).",
-        parameters=(*_X, Parameter(name="y", types=("float64",))),
+        parameters=(*X, Parameter(name="y", types=("float64",))),
         result="float64",
         sql=lambda a, t: f"atan2({a[0]}, {a[1]})",
         row=lambda a, t: f"atan2({a[0]}, {a[1]})",

@@ -9,6 +9,7 @@ from penstock.core.operation import Operation, Parameter, Raises, golden
 from penstock.errors import ExpressionError
 from penstock.operations.calendar import CLOCK_PARTS, EPOCH, FIRST_MICROSECOND, LAST_MICROSECOND, timestamp_trunc
 from penstock.operations.literals import fails, sql_literal
+from penstock.operations.occasions import KOLKATA, NEW_YORK, at
 
 _DAY = 86_400_000_000
 _FIRST, _LAST = FIRST_MICROSECOND + _DAY, LAST_MICROSECOND - _DAY
@@ -85,13 +86,8 @@ def _inside(x: str, text: str) -> str:
     return f"CASE WHEN NOT epoch_us({x}) BETWEEN {_FIRST} AND {_LAST} THEN {refused} ELSE {text} END"
 
 
-_KOLKATA, _NEW_YORK = "Asia/Kolkata", "America/New_York"
 _WALL = datetime.datetime(2024, 5, 5, 23, 30)
 _REQUIRED = Parameter(name="zone", types=("string",), constant=True, prepare=zone)
-
-
-def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime.datetime:
-    return datetime.datetime(year, month, day, hour, minute, tzinfo=datetime.UTC)
 
 
 OPERATIONS = (
@@ -105,10 +101,10 @@ OPERATIONS = (
         names={"at_zone": at_zone},
         bigquery="DATETIME",
         examples=golden(
-            (_at(2024, 5, 5, 18), _KOLKATA, _WALL), (_at(2024, 5, 5, 23, 30), "UTC", _WALL),
-            (_at(1969, 12, 31, 23), _NEW_YORK, datetime.datetime(1969, 12, 31, 18)),
-            (_at(2024, 11, 3, 6, 30), _NEW_YORK, datetime.datetime(2024, 11, 3, 1, 30)),
-            (_at(9999, 12, 31, 23), _KOLKATA, Raises), (None, _KOLKATA, None), types="timestamp; string",
+            (at(2024, 5, 5, 18), KOLKATA, _WALL), (at(2024, 5, 5, 23, 30), "UTC", _WALL),
+            (at(1969, 12, 31, 23), NEW_YORK, datetime.datetime(1969, 12, 31, 18)),
+            (at(2024, 11, 3, 6, 30), NEW_YORK, datetime.datetime(2024, 11, 3, 1, 30)),
+            (at(9999, 12, 31, 23), KOLKATA, Raises), (None, KOLKATA, None), types="timestamp; string",
         ),
     ),
     Operation(
@@ -122,11 +118,11 @@ OPERATIONS = (
         names={"from_zone": from_zone, "utc": datetime.UTC},
         bigquery="TIMESTAMP",
         examples=golden(
-            (_WALL, _KOLKATA, _at(2024, 5, 5, 18)), (_WALL, "UTC", _at(2024, 5, 5, 23, 30)),
-            (datetime.datetime(2024, 11, 3, 1, 30), _NEW_YORK, _at(2024, 11, 3, 5, 30)),
-            (datetime.datetime(2024, 3, 10, 2, 30), _NEW_YORK, _at(2024, 3, 10, 7, 30)),
-            (datetime.datetime(1969, 12, 31, 18), _NEW_YORK, _at(1969, 12, 31, 23)),
-            (datetime.datetime(1, 1, 1, 3), _KOLKATA, Raises), (None, _KOLKATA, None), types="datetime; string",
+            (_WALL, KOLKATA, at(2024, 5, 5, 18)), (_WALL, "UTC", at(2024, 5, 5, 23, 30)),
+            (datetime.datetime(2024, 11, 3, 1, 30), NEW_YORK, at(2024, 11, 3, 5, 30)),
+            (datetime.datetime(2024, 3, 10, 2, 30), NEW_YORK, at(2024, 3, 10, 7, 30)),
+            (datetime.datetime(1969, 12, 31, 18), NEW_YORK, at(1969, 12, 31, 23)),
+            (datetime.datetime(1, 1, 1, 3), KOLKATA, Raises), (None, KOLKATA, None), types="datetime; string",
         ),
     ),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from penstock.core.model import Model
 from penstock.core.pipeline import Pipeline
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import AliasChange, ModelVersion
-from penstock.errors import ConflictError, UnknownNameError
+from penstock.errors import ConflictError, SqlError, UnknownNameError
 from penstock.models import CHAMPION, ModelGraph
 from penstock.project.codecs import load_artifact
 from penstock.project.config import Config
@@ -93,8 +93,15 @@ class ProjectCatalog:
         metadata.delete(ModelVersion, model=name)
 
     def path(self, uri: str) -> Path:
-        """Return a path from the project's root."""
-        return self.config.root / Path(uri).expanduser()
+        """Return a path from the project's root; a statement, which may come over REST, reaches no file outside it."""
+        root, state = self.config.root.resolve(), self.config.state.resolve()
+        path = (root / uri).resolve()
+        if not path.is_relative_to(root) or path.is_relative_to(state):
+            raise SqlError(
+                f"{uri!r} lies outside the project's folder, or where penstock keeps its state; SQL reads and writes "
+                "files of the project alone: give a path from its folder, or use `penstock export`, or Python"
+            )
+        return path
 
     def create_table(self, name: str, rows: pa.Table, mode: Mode, reading: Reading) -> None:
         """Make rows the next version of a named artifact, by a run that says what they come from."""

@@ -67,7 +67,7 @@ class Catalog(Protocol):
         ...
 
     def path(self, uri: str) -> Path:
-        """Return where a statement may write what it exports."""
+        """Return the file or folder that a statement may read a model from, or write one to; `SqlError` for others."""
         ...
 
     def create_table(self, name: str, rows: pa.Table, mode: Mode, reading: Reading) -> None:
