@@ -192,6 +192,35 @@ def test_lineage_goes_from_a_made_table_to_the_tables_and_models_that_it_comes_f
     assert f"artifact:{told}" in below.nodes
 
 
+def test_lineage_of_a_model_fitted_on_a_query_goes_to_the_tables_and_models_that_it_read(project: Project) -> None:
+    project.sql(MODEL)
+    project.sql(f"CREATE TABLE d.few AS SELECT duration, start_station_name FROM {HIRES} LIMIT 10")
+    project.fit(
+        ps.model("again", type="linear_reg", label="duration", features={"told": ps.col("told")}),
+        "SELECT p.duration, p.predicted_duration AS told FROM ML.PREDICT(MODEL d.minutes, TABLE d.few) AS p"
+        f" UNION ALL SELECT duration, 1.0 FROM {HIRES}",
+    )
+    above = project.repository.lineage("again/1", down=False)
+    assert HIRES.strip("`") in [node.label for node in above.nodes.values() if node.kind == "source"]
+    read = {project.repository["d.few"].digest, project.models["d.minutes"].alias("champion").digest}
+    assert {f"artifact:{digest}" for digest in read} <= set(above.nodes)
+    below = project.repository.lineage("d.few@latest", up=False)
+    assert f"artifact:{project.models['again'].standing(1).digest}" in below.nodes
+
+
+def test_lineage_of_a_model_fitted_on_a_table_that_was_made_goes_on_to_what_it_was_made_of(project: Project) -> None:
+    project.sql(f"CREATE TABLE d.few AS SELECT duration, start_station_name FROM {HIRES} LIMIT 10")
+    project.fit(ps.model("m", type="linear_reg", label="duration"), "d.few")
+    above = project.repository.lineage("m/1", down=False)
+    assert f"artifact:{project.repository['d.few'].digest}" in above.nodes
+    assert HIRES.strip("`") in [node.label for node in above.nodes.values() if node.kind == "source"]
+
+
+def test_rows_to_fit_on_are_one_query(project: Project) -> None:
+    with pytest.raises(SqlError, match="rows are given by one query"):
+        project.fit(ps.model("m", type="linear_reg", label="duration"), f"SELECT 1 AS x; SELECT * FROM {HIRES}")
+
+
 def test_garbage_collection_leaves_a_made_table_and_takes_what_it_was_before(project: Project) -> None:
     project.sql("CREATE TABLE d.one AS SELECT 1 AS x")
     before = project.repository["d.one"].digest

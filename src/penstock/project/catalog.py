@@ -73,12 +73,15 @@ class ProjectCatalog:
 
     def fit(self, model: Model, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
         """Fit a model, register it and make it the champion: the name now stands for it."""
-        given = saved_rows(rows, self.metadata, self.store)
-        read = self._read(reading)
-        pipeline = fit_pipeline(model, given, alias=CHAMPION, statement=reading.statement, read=read)
-        graph: ModelGraph = self.run(pipeline, "fit")
+        graph: ModelGraph = self.run(self.fitting(model, rows, reading, alias=CHAMPION), "fit")
         version = self.models[model.name].alias(CHAMPION).version
         return replace(graph, facts=FrozenMap({**graph.facts, "version": version}))
+
+    def fitting(self, model: Model, rows: pa.Table, reading: Reading, *, alias: str | None) -> Pipeline:
+        """Return the pipeline that fits a model on the rows of a statement and registers it; what the statement read is
+        an input of it, so that lineage knows it."""
+        given = saved_rows(rows, self.metadata, self.store)
+        return fit_pipeline(model, given, alias=alias, statement=reading.statement, read=self._read(reading))
 
     def alter(self, name: str, said: Mapping[str, Any]) -> None:
         """Keep what people say about a model beside the version that the name stands for."""
@@ -112,11 +115,6 @@ class ProjectCatalog:
         given = saved_rows(rows, self.metadata, self.store)
         self.run(table_pipeline(name, given, reading.statement, self._read(reading)), "name")
         expire_others(self.metadata, name)
-
-    def made(self, name: str) -> pa.Table | None:
-        """Return the rows of a table that was made; None where there is none of that name."""
-        found = find_table(self.metadata, name)
-        return None if found is None else load_artifact(found, self.store)
 
     def drop_table(self, name: str) -> None:
         """Forget a table that CREATE TABLE made."""

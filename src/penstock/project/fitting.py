@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +14,6 @@ from penstock.core.pipeline import Pipeline
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.pipelines import pipeline, trace
 from penstock.project.codecs import CODECS
-from penstock.project.config import Config
-from penstock.project.driving import resolve_source
 from penstock.project.tabling import Read, query
 from penstock.tables import TableLike, to_arrow
 
@@ -27,27 +23,6 @@ _QUERY = re.compile(r"\s*(--.*\n\s*)*(select|with)\b", re.IGNORECASE)
 def is_query(text: str) -> bool:
     """Tell whether a text is a query, and not the name of rows."""
     return _QUERY.match(text) is not None
-
-
-def given_rows(
-    rows: TableLike | None,
-    config: Config,
-    *,
-    run_sql: Callable[[str], pa.Table],
-    find: Callable[[str], pa.Table | None],
-) -> TableLike:
-    """Return what a user calls rows: a SQL text is run; a name is a table that `find` knows, or a declared one; a path
-    starts at the project's root."""
-    match rows:
-        case None:  # a model that comes as a file learns from none
-            return pa.table({"nothing": pa.array([], pa.int64())})
-        case str() if is_query(rows):
-            return run_sql(rows)
-        case str() if rows not in config.tables and (found := find(rows)) is not None:
-            return found
-        case str() | Path():
-            return resolve_source(config, str(rows))
-    return rows
 
 
 def fit_pipeline(

@@ -21,7 +21,7 @@ from penstock.project.config import Config, load_config
 from penstock.project.declared import load_pipelines
 from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, planned, project_root, services
 from penstock.project.experiments import Experiments, compare_runs
-from penstock.project.fitting import fit_pipeline, given_rows, named_rows
+from penstock.project.given import fit_on, given_rows
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repeating import Repeater
 from penstock.project.repository import Repository
@@ -153,7 +153,8 @@ class Project:
 
     def fit(self, model: Model, rows: TableLike | None = None) -> ModelGraph:
         """Fit a model on rows (a table, a path, a declared name, a SQL text) as a run, and register a version of it."""
-        return self._fit(model, rows, alias=None)
+        graph: ModelGraph = self._result(fit_on(model, rows, self._catalog), "fit")
+        return graph
 
     def predict(self, name: str, rows: TableLike) -> pa.Table:
         """Predict rows with a registered model: its name, `name@alias` or `name/3`."""
@@ -204,16 +205,11 @@ class Project:
             return pipeline
         return self._ran[pipeline] if pipeline in self._ran else self.pipelines[pipeline]
 
-    def _fit(self, model: Model, rows: TableLike | None, *, alias: str | None) -> ModelGraph:
-        given = named_rows(self._rows(rows), self.metadata, self.artifacts)
-        graph: ModelGraph = self._result(fit_pipeline(model, given, alias=alias), "fit")
-        return graph
-
     def _result(self, pipeline: Pipeline, step: str) -> Any:
         return self.get_run(drive(pipeline, self._services, self.config, engine="inline")).result(step)
 
     def _rows(self, rows: TableLike | None) -> TableLike:
-        return given_rows(rows, self.config, run_sql=self.sql, find=self._catalog.made)
+        return given_rows(rows, self._catalog)
 
     def _version(self, name: str) -> ModelVersion:
         return models.resolve_version(self.metadata, name)

@@ -3,7 +3,7 @@
 from penstock.sql.catalog import Catalog, MemoryCatalog, Reading
 from penstock.sql.dialect import is_whole
 from penstock.sql.inferences import FUNCTIONS as TABLE_FUNCTIONS
-from penstock.sql.running import run, to_model
+from penstock.sql.running import run, run_query, to_model
 from penstock.sql.statements import (
     AlterModel,
     CreateModel,
@@ -34,5 +34,6 @@ __all__ = [
     "only_reads",
     "parse",
     "run",
+    "run_query",
     "to_model",
 ]

@@ -50,6 +50,16 @@ def run(text: str, catalog: Catalog, *, now: datetime.datetime | None = None) ->
     return results[-1]
 
 
+def run_query(text: str, catalog: Catalog, *, now: datetime.datetime | None = None) -> tuple[pa.Table, Reading]:
+    """Run a text that is one query; return its rows, and where they come from."""
+    statement, *others = parse(text)
+    if others or not isinstance(statement, Query):
+        raise SqlError("rows are given by one query, and by nothing else; run other statements before, each by itself")
+    binding = _binding(catalog, now or datetime.datetime.now(datetime.UTC))
+    rows = _rows(bind_query(statement.tree, Scope(), binding), binding)
+    return rows, _reading(text, binding)
+
+
 def to_model(text: str, catalog: Catalog) -> Model:
     """Return the declaration that a CREATE MODEL stands for: equal to what `ps.model(...)` makes. Nothing is fitted."""
     statement, *others = parse(text)
