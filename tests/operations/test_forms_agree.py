@@ -44,6 +44,7 @@ _TEXTS = [
     *["", "a", "B", "Kings Cross", " é ", "e\u0301", "ß", "İ", "👍🏽", "a,b", "%", "\\", "'", "\n", "\u3000x\t", "\0"],
     *["12", "-3.5", "1e5", "TRUE", "NaN", "2024-05-05", "2024-13-01", "0000-01-01", "10:00:00"],
     *["2024-05-05 10:00:00", "2024-05-05T10:00:00.5+02:30"],
+    *['{"a":{"b":[1,{"é":"\\ud83d\\u00e9\\n"}]},"a":null}', "[1e400,-0,[],'x',]", '{"a" : "b"'],
 ]
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -79,7 +80,10 @@ _FORMATS = {
     "date": _DAY_FORMATS, "time": _CLOCK_FORMATS,
     **{type: [day + clock for day in _DAY_FORMATS for clock in _CLOCK_FORMATS] for type in ("datetime", "timestamp")},
 }  # fmt: skip
+_JSON_FUNCTIONS = [f"json_{kind}{array}" for kind in ("query", "value", "extract") for array in ("", "_array")]
+_JSON_FUNCTIONS += ["json_extract_scalar", "json_extract_string_array"]
 _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
+    **{f"{name}.json_path": st.sampled_from(["$", "$.a", "$.a.b[1]", "$[0]", "$.é"]) for name in _JSON_FUNCTIONS},
     "round.digits": st.integers(-5, 8),
     "trunc.digits": st.integers(-5, 8),
     "bucketize.array_split_points": st.lists(st.floats(-100, 100), max_size=40, unique=True).map(sorted).map(tuple),

@@ -867,6 +867,55 @@ class Expression(Expr):
         """
         return self._call("text_analyze", analyzer, *(() if analyzer_options is None else (analyzer_options,)))
 
+    def json_query(self, json_path: str = "$") -> Expression:
+        """The value that a JSONPath leads to, as JSON text: without spaces, numbers as they stand there. NULL
+        for null and nothing. Texts are not validated: what stands before an error is found.
+        """
+        return self._call("json_query", json_path)
+
+    def json_value(self, json_path: str = "$") -> Expression:
+        """The string (without quotes and escapes), number or boolean that a JSONPath leads to, as text. NULL
+        for null, an object, an array and nothing.
+        """
+        return self._call("json_value", json_path)
+
+    def json_query_array(self, json_path: str = "$") -> Expression:
+        """The items of the array that a JSONPath leads to, as JSON texts. NULL if it leads to no array."""
+        return self._call("json_query_array", json_path)
+
+    def json_value_array(self, json_path: str = "$") -> Expression:
+        """The strings (without quotes), numbers and booleans of the array that a JSONPath leads to, as texts;
+        null is NULL. NULL if it leads to no array, or to one that holds others.
+        """
+        return self._call("json_value_array", json_path)
+
+    def json_extract(self, json_path: str = "$") -> Expression:
+        """The value that a JSONPath leads to, as JSON text: without spaces, numbers as they stand there. NULL
+        for null and nothing. Texts are not validated: what stands before an error is found. The legacy
+        form: keys with signs in them stand in brackets, $['a.b'].
+        """
+        return self._call("json_extract", json_path)
+
+    def json_extract_scalar(self, json_path: str = "$") -> Expression:
+        """The string (without quotes and escapes), number or boolean that a JSONPath leads to, as text. NULL
+        for null, an object, an array and nothing. The legacy form: keys with signs in them stand in
+        brackets, $['a.b'].
+        """
+        return self._call("json_extract_scalar", json_path)
+
+    def json_extract_array(self, json_path: str = "$") -> Expression:
+        """The items of the array that a JSONPath leads to, as JSON texts. NULL if it leads to no array. The
+        legacy form: keys with signs in them stand in brackets, $['a.b'].
+        """
+        return self._call("json_extract_array", json_path)
+
+    def json_extract_string_array(self, json_path: str = "$") -> Expression:
+        """The strings (without quotes), numbers and booleans of the array that a JSONPath leads to, as texts;
+        null is NULL. NULL if it leads to no array, or to one that holds others. The legacy form: keys with
+        signs in them stand in brackets, $['a.b'].
+        """
+        return self._call("json_extract_string_array", json_path)
+
     def farm_fingerprint(self) -> Expression:
         """FarmHash's Fingerprint64 of a text's bytes, as a signed number. It never changes."""
         return self._call("farm_fingerprint")

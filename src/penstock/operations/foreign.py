@@ -259,6 +259,18 @@ def _ends_with(call: Call) -> str:
     }[call.database]
 
 
+def _own(function: str) -> Mapping[str, str | Write]:
+    """Return the form of a function that BigQuery alone has in our meaning; its constants are strings."""
+
+    def write(call: Call) -> str | None:
+        if None in [value for value, text in zip(call.values, call.texts, strict=True) if not text]:
+            return None
+        given = zip(call.values, call.texts, strict=True)
+        return f"{function}({', '.join(text or call.literal(value, 'string') for value, text in given)})"
+
+    return _each(bigquery=write)
+
+
 def _infix(operator: str) -> str:
     return f"({{0}} {operator} {{1}})"
 
@@ -370,5 +382,9 @@ FORMS: dict[str, Form] = {
     "scale_min_max": _min_max,
     "bucketize": _bucketize,
     "lookup_index": _vocabulary,
+    # Other databases refuse a text that is not valid JSON, write numbers anew, and take the last of two equal keys.
+    **{name: _own(name.upper()) for name in ("json_query", "json_value", "json_query_array", "json_value_array")},
+    **{name: _own(name.upper()) for name in ("json_extract", "json_extract_scalar", "json_extract_array")},
+    "json_extract_string_array": _own("JSON_EXTRACT_STRING_ARRAY"),
 }  # fmt: skip
 """Operation -> its form. What is not here cannot be exported; where a form gives None, this call of it cannot."""

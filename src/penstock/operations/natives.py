@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.operations import extraction
 from penstock.operations.analyzers import terms
 from penstock.operations.fingerprints import fingerprint, hash_bucket
 
@@ -21,10 +22,21 @@ class Native:
     function: Callable[..., Any]
     parameters: tuple[str, ...]
     result: str
+    may_be_null: bool = False  # it gives None for other reasons too
 
 
 NATIVES = (
     Native(name="penstock_fingerprint", function=fingerprint, parameters=("bytes",), result="int64"),
     Native(name="penstock_hash_bucket", function=hash_bucket, parameters=("bytes", "int64"), result="int64"),
     Native(name="penstock_terms", function=terms, parameters=("string",) * 3, result="array<string>"),
+    *(
+        Native(
+            name=f"penstock_{function.__name__}",
+            function=function,
+            parameters=("string", "string", "bool"),
+            result=result,
+            may_be_null=True,
+        )
+        for function, result in extraction.EXTRACTORS
+    ),
 )

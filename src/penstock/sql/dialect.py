@@ -23,7 +23,8 @@ _ACCEPTED = (
 )
 
 _FORMATTED = [f"{verb}_{type}" for verb in ("FORMAT", "PARSE") for type in ("DATE", "DATETIME", "TIME", "TIMESTAMP")]
-_KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10", *_FORMATTED)  # sqlglot would make other functions and formats of them
+# Of these sqlglot would make other functions, formats and paths.
+_KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10", *_FORMATTED, *(name for name in BigQueryParser.FUNCTIONS if "JSON" in name))
 
 
 class MachineLearningTable(exp.Expression):

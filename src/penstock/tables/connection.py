@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from duckdb.func import FunctionNullHandling
 
 from penstock.errors import DataError, PenstockError, SqlError, StorageError
 from penstock.operations import NATIVES, sql_type
@@ -90,8 +92,22 @@ def with_natives(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnecti
     """Register the functions that our texts call and DuckDB lacks; return the database."""
     for native in NATIVES:
         types: list[Any] = [sql_type(type) for type in native.parameters]
-        database.create_function(native.name, native.function, types, sql_type(native.result))
+        if native.may_be_null:
+            function, nulls = _unless_null(native.function), FunctionNullHandling.SPECIAL
+            database.create_function(native.name, function, types, sql_type(native.result), null_handling=nulls)
+        else:
+            database.create_function(native.name, native.function, types, sql_type(native.result))
     return database
+
+
+def _unless_null(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that gives None where an argument is: DuckDB calls all with NULL, or lets none give it."""
+
+    @functools.wraps(function)  # DuckDB reads from the signature how many arguments there are
+    def called(*arguments: Any) -> Any:
+        return None if None in arguments else function(*arguments)
+
+    return called
 
 
 def _translate(error: duckdb.Error, doing: str) -> PenstockError:
