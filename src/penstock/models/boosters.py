@@ -7,14 +7,15 @@ import functools
 import importlib.util
 import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from penstock.errors import CorruptArtifactError, MissingExtraError
-from penstock.models.matrix import Floats
+from penstock.models.matrix import Entries, Floats
 
 MODEL_FILE = "trees.txt"
-_FLOAT64, _ROW_MAJOR, _NORMAL, _FROM, _ALL_TREES = 1, 1, 0, 0, -1
+_FLOAT64, _INT64, _ROW_MAJOR, _NORMAL, _FROM, _ALL_TREES = 1, 3, 1, 0, 0, -1
 
 
 class Booster:
@@ -34,20 +35,40 @@ class Booster:
             raise CorruptArtifactError(f"LightGBM cannot read its model: {_last_error(self._library)}")
         weakref.finalize(self, self._library.LGBM_BoosterFree, self.handle)
 
-    def predict(self, matrix: Floats) -> Floats:
-        """Return a prediction, or the probability of each class, for each row of a row-major matrix."""
-        result = np.empty((len(matrix), self.outputs))
-        if len(matrix) == 0:
+    def predict(self, matrix: Floats | Entries) -> Floats:
+        """Return a prediction, or the probability of each class, for each row of a row-major matrix, or of one given by
+        its entries: the same bits."""
+        rows = len(matrix.starts) - 1 if isinstance(matrix, Entries) else len(matrix)
+        result = np.empty((rows, self.outputs))
+        if rows == 0:
             return result
-        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        failed = self._library.LGBM_BoosterPredictForMat(
-            self.handle, ctypes.c_void_p(matrix.ctypes.data), _FLOAT64, *map(ctypes.c_int32, matrix.shape), _ROW_MAJOR,
+        common = (
             _NORMAL, _FROM, _ALL_TREES, b"verbosity=-1", ctypes.byref(ctypes.c_int64()),
             ctypes.c_void_p(result.ctypes.data),
         )  # fmt: skip
+        failed = self._of_entries(matrix, common) if isinstance(matrix, Entries) else self._of_cells(matrix, common)
         if failed:
             raise CorruptArtifactError(f"LightGBM cannot predict: {_last_error(self._library)}")
         return result
+
+    def _of_cells(self, matrix: Floats, common: tuple[Any, ...]) -> int:
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        failed: int = self._library.LGBM_BoosterPredictForMat(
+            self.handle, ctypes.c_void_p(matrix.ctypes.data), _FLOAT64, *map(ctypes.c_int32, matrix.shape), _ROW_MAJOR,
+            *common,
+        )  # fmt: skip
+        return failed
+
+    def _of_entries(self, matrix: Entries, common: tuple[Any, ...]) -> int:
+        starts, columns, values = map(
+            np.ascontiguousarray, (matrix.starts, matrix.columns, matrix.values), (np.int64, np.int32, np.float64)
+        )
+        failed: int = self._library.LGBM_BoosterPredictForCSR(
+            self.handle, ctypes.c_void_p(starts.ctypes.data), _INT64, ctypes.c_void_p(columns.ctypes.data),
+            ctypes.c_void_p(values.ctypes.data), _FLOAT64, ctypes.c_int64(len(starts)), ctypes.c_int64(len(values)),
+            ctypes.c_int64(matrix.width), *common,
+        )  # fmt: skip
+        return failed
 
 
 class SingleRow:

@@ -17,6 +17,7 @@ Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 _BLOCK_ROWS = 4096  # columns are written into the rows of a matrix block by block: a block stays in the cache
+_FEW = 1 / 8  # the share of a matrix up to which its entries alone are kept: each takes more memory than a cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,17 @@ class Sparse:
 
 
 Column: TypeAlias = Floats | Integers | Sparse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entries:
+    """A matrix of `width` columns by what is not 0 in it: of row k the entries `starts[k]` up to `starts[k + 1]`, each
+    the number of its column (rising in a row) and its value. This is SciPy's and LightGBM's CSR."""
+
+    starts: Integers
+    columns: np.ndarray[Any, np.dtype[np.int32]]
+    values: Floats
+    width: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,34 @@ def dense(features: Features, widths: Sequence[int]) -> Floats:
     return matrix
 
 
+def is_mostly_empty(features: Features, widths: Sequence[int]) -> bool:
+    """Tell whether the features take less memory as `Entries` than as a dense matrix."""
+    blocks = [column for column in features.columns if isinstance(column, Sparse)]
+    most = sum(len(column.values) for column in blocks) + features.rows * (len(features.columns) - len(blocks))
+    return bool(blocks) and most <= _FEW * features.rows * sum(spread(features, widths))
+
+
+def entries(features: Features, widths: Sequence[int]) -> Entries:
+    """Return the matrix that `dense` returns, bit for bit, by its entries."""
+    places = np.cumsum([0, *spread(features, widths)])
+    found = [
+        _placed(column, place, width) for column, place, width in zip(features.columns, places, widths, strict=False)
+    ]
+    rows, columns, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    cells = rows * places[-1] + columns
+    if (np.diff(cells) <= 0).any():
+        order = np.argsort(cells, kind="stable")  # entries of one cell are added in the order in which they stand
+        cells, values = cells[order], values[order]
+        first = np.diff(cells, prepend=-1) > 0
+        if not first.all():
+            sums = np.zeros(np.count_nonzero(first))
+            np.add.at(sums, np.cumsum(first) - 1, values)
+            cells, values = cells[first], sums
+        rows, columns = np.divmod(cells, places[-1])
+    starts = np.searchsorted(rows, np.arange(features.rows + 1))
+    return Entries(starts=starts, columns=columns.astype(np.int32), values=values, width=int(places[-1]))
+
+
 def numbers_of(features: Features) -> Floats:
     """Return the numbers among the features alone, a column for each."""
     columns = [column for column in features.columns if not isinstance(column, Sparse) and column.dtype == np.float64]
@@ -92,6 +132,15 @@ def numbers_of(features: Features) -> Floats:
 def spread(features: Features, widths: Sequence[int]) -> list[int]:
     """Return how many columns of the dense matrix each feature takes."""
     return [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
+
+
+def _placed(column: Column, place: int, width: int) -> tuple[Integers, Integers, Floats]:
+    """Return the rows, the columns and the values of the entries that one feature gives."""
+    if isinstance(column, Sparse):
+        known = column.indices < width
+        return column.rows[known], place + column.indices[known], column.values[known]
+    rows = np.flatnonzero(column)
+    return rows, np.full(len(rows), place), column[rows].astype(np.float64)
 
 
 def _column(column: pa.ChunkedArray, kind: str) -> Column:

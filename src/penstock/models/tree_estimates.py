@@ -12,13 +12,14 @@ import numpy as np
 from penstock.errors import CorruptArtifactError
 from penstock.models.boosters import MODEL_FILE, Booster, SingleRow, load_booster
 from penstock.models.learner import Estimator, RowLines
-from penstock.models.matrix import Features, Floats, dense
+from penstock.models.matrix import Features, Floats, dense, entries, is_mostly_empty
 
 
 def estimate(estimator: Estimator, features: Features) -> Floats:
     """Return the value, or the probability of each class, of each row."""
     booster = load_booster(estimator.files[MODEL_FILE], outputs=_outputs(estimator))
-    outputs = booster.predict(dense(features, estimator.widths))
+    form = entries if is_mostly_empty(features, estimator.widths) else dense
+    outputs = booster.predict(form(features, estimator.widths))
     return np.hstack([1.0 - outputs, outputs]) if estimator.classes == 2 else outputs
 
 

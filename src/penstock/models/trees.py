@@ -10,9 +10,10 @@ import numpy as np
 
 from penstock.errors import DeclarationError, MissingExtraError
 from penstock.models.boosters import MODEL_FILE
+from penstock.models.design import scipy_sparse
 from penstock.models.learner import Learned, Lesson
 from penstock.models.losses import iteration, loss
-from penstock.models.matrix import Floats, Integers, dense, spread
+from penstock.models.matrix import Features, Floats, Integers, dense, entries, is_mostly_empty, spread
 
 _BOOSTED_LEAVES, _FOREST_LEAVES = 1024, 4096
 _ROWS_FOR_THREADS = 50_000
@@ -32,7 +33,7 @@ def fit_trees(lesson: Lesson) -> Learned:
         parameters["num_threads"] = 1  # on few rows threads wait for each other: twenty times as long on a busy machine
     columns = spread(lesson.train.features, widths)
     data = lightgbm.Dataset(
-        dense(lesson.train.features, widths),
+        _matrix(lesson.train.features, widths),
         lesson.train.target,
         weight=lesson.weights,
         feature_name=_column_names(lesson.names, columns),
@@ -42,7 +43,7 @@ def fit_trees(lesson: Lesson) -> Learned:
     judged = {id(data): (lesson.train.target, lesson.weights)}
     valid = [data]
     if lesson.held_out is not None:
-        valid.append(data.create_valid(dense(lesson.held_out.features, widths), lesson.held_out.target))
+        valid.append(data.create_valid(_matrix(lesson.held_out.features, widths), lesson.held_out.target))
         judged[id(valid[1])] = (lesson.held_out.target, None)
     training: list[dict[str, Any]] = []
     booster = lightgbm.train(
@@ -57,6 +58,16 @@ def fit_trees(lesson: Lesson) -> Learned:
     content = booster.model_to_string(num_iteration=trees).encode()
     facts = {"iterations": trees, "training": training[:trees], "lightgbm": parameters}
     return Learned(files={MODEL_FILE: content}, outputs=max(lesson.classes, 1), facts=facts)
+
+
+def _matrix(features: Features, widths: Sequence[int]) -> Any:
+    """Return the matrix as LightGBM takes it; the trees are the same for both forms of it."""
+    if not is_mostly_empty(features, widths):
+        return dense(features, widths)
+    found = entries(features, widths)
+    return scipy_sparse().csr_matrix(
+        (found.values, found.columns, found.starts), shape=(features.rows, found.width), copy=False
+    )
 
 
 def lightgbm_parameters(options: Mapping[str, Any], *, classes: int) -> dict[str, Any]:
