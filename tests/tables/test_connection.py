@@ -8,12 +8,25 @@ import threading
 import duckdb
 import pytest
 
-from penstock.errors import DataError, SqlError
+from penstock.errors import DataError, SqlError, StorageError
 from penstock.tables import clear_errors, connection
 
 
 def setting(name: str) -> object:
     return connection().sql(f"SELECT current_setting('{name}')").fetchall()[0][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("Invalid Input Error: division by zero", DataError, "^division by zero$"),
+        ("Out of Memory Error: failed to allocate", StorageError, "failed to allocate"),
+        ("[Errno 2] No such file", FileNotFoundError, "No such file"),
+    ],
+)
+def test_errors_of_a_stream_are_those_of_a_statement(text, error, says):
+    with pytest.raises(error, match=says), clear_errors():
+        raise FileNotFoundError(text) if "Errno" in text else OSError(text)
 
 
 def test_a_thread_keeps_its_connection_and_another_has_its_own():

@@ -111,6 +111,13 @@ def test_a_value_outside_the_domain_names_the_expression():
         apply({"fine": col("a") + 1, "ratio": col("a") / col("b")}, rows)
 
 
+def test_in_batches_too_a_value_outside_the_domain_names_the_expression():
+    rows = pa.table({"a": range(200_000), "b": [1] * 199_999 + [0]})
+    exprs = {"fine": col("a") + 1, "ratio": col("a") / col("b")}
+    with pytest.raises(ExpressionError, match=r"'ratio', which reads a, b, has no value in some row: division by zero"):
+        list(apply_batches(exprs, rows, batch_rows=10_000))
+
+
 def test_a_constant_has_a_value_for_each_row_of_a_source(tmp_path):
     pq.write_table(pa.table({"n": [1, 2, 3]}), tmp_path / "rows.parquet")
     source = resolve("rows.parquet", root=tmp_path)

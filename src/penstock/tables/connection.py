@@ -26,6 +26,7 @@ class _OfThread(threading.local):
 
 _databases: dict[tuple[int, int], duckdb.DuckDBPyConnection] = {}
 _of_thread = _OfThread()
+_STREAMED = {"Out of Memory": duckdb.OutOfMemoryException, "IO": duckdb.IOException, "HTTP": duckdb.HTTPException}
 _lock = threading.Lock()
 
 
@@ -72,6 +73,11 @@ def clear_errors(doing: str = "") -> Iterator[None]:
         raise
     except duckdb.Error as error:
         raise _translate(error, doing) from error
+    except OSError as error:  # what Arrow makes of an error of DuckDB's in a stream of batches
+        kind, found, _ = str(error).partition(" Error: ")
+        if not found:
+            raise
+        raise _translate(_STREAMED.get(kind, duckdb.InvalidInputException)(str(error)), doing) from error
 
 
 def _open(threads: int) -> duckdb.DuckDBPyConnection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from penstock.core.artifact import Source
 from penstock.core.expression import Expr, columns_of
-from penstock.core.schema import Field, Schema
+from penstock.core.schema import Schema
 from penstock.errors import DataError, ExpressionError
 from penstock.operations import quoted, sql, sql_type, type_of
 from penstock.tables import (
@@ -21,8 +22,7 @@ from penstock.tables import (
     schema_of,
     to_arrow,
 )
-
-_POSITION = "_penstock_position"
+from penstock.transforms.streaming import POSITION, in_turn, numbered, positioned, runs
 
 
 def select_sql(exprs: Mapping[str, Expr], schema: Schema, source: str, *, keep: Sequence[str] = ()) -> str:
@@ -48,12 +48,11 @@ def apply(
     """
     table = read(rows, _needed(exprs, keep)) if isinstance(rows, Source) else to_arrow(rows)
     schema = schema or schema_of(table.schema)
-    numbered = table.append_column(_POSITION, pa.array(np.arange(table.num_rows)))
-    ordered = Schema((*schema.fields, Field(_POSITION, "int64")))
+    numbered = table.append_column(POSITION, pa.array(np.arange(table.num_rows)))
     with bound({"rows": numbered}) as cursor:
         try:
             with clear_errors():
-                text = select_sql(exprs, ordered, "rows", keep=(_POSITION, *keep))
+                text = select_sql(exprs, positioned(schema), "rows", keep=(POSITION, *keep))
                 made = _in_order(cursor.sql(text).to_arrow_table())
         except DataError as error:
             raise blamed(exprs, table, schema) or error from error
@@ -63,12 +62,23 @@ def apply(
 def apply_batches(
     exprs: Mapping[str, Expr], rows: TableLike, *, batch_rows: int = 1 << 18, keep: Sequence[str] = ()
 ) -> Iterator[pa.RecordBatch]:
-    """Yield what `apply` gives in batches, in order; of a source no more than a few batches are in memory at once."""
-    needed = _needed(exprs, keep)
-    columns = ", ".join(map(quoted, needed)) if needed else "*"
-    with bound({"rows": rows}) as cursor, clear_errors("cannot compute the expressions"):
-        for batch in cursor.sql(f"SELECT {columns} FROM rows").to_arrow_reader(batch_rows):
-            yield from apply(exprs, pa.Table.from_batches([batch]), keep=keep).combine_chunks().to_batches()
+    """Yield what `apply` gives in batches, in order; of a source no more than a few batches are in memory at once.
+
+    One statement computes all of them, planned once, over rows that stream through it with their positions.
+    """
+    columns = ", ".join(map(quoted, _needed(exprs, keep) or ())) or "*"
+    waiting: deque[pa.RecordBatch] = deque()
+    with bound({"rows": rows}) as reading, clear_errors("cannot compute the expressions"):
+        given = reading.sql(f"SELECT {columns} FROM rows").to_arrow_reader(batch_rows)
+        schema = schema_of(given.schema)
+        text = select_sql(exprs, positioned(schema), "rows", keep=(POSITION, *keep))
+        with bound({"rows": numbered(given, waiting)}) as computing:
+            try:
+                with clear_errors():
+                    for made in in_turn(computing.sql(text).to_arrow_reader(batch_rows), waiting):
+                        yield from made.cast(_made_schema(exprs, schema, keep)).combine_chunks().to_batches()
+            except DataError as error:
+                raise (waiting and blamed(exprs, pa.Table.from_batches(waiting), schema)) or error from error
 
 
 def _needed(exprs: Mapping[str, Expr], keep: Sequence[str]) -> list[str] | None:
@@ -83,11 +93,10 @@ def _in_order(made: pa.Table) -> pa.Table:
     group of 122,880 on).
     """
     positions, made = made.column(0).to_numpy(), made.remove_column(0)
-    starts = np.flatnonzero(np.diff(positions, prepend=-2) != 1)  # of the runs that are in order
-    if len(starts) < 2:
+    found = runs(positions)
+    if len(found) < 2:
         return made
-    lengths = np.diff(starts, append=len(positions))
-    return pa.concat_tables([made.slice(starts[run], lengths[run]) for run in np.argsort(positions[starts])])
+    return pa.concat_tables([made.slice(*run) for run in sorted(found, key=lambda run: positions[run[0]])])
 
 
 def _made_schema(exprs: Mapping[str, Expr], schema: Schema, keep: Sequence[str]) -> pa.Schema:
