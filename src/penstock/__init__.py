@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         fit as fit,
         name as name,
         named as named,
+        plot_calibration as plot_calibration,
+        plot_importance as plot_importance,
         predict as predict,
         push as push,
         read as read,
@@ -73,6 +75,7 @@ _NAMES = {
     "penstock.pipelines": ("step", "pipeline", "when", "optional", "unmapped", "log_metric"),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict", "name", "named",
+        "plot_calibration", "plot_importance",
     ),
     "penstock.monitor": (
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "event_data",

@@ -11,6 +11,7 @@ from penstock.models.learners import LEARNERS
 from penstock.models.loading import ModelCodec, from_files, load_model
 from penstock.models.package import save, to_files
 from penstock.models.predict import predict, predict_batches
+from penstock.models.ranking import Ranking, ranking
 from penstock.models.registry import (
     CHAMPION,
     alias_history,
@@ -31,6 +32,7 @@ __all__ = [
     "Learner",
     "ModelCodec",
     "ModelGraph",
+    "Ranking",
     "RowPredictor",
     "alias_history",
     "aliases",
@@ -44,6 +46,7 @@ __all__ = [
     "model_names",
     "predict",
     "predict_batches",
+    "ranking",
     "register",
     "resolve_version",
     "row_predictor",

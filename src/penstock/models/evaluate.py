@@ -43,6 +43,12 @@ def judge_imported(graph: ModelGraph, column: pa.ChunkedArray | None, inputs: pa
 
     Raises `DeclarationError` for a model without such a label.
     """
+    found = metrics.regression(*imported_values(graph, column, inputs))
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+
+
+def imported_values(graph: ModelGraph, column: pa.ChunkedArray | None, inputs: pa.Table) -> tuple[Floats, Floats]:
+    """Return the labels, and what an imported model predicts; `DeclarationError` where the label is no number."""
     type = graph.signature.outputs.fields[0].type
     if graph.label is None or type != "float64":
         what = "has no label" if graph.label is None else f"gives {type}"
@@ -50,9 +56,7 @@ def judge_imported(graph: ModelGraph, column: pa.ChunkedArray | None, inputs: pa
             f"model '{graph.name}' is an ONNX file that {what}; it can be judged where its first output is a number "
             "and the label is named: ps.model(..., label='...')"
         )
-    predicted = imported_columns(graph, inputs)[0].to_numpy()
-    found = metrics.regression(labels.values(graph.name, graph.label, column), predicted)
-    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+    return labels.values(graph.name, graph.label, column), imported_columns(graph, inputs)[0].to_numpy()
 
 
 def labelled_rows(graph: ModelGraph, rows: TableLike) -> tuple[pa.Table, pa.ChunkedArray | None]:

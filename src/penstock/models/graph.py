@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.core import graph as core
+from penstock.models.calibration import BINS, calibration
 from penstock.models.declare import Model, declaration
 from penstock.models.describe import describe
 from penstock.models.evaluate import evaluate
@@ -36,6 +37,10 @@ class ModelGraph(core.ModelGraph):
     def evaluate(self, rows: TableLike) -> dict[str, float | None]:
         """Return metrics on rows with labels, by BigQuery ML's names."""
         return evaluate(self, rows)
+
+    def calibration(self, rows: TableLike, bins: int = BINS) -> pa.Table:
+        """Return how what is predicted and what is observed compare on rows with labels, in bins of predictions."""
+        return calibration(self, rows, bins)
 
     def save(self, directory: str | Path) -> Path:
         """Write the graph as a directory that `load_model` reads."""
