@@ -16,7 +16,7 @@ CREATE = f"""CREATE MODEL ch09edu.bicycle OPTIONS(model_type='linear_reg', input
 def test_tables_and_models_are_shown_by_name(catalog: MemoryCatalog) -> None:
     run(CREATE, catalog)
     assert run("SHOW MODELS", catalog).to_pydict() == {"model": ["ch09edu.bicycle"]}
-    assert run("show tables;", catalog).column("table").to_pylist() == sorted(catalog.table_names())
+    assert run("show tables;", catalog).column("table").to_pylist() == sorted(catalog.tables_there())
 
 
 def test_a_table_is_described_by_its_columns(catalog: MemoryCatalog) -> None:

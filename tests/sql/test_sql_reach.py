@@ -54,7 +54,7 @@ def test_a_file_is_read_whatever_its_name_holds(tmp_path: Path) -> None:
         "`read_parquet('{folder}/secret.parquet')`", "READ_CSV('/etc/passwd')", "glob('/*')",
         "read_text('/etc/passwd')",
         "parquet_scan('{folder}/secret.parquet')", "sniff_csv('/etc/passwd')", "duckdb_settings()", "pragma_version()",
-        "information_schema.tables", "sqlite_master", "duckdb_tables", "pg_catalog.pg_class", "query('SELECT 1')",
+        "information_schema.schemata", "sqlite_master", "duckdb_tables", "pg_catalog.pg_class", "query('SELECT 1')",
         "query_table('one')", "`one\" UNION SELECT 1 --`", "UNNEST(glob('/*'))", "range(3)",
         "`/etc/passwd`", "odbc_scan('x')",
     ],

@@ -116,7 +116,7 @@ def test_what_is_said_of_a_model_is_shown_and_taken_back(sql: Any) -> None:
             SqlError,
             "has PARTITION BY a at 1:31; it takes AS SELECT alone",
         ),
-        ("CREATE VIEW d.v AS SELECT 1 AS a", SqlError, "CREATE VIEW at 1:1 is not a statement that penstock runs"),
+        ("CREATE SCHEMA d", SqlError, "CREATE SCHEMA at 1:1 is not a statement that penstock runs"),
         ("CREATE TEMP TABLE t AS SELECT 1 AS a", SqlError, "CREATE TEMP at 1:1 is not a statement"),
         (MODEL.replace(" AS SELECT", " AS (holidays AS (SELECT").replace("hire`", "hire`))"), SqlError, "not holidays"),
     ],

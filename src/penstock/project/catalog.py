@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,17 @@ from penstock.project.config import Config
 from penstock.project.driving import resolve_source
 from penstock.project.fitting import fit_pipeline, saved_rows
 from penstock.project.registered import RegisteredModels
-from penstock.project.tabling import Read, expire_others, find_table, forget_table, named_tables, table_pipeline
-from penstock.sql import Mode, Reading
+from penstock.project.tabling import (
+    Made,
+    Read,
+    expire_others,
+    find_made,
+    forget_table,
+    made_tables,
+    table_pipeline,
+    view_pipeline,
+)
+from penstock.sql import Entry, Mode, Reading, View, check_made, untold
 
 _SAID = "said"
 
@@ -32,7 +42,8 @@ _SAID = "said"
 class ProjectCatalog:
     """The catalog of a project. `run` runs a pipeline of it, and returns what its step of that name gave.
 
-    A table is what penstock.toml declares under a name, or a named artifact that is a table: CREATE TABLE makes such.
+    A table is what penstock.toml declares under a name, what Python has handed over under one (`given`), or a named
+    artifact that is a table: CREATE TABLE makes such. A view is a named text that CREATE VIEW made.
     """
 
     config: Config
@@ -40,19 +51,27 @@ class ProjectCatalog:
     metadata: MetadataStore
     store: ArtifactStore
     run: Callable[[Pipeline, str], Any]
+    given: Mapping[str, pa.Table] = field(default_factory=dict)
 
-    def table_names(self) -> Sequence[str]:
-        """Return the names of the tables that penstock.toml declares, and of those that were made."""
-        made = (name for name in named_tables(self.metadata) if name not in self.config.tables)
-        return (*self.config.tables, *made)
+    def tables_there(self) -> Mapping[str, Entry]:
+        """Return the names of the tables that penstock.toml declares, of those that Python handed over, and of the
+        tables and views that were made."""
+        declared = {name: Entry("EXTERNAL") for name in (*self.config.tables, *self.given)}
+        made = {name: Entry(found.type, found.created) for name, found in made_tables(self.metadata).items()}
+        return made | declared
 
-    def source(self, name: str) -> Source | pa.Table:
-        """Return the rows that a table stands for just now."""
-        found = self._found(name)
-        if isinstance(found, Source):
-            return found
-        rows: pa.Table = load_artifact(found, self.store)
-        return rows
+    def source(self, name: str, as_of: datetime.datetime | None = None) -> Source | pa.Table | View:
+        """Return the rows that a table stands for just now, or a view."""
+        if name in self.given and as_of is None:
+            return self.given[name]
+        match self._found(name, as_of):
+            case Source() as found:
+                return found
+            case Made(type="VIEW", artifact=artifact):
+                return View(load_artifact(artifact, self.store))
+            case Made(artifact=artifact):
+                rows: pa.Table = load_artifact(artifact, self.store)
+                return rows
 
     def model_names(self) -> Sequence[str]:
         """Return the names of the registered models."""
@@ -106,28 +125,39 @@ class ProjectCatalog:
             )
         return path
 
-    def create_table(self, name: str, rows: pa.Table, mode: Mode, reading: Reading) -> None:
-        """Make rows the next version of a named artifact, by a run that says what they come from."""
-        if name in self.config.tables:
-            raise ConflictError(f"table '{name}' is declared in penstock.toml; it cannot be overwritten")
-        if mode == "create" and find_table(self.metadata, name) is not None:
-            raise ConflictError(f"a table named '{name}' exists; write CREATE OR REPLACE TABLE to make it anew")
-        given = saved_rows(rows, self.metadata, self.store)
-        self.run(table_pipeline(name, given, reading.statement, self._read(reading)), "name")
+    def create_table(self, name: str, rows: pa.Table | View, mode: Mode, reading: Reading) -> None:
+        """Make rows, or the text of a query, the next version of a named artifact, by a run that says what they come
+        from."""
+        self._refuse_declared(name, "overwritten")
+        check_made(name, rows, mode, self.tables_there().get(name))
+        if isinstance(rows, View):
+            self.run(view_pipeline(name, rows.query, self._read(reading)), "name")
+        else:
+            given = saved_rows(rows, self.metadata, self.store)
+            self.run(table_pipeline(name, given, reading.statement, self._read(reading)), "name")
         expire_others(self.metadata, name)
 
     def drop_table(self, name: str) -> None:
-        """Forget a table that CREATE TABLE made."""
-        if name in self.config.tables:
-            raise ConflictError(f"table '{name}' is declared in penstock.toml; it cannot be dropped")
+        """Forget a table or a view that a CREATE statement made."""
+        self._refuse_declared(name, "dropped")
         forget_table(self.metadata, name)
 
-    def _found(self, name: str) -> Source | Artifact:
+    def _refuse_declared(self, name: str, what: str) -> None:
+        where = "declared in penstock.toml" if name in self.config.tables else "handed over by Python"
+        if name in (*self.config.tables, *self.given):
+            raise ConflictError(f"table '{name}' is {where}; it cannot be {what}")
+
+    def _found(self, name: str, as_of: datetime.datetime | None = None) -> Source | Made:
         if name in self.config.tables:
-            return resolve_source(self.config, name)
-        found = find_table(self.metadata, name)
+            return resolve_source(self.config, name, as_of=as_of)
+        found = find_made(self.metadata, name)
+        if found is None and name not in self.given:
+            raise UnknownNameError("table", name, self.tables_there())
+        if as_of is not None:
+            raise untold(name, as_of)
         if found is None:
-            raise UnknownNameError("table", name, self.table_names())
+            artifact = saved_rows(self.given[name], self.metadata, self.store)
+            return Made(type="BASE TABLE", artifact=artifact, created=artifact.created)
         return found
 
     def _version(self, name: str) -> ModelVersion:
@@ -136,4 +166,9 @@ class ProjectCatalog:
 
     def _read(self, reading: Reading) -> Read:
         graphs = {name: self.metadata.get(Artifact, self._version(name).digest) for name in reading.models}
-        return Read(tables={name: self._found(name) for name in reading.tables}, models=graphs)
+        tables: dict[str, Any] = {}
+        for name, as_of in reading.tables:
+            found = self._found(name, as_of)
+            shown = name if as_of is None else f"{name} at {as_of.isoformat()}"
+            tables[shown] = found if isinstance(found, Source) else found.artifact
+        return Read(tables=tables, models=graphs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,9 +26,10 @@ from penstock.project.worker import ENTRY
 from penstock.stores import members_of
 
 
-def resolve_source(config: Config, text: str) -> Source:
-    """Return the rows that a path, a pattern or a declared name stands for now."""
-    return tables.resolve(text, root=config.root, declared=config.tables, cache=config.state / "unpacked")
+def resolve_source(config: Config, text: str, *, as_of: datetime.datetime | None = None) -> Source:
+    """Return the rows that a path, a pattern or a declared name stands for now, or stood for at an instant."""
+    cache = config.state / "unpacked"
+    return tables.resolve(text, root=config.root, declared=config.tables, cache=cache, as_of=as_of)
 
 
 def metadata_url(config: Config) -> str:

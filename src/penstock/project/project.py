@@ -21,7 +21,7 @@ from penstock.project.config import Config, load_config
 from penstock.project.declared import load_pipelines
 from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, planned, project_root, services
 from penstock.project.experiments import Experiments, compare_runs
-from penstock.project.given import fit_on, given_rows
+from penstock.project.given import GivenTables, fit_on, given_rows
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repeating import Repeater
 from penstock.project.repository import Repository
@@ -43,7 +43,8 @@ class Project:
     `models` are the registered models by name: `project.models["bicycle"].alias("champion")`; `repository` is all that
     was made: `project.repository["prices@latest"].load()`; `experiments` are runs under one name:
     `project.experiments["depth"].metrics`; `triggers` start runs by themselves:
-    `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`.
+    `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`. `table` hands rows over to SQL:
+    `project.table("rides", frame)`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -56,6 +57,8 @@ class Project:
         self._services = services(config, self.metadata, self.artifacts)
         self.triggers = Triggers(config, self.metadata, lambda: self.pipelines)
         self.on = self.triggers.on
+        self._given = GivenTables(lambda: self._catalog)
+        self.table = self._given.declare
         self._ran: dict[str, PipelineFunction] = {}
         repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater)
@@ -186,6 +189,7 @@ class Project:
             metadata=self.metadata,
             store=self.artifacts,
             run=self._result,
+            given=self._given.rows,
         )
 
     def _asked(

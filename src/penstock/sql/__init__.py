@@ -1,6 +1,6 @@
 """BigQuery ML's statements: text -> values -> run against a catalog of tables and models that is handed in."""
 
-from penstock.sql.catalog import Catalog, MemoryCatalog, Reading
+from penstock.sql.catalog import Catalog, Entry, MemoryCatalog, Reading, View, check_made, untold
 from penstock.sql.dialect import is_whole
 from penstock.sql.inferences import FUNCTIONS as TABLE_FUNCTIONS
 from penstock.sql.running import run, run_query, to_model
@@ -8,6 +8,7 @@ from penstock.sql.statements import (
     AlterModel,
     CreateModel,
     CreateTable,
+    CreateView,
     Drop,
     ExportModel,
     Mode,
@@ -23,17 +24,22 @@ __all__ = [
     "Catalog",
     "CreateModel",
     "CreateTable",
+    "CreateView",
     "Drop",
+    "Entry",
     "ExportModel",
     "MemoryCatalog",
     "Mode",
     "Query",
     "Reading",
     "Statement",
+    "View",
+    "check_made",
     "is_whole",
     "only_reads",
     "parse",
     "run",
     "run_query",
     "to_model",
+    "untold",
 ]

@@ -12,9 +12,11 @@ from sqlglot import exp
 
 from penstock.core.artifact import Source
 from penstock.core.schema import Schema
+from penstock.errors import ExpressionError, SqlError
 from penstock.models import ModelGraph
 from penstock.operations import quoted
-from penstock.sql.catalog import Catalog
+from penstock.sql.catalog import Catalog, View
+from penstock.sql.dialect import parse_query
 from penstock.sql.learning import Learning
 from penstock.sql.scope import Bound, Scope
 from penstock.sql.table_functions import TableFunction, Use
@@ -36,15 +38,18 @@ class Inference:
 class Binding:
     """The state of one statement's binding.
 
-    `query` binds a query inside an expression or a FROM clause. `declared` are the catalog's tables met so far, `files`
-    the sources that the text scans, `tables` what must be registered under which name before it runs, and `inferences`
-    what must run before it, in order: inferences, and what ML.* functions of the query learn.
+    `query` binds a query inside an expression or a FROM clause. `declared` are the catalog's tables met so far (each
+    as of an instant, or as it is), `views` its views, and `expanding` those of them whose queries are just being bound.
+    `files` are the sources that the text scans, `tables` what must be registered under which name before it runs, and
+    `inferences` what must run before it, in order: inferences, and what ML.* functions of the query learn.
     """
 
     catalog: Catalog
     query: Callable[[exp.Expr, Scope, Binding], Bound]
     now: datetime.datetime
-    declared: dict[str, Bound] = field(default_factory=dict)
+    declared: dict[tuple[str, datetime.datetime | None], Bound] = field(default_factory=dict)
+    views: dict[str, Bound] = field(default_factory=dict)
+    expanding: list[str] = field(default_factory=list)
     files: list[Source] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     inferences: list[Inference | Learning] = field(default_factory=list)
@@ -61,14 +66,36 @@ class Binding:
             self.models[name] = self.catalog.model(name)
         return self.models[name]
 
-    def table(self, name: str) -> Bound:
-        """Return a declared table as the text of an item of a FROM clause."""
-        if name not in self.declared:
-            self.declared[name] = self._read(name)
-        return self.declared[name]
+    def table(self, name: str, as_of: datetime.datetime | None = None) -> Bound:
+        """Return a table or a view of the catalog as the text of an item of a FROM clause."""
+        if name in self.views and as_of is None:
+            return self.views[name]
+        if (name, as_of) in self.declared:
+            return self.declared[name, as_of]
+        if name in self.expanding:
+            circle = " -> ".join([*self.expanding[self.expanding.index(name) :], name])
+            raise SqlError(f"the view '{name}' reads itself: {circle}")
+        match self.catalog.source(name, as_of):
+            case View(query=query):
+                self.views[name] = self._expanded(name, query)
+                return self.views[name]
+            case source:
+                self.declared[name, as_of] = self._read(source)
+                return self.declared[name, as_of]
 
-    def _read(self, name: str) -> Bound:
-        source = self.catalog.source(name)
+    def _expanded(self, name: str, query: str) -> Bound:
+        """Bind the query of a view, which sees nothing of the query around it."""
+        self.expanding.append(name)
+        try:
+            inner = self.query(parse_query(query), Scope(), self)
+        except (SqlError, ExpressionError) as error:
+            said = str(error)
+            raise error if said.startswith("the view '") else SqlError(f"the view '{name}': {said}") from error
+        finally:
+            self.expanding.pop()
+        return Bound(f"({inner.text})", inner.columns)
+
+    def _read(self, source: Source | pa.Table) -> Bound:
         if isinstance(source, Source) and source.format != "arrow":
             self.files.append(source)
             return Bound(scan_sql(source), _columns(source_schema(source)))

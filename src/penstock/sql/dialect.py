@@ -17,8 +17,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 from penstock.errors import SqlError
 
 _ACCEPTED = (
-    "accepted are: SELECT (also WITH ... SELECT), CREATE TEMP FUNCTION, CREATE [OR REPLACE] MODEL|TABLE "
-    "[IF NOT EXISTS], DROP MODEL|TABLE [IF EXISTS], ALTER MODEL [IF EXISTS] name SET OPTIONS(...), "
+    "accepted are: SELECT (also WITH ... SELECT), CREATE TEMP FUNCTION, CREATE [OR REPLACE] MODEL|TABLE|VIEW "
+    "[IF NOT EXISTS], DROP MODEL|TABLE|VIEW [IF EXISTS], ALTER MODEL [IF EXISTS] name SET OPTIONS(...), "
     "EXPORT MODEL name OPTIONS(URI=...), SHOW TABLES|MODELS, DESCRIBE TABLE|MODEL name"
 )
 
@@ -216,6 +216,25 @@ def parse_statements(text: str) -> list[tuple[exp.Expr, str]]:
     return list(zip(found, (text[part[0].start : part[-1].end + 1] for part in split), strict=True))
 
 
+def parse_query(text: str) -> exp.Query:
+    """Return the syntax tree of a text that is one query."""
+    (tree, _), *others = parse_statements(text)
+    if others or not isinstance(tree, exp.Query):
+        raise SqlError(f"this is not one query: {_shorten(text)}")
+    return tree
+
+
+def after_as(text: str) -> str:
+    """Return what stands after the AS of a CREATE statement, as it is written."""
+    depth = 0
+    tokens = _tokens(text)
+    for position, token in enumerate(tokens):
+        depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+        if depth == 0 and token.token_type == TokenType.ALIAS:
+            return text[tokens[position + 1].start :]
+    return ""
+
+
 def is_whole(text: str) -> bool:
     """Tell whether a text ends with a statement that is closed by a semicolon; quotes and comments are seen through."""
     try:
@@ -262,13 +281,15 @@ def _refuse_other_statements(tokens: Sequence[Token], text: str) -> None:
     """Refuse every statement but ours by its first words, before a parser sees the rest."""
     words = [token.text.upper() for token in tokens[:4]]
     match words:
-        case ["SELECT" | "WITH" | "(", *_] | ["DROP", "MODEL" | "TABLE", *_] | ["ALTER" | "EXPORT", "MODEL", *_]:
+        case (
+            ["SELECT" | "WITH" | "(", *_] | ["DROP", "MODEL" | "TABLE" | "VIEW", *_] | ["ALTER" | "EXPORT", "MODEL", *_]
+        ):
             return
         case ["SHOW", "TABLES" | "MODELS"] | ["DESCRIBE", "TABLE" | "MODEL", _, *_]:
             return
         case ["CREATE", "TEMP" | "TEMPORARY", "FUNCTION", _]:
             return
-        case ["CREATE", "MODEL" | "TABLE", *_] | ["CREATE", "OR", "REPLACE", "MODEL" | "TABLE"]:
+        case ["CREATE", "MODEL" | "TABLE" | "VIEW", *_] | ["CREATE", "OR", "REPLACE", "MODEL" | "TABLE" | "VIEW"]:
             return
         case ["CREATE" | "DROP" | "ALTER" | "EXPORT" as verb, *rest]:
             what = " ".join([verb, *(word for word in rest[:3] if word.isalpha())][: 4 if "OR" in rest else 2])

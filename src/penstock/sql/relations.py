@@ -13,12 +13,14 @@ from penstock.errors import SqlError, UnknownNameError
 from penstock.operations import call_sql, quoted
 from penstock.sql.binding import Binding
 from penstock.sql.dialect import Dialect, MachineLearningTable, place
+from penstock.sql.information_schema import information_schema, is_information_schema
 from penstock.sql.invoking import bind_inference
 from penstock.sql.scalars import bind_condition, bind_scalar
 from penstock.sql.scope import Column, Relation, Scalar, Scope, field_of
 from penstock.sql.statements import dotted
+from penstock.sql.time_travel import instant_of
 
-_TABLE_PARTS = {"this", "db", "catalog", "alias", "joins"}
+_TABLE_PARTS = {"this", "db", "catalog", "alias", "joins", "version"}
 _JOIN_PARTS = {"this", "on", "using", "side", "kind"}
 _CLAUSES = {"kind": "SELECT AS", "sample": "TABLESAMPLE", "pivots": "PIVOT", "method": "NATURAL JOIN", "into": "INTO"}
 
@@ -140,12 +142,16 @@ def _bind_item(node: exp.Expr, scope: Scope, binding: Binding) -> _Item:
 
 def _named(node: exp.Table, scope: Scope, binding: Binding) -> _Item:
     name = dotted(node)
-    if found := scope.common.get(name.lower()):
+    as_of = instant_of(node, binding)
+    if (found := scope.common.get(name.lower())) and as_of is None:
         fresh, query = found
         return _item(fresh, query.columns, node.alias or name, binding)
-    if name not in (known := binding.catalog.table_names()):
+    if asked := is_information_schema(name):
+        text, columns = information_schema(*asked, binding)
+        return _item(text, columns, node.alias or asked[1], binding)
+    if name not in (known := binding.catalog.tables_there()):
         raise UnknownNameError("table", name, [*scope.common, *known], within=f"the query{place(node)}")
-    table = binding.table(name)
+    table = binding.table(name, as_of)
     return _item(table.text, table.columns, node.alias or name.rpartition(".")[2], binding)
 
 

@@ -16,9 +16,10 @@ from penstock.errors import ConflictError, SqlError
 from penstock.models import ModelGraph
 from penstock.sql.altering import said
 from penstock.sql.binding import Binding, Inference
-from penstock.sql.catalog import Catalog, Reading
+from penstock.sql.catalog import Catalog, Reading, View
 from penstock.sql.database import locked_database, rows_of
 from penstock.sql.declaration import declare
+from penstock.sql.dialect import parse_query
 from penstock.sql.exporting import export
 from penstock.sql.learning import Learning, learned_text, put_in
 from penstock.sql.queries import bind_query
@@ -28,6 +29,7 @@ from penstock.sql.statements import (
     AlterModel,
     CreateModel,
     CreateTable,
+    CreateView,
     Describe,
     Drop,
     ExportModel,
@@ -78,23 +80,22 @@ def _run(statement: Statement, catalog: Catalog, now: datetime.datetime) -> pa.T
             return _create(statement, catalog, now)
         case CreateTable():
             return _create_table(statement, catalog, now)
+        case CreateView():
+            return _create_view(statement, catalog, now)
         case Drop(kind="MODEL", name=name, if_exists=if_exists):
             if if_exists and name not in catalog.model_names():
                 return _message(model=name, done="no model of that name to drop")
             catalog.drop(name)
             return _message(model=name, done="dropped")
-        case Drop(name=name, if_exists=if_exists):
-            if if_exists and name not in catalog.table_names():
-                return _message(table=name, done="no table of that name to drop")
-            catalog.drop_table(name)
-            return _message(table=name, done="dropped")
+        case Drop():
+            return _drop(statement, catalog)
         case AlterModel():
             return _alter(statement, catalog)
         case ExportModel(name=name, uri=uri, trial_id=trial):
             path = export(catalog.model(name), uri, catalog.path, catalog.learned_rows(name), trial)
             return _message(model=name, done=f"exported to {path}")
         case Show(what=what):
-            names = catalog.table_names() if what == "TABLES" else catalog.model_names()
+            names = catalog.tables_there() if what == "TABLES" else catalog.model_names()
             return pa.table({what.lower()[:-1]: pa.array(sorted(names), pa.string())})
         case Describe(kind="MODEL", name=name):
             return described_model(catalog.model(name))
@@ -127,12 +128,37 @@ def _placed(statement: CreateModel, catalog: Catalog) -> CreateModel:
 
 def _create_table(statement: CreateTable, catalog: Catalog, now: datetime.datetime) -> pa.Table:
     name = statement.name
-    if statement.mode == "if_not_exists" and name in catalog.table_names():
+    if statement.mode == "if_not_exists" and name in catalog.tables_there():
         return _message(table=name, done="exists already, nothing was made")
     binding = _binding(catalog, now)
     rows = _rows(bind_query(statement.query, Scope(), binding), binding)
     catalog.create_table(name, rows, statement.mode, _reading(statement.text, binding))
     return pa.Table.from_pylist([{"table": name, "rows": rows.num_rows}])
+
+
+def _create_view(statement: CreateView, catalog: Catalog, now: datetime.datetime) -> pa.Table:
+    """Keep a view's query after it has been bound: a name that is not there is found now, and not when it is read."""
+    name = statement.name
+    if statement.mode == "if_not_exists" and name in catalog.tables_there():
+        return _message(view=name, done="exists already, nothing was made")
+    binding = _binding(catalog, now)
+    binding.expanding.append(name)
+    bind_query(parse_query(statement.query), Scope(), binding)
+    catalog.create_table(name, View(statement.query), statement.mode, _reading(statement.text, binding))
+    return _message(view=name, done="made")
+
+
+def _drop(statement: Drop, catalog: Catalog) -> pa.Table:
+    """Drop a table or a view, each by its own word: one that is meant for the other is a mistake."""
+    name, word = statement.name, statement.kind.lower()
+    there = catalog.tables_there().get(name)
+    if statement.if_exists and there is None:
+        return _message(**{word: name}, done=f"no {word} of that name to drop")
+    if there is not None and (there.type == "VIEW") != (statement.kind == "VIEW"):
+        is_a, other = ("table", "TABLE") if statement.kind == "VIEW" else ("view", "VIEW")
+        raise ConflictError(f"'{name}' is a {is_a}; write DROP {other} {name}")
+    catalog.drop_table(name)
+    return _message(**{word: name}, done="dropped")
 
 
 def _reading(text: str, binding: Binding) -> Reading:

@@ -17,6 +17,7 @@ from penstock.sql.dialect import (
     Dialect,
     ExportModelNode,
     ShowNames,
+    after_as,
     parse_statements,
     place,
 )
@@ -62,10 +63,20 @@ class CreateTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """`DROP MODEL name` or `DROP TABLE name`, each also with IF EXISTS."""
+class CreateView:
+    """`CREATE VIEW name AS query`: the text of the query is kept, and run where the name is read."""
 
-    kind: Literal["MODEL", "TABLE"]
+    name: str
+    mode: Mode
+    query: str
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """`DROP MODEL name`, `DROP TABLE name` or `DROP VIEW name`, each also with IF EXISTS."""
+
+    kind: Literal["MODEL", "TABLE", "VIEW"]
     name: str
     if_exists: bool
 
@@ -103,7 +114,9 @@ class Describe:
     name: str
 
 
-Statement: TypeAlias = Query | CreateModel | CreateTable | Drop | AlterModel | ExportModel | Show | Describe
+Statement: TypeAlias = (
+    Query | CreateModel | CreateTable | CreateView | Drop | AlterModel | ExportModel | Show | Describe
+)
 
 
 def only_reads(statement: Statement) -> bool:
@@ -138,9 +151,11 @@ def _statement(tree: exp.Expr, text: str) -> Statement:
     match tree:
         case exp.Create(kind="TABLE"):
             return _create_table(tree, text)
+        case exp.Create(kind="VIEW"):
+            return _create_view(tree, text)
         case exp.Create():
             return _create_model(tree, text)
-        case exp.Drop(kind=("MODEL" | "TABLE") as kind):
+        case exp.Drop(kind=("MODEL" | "TABLE" | "VIEW") as kind):
             [name] = tree.args["tables"]
             return Drop(kind=kind, name=dotted(name), if_exists=bool(tree.args.get("exists")))
         case AlterModelOptions():
@@ -166,6 +181,17 @@ def _create_table(tree: exp.Create, text: str) -> CreateTable:
         first = tree.args["properties"].expressions[0]
         raise SqlError(f"CREATE TABLE {dotted(name)} has {first.sql(Dialect)}{place(first)}; it takes AS SELECT alone")
     return CreateTable(name=dotted(name), mode=_mode(tree), query=query, text=text)
+
+
+def _create_view(tree: exp.Create, text: str) -> CreateView:
+    name = tree.this
+    if not isinstance(name, exp.Table) or not isinstance(tree.expression, exp.Query):
+        shown = dotted(name if isinstance(name, exp.Table) else name.this)
+        raise SqlError(f"CREATE VIEW {shown} is made of a query alone: CREATE VIEW {shown} AS SELECT a AS b ...")
+    if tree.args.get("properties"):
+        first = tree.args["properties"].expressions[0]
+        raise SqlError(f"CREATE VIEW {dotted(name)} has {first.sql(Dialect)}{place(first)}; it takes AS SELECT alone")
+    return CreateView(name=dotted(name), mode=_mode(tree), query=after_as(text), text=text)
 
 
 def _mode(tree: exp.Create) -> Mode:
