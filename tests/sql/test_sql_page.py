@@ -8,6 +8,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -35,6 +36,8 @@ def project(tmp_path: Path, hires: pa.Table) -> Project:
     with sqlite3.connect(tmp_path / "shop.db") as database:
         database.execute("CREATE TABLE shops (id INTEGER PRIMARY KEY, name TEXT)")
     database.close()
+    deltalake.write_deltalake(tmp_path / "trips", pa.table({"id": [1, 2], "km": [1.5, 0.5]}))
+    deltalake.write_deltalake(tmp_path / "trips", pa.table({"id": [3], "km": [4.0]}), mode="append")
     return ps.open(tmp_path)
 
 
