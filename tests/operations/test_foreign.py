@@ -41,7 +41,7 @@ def _cases() -> Iterator[object]:
     for name in FORMS:
         operation = OPERATIONS[name]
         for example in operation.examples:
-            if (name, example.arguments) in DIFFERENT:
+            if any((name, example.arguments) == different for different in DIFFERENT):
                 continue
             if not any(map(_is_odd, (*example.arguments, example.value))):
                 shown = f"{name}({', '.join(map(repr, example.arguments))})"

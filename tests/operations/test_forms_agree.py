@@ -103,6 +103,7 @@ _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
     "term_weights.weights": st.just((0.25,) * 50),
     "struct.names": st.just(("a", "b")),
     "field.name": st.sampled_from(["a", "b"]),
+    "format.template": st.sampled_from(["%t|%T", "%5.2t%%%-9T", "%T%.0t"]),
     "regexp_contains.pattern": _PATTERNS,
     "regexp_extract.pattern": _PATTERNS,
     "regexp_extract_all.pattern": _PATTERNS,
@@ -166,7 +167,7 @@ def _calls(operation: Operation) -> Iterator[tuple[str, tuple[str, ...], str | N
 
 
 _SAMPLES: dict[str, Any] = {"int64": 2, "bool": False, "array<float64>": (), "array<int64>": (1, 2), "scalar": None}
-_SAMPLES |= {"names": ("a", "b"), "name": "a", "analyzer_options": None}
+_SAMPLES |= {"names": ("a", "b"), "name": "a", "analyzer_options": None, "template": "%t|%T"}
 """Type, or name, of a constant parameter -> a value that tells the type of the result."""
 _MAKERS: dict[str, dict[str, list[tuple[tuple[str, ...], str | None]]]] = defaultdict(lambda: defaultdict(list))
 """Result type -> operation -> the argument types (and the target of a cast) that give it."""

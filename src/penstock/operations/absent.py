@@ -18,7 +18,6 @@ _REASONS = {
         "SAFE_CONVERT_BYTES_TO_STRING",
     ),
     "DuckDB has no such digest; SHA256 is there": ("SHA512",),
-    "DuckDB's printf differs from it; write CONCAT, LPAD, CAST, FORMAT_DATE": ("FORMAT",),
     "a row's feature is seldom an array of dates; make it in the query": (
         *("GENERATE_DATE_ARRAY", "GENERATE_TIMESTAMP_ARRAY"),
     ),

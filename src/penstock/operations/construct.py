@@ -33,8 +33,8 @@ def _without_defaults(operation: Operation | LearnedOperation, arguments: Sequen
     if len(arguments) > len(operation.parameters):
         return arguments
     count = len(arguments)
-    while count and operation.parameters[count - 1].default is not ...:
-        if arguments[count - 1] != literal(operation.parameters[count - 1].default):
+    while count and not (last := operation.parameters[count - 1]).repeated and last.default is not ...:
+        if arguments[count - 1] != literal(last.default):
             break
         count -= 1
     return arguments[:count]

@@ -728,6 +728,13 @@ class Expression(Expr):
         """The time as text by a format: %H %I %p %M %S %E3S %E6S %F %D %x %T %X %R."""
         return self._call("format_time", format)
 
+    def format(self, *others: Any) -> Expression:
+        """The template (a constant) with the values in it, each in place of a specifier: %d %i %o %x %X %f %F
+        %e %E %g %G %s, %t for any value, %T for it as a literal; between % and the letter flags (- + space
+        # 0 '), a width and a precision. NULL is printed by %t and %T, and makes all NULL elsewhere.
+        """
+        return self._call("format", *others)
+
     def parse_date(self, format: str) -> Expression:
         """The text x read as a date by a format; raises where it is not of it. Blanks may be more or fewer;
         what the format does not say is of 1970-01-01: %Y %E4Y %y %m %B %b %h %d %e %A %a.
@@ -1218,6 +1225,10 @@ class Expression(Expr):
     def safe_timestamp(self, zone: str) -> Expression:
         """As timestamp, but NULL where that raises."""
         return self._call("safe_timestamp", zone)
+
+    def safe_format(self, *others: Any) -> Expression:
+        """As format, but NULL where that raises."""
+        return self._call("safe_format", *others)
 
     def safe_parse_date(self, format: str) -> Expression:
         """As parse_date, but NULL where that raises."""

@@ -386,5 +386,6 @@ FORMS: dict[str, Form] = {
     **{name: _own(name.upper()) for name in ("json_query", "json_value", "json_query_array", "json_value_array")},
     **{name: _own(name.upper()) for name in ("json_extract", "json_extract_scalar", "json_extract_array")},
     "json_extract_string_array": _own("JSON_EXTRACT_STRING_ARRAY"),
+    "format": _own("FORMAT"),
 }  # fmt: skip
 """Operation -> its form. What is not here cannot be exported; where a form gives None, this call of it cannot."""

@@ -86,9 +86,16 @@ def _method(operation: Operation | LearnedOperation) -> str:
     others = parameters if parameters[-1].repeated and len(parameters) == 1 else parameters[1:]
     signature = ", ".join(["self", *(_parameter(parameter) for parameter in others)])
     name = method_name(operation.name)
-    arguments = "".join(f", {'*' if p.repeated else ''}{_name(p)}" for p in others if p.default is not None)
-    optional = "".join(f", *(() if {_name(p)} is None else ({_name(p)},))" for p in others if p.default is None)
-    return _written(f"{name}({signature})", operation.meaning, f'self._call("{operation.name}"{arguments}{optional})')
+    arguments = "".join(map(_passed, others))
+    return _written(f"{name}({signature})", operation.meaning, f'self._call("{operation.name}"{arguments})')
+
+
+def _passed(parameter: Parameter) -> str:
+    """Return how the method hands an argument on: one that may be left out, only if it is given."""
+    name = _name(parameter)
+    if parameter.repeated:
+        return f", *{name}"
+    return f", {name}" if parameter.default is not None else f", *(() if {name} is None else ({name},))"
 
 
 def _name(parameter: Parameter) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.operations import extraction
+from penstock.operations import extraction, formatting, printing
 from penstock.operations.analyzers import terms
 from penstock.operations.fingerprints import fingerprint, hash_bucket
 
@@ -38,5 +38,9 @@ NATIVES = (
             may_be_null=True,
         )
         for function, result in extraction.EXTRACTORS
+    ),
+    *(
+        Native(name=f"penstock_{function.__name__}", function=function, parameters=parameters, result="string")
+        for function, parameters in (*formatting.FORMATTERS, *printing.PRINTERS)
     ),
 )

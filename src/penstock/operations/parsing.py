@@ -15,6 +15,7 @@ from penstock.operations.construct import call
 from penstock.operations.dialect import NamedFunctions, tree
 from penstock.operations.fluent import Expression, lit
 from penstock.operations.functions import LEARNED_FUNCTIONS, function, near, read_arguments
+from penstock.operations.patterns import read_like
 from penstock.operations.table import LEARNED, OPERATIONS
 from penstock.operations.text import EXTRACTED, OUR_NAMESPACE
 
@@ -293,13 +294,6 @@ def _refuse_subquery(node: exp.Expr) -> NoReturn:
     raise SqlError(f"{node.sql('bigquery')}: {_REFUSED[exp.Subquery, exp.Select, exp.Exists]}")
 
 
-def _like(node: exp.Like) -> Expression:
-    if isinstance(node.expression, exp.Any | exp.All):
-        raise SqlError(f"{node.sql('bigquery')}: write the patterns one by one, joined by OR or AND")
-    found = _call("like", from_ast(node.this), from_ast(node.expression))
-    return ~found if node.args.get("negate") else found
-
-
 _PARTS = {part: name for name, part in EXTRACTED.items()}
 
 _NODES: dict[type[Any], Callable[[Any], Expression]] = {
@@ -349,7 +343,7 @@ _NODES: dict[type[Any], Callable[[Any], Expression]] = {
     exp.GTE: _binary("ge"),
     exp.And: _binary("and"),
     exp.Or: _binary("or"),
-    exp.Like: _like,
+    exp.Like: lambda node: read_like(node, from_ast),
 }
 """Node class -> its reader. A class that is not here has no meaning in an expression."""
 

@@ -204,7 +204,7 @@ class _Writer:
     def _handled(self, call: Call, values: list[Any]) -> _Value:
         """Apply an operation that sees None."""
         given = [value for value in values if isinstance(value, _Value)]
-        guards = given[0].guards
+        guards = given[0].guards if given else ()
         if (
             call.operation.name in ("and", "or")
             and all(value.guards == guards for value in given)

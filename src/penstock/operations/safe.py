@@ -66,7 +66,7 @@ def _safe(operation: Operation) -> Operation:
         meaning=f"As {operation.name}, but NULL where that raises.",
         sql=_sql(operation),
         row=_row(operation),
-        nulls="makes",
+        nulls="handles" if operation.nulls == "handles" else "makes",
         names={**operation.names, "attempt": attempt},
         examples=tuple(replace(example, raises=False) for example in operation.examples),
         bigquery=_NAMES.get(operation.name, prefixed),
@@ -104,8 +104,8 @@ def _row(operation: Operation) -> Callable[[Sequence[Any], Sequence[Any]], str]:
 
 def _marks(operation: Operation, arguments: Sequence[Any], form: str) -> list[Any]:
     """Return a mark for each argument, and constants as they are."""
-    parameters = operation.parameters[: len(arguments)]
+    last = len(operation.parameters) - 1
     return [
-        argument if parameter.constant else form.format(place)
-        for place, (argument, parameter) in enumerate(zip(arguments, parameters, strict=True))
+        argument if operation.parameters[min(place, last)].constant else form.format(place)
+        for place, argument in enumerate(arguments)
     ]

@@ -23,8 +23,9 @@ _ACCEPTED = (
 )
 
 _FORMATTED = [f"{verb}_{type}" for verb in ("FORMAT", "PARSE") for type in ("DATE", "DATETIME", "TIME", "TIMESTAMP")]
+_OF_JSON = [name for name in BigQueryParser.FUNCTIONS if "JSON" in name]
 # Of these sqlglot would make other functions, formats and paths.
-_KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10", *_FORMATTED, *(name for name in BigQueryParser.FUNCTIONS if "JSON" in name))
+_KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10", "FORMAT", *_FORMATTED, *_OF_JSON)
 
 
 class MachineLearningTable(exp.Expression):
