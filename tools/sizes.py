@@ -11,7 +11,7 @@ LIMITED = ("src/**/*.py", "tools/*.py", "bench/**/*.py", "tests/**/*.py")
 FILE_LINES = 400
 FUNCTION_LINES = 60  # a hard limit; the habit is 40
 PUBLIC_METHODS = 12
-CORE_LINES = 1500
+CORE_LINES = 1600
 GENERATED = {"src/penstock/operations/fluent.py"}  # checked in, but not written by hand
 
 

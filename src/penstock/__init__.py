@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from penstock.core.artifact import Artifact as Artifact, Source as Source
     from penstock.core.ports import Context as Context
+    from penstock.features import FeatureSet as FeatureSet, feature_set as feature_set
     from penstock.models import (
         ModelGraph as ModelGraph,
         hparam_candidates as hparam_candidates,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
         on as on,
         run_finished as run_finished,
     )
-    from penstock.operations import col as col, lit as lit, struct as struct
+    from penstock.operations import col as col, feature as feature, lit as lit, request as request, struct as struct
     from penstock.pipelines import (
         log_metric as log_metric,
         optional as optional,
@@ -80,7 +81,8 @@ _NAMES = {
     "penstock.monitor": (
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "event_data",
     ),
-    "penstock.operations": ("col", "lit", "struct"),
+    "penstock.operations": ("col", "lit", "struct", "feature", "request"),
+    "penstock.features": ("feature_set", "FeatureSet"),
     "penstock.models": ("model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),

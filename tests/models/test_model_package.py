@@ -16,8 +16,8 @@ import penstock.models as models
 from penstock.core.expression import literal
 from penstock.errors import ConflictError, CorruptArtifactError, StorageError
 from penstock.models import ModelCodec, from_files, load_model, save, to_files
-from penstock.models.notation import expression_from_json, expression_to_json
 from penstock.operations import Expression, col
+from penstock.operations.notation import expression_from_json, expression_to_json
 from penstock.stores import LocalArtifactStore
 
 

@@ -13,10 +13,10 @@ from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
 from penstock.models.learner import SUPERVISED, Task
 from penstock.models.learners import LEARNERS
-from penstock.models.notation import expression_from_json
 from penstock.models.settings import check_options, settled
 from penstock.models.writing import model_python, model_sql
 from penstock.operations import col
+from penstock.operations.notation import expression_from_json
 
 Feature = Expr | str
 """An expression, or its text in BigQuery's dialect."""

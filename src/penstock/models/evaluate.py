@@ -11,9 +11,9 @@ from penstock.models import labels, metrics, nodes
 from penstock.models.estimators import estimate, estimator_of, method_of
 from penstock.models.imported import imported_columns, is_imported
 from penstock.models.matrix import Features, Floats
-from penstock.models.notation import expression_from_json
 from penstock.models.predict import check_threshold, entering_features
 from penstock.models.signature import inputs_of
+from penstock.operations.notation import expression_from_json
 from penstock.tables import TableLike, to_arrow
 
 if TYPE_CHECKING:

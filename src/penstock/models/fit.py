@@ -24,13 +24,13 @@ from penstock.models.learner import SUPERVISED, Learner
 from penstock.models.learners import LEARNERS
 from penstock.models.lessons import Part, column_of, column_options, learn, ready
 from penstock.models.matrix import Flags
-from penstock.models.notation import expression_to_json
 from penstock.models.preparation import Prepared, declared_features, transformed
 from penstock.models.search import plain
 from penstock.models.settings import check_options, settled, spaces_in, with_defaults
 from penstock.models.splits import JUDGE, LEARN, TEST, purposes
 from penstock.models.tuning import tune
 from penstock.operations import text
+from penstock.operations.notation import expression_to_json
 from penstock.tables import TableLike, to_arrow
 from penstock.transforms import measured
 

@@ -13,9 +13,9 @@ from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.models import nodes
 from penstock.models.labels import label_column
-from penstock.models.notation import expression_from_json
 from penstock.models.signature import inputs_of
 from penstock.operations import col, type_of
+from penstock.operations.notation import expression_from_json
 from penstock.tables import arrow_schema, schema_of, to_arrow
 from penstock.transforms import apply
 

@@ -15,8 +15,8 @@ from penstock.core.graph import ModelGraph, Node, Signature
 from penstock.core.mapping import FrozenMap
 from penstock.core.schema import Field, Schema
 from penstock.errors import ConflictError, CorruptArtifactError, StorageError
-from penstock.models.notation import expression_from_json, expression_to_json, value_from_json, value_to_json
 from penstock.operations import text
+from penstock.operations.notation import expression_from_json, expression_to_json, value_from_json, value_to_json
 
 MANIFEST = "model.json"
 SQL_FILE = "transform.sql"

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.expression import Expr, walk
-from penstock.operations.fluent import Expression, col, lit, struct
+from penstock.operations.fluent import Expression, col, feature, lit, request, struct
 from penstock.operations.literals import quoted, sql_literal, sql_type
 from penstock.operations.natives import NATIVES, Native
 from penstock.operations.python import python, value_text as python_value
@@ -31,6 +31,7 @@ __all__ = [
     "call_sql",
     "col",
     "compile_row",
+    "feature",
     "foreign_literal",
     "foreign_name",
     "foreign_sql",
@@ -43,6 +44,7 @@ __all__ = [
     "python",
     "python_value",
     "quoted",
+    "request",
     "row_source",
     "sql",
     "sql_literal",

@@ -18,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from penstock.core.expression import Expr, lift, literal
+from penstock.core.expression import lift, literal
 from penstock.operations.construct import call
+from penstock.operations.windows import WindowMethods
 
 
-class Expression(Expr):
+class Expression(WindowMethods):
     """An expression over the columns of one row; each method applies one operation of the table.
 
     Python's operators are operations too: + - * / % < <= > >= & | ~. For = and <> write `.eq(x)` and `.ne(x)`.
@@ -44,6 +45,17 @@ def col(name: str) -> Expression:
 def lit(value: Any, *, type: str | None = None) -> Expression:
     """Return the expression that is the same plain value in every row; `type` where the value does not tell (None)."""
     return literal(value, as_type=type, cls=Expression)
+
+
+def feature(reference: str) -> Expression:
+    """Return the expression that is a feature of a feature set: `feature("driver_rides:trips_7d")`; a version is asked
+    for as `feature("driver_rides@2:trips_7d")`."""
+    return Expression("feature", (reference,))
+
+
+def request(name: str) -> Expression:
+    """Return the expression that is a value of the request, which no feature set stores."""
+    return Expression("request", (name,))
 
 
 def struct(**values: Any) -> Expression:

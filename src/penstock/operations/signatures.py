@@ -13,6 +13,7 @@ from penstock.core.schema import SCALAR_TYPES, Schema, element_type
 from penstock.errors import ExpressionError, UnknownNameError
 from penstock.operations import readings
 from penstock.operations.table import LEARNED, OPERATIONS, named
+from penstock.operations.windows import BEYOND_ROWS
 
 _GROUPS = {
     "number": ("int64", "float64"),
@@ -64,6 +65,8 @@ def completed(expr: Expr) -> tuple[Any, ...]:
 def operation_of(expr: Expr) -> Operation | LearnedOperation:
     """Return the operation that the expression applies."""
     operation = named(expr.op)
+    if expr.op in BEYOND_ROWS:
+        raise ExpressionError(f"{expr!r} has no value within one row: {BEYOND_ROWS[expr.op]}")
     if operation is None:
         raise UnknownNameError("operation", expr.op, [*OPERATIONS, *LEARNED])
     return operation

@@ -30,10 +30,13 @@ class ProjectSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoresSection:
-    """`[stores]`: where records and blobs are kept; relative addresses are relative to the project's root."""
+    """`[stores]`: where records and blobs are kept, the history of features and the newest of them (`online`); relative
+    addresses are relative to the project's root."""
 
     metadata: str = f"sqlite:///{STATE}/metadata.db"
     artifacts: str = f"{STATE}/artifacts"
+    history: str = f"{STATE}/history"
+    online: str = f"lmdb:{STATE}/online"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from penstock.project.config import Config, load_config
 from penstock.project.declared import load_pipelines
 from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata_url, planned, project_root, services
 from penstock.project.experiments import Experiments, compare_runs
+from penstock.project.features import feature_store
 from penstock.project.given import GivenTables, fit_on, given_rows
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repeating import Repeater
@@ -43,8 +44,8 @@ class Project:
     `models` are the registered models by name: `project.models["bicycle"].alias("champion")`; `repository` is all that
     was made: `project.repository["prices@latest"].load()`; `experiments` are runs under one name:
     `project.experiments["depth"].metrics`; `triggers` start runs by themselves:
-    `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`. `table` hands rows over to SQL:
-    `project.table("rides", frame)`.
+    `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`; `features` is the feature store:
+    `project.features.ingest(rides, rows)`. `table` hands rows over to SQL: `project.table("rides", frame)`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -59,6 +60,7 @@ class Project:
         self.on = self.triggers.on
         self._given = GivenTables(lambda: self._catalog)
         self.table = self._given.declare
+        self.features = feature_store(config, self.metadata)
         self._ran: dict[str, PipelineFunction] = {}
         repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater)

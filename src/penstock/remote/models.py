@@ -6,8 +6,8 @@ from typing import Any
 
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
-from penstock.models.notation import expression_to_json
 from penstock.models.search import plain
+from penstock.operations.notation import expression_to_json
 from penstock.remote.connection import segment
 
 

@@ -13,7 +13,7 @@ from penstock import models
 from penstock.core.artifact import Artifact
 from penstock.core.model import Model
 from penstock.errors import DeclarationError, RequestError, UnknownNameError
-from penstock.models.notation import expression_from_json
+from penstock.operations.notation import expression_from_json
 from penstock.project.codecs import load_artifact
 from penstock.project.fitting import is_query
 from penstock.serving.bodies import decoded, read_body

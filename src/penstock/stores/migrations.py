@@ -115,6 +115,15 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
         ),
     ),
     (8, ("CREATE INDEX artifacts_by_creation ON artifacts (created, digest)",)),  # the newest few of very many
+    (
+        9,  # versions of feature sets and feature services
+        (
+            """CREATE TABLE feature_versions (
+                kind TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL, digest TEXT NOT NULL,
+                definition TEXT NOT NULL, changes TEXT NOT NULL, breaks TEXT NOT NULL, history TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL, PRIMARY KEY (kind, name, version))""",
+        ),
+    ),
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

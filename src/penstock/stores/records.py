@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from penstock.core.artifact import Artifact
+from penstock.core.feature import FeatureVersion
 from penstock.core.run import (
     AliasChange,
     Attempt,
@@ -143,6 +144,7 @@ RECORDS: dict[type, RecordTable[Any]] = {
         (NamedVersion, "named_versions", ("name", "version"), ("created",)),
         (NameChange, "name_changes", ("name", "alias", "sequence"), ("created",)),
         (StartRequest, "start_requests", ("key",), ("created",)),
+        (FeatureVersion, "feature_versions", ("kind", "name", "version"), ("created",)),
     )
 }
 """A new kind of record is a line here and a migration that makes its table."""

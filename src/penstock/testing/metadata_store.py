@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from penstock.core.artifact import Artifact
+from penstock.core.feature import FeatureVersion
 from penstock.core.ports import MetadataStore
 from penstock.core.run import (
     AliasChange,
@@ -77,6 +78,9 @@ EVERY_KIND: tuple[Record, ...] = (
     NamedVersion(name="prices", version=1, digest="cd", expires=9.5, lineage={"run": "r1"}, created=6.0),
     NameChange(name="prices", alias="latest", sequence=1, version=1, reason="named", created=7.0),
     StartRequest(key="k1", asked="ab", run="r1", created=6.0),
+    FeatureVersion(
+        kind="set", name="rides", version=2, digest="d", definition={"ttl": None}, changes=("a", "b"), created=1.0
+    ),
 )
 
 

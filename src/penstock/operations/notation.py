@@ -9,14 +9,14 @@ from typing import Any
 
 from penstock.core.expression import Expr
 from penstock.core.schema import element_type
-from penstock.operations import Expression
+from penstock.operations.fluent import Expression
 
 
 def expression_to_json(expr: Expr) -> list[Any]:
     """Return `["add", ["column", "km"], ["literal", "float64", 1.5]]`."""
     match expr.op:
-        case "column":
-            return ["column", expr.args[0]]
+        case "column" | "feature" | "request":
+            return [expr.op, expr.args[0]]
         case "literal":
             value, type = expr.args
             return ["literal", type, value_to_json(value, type)]
@@ -26,8 +26,8 @@ def expression_to_json(expr: Expr) -> list[Any]:
 def expression_from_json(tree: list[Any]) -> Expression:
     """Return the expression of such a tree."""
     match tree:
-        case ["column", str() as name]:
-            return Expression("column", (name,))
+        case [("column" | "feature" | "request") as op, str() as name]:
+            return Expression(op, (name,))
         case ["literal", str() as type, value]:
             return Expression("literal", (value_from_json(value, type), type))
     return Expression(tree[0], tuple(map(expression_from_json, tree[1:])))

@@ -1,0 +1,24 @@
+"""Features: sets of them registered, ingested into a history, served as of any time and at low latency."""
+
+from __future__ import annotations
+
+from penstock.features.declare import FeatureSet, feature_set
+from penstock.features.ingest import Ingested
+from penstock.features.lmdb_store import LmdbStore
+from penstock.features.online import OnlineReader
+from penstock.features.online_store import OnlineStore
+from penstock.features.store import Applied, FeatureStore, Places
+from penstock.features.versions import Registered
+
+__all__ = [
+    "Applied",
+    "FeatureSet",
+    "FeatureStore",
+    "Ingested",
+    "LmdbStore",
+    "OnlineReader",
+    "OnlineStore",
+    "Places",
+    "Registered",
+    "feature_set",
+]

@@ -1,0 +1,127 @@
+"""Rows on their way into a history: each value has the declared type, exactly, or its row is set aside or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.core.schema import Field
+from penstock.errors import DataError
+from penstock.features.definition import Definition
+from penstock.tables import arrow_type, schema_of
+
+OnBad = Literal["fail", "set_aside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Rows that may be stored, those that may not with the reason for each, and columns that no feature reads."""
+
+    rows: pa.Table
+    refused: pa.Table
+    reasons: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+def check_rows(definition: Definition, rows: pa.Table, *, on_bad: OnBad = "fail") -> Checked:
+    """Return the columns that the set's history keeps, each in its declared type.
+
+    No value is changed: an integer may stand for a float that equals it, and the other way round, nothing else is
+    converted. Raises `DataError` for a column that is missing or of another type; and, unless `on_bad` is "set_aside",
+    for a key or time that is NULL and a value that does not fit.
+    """
+    where = f"feature set '{definition.name}'"
+    wanted = [field for field in definition.columns]
+    _check_names(where, rows, wanted)
+    bad = np.zeros(rows.num_rows, dtype=bool)
+    reasons = np.full(rows.num_rows, "", dtype=object)
+    needed = {*definition.keys, definition.set.timestamp, definition.set.created}
+    columns = []
+    for field in wanted:
+        column, odd, reason = _fitted(where, rows.column(field.name), field)
+        _blame(bad, reasons, odd, f"'{field.name}' {reason}")
+        if field.name in needed:
+            _blame(bad, reasons, column.is_null().to_numpy(zero_copy_only=False) & ~odd, f"'{field.name}' is NULL")
+        columns.append(column)
+    if bad.any() and on_bad == "fail":
+        first = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"{where}: row {first}: {reasons[first]} ({int(bad.sum())} of {len(bad)} rows cannot be stored); "
+            "nothing was stored. Correct them, or ingest with on_bad='set_aside'"
+        )
+    schema = pa.schema([(field.name, arrow_type(field.type)) for field in wanted])
+    kept = pa.table(columns, schema=schema)
+    names = {field.name for field in wanted}
+    unread = tuple(name for name in rows.column_names if name not in names)
+    if not bad.any():
+        return Checked(kept, rows.slice(0, 0), (), unread)
+    return Checked(kept.filter(pa.array(~bad)), rows.filter(pa.array(bad)), tuple(reasons[bad]), unread)
+
+
+def fitted_keys(definition: Definition, rows: pa.Table) -> list[pa.ChunkedArray]:
+    """Return the key columns of rows that ask for entities, in the declared types; a key that fits none is NULL, which
+    no entity has. Raises `DataError` for a column that is missing or of another type."""
+    where = f"feature set '{definition.name}'"
+    fields = [definition.columns[key] for key in definition.keys]
+    _check_names(where, rows, fields)
+    return [_fitted(where, rows.column(field.name), field)[0] for field in fields]
+
+
+def _check_names(where: str, rows: pa.Table, wanted: list[Field]) -> None:
+    missing = [field.name for field in wanted if field.name not in rows.column_names]
+    if missing:
+        raise DataError(
+            f"{where}: the rows have no column {', '.join(map(repr, missing))}; they have: "
+            f"{', '.join(rows.column_names) or 'none'}. Give NULLs where there are no values",
+            field=missing[0],
+        )
+
+
+def _blame(bad: np.ndarray, reasons: np.ndarray, odd: np.ndarray, reason: str) -> None:
+    fresh = odd & ~bad
+    reasons[fresh] = reason
+    bad |= odd
+
+
+def _fitted(where: str, column: pa.ChunkedArray, field: Field) -> tuple[pa.ChunkedArray, np.ndarray, str]:
+    """Return a column in the type of its field, which of its values do not fit, and why."""
+    given = schema_of(pa.schema([(field.name, column.type)])).fields[0].type
+    target = arrow_type(field.type)
+    none = np.zeros(len(column), dtype=bool)
+    if given in (field.type, "null"):
+        return column.cast(target), none, ""
+    exact = _EXACT.get((given, field.type))
+    if exact is not None:
+        values, odd = exact(column)
+        return values.cast(target), odd.to_numpy(zero_copy_only=False), f"is no {field.type} exactly"
+    hint = "; give it a zone: 2026-01-01T00:00:00Z" if (given, field.type) == ("datetime", "timestamp") else ""
+    raise DataError(
+        f"{where}: the column '{field.name}' is {given}, it was declared {field.type}{hint}", field=field.name
+    )
+
+
+def _whole(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return floats as integers, and which are none."""
+    whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), float(2**63)))
+    odd = pc.fill_null(pc.invert(whole), False)
+    return pc.if_else(odd, pa.scalar(None, column.type), column).cast(pa.int64()), odd
+
+
+def _floating(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return integers as floats, and which are none: beyond 2**53 not every integer is one."""
+    floats = column.cast(pa.float64(), safe=False)
+    inside = pc.and_(pc.less(floats, float(2**63)), pc.greater_equal(floats, float(-(2**63))))
+    back = pc.if_else(inside, floats, 0.0).cast(pa.int64(), safe=False)
+    odd = pc.fill_null(pc.or_(pc.not_equal(back, column), pc.invert(inside)), False)
+    return pc.if_else(odd, pa.scalar(None, pa.float64()), floats), odd
+
+
+_EXACT: dict[tuple[str, str], Callable[[pa.ChunkedArray], tuple[pa.ChunkedArray, pa.ChunkedArray]]] = {
+    ("float64", "int64"): _whole,
+    ("int64", "float64"): _floating,
+}

@@ -1,0 +1,179 @@
+"""What a feature set means once the types of its columns are known: what is stored, what is worked out, and its digest.
+
+A definition sorts the features into three kinds. *Stored* ones are expressions over the columns of a row. *Windowed*
+ones are aggregates over the rows of an entity before an instant. *On-demand* ones are expressions over other features
+and values of the request, worked out when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import blake3
+import msgspec
+
+from penstock.core.expression import Expr, columns_of, walk
+from penstock.core.mapping import FrozenMap
+from penstock.core.schema import Field, Schema
+from penstock.errors import DeclarationError, ExpressionError, UnknownNameError
+from penstock.features.declare import RESERVED, FeatureSet
+from penstock.operations import col, type_of
+from penstock.operations.notation import expression_from_json, expression_to_json
+
+CREATED = "_created"
+"""The column of the history with the time of ingestion, where the rows have no `created` of their own."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A feature set with the types of the columns that its history keeps: keys, times and what features read."""
+
+    set: FeatureSet
+    columns: Schema
+
+    @property
+    def name(self) -> str:
+        """The feature set's name."""
+        return self.set.name
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that tell an entity."""
+        return tuple(self.set.entities)
+
+    @property
+    def created(self) -> str:
+        """The column of the history with the time at which a row became known."""
+        return self.set.created or CREATED
+
+    @cached_property
+    def features(self) -> FrozenMap[Expr]:
+        """Every feature, by name."""
+        if self.set.features is not None:
+            return self.set.features
+        beside = {*self.keys, self.set.timestamp, self.set.created}
+        return FrozenMap({field.name: col(field.name) for field in self.columns if field.name not in beside})
+
+    @cached_property
+    def stored(self) -> dict[str, Expr]:
+        """The features that are values of rows."""
+        return {name: expr for name, expr in self.features.items() if kind_of(expr) == "stored"}
+
+    @cached_property
+    def windowed(self) -> dict[str, Expr]:
+        """The features that are, or are worked out from, aggregates over windows."""
+        return {name: expr for name, expr in self.features.items() if kind_of(expr) == "windowed"}
+
+    @cached_property
+    def on_demand(self) -> dict[str, Expr]:
+        """The features that are worked out when they are asked for."""
+        return {name: expr for name, expr in self.features.items() if kind_of(expr) == "on_demand"}
+
+    @cached_property
+    def stored_schema(self) -> Schema:
+        """The names and types of the stored features."""
+        return Schema(tuple(Field(name, self._type(name, expr)) for name, expr in self.stored.items()))
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """The type of every feature. On-demand ones have theirs once the features and values they read have one."""
+        return {name: self._type(name, expr) for name, expr in self.features.items()}
+
+    def _type(self, name: str, expr: Expr) -> str:
+        try:
+            return type_of(expr, self.columns)
+        except (ExpressionError, UnknownNameError) as error:
+            raise DeclarationError(f"feature set '{self.name}': feature '{name}': {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything that it says as plain values."""
+        given = self.set
+        return {
+            "name": given.name,
+            "entities": dict(given.entities),
+            "timestamp": given.timestamp,
+            "created": given.created,
+            "ttl": given.ttl,
+            "source": given.source,
+            "features": {name: expression_to_json(expr) for name, expr in self.features.items()},
+            "columns": {field.name: field.type for field in self.columns},
+            "description": given.description,
+            "owner": given.owner,
+            "tags": dict(given.tags),
+            "freshness": given.freshness,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells this definition from others: everything in it."""
+        return blake3.blake3(msgspec.json.encode(self.to_json(), order="deterministic")).hexdigest()
+
+    @cached_property
+    def values_digest(self) -> str:
+        """What tells the values of this definition from those of others: all of it but words about it."""
+        said = ("description", "owner", "tags", "freshness", "source", "ttl")
+        content = {key: value for key, value in self.to_json().items() if key not in said}
+        return blake3.blake3(msgspec.json.encode(content, order="deterministic")).hexdigest()
+
+
+def kind_of(expr: Expr) -> str:
+    """Tell of what kind a feature is: `stored`, `windowed` or `on_demand`."""
+    ops = {node.op for node in walk(expr)}
+    if ops & {"request", "feature"}:
+        return "on_demand"
+    return "windowed" if "window" in ops else "stored"
+
+
+def define(declared: FeatureSet, types: Mapping[str, str]) -> Definition:
+    """Return the definition of a declared set over columns of these types (of a source, of rows).
+
+    Raises `DeclarationError` where a column has no type, or a type that its part does not take.
+    """
+    where = f"feature set '{declared.name}'"
+    known = {**types, **declared.columns, **declared.entities}
+    times = [declared.timestamp, *([declared.created] if declared.created else [])]
+    for column in times:
+        if known.setdefault(column, "timestamp") != "timestamp":
+            raise DeclarationError(
+                f"{where}: the time '{column}' is {known[column]}; it has to be a timestamp (an instant, with a zone)"
+            )
+    if declared.features is None:
+        read = [name for name in known if name not in (*declared.entities, *times, *RESERVED)]
+        if not read:
+            raise DeclarationError(
+                f"{where} names no features, and no source or rows tell any; give features=, columns= or a source="
+            )
+    else:
+        read = list(columns_of(*declared.features.values()))
+    missing = [column for column in read if column not in known]
+    if missing:
+        raise DeclarationError(
+            f"{where}: nothing tells the type of {', '.join(map(repr, missing))}; the columns known are "
+            f"{', '.join(known)}. Give a source=, columns={{'{missing[0]}': 'float64'}}, or apply it with rows"
+        )
+    ordered = list(dict.fromkeys([*declared.entities, *times, *read]))
+    made = Definition(declared, Schema(tuple(Field(name, known[name]) for name in ordered)))
+    _ = made.stored_schema  # whether every expression has a type
+    return made
+
+
+def definition_from_json(content: Mapping[str, Any]) -> Definition:
+    """Return the definition that `to_json` wrote."""
+    declared = FeatureSet(
+        name=content["name"],
+        entities=FrozenMap(content["entities"]),
+        timestamp=content["timestamp"],
+        created=content["created"],
+        ttl=content["ttl"],
+        source=content["source"],
+        features=FrozenMap({name: expression_from_json(tree) for name, tree in content["features"].items()}),
+        columns=FrozenMap(),
+        description=content["description"],
+        owner=content["owner"],
+        tags=FrozenMap(content["tags"]),
+        freshness=content["freshness"],
+    )
+    return Definition(declared, Schema(tuple(Field(name, type) for name, type in content["columns"].items())))

@@ -1,0 +1,134 @@
+"""Historical features: for each row given, what was known of its entity at its time. One row out for each row in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.errors import DataError
+from penstock.features.checking import fitted_keys
+from penstock.features.index import FeatureIndex, Found, microseconds
+from penstock.features.keys import Numbers
+from penstock.features.references import Wanted, by_set
+from penstock.features.segment import Segment
+from penstock.features.statuses import statuses_of
+from penstock.features.versions import Registered
+
+EVENT_TIMESTAMP = "event_timestamp"
+"""The column of the rows given that says as of when, unless they have the set's own."""
+
+IndexOf = Callable[[Registered], FeatureIndex]
+
+
+def get_historical_features(
+    rows: pa.Table,
+    wanted: Sequence[Wanted],
+    index_of: IndexOf,
+    *,
+    timestamp: str | None = None,
+    known: str | None = None,
+    statuses: bool = False,
+    until: Callable[[Registered], int | None] = lambda _: None,
+) -> pa.Table:
+    """Return the rows with the features behind their columns.
+
+    `timestamp` is the column with the instant of each row (default `event_timestamp`); without such a column every row
+    is asked for now. `known` is the column with the time up to which rows must have been known. `until` gives the
+    sequence number up to which rows of a set's history count.
+    """
+    _check_taken(rows, wanted)
+    columns: dict[str, pa.Array] = {}
+    status: dict[str, pa.Array] = {}
+    for group in by_set(wanted):
+        definition = group[0].registered.definition
+        index = index_of(group[0].registered)
+        keys = fitted_keys(definition, rows)
+        times = _times(rows, timestamp, definition.set.timestamp)
+        horizon = None if known is None else _instants(rows, known)
+        segments, found = index.locate(keys, times, known=horizon, until=until(group[0].registered))
+        made = _values(index, segments, found, times, group)
+        for each, (values, states) in zip(group, made, strict=True):
+            columns[each.column], status[each.column] = values, states
+    for each in wanted:
+        rows = rows.append_column(each.column, columns[each.column])
+        if statuses:
+            rows = rows.append_column(f"{each.column}__status", status[each.column])
+    return rows
+
+
+def _values(
+    index: FeatureIndex, segments: Sequence[Segment], found: Found, times: Numbers, group: Sequence[Wanted]
+) -> list[tuple[pa.Array, pa.Array]]:
+    """Return the values and statuses of features of one set."""
+    layout = index.layout
+    there = found.segment >= 0
+    ttl = index.definition.set.ttl
+    fresh = there if ttl is None else there & (times - found.events <= ttl)
+    records = np.zeros((len(times), layout.width), dtype=np.int64)
+    for number, segment in enumerate(segments):
+        if len(segments) == 1 and there.all():
+            records = np.take(segment.records, found.row, axis=0)
+        else:
+            mine = np.flatnonzero(found.segment == number)
+            records[mine] = np.take(segment.records, found.row[mine], axis=0)
+    made = []
+    for each in group:
+        codes, dictionary = _dictionary(layout.null_words, each.feature, index, segments, found, records)
+        values = layout.decode(each.feature, codes, ~fresh, dictionary)
+        made.append((values, statuses_of(there, fresh, layout.nulls(each.feature, records))))
+    return made
+
+
+def _dictionary(
+    null_words: int,
+    feature: str,
+    index: FeatureIndex,
+    segments: Sequence[Segment],
+    found: Found,
+    records: Numbers,
+) -> tuple[Numbers, pa.Array | None]:
+    """Return records whose word of a feature is a position in one dictionary, and that; of several segments joined."""
+    parts = [segment.dictionaries.get(feature) for segment in segments]
+    present = [part for part in parts if part is not None]
+    if not present:
+        return records, None
+    if len(present) == 1:
+        return records, present[0]
+    place = null_words + index.layout.schema.names.index(feature)
+    records = records.copy()
+    offset = 0
+    for number, part in enumerate(present):
+        records[found.segment == number, place] += offset
+        offset += len(part)
+    return records, pa.concat_arrays(present)
+
+
+def _check_taken(rows: pa.Table, wanted: Sequence[Wanted]) -> None:
+    for each in wanted:
+        if each.column in rows.column_names:
+            raise DataError(
+                f"the rows have a column '{each.column}' already; ask with full_feature_names=True, or leave it out",
+                field=each.column,
+            )
+
+
+def _times(rows: pa.Table, timestamp: str | None, own: str) -> Numbers:
+    for name in (timestamp,) if timestamp else (EVENT_TIMESTAMP, own):
+        if name in rows.column_names:
+            return _instants(rows, name)
+    if timestamp:
+        raise DataError(f"the rows have no column '{timestamp}'; they have: {', '.join(rows.column_names)}")
+    return np.full(rows.num_rows, time.time_ns() // 1000, dtype=np.int64)
+
+
+def _instants(rows: pa.Table, name: str) -> Numbers:
+    column = rows.column(name)
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        raise DataError(f"the time '{name}' is {column.type}; it has to be a timestamp with a zone", field=name)
+    if column.null_count:
+        first = int(np.flatnonzero(column.is_null().to_numpy())[0])
+        raise DataError(f"row {first} has no time: '{name}' is NULL there", field=name)
+    return microseconds(column)

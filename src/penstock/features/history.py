@@ -1,0 +1,158 @@
+"""The history of a feature set: every row that was ever ingested, as a Delta Lake table that any engine reads.
+
+Rows are appended, never changed. Each has a sequence number, given when its commit succeeds: a commit carries, as an
+application transaction of Delta, the last number it used, and of two concurrent ones Delta lets only one through. So
+the order of sequence numbers is the order of commits, across processes and hosts, without a lock of ours.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.errors import ConflictError, DataError, MissingExtraError, StorageError, UnknownNameError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+SEQUENCE, DAY = "_sequence", "_day"
+_ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one ingest added: the table's version, and the first and the last sequence number of the rows."""
+
+    version: int
+    first: int
+    last: int
+
+
+class History:
+    """The Delta table of a feature set's rows, in a folder or a bucket; it is made with the first rows."""
+
+    def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
+        self.uri = uri
+        self._options = dict(options or {})
+
+    def append(self, rows: pa.Table, *, timestamp: str, batch: str = "") -> Commit | None:
+        """Commit rows as a whole, in their order; return what was added.
+
+        `batch` names the rows: those of a batch that is there already are not added again, and None comes back.
+        """
+        for attempt in range(_ATTEMPTS):
+            table = self._open()
+            if batch and table is not None and table.transaction_version(f"batch:{batch}") is not None:
+                return None
+            first = 1 if table is None else self.last_sequence(table) + 1
+            last = first + rows.num_rows - 1
+            try:
+                version = self._write(table, _numbered(rows, timestamp, first), last, batch)
+            except _Conflict:  # another writer was faster; its rows come first
+                time.sleep(random.random() * 0.01 * (attempt + 1))  # noqa: S311  # so that writers do not meet again
+                continue
+            return Commit(version, first, last)
+        raise ConflictError(f"'{self.uri}' is written to by so many that {_ATTEMPTS} attempts met another; try again")
+
+    def read(
+        self, columns: Sequence[str], *, after: int = 0, until: int | None = None, version: int | None = None
+    ) -> pa.Table:
+        """Return rows in the order of their sequence numbers, above `after` and up to `until`, with those numbers.
+
+        Files that hold no such rows are not opened. A column that older rows lack is NULL there.
+        """
+        table = self._open(version)
+        if table is None:
+            raise UnknownNameError("history", self.uri, [])
+        needed = pc.field(SEQUENCE) > after
+        if until is not None:
+            needed &= pc.field(SEQUENCE) <= until
+        dataset = table.to_pyarrow_dataset()
+        there = [name for name in columns if name in dataset.schema.names]
+        rows = dataset.to_table(columns=[*there, SEQUENCE], filter=needed)
+        numbers = rows.column(SEQUENCE).to_numpy()
+        if len(numbers) and (np.diff(numbers) < 0).any():
+            rows = rows.take(pa.array(np.argsort(numbers)))
+        return rows
+
+    def version(self) -> int | None:
+        """Return the newest version of the table; None where there are no rows yet."""
+        table = self._open()
+        return None if table is None else int(table.version())
+
+    def sequence_at(self, at: int | datetime.datetime | None = None) -> int:
+        """Return the last sequence number of the newest version, of version `at`, or of the version at a time."""
+        table = self._open(at)
+        return 0 if table is None else self.last_sequence(table)
+
+    @staticmethod
+    def last_sequence(table: DeltaTable) -> int:
+        """Return the last sequence number that an open table holds."""
+        return int(table.transaction_version("penstock:sequence") or 0)
+
+    def _open(self, at: int | datetime.datetime | None = None) -> DeltaTable | None:
+        delta = _deltalake()
+        try:
+            table: DeltaTable = delta.DeltaTable(self.uri, storage_options=self._options)
+            if at is not None:
+                table.load_as_version(at)
+            return table
+        except delta.exceptions.TableNotFoundError:
+            return None
+        except (delta.exceptions.DeltaError, ValueError, OSError) as error:
+            if at is not None:
+                raise DataError(f"the history '{self.uri}' has no version as of {at}: {error}") from error
+            raise StorageError(f"the history '{self.uri}' cannot be read: {error}") from error
+
+    def _write(self, table: DeltaTable | None, rows: pa.Table, last: int, batch: str) -> int:
+        delta = _deltalake()
+        transactions = [delta.Transaction("penstock:sequence", last)]
+        if batch:
+            transactions.append(delta.Transaction(f"batch:{batch}", 1))
+        if table is None and "://" not in self.uri:
+            Path(self.uri).mkdir(parents=True, exist_ok=True)
+        try:
+            delta.write_deltalake(
+                self.uri if table is None else table,
+                rows,
+                mode="error" if table is None else "append",
+                partition_by=[DAY],
+                schema_mode=None if table is None else "merge",
+                storage_options=self._options,
+                commit_properties=delta.CommitProperties(app_transactions=transactions, max_commit_retries=0),
+            )
+        except delta.exceptions.CommitFailedError as error:
+            raise _Conflict from error
+        except (delta.exceptions.DeltaError, OSError) as error:
+            if table is None and "already exists" in str(error):
+                raise _Conflict from error
+            raise StorageError(f"the history '{self.uri}' cannot be written: {error}") from error
+        return 0 if table is None else int(table.version())
+
+
+class _Conflict(Exception):  # never seen outside this file
+    """Another commit came between."""
+
+
+def _numbered(rows: pa.Table, timestamp: str, first: int) -> pa.Table:
+    day = pc.cast(rows.column(timestamp), pa.date32(), safe=False)
+    numbers = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int64))
+    return rows.append_column(SEQUENCE, numbers).append_column(DAY, day)
+
+
+def _deltalake() -> Any:
+    try:
+        import deltalake
+        import deltalake.exceptions
+    except ImportError as error:
+        raise MissingExtraError("deltalake", extra="features", purpose="a feature store's history") from error
+    return deltalake

@@ -1,0 +1,259 @@
+"""The retrieval index of a feature set: a sorted segment on disk, memory-mapped, and one in memory of the rows since.
+
+It is made of the history and may be deleted at any time. A segment on disk covers the history up to a sequence number;
+what was ingested after it is read from the history and searched the same way, until that is much, and a new segment is
+made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.errors import StorageError
+from penstock.features.definition import Definition
+from penstock.features.history import SEQUENCE, History
+from penstock.features.keys import KeyIndex, Numbers
+from penstock.features.layout import Layout
+from penstock.features.segment import Segment, build_segment
+from penstock.tables import arrow_type
+from penstock.transforms import apply
+
+_ARRAYS = ("starts", "events", "created", "sequences", "records", "search")
+_FORMAT = 1
+_SMALL_ROWS = 100_000
+"""So many rows are kept in memory before they become a segment on disk, or a quarter of what is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Which row of which segment counts for each question: `segment` -1 where there is none."""
+
+    segment: Numbers
+    row: Numbers
+    events: Numbers
+
+
+class FeatureIndex:
+    """The index of one definition of a feature set over its history."""
+
+    def __init__(self, definition: Definition, history: History, folder: Path) -> None:
+        self.definition, self.layout = definition, Layout(definition.stored_schema)
+        self._history = history
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._segments: tuple[Segment, ...] = ()
+        self._covered = 0
+
+    def segments(self) -> tuple[Segment, ...]:
+        """Return segments that hold every row that is in the history now."""
+        newest = self._history.sequence_at()
+        with self._lock:
+            if not self._segments or newest != self._covered:
+                self._segments, self._covered = self._refreshed(newest), newest
+            return self._segments
+
+    def _refreshed(self, newest: int) -> tuple[Segment, ...]:
+        base, covered = self._open_base()
+        if base is None or newest - covered > max(_SMALL_ROWS, covered // 4):
+            base, covered = self._rebuilt(newest), newest
+        if newest == covered:
+            return (base,)
+        return base, self.build(self._history.read(self._needed, after=covered, until=newest))
+
+    @property
+    def _needed(self) -> list[str]:
+        return [*self.definition.columns.names, *([] if self.definition.set.created else [self.definition.created])]
+
+    def build(self, rows: pa.Table) -> Segment:
+        """Return rows of the history as a segment in memory."""
+        definition = self.definition
+        return build_segment(
+            self.layout,
+            [rows.column(key) for key in definition.keys],
+            microseconds(rows.column(definition.set.timestamp)),
+            microseconds(rows.column(definition.created)),
+            rows.column(SEQUENCE).to_numpy(),
+            stored_values(definition, rows),
+        )
+
+    def _open_base(self) -> tuple[Segment | None, int]:
+        """Return the segment on disk that covers most, and up to where."""
+        found = sorted(
+            (int(path.name), path) for path in self._folder.glob("[0-9]*") if (path / "manifest.json").exists()
+        )
+        for covered, path in reversed(found):
+            segment = open_segment(path)
+            if segment is not None:
+                return segment, covered
+        return None, 0
+
+    def _rebuilt(self, newest: int) -> Segment:
+        segment = self.build(self._history.read(self._needed, until=newest))
+        save_segment(segment, self._folder / str(newest))
+        for path in self._folder.glob("[0-9]*"):
+            if int(path.name) < newest:  # readers that have it open keep it until they close it
+                shutil.rmtree(path, ignore_errors=True)
+        return open_segment(self._folder / str(newest)) or segment
+
+    def since(self, mark: int) -> tuple[int, tuple[Segment, ...]]:
+        """Return the newest sequence number, and segments that hold at least every row above `mark`."""
+        newest = self._history.sequence_at()
+        if newest <= mark:
+            return newest, ()
+        if newest - mark > _SMALL_ROWS:
+            return newest, self.segments()
+        return newest, (self.build(self._history.read(self._needed, after=mark, until=newest)),)
+
+    def locate(
+        self,
+        columns: Sequence[pa.ChunkedArray],
+        times: Numbers,
+        *,
+        known: Numbers | None = None,
+        until: int | None = None,
+    ) -> tuple[tuple[Segment, ...], Found]:
+        """Return the segments and, for each key at its time, the row of them that counts."""
+        segments = self.segments()
+        return segments, best(segments, columns, times, known=known, until=until)
+
+
+def best(
+    segments: Sequence[Segment],
+    columns: Sequence[pa.ChunkedArray | pa.Array],
+    times: Numbers,
+    *,
+    known: Numbers | None = None,
+    until: int | None = None,
+) -> Found:
+    """Return which row counts for each key at its time: of the segments' newest ones the one with the latest event,
+    then the latest creation, then the highest sequence number."""
+    rows = segments[0].locate(columns, times, known=known, until=until)
+    winner = np.where(rows >= 0, 0, -1)
+    for number, segment in enumerate(segments[1:], start=1):
+        other = segment.locate(columns, times, known=known, until=until)
+        better = _later(segments, winner, rows, segment, other)
+        winner, rows = np.where(better, number, winner), np.where(better, other, rows)
+    events = np.zeros(len(times), dtype=np.int64)
+    for number, segment in enumerate(segments):
+        mine = winner == number
+        events[mine] = segment.events[rows[mine]]
+    return Found(winner, rows, events)
+
+
+def _later(
+    segments: Sequence[Segment], winner: Numbers, rows: Numbers, segment: Segment, other: Numbers
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell where the other segment's row comes after the best so far."""
+    result = (other >= 0) & (winner < 0)
+    for number, before in enumerate(segments):
+        both = np.flatnonzero((other >= 0) & (winner == number))
+        if not len(both):
+            continue
+        mine, theirs = rows[both], other[both]
+        wins, tied = np.zeros(len(both), dtype=bool), np.ones(len(both), dtype=bool)
+        for part in ("events", "created", "sequences"):
+            old, new = getattr(before, part)[mine], getattr(segment, part)[theirs]
+            wins |= tied & (new > old)
+            tied &= new == old
+        result[both] = wins
+    return result
+
+
+def stored_values(definition: Definition, rows: pa.Table) -> pa.Table:
+    """Return the stored features of rows of the history; columns that the rows lack are NULL."""
+    for field in definition.columns:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.name, pa.nulls(rows.num_rows))
+    plain = {name: rows.column(e.args[0]) for name, e in definition.stored.items() if e.op == "column"}
+    computed = {name: e for name, e in definition.stored.items() if name not in plain}
+    values = dict(plain)
+    if computed:
+        made = apply(computed, rows.select(list(definition.columns.names)), definition.columns)
+        values |= {name: made.column(name) for name in computed}
+    schema = definition.stored_schema
+    return pa.table({field.name: values[field.name].cast(arrow_type(field.type)) for field in schema})
+
+
+def microseconds(column: pa.ChunkedArray) -> Numbers:
+    """Return times as microseconds since 1970."""
+    whole = pc.cast(column, pa.timestamp("us", "UTC"), safe=False)
+    return np.asarray(whole.cast(pa.int64()).to_numpy())
+
+
+def save_segment(segment: Segment, folder: Path) -> None:
+    """Write a segment as a folder, whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
+    try:
+        for name in _ARRAYS:
+            np.save(partial / f"{name}.npy", getattr(segment, name))
+        for number, values in enumerate(segment.keys.values):
+            _write_array(partial / f"key-{number}.arrow", values)
+        for number, pairs in enumerate(segment.keys.pairs):
+            np.save(partial / f"pairs-{number}.npy", pairs)
+        for number, values in enumerate(segment.dictionaries.values()):
+            _write_array(partial / f"dictionary-{number}.arrow", values)
+        manifest = {
+            "format": _FORMAT,
+            "keys": len(segment.keys.values),
+            "dictionaries": list(segment.dictionaries),
+            "first": segment.first,
+            "unit": segment.unit,
+            "bits": segment.bits,
+        }
+        (partial / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+        os.replace(partial, folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not folder.is_dir():  # or another process made the same just now
+            raise StorageError(f"the index '{folder}' cannot be written: {error}") from error
+
+
+def open_segment(folder: Path) -> Segment | None:
+    """Return the segment in a folder, memory-mapped; None if it is not there, or of another format."""
+    try:
+        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes())
+        if manifest["format"] != _FORMAT:
+            return None
+        count = manifest["keys"]
+        keys = KeyIndex(
+            tuple(_read_array(folder / f"key-{number}.arrow") for number in range(count)),
+            tuple(np.load(folder / f"pairs-{number}.npy", mmap_mode="r") for number in range(count - 1)),
+        )
+        dictionaries = {
+            name: _read_array(folder / f"dictionary-{number}.arrow")
+            for number, name in enumerate(manifest["dictionaries"])
+        }
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    except (OSError, ValueError, pa.ArrowException, msgspec.DecodeError):
+        return None  # it is made again from the history
+    return Segment(
+        keys=keys,
+        dictionaries=dictionaries,
+        first=manifest["first"],
+        unit=manifest["unit"],
+        bits=manifest["bits"],
+        **arrays,
+    )
+
+
+def _write_array(path: Path, values: pa.Array) -> None:
+    table = pa.table({"values": values})
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _read_array(path: Path) -> pa.Array:
+    column = pa.ipc.open_file(pa.memory_map(str(path))).read_all().column("values")
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)

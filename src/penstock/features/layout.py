@@ -1,0 +1,105 @@
+"""How the stored features of a row become one record of fixed width: 64-bit words, first those that say what is NULL.
+
+A word holds a number, a time or a truth value as it is; a text, bytes, an array or a struct is a position in a table of
+all values of that feature (a *dictionary*). Taking a record is one access to memory, however many features it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.core.schema import Schema
+from penstock.tables import arrow_type
+
+NUMBERS = {
+    "int64": np.int64, "float64": np.float64, "bool": np.int64, "date": np.int64, "time": np.int64,
+    "datetime": np.int64, "timestamp": np.int64,
+}  # fmt: skip
+"""Types whose values are a word themselves -> how NumPy reads the word."""
+
+Words = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the features of a schema stand in a record."""
+
+    schema: Schema
+
+    @property
+    def null_words(self) -> int:
+        """How many words say what is NULL: a bit for each feature."""
+        return (len(self.schema) + 63) // 64
+
+    @property
+    def width(self) -> int:
+        """How many words a record has."""
+        return self.null_words + len(self.schema)
+
+    def encode(self, features: pa.Table, order: Words) -> tuple[Words, dict[str, pa.Array]]:
+        """Return records of the rows in the given order, and the dictionaries of features that need one."""
+        records = np.zeros((len(order), self.width), dtype=np.int64)
+        dictionaries: dict[str, pa.Array] = {}
+        for position, field in enumerate(self.schema):
+            column = _whole(features.column(field.name))
+            null = column.is_null().to_numpy(zero_copy_only=False)
+            if field.type in NUMBERS:
+                words = _words(column, field.type)
+            else:
+                words, dictionaries[field.name] = _coded(column, field.type)
+            records[:, self.null_words + position] = words[order]
+            if null.any():
+                records[:, position // 64] |= null[order].astype(np.int64) << (position % 64)
+        return records, dictionaries
+
+    def decode(self, name: str, records: Words, missing: Any, dictionary: pa.Array | None) -> pa.Array:
+        """Return the values of a feature from records; NULL where `missing` is true, or the record says so."""
+        position = self.schema.names.index(name)
+        type = self.schema[name].type
+        null = missing | self.nulls(name, records)
+        words = np.ascontiguousarray(records[:, self.null_words + position])
+        if dictionary is not None:
+            return dictionary.take(pa.array(words, mask=null))
+        values = words.view(NUMBERS[type])
+        if type == "bool":
+            return pa.array(values != 0, mask=null)
+        made = pa.array(values, mask=null)
+        if type == "date":
+            return made.cast(pa.int32()).view(pa.date32())
+        return made if type in ("int64", "float64") else made.view(arrow_type(type))
+
+    def nulls(self, name: str, records: Words) -> Any:
+        """Tell in which records a feature is NULL."""
+        position = self.schema.names.index(name)
+        return (records[:, position // 64] >> (position % 64)) & 1 != 0
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _words(column: pa.Array, type: str) -> Words:
+    filled = pc.fill_null(column, pa.scalar(False if type == "bool" else 0).cast(column.type))
+    if type == "float64":
+        return np.asarray(filled.to_numpy(zero_copy_only=False)).view(np.int64)
+    if type == "bool":
+        return np.asarray(filled.to_numpy(zero_copy_only=False)).astype(np.int64)
+    if type == "date":
+        filled = filled.view(pa.int32())
+    elif type != "int64":
+        filled = filled.view(pa.int64())
+    return np.asarray(filled.to_numpy(zero_copy_only=False)).astype(np.int64, copy=False)
+
+
+def _coded(column: pa.Array, type: str) -> tuple[Words, pa.Array]:
+    """Return each value's position among all values; equal texts have one position."""
+    if type in ("string", "bytes"):
+        coded = column.dictionary_encode()
+        codes = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+        return codes, coded.dictionary
+    return np.arange(len(column), dtype=np.int64), column

@@ -1,0 +1,127 @@
+"""Online features in LMDB: a memory-mapped B+ tree that many processes read while one writes; a kill loses nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import MissingExtraError, StorageError
+from penstock.features.packing import AGE_BYTES
+
+_MOST_BYTES = 1 << 40
+"""The size of the address range, not of the file: that grows as it is filled."""
+
+_LONGEST_KEY = 511
+
+_environments: dict[tuple[int, str], Any] = {}
+_lock = threading.Lock()
+
+
+class LmdbStore:
+    """The online store in a folder. LMDB wants a folder to be opened once in a process, so every store on one folder
+    shares its environment; a forked process opens its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, keys: Sequence[bytes]) -> list[Any]:
+        """Return the record of each key as of one moment, None where there is none."""
+        with self._environment().begin() as transaction:
+            get = transaction.get
+            return [get(_short(key)) for key in keys]
+
+    def put(self, records: Mapping[bytes, bytes], *, mark: tuple[bytes, int] | None = None) -> None:
+        """Store records in one transaction, each unless the one that is there is newer, and the set's mark."""
+        lmdb = _lmdb()
+        try:
+            with self._environment().begin(write=True) as transaction:
+                get, put = transaction.get, transaction.put
+                for key, record in sorted((_short(key), record) for key, record in records.items()):
+                    there = get(key)
+                    if there is None or there[:AGE_BYTES] < record[:AGE_BYTES]:
+                        put(key, record)
+                if mark is not None:
+                    name, number = mark
+                    if number > _number(get(b"m" + name)):
+                        put(b"m" + name, number.to_bytes(8, "big"))
+        except (lmdb.Error, OSError) as error:
+            raise StorageError(f"the online store '{self._folder}' cannot be written: {error}") from error
+
+    def mark(self, name: bytes) -> int:
+        """Return the mark of a set, 0 where it has none."""
+        with self._environment().begin() as transaction:
+            return _number(transaction.get(b"m" + name))
+
+    def delete(self, keys: Sequence[bytes]) -> int:
+        """Delete records; return how many were there."""
+        with self._environment().begin(write=True) as transaction:
+            return sum(transaction.delete(_short(key)) for key in keys)
+
+    def clear(self, prefix: bytes, *, mark: bytes) -> int:
+        """Delete every record whose key begins so, and the set's mark; return how many there were."""
+        with self._environment().begin(write=True) as transaction:
+            transaction.delete(b"m" + mark)
+            cursor, count = transaction.cursor(), 0
+            found = cursor.set_range(prefix)
+            while found and cursor.key().startswith(prefix):
+                found = cursor.delete()
+                count += 1
+            return count
+
+    def close(self) -> None:
+        """Let go of the environment, for every store on this folder in this process."""
+        with _lock:
+            environment = _environments.pop((os.getpid(), str(self._folder)), None)
+        if environment is not None:
+            environment.close()
+
+    def _environment(self) -> Any:
+        key = (os.getpid(), str(self._folder))
+        found = _environments.get(key)
+        return found if found is not None else self._opened(key)
+
+    def _opened(self, key: tuple[int, str]) -> Any:
+        lmdb = _lmdb()
+        with _lock:
+            if key not in _environments:
+                try:
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    # Without `metasync` a crash of the machine may lose the last commits, whole; they are made again
+                    # from the history. A crash of a process loses nothing.
+                    opened = lmdb.open(str(self._folder), map_size=_MOST_BYTES, max_readers=1022, metasync=False)
+                    opened.reader_check()  # places of processes that were killed
+                except (lmdb.Error, OSError) as error:
+                    raise StorageError(f"the online store '{self._folder}' cannot be opened: {error}") from error
+                _environments[key] = opened
+            return _environments[key]
+
+
+def _short(key: bytes) -> bytes:
+    """Return a key that LMDB takes: of a very long one the beginning, and the digest of the whole."""
+    if len(key) <= _LONGEST_KEY:
+        return key
+    return key[: _LONGEST_KEY - 32] + hashlib.blake2b(key, digest_size=32).digest()
+
+
+def _number(value: bytes | None) -> int:
+    return 0 if value is None else int.from_bytes(value, "big")
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _lmdb() -> Any:
+    try:
+        import lmdb
+    except ImportError as error:
+        raise MissingExtraError("lmdb", extra="features", purpose="the online store") from error
+    return lmdb

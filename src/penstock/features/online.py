@@ -1,0 +1,160 @@
+"""Online features: the newest values of entities, found by key, in microseconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.errors import DataError
+from penstock.features.checking import fitted_keys
+from penstock.features.index import FeatureIndex
+from penstock.features.layout import Layout
+from penstock.features.online_store import OnlineStore
+from penstock.features.packing import RecordReader, entity_key, entity_prefix, pack, record_reader
+from penstock.features.references import Wanted, by_set
+from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, statuses_of
+from penstock.features.versions import Registered
+from penstock.tables import arrow_type
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Features of one set: how the keys of its entities begin, how their records are read, how old they may be."""
+
+    wanted: tuple[Wanted, ...]
+    registered: Registered
+    prefix: bytes
+    keys: tuple[str, ...]
+    reader: RecordReader
+    ttl: int | None
+
+
+class OnlineReader:
+    """Reads certain features from an online store: made once, asked often."""
+
+    def __init__(self, store: OnlineStore, wanted: Sequence[Wanted]) -> None:
+        self._store, self._wanted = store, tuple(wanted)
+        self._groups = tuple(_group(group) for group in by_set(wanted))
+        self.columns = tuple(each.column for group in self._groups for each in group.wanted)
+        """The names of the values, in the order in which `row` gives them."""
+
+    def row(self, entity: Mapping[str, Any], *, now: int | None = None) -> tuple[list[Any], list[str]]:
+        """Return the values of one entity (None where there is none; an array is a tuple) and their statuses; `now` is
+        in microseconds.
+
+        The keys have to be of the declared types: what comes from outside is checked where it comes in.
+        """
+        at = time.time_ns() // 1000 if now is None else now
+        try:
+            keys = [entity_key(group.prefix, [entity[key] for key in group.keys]) for group in self._groups]
+        except KeyError as error:
+            raise DataError(f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}") from error
+        values: list[Any] = []
+        statuses: list[str] = []
+        for group, record in zip(self._groups, self._store.get(keys), strict=True):
+            count = len(group.wanted)
+            if record is None:
+                values += [None] * count
+                statuses += [NOT_FOUND] * count
+                continue
+            event, found = group.reader.row(record)
+            if group.ttl is not None and at - event > group.ttl:
+                values += [None] * count
+                statuses += [OUTSIDE_MAX_AGE] * count
+            else:
+                values += found
+                statuses += [NULL_VALUE if value is None else PRESENT for value in found]
+        return values, statuses
+
+    def table(self, entities: pa.Table, *, now: int | None = None, statuses: bool = False) -> pa.Table:
+        """Return the entities' keys, as given, with the features behind them."""
+        at = time.time_ns() // 1000 if now is None else now
+        columns: dict[str, pa.Array] = {}
+        for group in self._groups:
+            columns |= self._columns(group, entities, at)
+        for each in self._wanted:
+            entities = entities.append_column(each.column, columns[each.column])
+            if statuses:
+                entities = entities.append_column(f"{each.column}__status", columns[f"{each.column}__status"])
+        return entities
+
+    def _columns(self, group: _Group, entities: pa.Table, at: int) -> dict[str, pa.Array]:
+        fitted = [column.to_pylist() for column in fitted_keys(group.registered.definition, entities)]
+        asked = list(zip(*fitted, strict=True))
+        whole = [position for position, values in enumerate(asked) if None not in values]
+        records: list[Any] = [None] * len(asked)
+        found = self._store.get([entity_key(group.prefix, asked[position]) for position in whole])
+        for position, record in zip(whole, found, strict=True):
+            records[position] = record
+        there = np.array([record is not None for record in records], dtype=bool)
+        layout = group.reader.layout
+        words = np.zeros((len(records), layout.width), dtype=np.int64)
+        events = np.zeros(len(records), dtype=np.int64)
+        events[there], words[there], dictionaries = group.reader.table([r for r in records if r is not None])
+        fresh = there if group.ttl is None else there & (at - events <= group.ttl)
+        made = {}
+        for each in group.wanted:
+            made[each.column] = layout.decode(each.feature, words, ~fresh, dictionaries.get(each.feature))
+            null = layout.nulls(each.feature, words)
+            made[f"{each.column}__status"] = statuses_of(there, fresh, null)
+        return made
+
+
+def _group(wanted: Sequence[Wanted]) -> _Group:
+    registered = wanted[0].registered
+    definition = registered.definition
+    layout = Layout(definition.stored_schema)
+    return _Group(
+        wanted=tuple(wanted),
+        registered=registered,
+        prefix=entity_prefix(registered.name),
+        keys=definition.keys,
+        reader=record_reader(layout, [each.feature for each in wanted]),
+        ttl=definition.set.ttl,
+    )
+
+
+def entity_table(entities: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> pa.Table:
+    """Return entities given as lists of keys as a table; raises `DataError` for lists of several lengths."""
+    lengths = {name: len(values) for name, values in entities.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(
+            f"the entities' lists have several lengths: {lengths}; give one value of each key for each entity"
+        )
+    columns = {}
+    for name, values in entities.items():
+        try:
+            columns[name] = pa.array(values, arrow_type(types[name]) if not len(values) and name in types else None)
+        except (pa.ArrowException, OverflowError, TypeError) as error:
+            raise DataError(f"the entities' '{name}' does not hold one type: {error}", field=name) from error
+    return pa.table(columns)
+
+
+def bring_up(registered: Registered, index: FeatureIndex, store: OnlineStore) -> int:
+    """Bring the online records of a set up to its history; return how many entities had rows that were not there yet.
+
+    The records are what the history says, so this may run at any time, again, and in several processes.
+    """
+    name = registered.name.encode()
+    mark = store.mark(name)
+    newest, segments = index.since(mark)
+    if newest <= mark:
+        return 0
+    records: dict[bytes, bytes] = {}
+    prefix = entity_prefix(registered.name)
+    for segment in segments:
+        last = segment.starts[1:] - 1
+        keys = segment.keys.table()
+        ages = (segment.events[last], segment.created[last], segment.sequences[last])
+        packed = pack(index.layout, segment.records[last], ages, segment.dictionaries)
+        for values, record in zip(keys, packed, strict=True):
+            key = entity_key(prefix, values)
+            if key not in records or records[key][:24] < record[:24]:
+                records[key] = record
+    store.put(records, mark=(name, newest))
+    return len(records)

@@ -1,0 +1,194 @@
+"""Online records: the newest row of an entity in one value, which knows how new it is.
+
+24 bytes   event time, created, sequence: big-endian with the sign turned, so that newer is greater byte by byte
+words      what is NULL, then a word for each feature, as in `Layout`; little-endian
+the rest   texts and other values of any length; their word holds offset << 32 | length
+"""
+
+from __future__ import annotations
+
+import datetime
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from penstock.features.keys import Numbers
+from penstock.features.layout import NUMBERS, Layout
+from penstock.operations.notation import value_from_json, value_to_json
+from penstock.tables import arrow_type
+
+AGE_BYTES = 24
+_SIGN = 1 << 63
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_NAIVE_EPOCH = datetime.datetime(1970, 1, 1)
+_FIRST_DAY = datetime.date(1970, 1, 1).toordinal()
+
+
+def entity_prefix(name: str) -> bytes:
+    """Return how the keys of a set's entities begin; `name` has the version: `driver_rides@2`."""
+    return b"f" + name.encode() + b"\0"
+
+
+def entity_key(prefix: bytes, values: Sequence[Any]) -> bytes:
+    """Return the key of an entity in the online store: different entities have different ones."""
+    return prefix + b"".join(map(_key_part, values))
+
+
+def _key_part(value: Any) -> bytes:
+    match value:
+        case bool():
+            return b"b1" if value else b"b0"
+        case int():
+            return b"i" + struct.pack(">q", value)
+        case str():
+            content = value.encode()
+            return b"s" + struct.pack(">I", len(content)) + content
+        case bytes():
+            return b"y" + struct.pack(">I", len(value)) + value
+        case datetime.date():
+            return b"d" + struct.pack(">i", value.toordinal())
+    raise TypeError(f"{value!r} is no key")
+
+
+def pack(
+    layout: Layout,
+    records: Numbers,
+    ages: tuple[Numbers, Numbers, Numbers],
+    dictionaries: Mapping[str, pa.Array],
+) -> list[bytes]:
+    """Return the online record of each row of words; `ages` are event times, creations and sequence numbers."""
+    head = np.stack([age.astype(np.int64).view(np.uint64) ^ np.uint64(_SIGN) for age in ages], axis=1).astype(">u8")
+    words = records.astype("<i8", copy=True)
+    tails = _tails(layout, words, dictionaries)
+    heads, fixed = head.tobytes(), words.tobytes()
+    width = layout.width * 8
+    return [
+        heads[row * AGE_BYTES : (row + 1) * AGE_BYTES]
+        + fixed[row * width : (row + 1) * width]
+        + (tails[row] if tails else b"")
+        for row in range(len(records))
+    ]
+
+
+def _tails(layout: Layout, words: Numbers, dictionaries: Mapping[str, pa.Array]) -> list[bytes]:
+    """Return what stands behind the words of each row, and put its place into them."""
+    if not dictionaries:
+        return []
+    tails: list[list[bytes]] = [[] for _ in range(len(words))]
+    ends = np.full(len(words), AGE_BYTES + layout.width * 8, dtype=np.int64)
+    for name, dictionary in dictionaries.items():
+        position = layout.schema.names.index(name)
+        place = layout.null_words + position
+        type = layout.schema[name].type
+        null = layout.nulls(name, words)
+        values = dictionary.take(pa.array(words[:, place], mask=null)).to_pylist()
+        contents = [b"" if value is None else _content(value, type) for value in values]
+        lengths = np.fromiter(map(len, contents), dtype=np.int64, count=len(contents))
+        words[:, place] = (ends << 32) | lengths
+        ends += lengths
+        for tail, content in zip(tails, contents, strict=True):
+            tail.append(content)
+    return [b"".join(parts) for parts in tails]
+
+
+def _content(value: Any, type: str) -> bytes:
+    if type == "string":
+        return str(value).encode()
+    return bytes(value) if type == "bytes" else msgspec.json.encode(value_to_json(value, type))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReader:
+    """Reads certain features of online records of one layout."""
+
+    layout: Layout
+    features: tuple[str, ...]
+    unpack: Callable[[Any], tuple[Any, ...]]
+    readers: tuple[tuple[int, int, int, Callable[[Any, Any], Any] | None], ...]
+
+    def row(self, record: Any) -> tuple[int, list[Any]]:
+        """Return the event time in microseconds and the values, None for NULL."""
+        words = self.unpack(record)
+        values: list[Any] = []
+        for place, null_word, bit, read in self.readers:
+            if words[null_word] & bit:
+                values.append(None)
+            else:
+                value = words[place]
+                values.append(value if read is None else read(value, record))
+        return words[0] - _SIGN, values
+
+    def table(self, records: Sequence[Any]) -> tuple[Numbers, Numbers, dict[str, pa.Array]]:
+        """Return event times, words, and the dictionaries of features that need one, of many records at once."""
+        size = AGE_BYTES + self.layout.width * 8
+        fixed = b"".join([record[:size] for record in records])
+        events = np.frombuffer(fixed, dtype=">u8").reshape(len(records), size // 8)[:, 0]
+        words = np.frombuffer(fixed, dtype="<i8").reshape(len(records), size // 8)[:, 3:].astype(np.int64)
+        dictionaries = {}
+        for name in self.features:
+            type = self.layout.schema[name].type
+            if type not in NUMBERS:
+                dictionaries[name] = self._contents(name, type, records, words)
+        return (events.astype(np.uint64) ^ np.uint64(_SIGN)).view(np.int64), words, dictionaries
+
+    def _contents(self, name: str, type: str, records: Sequence[Any], words: Numbers) -> pa.Array:
+        place = self.layout.null_words + self.layout.schema.names.index(name)
+        null = self.layout.nulls(name, words)
+        read = _reader(type) or _word
+        values = [
+            None if none else read(word, record)
+            for none, word, record in zip(null.tolist(), words[:, place].tolist(), records, strict=True)
+        ]
+        words[:, place] = np.arange(len(records))
+        return pa.array(values, arrow_type(type))
+
+
+def record_reader(layout: Layout, features: Sequence[str]) -> RecordReader:
+    """Return what reads these features."""
+    codes = "".join("d" if field.type == "float64" else "q" for field in layout.schema)
+    # The age is big-endian: it is unpacked apart from the little-endian words.
+    words = struct.Struct(f"<{layout.null_words}Q{codes}")
+    age = struct.Struct(">Q")
+
+    def unpack(record: Any) -> tuple[Any, ...]:
+        return age.unpack_from(record) + words.unpack_from(record, AGE_BYTES)
+
+    readers = []
+    for name in features:
+        position = layout.schema.names.index(name)
+        read = _reader(layout.schema[name].type)
+        readers.append((1 + layout.null_words + position, 1 + position // 64, 1 << (position % 64), read))
+    return RecordReader(layout, tuple(features), unpack, tuple(readers))
+
+
+def _word(word: Any, _: Any) -> Any:
+    return word
+
+
+def _reader(type: str) -> Callable[[Any, Any], Any] | None:
+    """Return what makes a value of a word (and the record around it); None where the word is the value."""
+    match type:
+        case "int64" | "float64":
+            return None
+        case "bool":
+            return lambda word, _: word != 0
+        case "string":
+            return lambda word, record: str(record[word >> 32 : (word >> 32) + (word & 0xFFFFFFFF)], "utf-8")
+        case "bytes":
+            return lambda word, record: bytes(record[word >> 32 : (word >> 32) + (word & 0xFFFFFFFF)])
+        case "date":
+            return lambda word, _: datetime.date.fromordinal(_FIRST_DAY + word)
+        case "time":
+            return lambda word, _: (_NAIVE_EPOCH + datetime.timedelta(microseconds=word)).time()
+        case "datetime":
+            return lambda word, _: _NAIVE_EPOCH + datetime.timedelta(microseconds=word)
+        case "timestamp":
+            return lambda word, _: _EPOCH + datetime.timedelta(microseconds=word)
+    return lambda word, record: value_from_json(
+        msgspec.json.decode(record[word >> 32 : (word >> 32) + (word & 0xFFFFFFFF)]), type
+    )

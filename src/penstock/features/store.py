@@ -1,0 +1,219 @@
+"""The feature store: sets registered, rows ingested, features served as of any time and at low latency."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from penstock.core.artifact import Source
+from penstock.core.ports import MetadataStore
+from penstock.errors import DataError, DeclarationError
+from penstock.features.checking import OnBad
+from penstock.features.declare import FeatureSet
+from penstock.features.definition import define
+from penstock.features.historical import get_historical_features
+from penstock.features.history import History
+from penstock.features.index import FeatureIndex
+from penstock.features.ingest import Ingested, ingest_rows
+from penstock.features.json_schema import json_schema
+from penstock.features.online import OnlineReader, bring_up, entity_table
+from penstock.features.online_store import OnlineStore
+from penstock.features.references import Wanted, resolve_references
+from penstock.features.versions import Registered, apply_set, find_set, set_names, set_versions
+from penstock.tables import TableLike, schema_of, source_schema, to_arrow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a feature store keeps what it holds: `history` is a folder or a bucket, `index` a folder of this machine
+    that may be deleted at any time. `source` finds the rows that a text stands for."""
+
+    metadata: MetadataStore
+    history: str
+    index: Path
+    online: OnlineStore
+    source: Callable[[str], Source]
+
+
+class Applied(dict[str, Any]):
+    """The JSON Schema of a feature set, as `apply` returns it, and what came of it: `version`, whether it `is_new`,
+    what changed (`changes`), and what users of the version before miss (`breaks`)."""
+
+    def __init__(self, registered: Registered, *, is_new: bool) -> None:
+        super().__init__(json_schema(registered.definition, registered.record.version))
+        self.name = registered.record.name
+        self.version = registered.record.version
+        self.is_new = is_new
+        self.changes = registered.record.changes if is_new else ()
+        self.breaks = registered.record.breaks if is_new else ()
+
+    @property
+    def message(self) -> str:
+        """One line for a person."""
+        if not self.is_new:
+            return f"feature set {self.name}: nothing changed, it is version {self.version}"
+        what = "created" if self.version == 1 else "; ".join(self.changes)
+        warning = f" (not compatible: {'; '.join(self.breaks)})" if self.breaks else ""
+        return f"feature set {self.name}: version {self.version}: {what}{warning}"
+
+
+class FeatureStore:
+    """The feature sets of a project: `project.features`."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._indexes: dict[str, FeatureIndex] = {}
+
+    def apply(self, declared: FeatureSet, rows: TableLike | None = None) -> Applied:
+        """Register a feature set and return its JSON Schema (2020-12).
+
+        A changed definition is the next version; one that holds already changes nothing. The types of columns come
+        from `columns=`, from the set's source, or from `rows`, of which nothing is stored.
+        """
+        registered, is_new = apply_set(self._places.metadata, define(declared, self._types(declared, rows)))
+        if is_new:
+            self._bring_up(registered)
+        return Applied(registered, is_new=is_new)
+
+    def ingest(
+        self,
+        feature_set: FeatureSet | str,
+        rows: TableLike | None = None,
+        *,
+        batch: str = "",
+        on_bad: OnBad = "fail",
+    ) -> Ingested:
+        """Add rows to the history of a feature set and to the online store; without `rows`, those of its source.
+
+        All rows are stored, or none. `batch` names them: a batch that was ingested before is not ingested again. With
+        `on_bad="set_aside"` rows that cannot be stored come back instead of failing the others. The set has to be
+        applied before, as it is declared now.
+        """
+        registered = self._registered(feature_set)
+        given = self._source(registered) if rows is None else rows
+        ingested, _ = ingest_rows(
+            registered.name,
+            registered.definition,
+            self._history(registered),
+            to_arrow(given),
+            batch=batch,
+            on_bad=on_bad,
+        )
+        self._bring_up(registered)
+        return ingested
+
+    def get_historical_features(
+        self,
+        entity_rows: TableLike,
+        features: Sequence[str],
+        *,
+        timestamp: str | None = None,
+        known_at: str | None = None,
+        as_of: int | datetime.datetime | None = None,
+        full_feature_names: bool = False,
+        statuses: bool = False,
+    ) -> pa.Table:
+        """Return the rows given with each feature as it was at the row's time: one row for each, in the same order.
+
+        - `timestamp`: the column with each row's instant (default `event_timestamp`, else the set's own; a row without
+          any is asked for now). A value counts from its event time on, and at most for the set's `ttl`.
+        - `known_at`: a column with the time up to which values must have been known (by their `created`): what a
+          request at that time would have been told.
+        - `as_of`: a version of the history, or a time: rows that were ingested later do not count.
+        - `statuses`: adds `<feature>__status`: PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE.
+
+        Raises `UnknownNameError` for a feature that is not there, `DataError` for keys of another type.
+        """
+        wanted = self._wanted(features, full_feature_names)
+        return get_historical_features(
+            to_arrow(entity_rows),
+            wanted,
+            self._index,
+            timestamp=timestamp,
+            known=known_at,
+            statuses=statuses,
+            until=lambda registered: None if as_of is None else self._history(registered).sequence_at(as_of),
+        )
+
+    def get_online_features(
+        self,
+        features: Sequence[str],
+        entities: Mapping[str, Sequence[Any]] | TableLike,
+        *,
+        full_feature_names: bool = False,
+        statuses: bool = False,
+    ) -> pa.Table:
+        """Return the newest features of entities, given as `{"driver_id": [7, 9]}` or as rows: keys, then features."""
+        wanted = self._wanted(features, full_feature_names)
+        types = {key: type for each in wanted for key, type in each.registered.definition.set.entities.items()}
+        given = entity_table(entities, types) if isinstance(entities, Mapping) else to_arrow(entities)
+        return OnlineReader(self._places.online, wanted).table(given, statuses=statuses)
+
+    def reader(self, features: Sequence[str], *, full_feature_names: bool = False) -> OnlineReader:
+        """Return what reads these features of one entity in microseconds: `reader.row({"driver_id": 7})`."""
+        return OnlineReader(self._places.online, self._wanted(features, full_feature_names))
+
+    def materialize(self, name: str) -> int:
+        """Bring the online records of a feature set up to its history; return how many entities had newer rows.
+
+        `ingest` does so by itself: this is for a store that was lost, or written by others.
+        """
+        return self._bring_up(self._registered(name))
+
+    def versions(self, name: str) -> list[Registered]:
+        """Return every version of a feature set, the oldest first."""
+        return set_versions(self._places.metadata, name)
+
+    def names(self) -> list[str]:
+        """Return the names of all feature sets."""
+        return set_names(self._places.metadata)
+
+    def _wanted(self, features: Sequence[str], full_feature_names: bool) -> list[Wanted]:
+        if isinstance(features, str) or not features:
+            raise DeclarationError(
+                f"features={features!r}: give a list of references such as ['driver_rides:trips_7d']"
+            )
+        return resolve_references(self._places.metadata, features, full_feature_names=full_feature_names)
+
+    def _types(self, declared: FeatureSet, rows: TableLike | None) -> dict[str, str]:
+        if rows is not None:
+            return {field.name: field.type for field in schema_of(to_arrow(rows).schema)}
+        if declared.source is not None:
+            return {field.name: field.type for field in source_schema(self._places.source(declared.source))}
+        return {}
+
+    def _registered(self, feature_set: FeatureSet | str) -> Registered:
+        if isinstance(feature_set, str):
+            return find_set(self._places.metadata, feature_set)
+        found = find_set(self._places.metadata, feature_set.name)
+        if define(feature_set, {f.name: f.type for f in found.definition.columns}).digest != found.definition.digest:
+            raise DeclarationError(
+                f"feature set '{feature_set.name}' is declared otherwise than it was applied; apply it first: "
+                f"project.features.apply({feature_set.name})"
+            )
+        return found
+
+    def _source(self, registered: Registered) -> Source:
+        text = registered.definition.set.source
+        if text is None:
+            raise DataError(f"feature set '{registered.name}' has no source; give the rows: ingest(set, rows)")
+        return self._places.source(text)
+
+    def _history(self, registered: Registered) -> History:
+        return History(f"{self._places.history}/{registered.record.history}")
+
+    def _index(self, registered: Registered) -> FeatureIndex:
+        values = registered.definition.values_digest
+        key = f"{registered.record.history}/{values}/{registered.definition.set.ttl}"
+        if key not in self._indexes:
+            folder = self._places.index / registered.record.history / values[:24]
+            self._indexes[key] = FeatureIndex(registered.definition, self._history(registered), folder)
+        return self._indexes[key]
+
+    def _bring_up(self, registered: Registered) -> int:
+        return bring_up(registered, self._index(registered), self._places.online)

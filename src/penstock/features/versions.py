@@ -1,0 +1,135 @@
+"""Applying feature sets: each changed definition is a version, which says what changed and whether users must care."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from penstock.core.feature import FeatureVersion
+from penstock.core.ports import MetadataStore
+from penstock.errors import ConflictError, UnknownNameError
+from penstock.features.definition import Definition, definition_from_json
+
+SET = "set"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version of a feature set, with its definition."""
+
+    record: FeatureVersion
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        """`driver_rides@2`."""
+        return f"{self.record.name}@{self.record.version}"
+
+
+def apply_set(metadata: MetadataStore, definition: Definition) -> tuple[Registered, bool]:
+    """Record a definition as the next version of its feature set, and tell whether it is a new one: the definition that
+    holds already is not recorded again."""
+    while True:
+        before = _records(metadata, definition.name)
+        last = before[-1] if before else None
+        if last is not None and last.digest == definition.digest:
+            return Registered(last, definition), False
+        record = _next(definition, last)
+        try:
+            metadata.insert(record)
+        except ConflictError:  # another process was faster: look again
+            continue
+        return Registered(record, definition), True
+
+
+def find_set(metadata: MetadataStore, name: str, version: int | None = None) -> Registered:
+    """Return a version of a feature set, the newest without `version`; raises `UnknownNameError`."""
+    records = _records(metadata, name)
+    if not records:
+        raise UnknownNameError("feature set", name, set_names(metadata))
+    if version is None:
+        return _registered(records[-1])
+    for record in records:
+        if record.version == version:
+            return _registered(record)
+    raise UnknownNameError("version", str(version), [str(r.version) for r in records], within=f"feature set '{name}'")
+
+
+def set_versions(metadata: MetadataStore, name: str) -> list[Registered]:
+    """Return every version of a feature set, the oldest first; raises `UnknownNameError`."""
+    find_set(metadata, name)
+    return [_registered(record) for record in _records(metadata, name)]
+
+
+def set_names(metadata: MetadataStore) -> list[str]:
+    """Return the names of all feature sets."""
+    return sorted({record.name for record in metadata.find(FeatureVersion, kind=SET)})
+
+
+def _records(metadata: MetadataStore, name: str) -> list[FeatureVersion]:
+    return sorted(metadata.find(FeatureVersion, kind=SET, name=name), key=lambda record: record.version)
+
+
+def _registered(record: FeatureVersion) -> Registered:
+    return Registered(record, definition_from_json(record.definition))
+
+
+def _next(definition: Definition, last: FeatureVersion | None) -> FeatureVersion:
+    version = 1 if last is None else last.version + 1
+    changes: tuple[str, ...] = ()
+    breaks: tuple[str, ...] = ()
+    history = definition.name
+    if last is not None:
+        old = definition_from_json(last.definition)
+        changes, breaks = tuple(_changes(old, definition)), tuple(_breaks(old, definition))
+        history = last.history if _same_rows(old, definition) else f"{definition.name}@{version}"
+    return FeatureVersion(
+        kind=SET,
+        name=definition.name,
+        version=version,
+        digest=definition.digest,
+        definition=definition.to_json(),
+        changes=changes,
+        breaks=breaks,
+        history=history,
+        created=time.time(),
+    )
+
+
+def _changes(old: Definition, new: Definition) -> Iterator[str]:
+    """Yield in words what differs."""
+    for name in new.features:
+        if name not in old.features:
+            yield f"feature '{name}' is new ({new.types[name]})"
+        elif new.features[name] != old.features[name]:
+            yield f"feature '{name}' was {old.features[name]!r}, is {new.features[name]!r}"
+        elif new.types[name] != old.types[name]:
+            yield f"feature '{name}' was {old.types[name]}, is {new.types[name]}"
+    yield from (f"feature '{name}' is gone" for name in old.features if name not in new.features)
+    before, after = old.to_json(), new.to_json()
+    for part in ("entities", "timestamp", "created", "ttl", "freshness", "source", "description", "owner", "tags"):
+        if before[part] != after[part]:
+            yield f"{part} was {before[part]!r}, is {after[part]!r}"
+    yield from (
+        f"column '{field.name}' is read too: rows of before have none"
+        for field in new.columns
+        if field.name not in old.columns
+    )
+
+
+def _breaks(old: Definition, new: Definition) -> Iterator[str]:
+    """Yield what somebody who uses the old definition would miss in the new one."""
+    for name, type in old.types.items():
+        if new.types.get(name) != type:
+            yield f"feature '{name}' ({type}) is {new.types.get(name, 'gone')}"
+    if new.set.entities != old.set.entities:
+        yield f"an entity is told by {', '.join(new.set.entities)}, no more by {', '.join(old.set.entities)}"
+
+
+def _same_rows(old: Definition, new: Definition) -> bool:
+    """Tell whether rows stored for one are rows of the other: the same keys and times, no column of another type."""
+    same = all(getattr(old.set, part) == getattr(new.set, part) for part in ("entities", "timestamp", "created"))
+    return same and all(
+        field.type == old.columns[field.name].type for field in new.columns if field.name in old.columns
+    )
