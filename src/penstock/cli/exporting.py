@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import msgspec
 
 import penstock
 from penstock.cli.group import Command
-from penstock.cli.where import Where, here
+from penstock.cli.where import Where
 from penstock.errors import DeclarationError
 
 
@@ -30,9 +31,9 @@ def export(root: Where, model: str, format: str, out: Path, options: tuple[str, 
     """Write MODEL (a name, name@alias or name/version) in a form that others run."""
     name, _, reference = model.partition("@") if "@" in model else model.partition("/")
     version = int(reference) if reference.isdecimal() else reference or None
-    registered = penstock.open(here(root, "an export")).models[name]
+    registered = penstock.open(root).models[name]
     written = registered.export(format, out, version=version, **dict(map(_option, options)))
-    click.echo(f"wrote {written}{_compared(written) if format == 'onnx' else ''}")
+    click.echo(f"wrote {written}{_compared(written) if format == 'onnx' and _readable() else ''}")
 
 
 def _compared(path: Path) -> str:
@@ -44,6 +45,11 @@ def _compared(path: Path) -> str:
         f" ({path.stat().st_size:,} bytes): {parity.rows:,} rows that it learned from and {parity.edge_rows} at the "
         f"edges of types are predicted alike in ONNX Runtime, within {parity.largest:.1g}"
     )
+
+
+def _readable() -> bool:
+    """Tell whether an ONNX file can be asked here what it tells of itself: a server may have written it."""
+    return importlib.util.find_spec("onnx") is not None
 
 
 def _option(text: str) -> tuple[str, object]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -21,9 +21,9 @@ from penstock.project.verification import training_rows
 class RegisteredModel:
     """One name of the registry: its versions, and the names that point at them."""
 
-    def __init__(self, name: str, metadata: MetadataStore, store: ArtifactStore) -> None:
+    def __init__(self, name: str, metadata: MetadataStore, store: ArtifactStore, export: Export) -> None:
         self.name = name
-        self.metadata, self._store = metadata, store
+        self.metadata, self._store, self._export = metadata, store, export
 
     @property
     def versions(self) -> list[ModelVersion]:
@@ -59,22 +59,22 @@ class RegisteredModel:
 
     def export(self, format: str, path: str | Path, *, version: int | str | None = None, **options: Any) -> Path:
         """Write a version in a form that others run; what is compared on rows is, on those that it learned from."""
-        return export_version(self, format, Path(path), version, options)
+        return self._export(self, format, Path(path), version, options)
 
     def __repr__(self) -> str:
         return f"<model {self.name}: {len(self.versions)} versions, {self.aliases}>"
 
 
 class RegisteredModels(Mapping[str, RegisteredModel]):
-    """The models of a project by name."""
+    """The models of a project by name; `export` says how one is written in a form that others run."""
 
-    def __init__(self, metadata: MetadataStore, store: ArtifactStore) -> None:
-        self._metadata, self._store = metadata, store
+    def __init__(self, metadata: MetadataStore, store: ArtifactStore, export: Export | None = None) -> None:
+        self._metadata, self._store, self._export = metadata, store, export or export_version
 
     def __getitem__(self, name: str) -> RegisteredModel:
         if not self._metadata.find(ModelVersion, model=name, limit=1):
             raise UnknownNameError("model", name, tuple(self))
-        return RegisteredModel(name, self._metadata, self._store)
+        return RegisteredModel(name, self._metadata, self._store, self._export)
 
     def __contains__(self, name: object) -> bool:
         return bool(self._metadata.find(ModelVersion, model=name, limit=1))
@@ -86,7 +86,10 @@ class RegisteredModels(Mapping[str, RegisteredModel]):
         return len(list(iter(self)))
 
 
-_COMPARED = ("onnx",)
+Export: TypeAlias = Callable[[RegisteredModel, str, Path, int | str | None, Mapping[str, Any]], Path]
+"""Writes a version of a model (its number, its alias, None what is served) in a format, with options, to a path."""
+
+COMPARED = ("onnx",)
 """Formats whose export compares predictions on rows before it writes."""
 
 
@@ -94,7 +97,7 @@ def export_version(
     model: RegisteredModel, format: str, path: Path, version: int | str | None, options: Mapping[str, Any]
 ) -> Path:
     """Write a version in a format; one that compares on rows, and is given none, gets those that it learned from."""
-    rows = {"rows": model.rows(version)} if format in _COMPARED and "rows" not in options else {}
+    rows = {"rows": model.rows(version)} if format in COMPARED and "rows" not in options else {}
     return model.load(version).export(format, path, **options, **rows)
 
 

@@ -67,7 +67,7 @@ class Server:
         headers: Mapping[str, str] | None = None,
     ) -> Json:
         """Ask with JSON, and return the JSON of the answer."""
-        sent = None if body is None else _encoded(body, path)
+        sent = None if body is None else encoded(body, path)
         given = {"content-type": "application/json"} if sent is not None else {}
         content = self.content(method, path, body=sent, query=query, headers={**given, **(headers or {})})
         try:
@@ -82,12 +82,12 @@ class Server:
         with self.answer(method, path, **how) as response:
             return response.read()
 
-    def pieces(self, path: str) -> Iterator[bytes]:
-        """Yield the body at a path, a piece at a time; raises `UnreachableError` where it breaks off."""
-        with self.answer("GET", path) as response:
+    def pieces(self, path: str, method: str = "GET", **how: Any) -> Iterator[bytes]:
+        """Yield the body of an answer, a piece at a time; raises `UnreachableError` where it breaks off."""
+        with self.answer(method, path, **how) as response:
             expected = response.length
             got = 0
-            while chunk := response.read(_CHUNK_BYTES):
+            while chunk := self._piece(response):
                 got += len(chunk)
                 yield chunk
             if expected is not None and got < expected:
@@ -155,6 +155,12 @@ class Server:
                 if not quiet or (method == "POST" and not _repeatable(target, headers)):
                     raise self._broken(str(error)) from error
 
+    def _piece(self, response: http.client.HTTPResponse) -> bytes:
+        try:
+            return response.read(_CHUNK_BYTES)
+        except _BREAKS as error:
+            raise self._broken(str(error)) from error
+
     def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
         """Return a connection that nobody uses, and whether it is new."""
         if self._pid != os.getpid():  # after a fork the connections are the parent's
@@ -189,7 +195,8 @@ class Server:
         return f"<penstock server {self.url}>"
 
 
-def _encoded(body: Json, path: str) -> bytes:
+def encoded(body: Json, path: str) -> bytes:
+    """Return JSON for a path; raises `DeclarationError` for what JSON cannot say."""
     try:
         return msgspec.json.encode(body)
     except (TypeError, OverflowError) as error:

@@ -21,6 +21,7 @@ from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.runs import ArtifactView, Run
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.remote.connection import Server, segment
+from penstock.remote.exporting import exporter
 from penstock.remote.models import model_form, model_path
 from penstock.remote.pipelines import RemotePipeline, RemotePipelines, pipeline_name
 from penstock.remote.repository import RemoteRepository
@@ -43,7 +44,7 @@ class RemoteProject:
         self.server = Server(url, token)
         self.metadata = RemoteMetadata(self.server)
         self.artifacts = RemoteArtifacts(self.server)
-        self.models = RegisteredModels(self.metadata, self.artifacts)
+        self.models = RegisteredModels(self.metadata, self.artifacts, exporter(self.server))
         self.pipelines: Mapping[str, RemotePipeline] = RemotePipelines(self.server)
         self._recorded = RemoteRecords(self.server, self.metadata, self.artifacts)
         self.repository = RemoteRepository(self.server, self._recorded)

@@ -18,7 +18,19 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penstock.errors import ForbiddenError
-from penstock.serving import artifacts, batch, pages, pipelines, queries, records, registry, runs, triggers, uploads
+from penstock.serving import (
+    artifacts,
+    batch,
+    exporting,
+    pages,
+    pipelines,
+    queries,
+    records,
+    registry,
+    runs,
+    triggers,
+    uploads,
+)
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.guard import guarded
 from penstock.serving.metrics import Metrics
@@ -75,6 +87,8 @@ ROUTES = [
     Route("/v1/models/{name}/versions/{version}:batchPredict", batch.batch_predict, methods=["POST"]),
     Route("/v1/models/{name}:evaluate", batch.evaluate, methods=["POST"]),
     Route("/v1/models/{name}/versions/{version}:evaluate", batch.evaluate, methods=["POST"]),
+    Route("/v1/models/{name}:export", exporting.export, methods=["POST"]),
+    Route("/v1/models/{name}/versions/{version}:export", exporting.export, methods=["POST"]),
     Route("/v1/models/{name}", registry.show_model),
     Route("/v1/sql", queries.run_sql, methods=["POST"]),
 ]

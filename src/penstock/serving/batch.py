@@ -31,7 +31,7 @@ async def batch_predict(request: Request) -> Response:
     """POST /v1/models/{name}:batchPredict: rows in, rows out, as Arrow, Parquet, CSV or JSON, by `Accept`."""
     project, media = serving(request).project, accepted(request.headers.get("accept", ""), tuple(WRITERS))
     rows = await _rows(request)
-    predicted = await run_in_threadpool(project.predict, _reference(request), rows)
+    predicted = await run_in_threadpool(project.predict, model_reference(request), rows)
     return StreamingResponse(table_bytes(predicted, media), media_type=media, headers={"vary": "accept"})
 
 
@@ -39,14 +39,14 @@ async def evaluate(request: Request) -> Response:
     """POST /v1/models/{name}:evaluate: the model judged on rows with labels."""
     project = serving(request).project
     rows = await _rows(request)
-    return json_answer({"metrics": await run_in_threadpool(project.evaluate, _reference(request), rows)})
+    return json_answer({"metrics": await run_in_threadpool(project.evaluate, model_reference(request), rows)})
 
 
 async def fit(request: Request) -> Response:
     """POST /v1/models:fit: fit a model, as a run, and register a version of it."""
     served = serving(request)
     form = decoded(await read_body(request.receive, served.limits.body_bytes), FitForm)
-    model, rows = _declared(form.model), _named(served.project, form.rows)
+    model, rows = _declared(form.model), named_rows(served.project, form.rows)
     graph = await run_in_threadpool(served.project.fit, model, rows)
     version = await run_in_threadpool(_newest, served.project, model.name)
     metrics = dict(graph.facts.get("evaluation", {}))
@@ -57,7 +57,8 @@ def _newest(project: Service, name: str) -> int:
     return models.versions(project.metadata, name)[-1].version
 
 
-def _reference(request: Request) -> str:
+def model_reference(request: Request) -> str:
+    """Return what the path of a request names: a model, or a version of it."""
     name, version = request.path_params["name"], request.path_params.get("version")
     return name if version is None else f"{name}/{version}"
 
@@ -69,10 +70,10 @@ async def _rows(request: Request) -> pa.Table | str:
         return rows
     served = serving(request)
     form = decoded(await read_body(request.receive, served.limits.body_bytes), RowsForm)
-    return _named(served.project, form.rows)
+    return named_rows(served.project, form.rows)
 
 
-def _named(project: Service, rows: str) -> Any:
+def named_rows(project: Service, rows: str) -> Any:
     """Return what a text over REST may name: a declared table, a query, an artifact. No path: what lies on this
     machine's disk is not for whoever can call it."""
     sort, _, digest = rows.partition(":")

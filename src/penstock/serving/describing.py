@@ -14,6 +14,7 @@ FAILURES: dict[int, str] = {
     413: "the body is too large",
     422: "a value or a declaration is wrong; `field` names it where it can",
     500: "the server failed; its log has the details under the id given",
+    501: "a package that this needs is not installed on the server",
     507: "the server's disk is full, or cannot be written",
 }
 

@@ -107,6 +107,19 @@ class RowsForm(msgspec.Struct, forbid_unknown_fields=True):
     rows: str
 
 
+class ExportForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """In which form a model is wanted (onnx, sql, mlflow), and what that form takes.
+
+    `sql` takes the `dialect`, the table `rows` and the columns to `keep`; `onnx` the `rows` to compare on: a declared
+    table, a query, or `artifact:<digest>`; null: on none. Without it, on those that the model learned from.
+    """
+
+    format: str
+    dialect: str | msgspec.UnsetType = msgspec.UNSET
+    rows: str | msgspec.UnsetType | None = msgspec.UNSET
+    keep: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
 class ModelForm(msgspec.Struct, forbid_unknown_fields=True):
     """The declaration of a model; a feature is a text in BigQuery's dialect, or an expression as JSON."""
 

@@ -10,6 +10,7 @@ import penstock
 from penstock.serving.describing import ERROR, Json, operation, rows
 from penstock.serving.forms import (
     CancelForm,
+    ExportForm,
     FindForm,
     FireForm,
     FitForm,
@@ -40,6 +41,7 @@ _FORMS = [
     InsertForm,
     RowsForm,
     FitForm,
+    ExportForm,
     GcForm,
     PauseForm,
     FireForm,

@@ -279,6 +279,21 @@ PATHS: dict[str, Json] = {
         }
         for version, parameters in (("", (_NAME,)), ("/versions/{version}", (_NAME, _VERSION)))
     },
+    **{
+        f"/v1/models/{{name}}{version}:export": {
+            "post": operation(
+                "Download a model in a form that others run: one ONNX file, one SQL query, or MLflow's folder as a "
+                "zip; of an ONNX file the header Penstock-Parity says how its predictions compare with the model's",
+                parameters,
+                body=form("ExportForm"),
+                example={"format": "sql", "dialect": "postgres", "rows": "rides"},
+                answer=BINARY,
+                media="application/octet-stream",
+                failures=(400, 404, 413, 422, 501),
+            )
+        }
+        for version, parameters in (("", (_NAME,)), ("/versions/{version}", (_NAME, _VERSION)))
+    },
     "/v1/models": {"get": operation("List the registered models")},
     "/v1/models/{name}": {"get": operation("Show a model: versions, aliases, signature", (_NAME,), failures=(404,))},
     "/v1/models/{name}/versions/{version}:predict": {

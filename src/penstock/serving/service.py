@@ -24,6 +24,10 @@ class RegisteredModel(Protocol):
         """Return the model graph of a version."""
         ...
 
+    def export(self, format: str, path: Path, *, version: int, **options: Any) -> Path:
+        """Write a version in a form that others run."""
+        ...
+
 
 class Service(Protocol):
     """The project that is served; `penstock.project.Project` is one."""
