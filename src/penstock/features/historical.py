@@ -12,7 +12,8 @@ from penstock.errors import DataError
 from penstock.features.checking import fitted_keys
 from penstock.features.index import FeatureIndex, Found, microseconds
 from penstock.features.keys import Numbers
-from penstock.features.references import Wanted, by_set
+from penstock.features.layout import Layout
+from penstock.features.references import Wanted, by_set, status_column, with_features
 from penstock.features.segment import Segment
 from penstock.features.statuses import statuses_of
 from penstock.features.versions import Registered
@@ -41,7 +42,6 @@ def get_historical_features(
     """
     _check_taken(rows, wanted)
     columns: dict[str, pa.Array] = {}
-    status: dict[str, pa.Array] = {}
     for group in by_set(wanted):
         definition = group[0].registered.definition
         index = index_of(group[0].registered)
@@ -49,20 +49,19 @@ def get_historical_features(
         times = _times(rows, timestamp, definition.set.timestamp)
         horizon = None if known is None else _instants(rows, known)
         segments, found = index.locate(keys, times, known=horizon, until=until(group[0].registered))
-        made = _values(index, segments, found, times, group)
-        for each, (values, states) in zip(group, made, strict=True):
-            columns[each.column], status[each.column] = values, states
-    for each in wanted:
-        rows = rows.append_column(each.column, columns[each.column])
-        if statuses:
-            rows = rows.append_column(f"{each.column}__status", status[each.column])
-    return rows
+        columns |= _values(index, segments, found, times, group, statuses)
+    return with_features(rows, wanted, columns, statuses=statuses)
 
 
 def _values(
-    index: FeatureIndex, segments: Sequence[Segment], found: Found, times: Numbers, group: Sequence[Wanted]
-) -> list[tuple[pa.Array, pa.Array]]:
-    """Return the values and statuses of features of one set."""
+    index: FeatureIndex,
+    segments: Sequence[Segment],
+    found: Found,
+    times: Numbers,
+    group: Sequence[Wanted],
+    statuses: bool,
+) -> dict[str, pa.Array]:
+    """Return the columns of features of one set, and those of their statuses if they are asked for."""
     layout = index.layout
     there = found.segment >= 0
     ttl = index.definition.set.ttl
@@ -74,36 +73,30 @@ def _values(
         else:
             mine = np.flatnonzero(found.segment == number)
             records[mine] = np.take(segment.records, found.row[mine], axis=0)
-    made = []
+    nulls = layout.nulls(records, [each.feature for each in group])
+    made: dict[str, pa.Array] = {}
     for each in group:
-        codes, dictionary = _dictionary(layout.null_words, each.feature, index, segments, found, records)
-        values = layout.decode(each.feature, codes, ~fresh, dictionary)
-        made.append((values, statuses_of(there, fresh, layout.nulls(each.feature, records))))
+        codes, dictionary = _dictionary(layout, each.feature, segments, found, records)
+        made[each.column] = layout.decode(each.feature, codes, ~fresh | nulls[each.feature], dictionary)
+        if statuses:
+            made[status_column(each)] = statuses_of(there, fresh, nulls[each.feature])
     return made
 
 
 def _dictionary(
-    null_words: int,
-    feature: str,
-    index: FeatureIndex,
-    segments: Sequence[Segment],
-    found: Found,
-    records: Numbers,
+    layout: Layout, feature: str, segments: Sequence[Segment], found: Found, records: Numbers
 ) -> tuple[Numbers, pa.Array | None]:
     """Return records whose word of a feature is a position in one dictionary, and that; of several segments joined."""
-    parts = [segment.dictionaries.get(feature) for segment in segments]
-    present = [part for part in parts if part is not None]
-    if not present:
-        return records, None
-    if len(present) == 1:
-        return records, present[0]
-    place = null_words + index.layout.schema.names.index(feature)
+    parts = [segment.dictionaries[feature] for segment in segments if feature in segment.dictionaries]
+    if len(parts) < 2:
+        return records, parts[0] if parts else None
+    place = layout.null_words + layout.positions[feature]
     records = records.copy()
     offset = 0
-    for number, part in enumerate(present):
+    for number, part in enumerate(parts):
         records[found.segment == number, place] += offset
         offset += len(part)
-    return records, pa.concat_arrays(present)
+    return records, pa.concat_arrays(parts)
 
 
 def _check_taken(rows: pa.Table, wanted: Sequence[Wanted]) -> None:

@@ -6,7 +6,9 @@ all values of that feature (a *dictionary*). Taking a record is one access to me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,13 +25,21 @@ NUMBERS = {
 """Types whose values are a word themselves -> how NumPy reads the word."""
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
+Truths = np.ndarray[Any, np.dtype[np.bool_]]
+
+_BITS = (1 << np.arange(64, dtype=np.uint64)).view(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """Where the features of a schema stand in a record."""
 
     schema: Schema
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Which feature of the schema each is, by name."""
+        return {name: position for position, name in enumerate(self.schema.names)}
 
     @property
     def null_words(self) -> int:
@@ -54,15 +64,13 @@ class Layout:
                 words, dictionaries[field.name] = _coded(column, field.type)
             records[:, self.null_words + position] = words[order]
             if null.any():
-                records[:, position // 64] |= null[order].astype(np.int64) << (position % 64)
+                records[:, position // 64] |= np.where(null[order], _BITS[position % 64], 0)
         return records, dictionaries
 
-    def decode(self, name: str, records: Words, missing: Any, dictionary: pa.Array | None) -> pa.Array:
-        """Return the values of a feature from records; NULL where `missing` is true, or the record says so."""
-        position = self.schema.names.index(name)
+    def decode(self, name: str, records: Words, null: Truths, dictionary: pa.Array | None) -> pa.Array:
+        """Return the values of a feature from records; NULL where `null` is true."""
         type = self.schema[name].type
-        null = missing | self.nulls(name, records)
-        words = np.ascontiguousarray(records[:, self.null_words + position])
+        words = np.ascontiguousarray(records[:, self.null_words + self.positions[name]])
         if dictionary is not None:
             return dictionary.take(pa.array(words, mask=null))
         values = words.view(NUMBERS[type])
@@ -73,10 +81,11 @@ class Layout:
             return made.cast(pa.int32()).view(pa.date32())
         return made if type in ("int64", "float64") else made.view(arrow_type(type))
 
-    def nulls(self, name: str, records: Words) -> Any:
-        """Tell in which records a feature is NULL."""
-        position = self.schema.names.index(name)
-        return (records[:, position // 64] >> (position % 64)) & 1 != 0
+    def nulls(self, records: Words, names: Sequence[str]) -> dict[str, Truths]:
+        """Tell for each of the features in which records it is NULL."""
+        words = [np.ascontiguousarray(records[:, word]) for word in range(self.null_words)]
+        places = {name: divmod(self.positions[name], 64) for name in names}
+        return {name: words[word] & np.int64(_BITS[bit]) != 0 for name, (word, bit) in places.items()}
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ from penstock.features.checking import fitted_keys
 from penstock.features.index import FeatureIndex
 from penstock.features.layout import Layout
 from penstock.features.online_store import OnlineStore
-from penstock.features.packing import RecordReader, entity_key, entity_prefix, pack, record_reader
-from penstock.features.references import Wanted, by_set
+from penstock.features.packing import RecordReader, entity_prefix, key_maker, pack, record_reader
+from penstock.features.references import Wanted, by_set, status_column, with_features
 from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, statuses_of
 from penstock.features.versions import Registered
 from penstock.tables import arrow_type
@@ -24,11 +24,11 @@ from penstock.tables import arrow_type
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Features of one set: how the keys of its entities begin, how their records are read, how old they may be."""
+    """Features of one set: how the keys of its entities are made, how their records are read, how old they may be."""
 
     wanted: tuple[Wanted, ...]
     registered: Registered
-    prefix: bytes
+    key: Callable[[Sequence[Any]], bytes]
     keys: tuple[str, ...]
     reader: RecordReader
     ttl: int | None
@@ -51,7 +51,7 @@ class OnlineReader:
         """
         at = time.time_ns() // 1000 if now is None else now
         try:
-            keys = [entity_key(group.prefix, [entity[key] for key in group.keys]) for group in self._groups]
+            keys = [group.key([entity[key] for key in group.keys]) for group in self._groups]
         except KeyError as error:
             raise DataError(f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}") from error
         values: list[Any] = []
@@ -76,19 +76,15 @@ class OnlineReader:
         at = time.time_ns() // 1000 if now is None else now
         columns: dict[str, pa.Array] = {}
         for group in self._groups:
-            columns |= self._columns(group, entities, at)
-        for each in self._wanted:
-            entities = entities.append_column(each.column, columns[each.column])
-            if statuses:
-                entities = entities.append_column(f"{each.column}__status", columns[f"{each.column}__status"])
-        return entities
+            columns |= self._columns(group, entities, at, statuses)
+        return with_features(entities, self._wanted, columns, statuses=statuses)
 
-    def _columns(self, group: _Group, entities: pa.Table, at: int) -> dict[str, pa.Array]:
+    def _columns(self, group: _Group, entities: pa.Table, at: int, statuses: bool) -> dict[str, pa.Array]:
         fitted = [column.to_pylist() for column in fitted_keys(group.registered.definition, entities)]
         asked = list(zip(*fitted, strict=True))
         whole = [position for position, values in enumerate(asked) if None not in values]
         records: list[Any] = [None] * len(asked)
-        found = self._store.get([entity_key(group.prefix, asked[position]) for position in whole])
+        found = self._store.get([group.key(asked[position]) for position in whole])
         for position, record in zip(whole, found, strict=True):
             records[position] = record
         there = np.array([record is not None for record in records], dtype=bool)
@@ -97,11 +93,13 @@ class OnlineReader:
         events = np.zeros(len(records), dtype=np.int64)
         events[there], words[there], dictionaries = group.reader.table([r for r in records if r is not None])
         fresh = there if group.ttl is None else there & (at - events <= group.ttl)
+        nulls = layout.nulls(words, [each.feature for each in group.wanted])
         made = {}
         for each in group.wanted:
-            made[each.column] = layout.decode(each.feature, words, ~fresh, dictionaries.get(each.feature))
-            null = layout.nulls(each.feature, words)
-            made[f"{each.column}__status"] = statuses_of(there, fresh, null)
+            null = ~fresh | nulls[each.feature]
+            made[each.column] = layout.decode(each.feature, words, null, dictionaries.get(each.feature))
+            if statuses:
+                made[status_column(each)] = statuses_of(there, fresh, nulls[each.feature])
         return made
 
 
@@ -112,11 +110,15 @@ def _group(wanted: Sequence[Wanted]) -> _Group:
     return _Group(
         wanted=tuple(wanted),
         registered=registered,
-        prefix=entity_prefix(registered.name),
+        key=_key_maker(registered),
         keys=definition.keys,
         reader=record_reader(layout, [each.feature for each in wanted]),
         ttl=definition.set.ttl,
     )
+
+
+def _key_maker(registered: Registered) -> Callable[[Sequence[Any]], bytes]:
+    return key_maker(entity_prefix(registered.name), list(registered.definition.set.entities.values()))
 
 
 def entity_table(entities: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> pa.Table:
@@ -146,14 +148,14 @@ def bring_up(registered: Registered, index: FeatureIndex, store: OnlineStore) ->
     if newest <= mark:
         return 0
     records: dict[bytes, bytes] = {}
-    prefix = entity_prefix(registered.name)
+    entity_key = _key_maker(registered)
     for segment in segments:
         last = segment.starts[1:] - 1
         keys = segment.keys.table()
         ages = (segment.events[last], segment.created[last], segment.sequences[last])
         packed = pack(index.layout, segment.records[last], ages, segment.dictionaries)
         for values, record in zip(keys, packed, strict=True):
-            key = entity_key(prefix, values)
+            key = entity_key(values)
             if key not in records or records[key][:24] < record[:24]:
                 records[key] = record
     store.put(records, mark=(name, newest))

@@ -34,25 +34,32 @@ def entity_prefix(name: str) -> bytes:
     return b"f" + name.encode() + b"\0"
 
 
-def entity_key(prefix: bytes, values: Sequence[Any]) -> bytes:
-    """Return the key of an entity in the online store: different entities have different ones."""
-    return prefix + b"".join(map(_key_part, values))
+def key_maker(prefix: bytes, types: Sequence[str]) -> Callable[[Sequence[Any]], bytes]:
+    """Return what makes the key of an entity in the online store of its values; different entities have different
+    keys."""
+    parts = [_KEY_PARTS[type] for type in types]
+    if len(parts) == 1:
+        first = parts[0]
+        return lambda values: prefix + first(values[0])
+    return lambda values: prefix + b"".join([part(value) for part, value in zip(parts, values, strict=True)])
 
 
-def _key_part(value: Any) -> bytes:
-    match value:
-        case bool():
-            return b"b1" if value else b"b0"
-        case int():
-            return b"i" + struct.pack(">q", value)
-        case str():
-            content = value.encode()
-            return b"s" + struct.pack(">I", len(content)) + content
-        case bytes():
-            return b"y" + struct.pack(">I", len(value)) + value
-        case datetime.date():
-            return b"d" + struct.pack(">i", value.toordinal())
-    raise TypeError(f"{value!r} is no key")
+_whole = struct.Struct(">q").pack
+_length = struct.Struct(">I").pack
+
+
+def _text(value: str) -> bytes:
+    content = value.encode()
+    return _length(len(content)) + content
+
+
+_KEY_PARTS: dict[str, Callable[[Any], bytes]] = {
+    "int64": _whole,
+    "string": _text,
+    "bytes": lambda value: _length(len(value)) + value,
+    "bool": lambda value: b"1" if value else b"0",
+    "date": lambda value: _length(value.toordinal()),
+}
 
 
 def pack(
@@ -82,10 +89,9 @@ def _tails(layout: Layout, words: Numbers, dictionaries: Mapping[str, pa.Array])
     tails: list[list[bytes]] = [[] for _ in range(len(words))]
     ends = np.full(len(words), AGE_BYTES + layout.width * 8, dtype=np.int64)
     for name, dictionary in dictionaries.items():
-        position = layout.schema.names.index(name)
-        place = layout.null_words + position
+        place = layout.null_words + layout.positions[name]
         type = layout.schema[name].type
-        null = layout.nulls(name, words)
+        null = layout.nulls(words, [name])[name]
         values = dictionary.take(pa.array(words[:, place], mask=null)).to_pylist()
         contents = [b"" if value is None else _content(value, type) for value in values]
         lengths = np.fromiter(map(len, contents), dtype=np.int64, count=len(contents))
@@ -137,8 +143,8 @@ class RecordReader:
         return (events.astype(np.uint64) ^ np.uint64(_SIGN)).view(np.int64), words, dictionaries
 
     def _contents(self, name: str, type: str, records: Sequence[Any], words: Numbers) -> pa.Array:
-        place = self.layout.null_words + self.layout.schema.names.index(name)
-        null = self.layout.nulls(name, words)
+        place = self.layout.null_words + self.layout.positions[name]
+        null = self.layout.nulls(words, [name])[name]
         read = _reader(type) or _word
         values = [
             None if none else read(word, record)
@@ -160,7 +166,7 @@ def record_reader(layout: Layout, features: Sequence[str]) -> RecordReader:
 
     readers = []
     for name in features:
-        position = layout.schema.names.index(name)
+        position = layout.positions[name]
         read = _reader(layout.schema[name].type)
         readers.append((1 + layout.null_words + position, 1 + position // 64, 1 << (position % 64), read))
     return RecordReader(layout, tuple(features), unpack, tuple(readers))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from penstock.core.ports import MetadataStore
 from penstock.errors import DeclarationError, UnknownNameError
@@ -60,6 +62,19 @@ def by_set(wanted: Sequence[Wanted]) -> list[list[Wanted]]:
     for each in wanted:
         groups.setdefault(each.registered.name, []).append(each)
     return list(groups.values())
+
+
+def status_column(wanted: Wanted) -> str:
+    """Return the name of the column with a feature's status."""
+    return f"{wanted.column}__status"
+
+
+def with_features(
+    rows: pa.Table, wanted: Sequence[Wanted], columns: Mapping[str, pa.Array], *, statuses: bool
+) -> pa.Table:
+    """Return rows with the columns of features behind their own, in the order in which they are asked for."""
+    names = [name for each in wanted for name in ([each.column, status_column(each)] if statuses else [each.column])]
+    return pa.table([*rows.columns, *(columns[name] for name in names)], names=[*rows.column_names, *names])
 
 
 def _check_columns(wanted: Sequence[Wanted]) -> None:
