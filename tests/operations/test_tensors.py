@@ -44,6 +44,7 @@ NO_FORM = {
         ("float64", "string"), ("string", "bytes"), ("string", "datetime"), ("string", "time"), ("string", "timestamp"),
         ("time", "string"), ("datetime", "string"), ("timestamp", "string")]),
     *(("safe_cast", f"string to {target}") for target in ("time", "timestamp")),
+    *(("concat", type) for type in ("int64", "float64", "date")),
 }  # fmt: skip
 """Operations that have a form for other types only."""
 
@@ -157,7 +158,8 @@ def _call(operation: Operation, example: Example) -> tuple[Expr, Schema, dict[st
 
 
 def _kind(operation: Operation, example: Example) -> str:
-    type = _arguments(operation, example)[0][0] if _arguments(operation, example) else ""
+    types = [type for type, _ in _arguments(operation, example)] or [""]
+    type = next((type for type in types if operation.name == "concat" and type != "string"), types[0])
     return f"{type} to {example.arguments[1]}" if operation.name.endswith("cast") else type
 
 

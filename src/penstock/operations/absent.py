@@ -12,12 +12,10 @@ _REASONS = {
         *("JSON_ARRAY_INSERT", "JSON_REMOVE", "JSON_SET", "JSON_STRIP_NULLS", "JSON_KEYS", "JSON_TYPE"),
         *("JSON_FLATTEN", "LAX_BOOL", "LAX_FLOAT64", "LAX_INT64", "LAX_STRING", "BOOL", "INT64", "FLOAT64"),
     ),
-    "DuckDB has none of its Unicode tables (NFKC, case folding)": ("NORMALIZE_AND_CASEFOLD", "CONTAINS_SUBSTR"),
     "there are no collations; strings compare by character": ("COLLATE",),
     "DuckDB cannot read bytes that are not UTF-8; CAST raises and SAFE_CAST gives NULL": (
         "SAFE_CONVERT_BYTES_TO_STRING",
     ),
-    "DuckDB has no such digest; SHA256 is there": ("SHA512",),
     "a row's feature is seldom an array of dates; make it in the query": (
         *("GENERATE_DATE_ARRAY", "GENERATE_TIMESTAMP_ARRAY"),
     ),

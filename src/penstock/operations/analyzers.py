@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from penstock.operations.letters import lower
+from penstock.operations.letters import folded, lower
 from penstock.operations.regexps import compiled
 
 ANALYZERS = ("LOG_ANALYZER", "NO_OP_ANALYZER", "PATTERN_ANALYZER")
@@ -123,8 +123,4 @@ def _normalizing(normalizer: Any) -> Filter:
     form = normalizer.icu_normalize_mode
     if not normalizer.icu_case_folding:
         return lambda found: [unicodedata.normalize(form, term) for term in found]
-
-    def folded(term: str) -> str:
-        return unicodedata.normalize(form, unicodedata.normalize(form, term).casefold())
-
-    return lambda found: [folded(term) for term in found]
+    return lambda found: [folded(term, form) for term in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -283,10 +282,4 @@ OPERATIONS = (
                   *golden(("abcdefg", "a", 2, 2), ("ab", "b", 5, 1), ("a", "b", -1, Raises), ("a", None, -1, None),
                       types="string; string; int64")),
     ),
-    plain("normalize", "The text in Unicode's form NFC: a letter and its marks are one character where there is one.",
-        "array_to_string(list_transform(string_split({0}, chr(0)), lambda c: nfc_normalize(c)), chr(0))",
-        "({0} if {0}.isascii() else nfc('NFC', {0}))",
-        golden(("e\u0302", "ê"), ("ê", "ê"), ("a\0e\u0301", "a\0é"), ("ﬁ", "ﬁ"), ("", ""), (None, None),
-            types="string"),
-        names={"nfc": unicodedata.normalize}),
 )  # fmt: skip

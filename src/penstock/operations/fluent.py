@@ -340,7 +340,9 @@ class Expression(WindowMethods):
         return self._call("substr", position, *(() if length is None else (length,)))
 
     def concat(self, *others: Any) -> Expression:
-        """The texts one after the other; NULL if any is NULL."""
+        """The texts one after the other, and other values as CAST writes them; or bytes after bytes. NULL if
+        any is NULL.
+        """
         return self._call("concat", *others)
 
     def replace(self, old: Any, new: Any) -> Expression:
@@ -443,9 +445,21 @@ class Expression(WindowMethods):
         """
         return self._call("edit_distance", other, *(() if max_distance is None else (max_distance,)))
 
-    def normalize(self) -> Expression:
-        """The text in Unicode's form NFC: a letter and its marks are one character where there is one."""
-        return self._call("normalize")
+    def normalize(self, form: str = "NFC") -> Expression:
+        """The text in one of Unicode's normal forms. NFC: a letter and its marks are one character where there
+        is one; NFD: they are apart; with K, characters of the same meaning (ligatures, widths) are one.
+        """
+        return self._call("normalize", form)
+
+    def normalize_and_casefold(self, form: str = "NFC") -> Expression:
+        """The text in one of Unicode's normal forms, without regard to case."""
+        return self._call("normalize_and_casefold", form)
+
+    def contains_substr(self, search_value: str) -> Expression:
+        """Whether a text (a constant) stands anywhere in x, both in form NFKC and without regard to case; of
+        an array or a struct, in one of its values: NULL where none has it but one is NULL.
+        """
+        return self._call("contains_substr", search_value)
 
     def regexp_contains(self, pattern: str) -> Expression:
         """Whether the regular expression (RE2) matches somewhere in x."""
@@ -510,6 +524,10 @@ class Expression(WindowMethods):
     def sha256(self) -> Expression:
         """The SHA-256 digest, 32 bytes."""
         return self._call("sha256")
+
+    def sha512(self) -> Expression:
+        """The SHA-512 digest, 64 bytes."""
+        return self._call("sha512")
 
     def year(self, zone: str = "UTC") -> Expression:
         """The year."""

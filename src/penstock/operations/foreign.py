@@ -341,7 +341,7 @@ FORMS: dict[str, Form] = {
     "ltrim": _trimmed("LTRIM", "LEADING"),
     "rtrim": _trimmed("RTRIM", "TRAILING"),
     "substr": _substr,
-    "concat": lambda call: f"({' || '.join(call.texts)})",
+    "concat": lambda call: f"({' || '.join(call.texts)})" if {*call.types} == {"string"} else None,
     "replace": "REPLACE({0}, {1}, {2})",
     "starts_with": _each(
         bigquery="STARTS_WITH({0}, {1})", postgres="STARTS_WITH({0}, {1})", snowflake="STARTSWITH({0}, {1})",
@@ -387,5 +387,7 @@ FORMS: dict[str, Form] = {
     **{name: _own(name.upper()) for name in ("json_extract", "json_extract_scalar", "json_extract_array")},
     "json_extract_string_array": _own("JSON_EXTRACT_STRING_ARRAY"),
     "format": _own("FORMAT"),
+    "contains_substr": _own("CONTAINS_SUBSTR"),
+    "sha512": _own("SHA512"),
 }  # fmt: skip
 """Operation -> its form. What is not here cannot be exported; where a form gives None, this call of it cannot."""

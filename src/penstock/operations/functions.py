@@ -174,12 +174,14 @@ def _from_hex(arguments: Sequence[exp.Expr], read: Read) -> Expression:
         raise SqlError(f"FROM_HEX: {error}") from error
 
 
-def _normalize(arguments: Sequence[exp.Expr], read: Read) -> Expression:
-    """Read NORMALIZE(x) and NORMALIZE(x, NFC); the form is a word."""
-    form = arguments[1].sql("bigquery").upper() if len(arguments) == 2 else "NFC"
-    if form != "NFC":
-        raise SqlError(f"NORMALIZE has the form NFC here, not {form}")
-    return call(Expression, "normalize", *map(read, arguments[:1]))
+def _normalized(name: str) -> _Reader:
+    """Return the reader of NORMALIZE(x) and NORMALIZE(x, NFC), and of its like; the form is a word."""
+
+    def built(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+        x, *forms = arguments
+        return call(Expression, name, read(x), *(form.sql("bigquery").upper() for form in forms))
+
+    return built
 
 
 def _log(arguments: Sequence[exp.Expr], read: Read) -> Expression:
@@ -221,7 +223,8 @@ _SPECIAL: dict[str, _Reader] = {
     "FROM_HEX": _from_hex,
     "INSTR": _instr,
     "GENERATE_ARRAY": _generate_array,
-    "NORMALIZE": _normalize,
+    "NORMALIZE": _normalized("normalize"),
+    "NORMALIZE_AND_CASEFOLD": _normalized("normalize_and_casefold"),
     "LOG": _log,
 }
 

@@ -1,6 +1,11 @@
-"""Upper and lower case letter by letter, as DuckDB has it: a letter never becomes several (Python's ß becomes SS)."""
+"""Upper and lower case letter by letter, as DuckDB has it (Python's ß becomes SS, here it stays one); case folding."""
 
 from __future__ import annotations
+
+import unicodedata
+from typing import Literal, TypeAlias
+
+Form: TypeAlias = Literal["NFC", "NFKC", "NFD", "NFKD"]
 
 # Where Python's counterpart is several characters and Unicode's simple mapping has one.
 _LOWER = {0x130: "i"}
@@ -21,3 +26,8 @@ def lower(x: str) -> str:
 def upper(x: str) -> str:
     """Return x with each letter in upper case."""
     return "".join(_UPPER.get(ord(c), c) if len(large := c.upper()) != 1 else large for c in x)
+
+
+def folded(x: str, form: Form) -> str:
+    """Return x in one of Unicode's normal forms, without regard to case."""
+    return unicodedata.normalize(form, unicodedata.normalize(form, x).casefold())

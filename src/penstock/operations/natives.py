@@ -11,7 +11,10 @@ from typing import Any
 
 from penstock.operations import extraction, formatting, printing
 from penstock.operations.analyzers import terms
+from penstock.operations.encodings import sha512
 from penstock.operations.fingerprints import fingerprint, hash_bucket
+from penstock.operations.letters import folded
+from penstock.operations.unicodeforms import contains_folded, normalized
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,10 @@ NATIVES = (
     Native(name="penstock_fingerprint", function=fingerprint, parameters=("bytes",), result="int64"),
     Native(name="penstock_hash_bucket", function=hash_bucket, parameters=("bytes", "int64"), result="int64"),
     Native(name="penstock_terms", function=terms, parameters=("string",) * 3, result="array<string>"),
+    Native(name="penstock_sha512", function=sha512, parameters=("bytes",), result="bytes"),
+    Native(name="penstock_normalized", function=normalized, parameters=("string",) * 2, result="string"),
+    Native(name="penstock_folded", function=folded, parameters=("string",) * 2, result="string"),
+    Native(name="penstock_contains_folded", function=contains_folded, parameters=("string",) * 2, result="bool"),
     *(
         Native(
             name=f"penstock_{function.__name__}",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from penstock.core.operation import Example, Operation, Parameter, Raises, golden
 from penstock.errors import ExpressionError
+from penstock.operations.conversion import conversion
 from penstock.operations.letters import lower, upper
 from penstock.operations.literals import SMALL, capped, fails, sql_literal
 from penstock.operations.templates import plain
@@ -132,6 +134,24 @@ def _substr_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     return f"substring({', '.join(arguments)})"
 
 
+_CAST_TO_STRING = ("bool", "int64", "float64", "date", "time", "datetime", "timestamp")
+_DAY = datetime.date(2024, 5, 5)
+_AT = datetime.datetime(2024, 5, 5, 1, tzinfo=datetime.UTC)
+
+
+def _concat_type(types: Sequence[Any]) -> str:
+    if "bytes" in types and set(types) != {"bytes"}:
+        raise ExpressionError(f"concat takes either bytes or what can be cast to string, not both: {', '.join(types)}")
+    return "bytes" if "bytes" in types else "string"
+
+
+def _each_as_text(arguments: Sequence[Any], types: Sequence[Any], form: Literal["sql", "row"]) -> list[str]:
+    return [
+        given if type in ("string", "bytes") else getattr(conversion(type, "string"), form).format(given)
+        for given, type in zip(arguments, types, strict=True)
+    ]
+
+
 OPERATIONS = (
     plain("length", "The number of characters.", "length({0})", "len({0})", golden(
         ("абвгд", 5), ("", 0), ("e\u0301", 2), ("👍🏽", 2), (None, None), types="string"), result="int64"),
@@ -178,14 +198,22 @@ OPERATIONS = (
     ),
     Operation(
         name="concat",
-        meaning="The texts one after the other; NULL if any is NULL.",
-        parameters=(Parameter(name="x", types=("string",), repeated=True),),
-        result="string",
-        sql=lambda a, t: f"({' || '.join(a)})",
-        row=lambda a, t: f"({' + '.join(a)})",
+        meaning="The texts one after the other, and other values as CAST writes them; or bytes after bytes. NULL if "
+        "any is NULL.",
+        parameters=(Parameter(name="x", types=("string", "bytes", *_CAST_TO_STRING), repeated=True),),
+        result=_concat_type,
+        sql=lambda a, t: f"({' || '.join(_each_as_text(a, t, 'sql'))})",
+        row=lambda a, t: f"({' + '.join(_each_as_text(a, t, 'row'))})",
+        names={name: value for type in _CAST_TO_STRING for name, value in conversion(type, "string").names.items()},
         bigquery="CONCAT",
-        examples=golden(("T.P.", "Bar", "T.P.Bar"), ("", "", ""), ("a", None, None), (None, "a", None),
-            types="string; string"),
+        examples=(
+            *golden(("T.P.", "Bar", "T.P.Bar"), ("", "", ""), ("a", None, None), (None, "a", None),
+                types="string; string"),
+            *golden(("Summer", " ", 1923, "Summer 1923"), ("", "", None, None), types="string; string; int64"),
+            *golden((1.0, True, "1true"), (-0.0, False, "0false"), types="float64; bool"),
+            *golden((_DAY, _AT, "2024-05-052024-05-05 01:00:00+00"), types="date; timestamp"),
+            *golden((b"a\xff", b"\0", b"a\xff\0"), (b"", None, None), types="bytes; bytes"),
+        ),
     ),
     plain("replace", "x with every `old` replaced by `new`; an empty `old` changes nothing.",
         "replace({0}, {1}, {2})",

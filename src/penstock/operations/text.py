@@ -160,6 +160,11 @@ def _analyzed(x: Expr, *options: Expr) -> str:
     return f"TEXT_ANALYZE({', '.join([_text(x), *(f'{name} => {_text(value)}' for name, value in named)])})"
 
 
+def _normalized(function: str) -> Callable[..., str]:
+    """Write NORMALIZE, whose form is a word."""
+    return lambda x, *form: f"{function}({', '.join([_text(x), *map(_keyword, form)])})"
+
+
 def _array(*items: Expr) -> str:
     """Write an array; of constants it is written as a call: in brackets they would be one literal."""
     constant = all(item.op == "literal" for item in items)
@@ -208,6 +213,8 @@ _SPECIAL: dict[str, Callable[..., str]] = {
     "offset": _indexed("OFFSET"),
     "safe_offset": _indexed("SAFE_OFFSET"),
     "text_analyze": _analyzed,
+    "normalize": _normalized("NORMALIZE"),
+    "normalize_and_casefold": _normalized("NORMALIZE_AND_CASEFOLD"),
     "date_add": _moved("DATE_ADD"),
     "timestamp_add": _moved("TIMESTAMP_ADD"),
     "datetime_add": _moved("DATETIME_ADD"),

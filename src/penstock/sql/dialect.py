@@ -28,6 +28,13 @@ _OF_JSON = [name for name in BigQueryParser.FUNCTIONS if "JSON" in name]
 _KEPT_AS_WRITTEN = ("MOD", "DIV", "LOG10", "FORMAT", *_FORMATTED, *_OF_JSON)
 
 
+def _with_word(arguments: list[exp.Expr]) -> exp.Anonymous:
+    """Read NORMALIZE_AND_CASEFOLD(x, NFKC), whose form is a word and no column."""
+    return exp.Anonymous(
+        this="NORMALIZE_AND_CASEFOLD", expressions=[*arguments[:1], *(exp.var(word.name) for word in arguments[1:])]
+    )
+
+
 class MachineLearningTable(exp.Expression):
     """`ML.<name>(MODEL model, rows, settings)` in a FROM clause.
 
@@ -84,7 +91,8 @@ class Dialect(BigQuery):
         """Adds TRANSFORM with a leading SELECT, and every table function of ML."""
 
         FUNCTIONS: ClassVar = {
-            name: build for name, build in BigQueryParser.FUNCTIONS.items() if name not in _KEPT_AS_WRITTEN
+            **{name: build for name, build in BigQueryParser.FUNCTIONS.items() if name not in _KEPT_AS_WRITTEN},
+            "NORMALIZE_AND_CASEFOLD": _with_word,
         }
         PROPERTY_PARSERS: ClassVar = {
             **BigQueryParser.PROPERTY_PARSERS,
