@@ -83,7 +83,7 @@ def test_a_text_that_cannot_be_read_says_where(text: str, said: str) -> None:
     "statement",
     [
         "COPY t TO '/tmp/x'", "ATTACH '/tmp/x.db'", "PRAGMA version", "INSTALL httpfs", "SET threads = 1", "LOAD x",
-        "INSERT INTO t VALUES (1)", "DELETE FROM t WHERE TRUE", "CREATE VIEW t AS SELECT 1", "DROP VIEW t",
+        "INSERT INTO t VALUES (1)", "DELETE FROM t WHERE TRUE", "CREATE MATERIALIZED VIEW t AS SELECT 1",
         "ALTER TABLE t SET OPTIONS(a=1)", "EXPORT DATA OPTIONS(uri='x') AS SELECT 1", "CALL f()",
         "DESCRIBE t", "EXPLAIN SELECT 1", "CREATE FUNCTION f() AS (1)", "EXECUTE IMMEDIATE 'SELECT 1'", "hello",
     ],

@@ -81,7 +81,7 @@ def _rows(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:
     """Bind the input query. It runs on its own, before the query around it, so it sees common tables and no rows."""
     bound = binding.query(node, Scope(common=scope.common), binding)
     common = ", ".join(f"{fresh} AS ({query.text})" for fresh, query in scope.common.values())
-    return Bound(f"WITH {common} {bound.text}" if common else bound.text, bound.columns)
+    return Bound(f"WITH RECURSIVE {common} {bound.text}" if common else bound.text, bound.columns)
 
 
 def _schema(query: Bound) -> Schema:

@@ -7,16 +7,30 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sqlglot import exp
 
+from penstock.core.schema import struct_fields
 from penstock.errors import SqlError, UnknownNameError
 from penstock.operations import quoted
 from penstock.sql.binding import Binding
 from penstock.sql.dialect import Dialect, place
-from penstock.sql.relations import bind_from, refuse_others
+from penstock.sql.relations import bind_from, refuse_names, refuse_others
 from penstock.sql.scalars import bind_condition, bind_scalar, order_key
-from penstock.sql.scope import Bound, Column, Relation, Scalar, Scope, relation
+from penstock.sql.scope import Bound, Column, Relation, Scalar, Scope, field_of, relation
+from penstock.sql.statements import dotted
 
 _MODIFIERS = {"order", "limit", "offset"}
-_SELECT = {"with_", "distinct", "expressions", "from_", "joins", "where", "group", "having", "qualify", "windows"}
+_SELECT = {
+    "with_",
+    "kind",
+    "distinct",
+    "expressions",
+    "from_",
+    "joins",
+    "where",
+    "group",
+    "having",
+    "qualify",
+    "windows",
+}
 _SET_OPERATIONS = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}
 
 
@@ -42,22 +56,61 @@ def bind_query(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:
 def _with(node: exp.Query, scope: Scope, binding: Binding) -> Bound:
     """Bind common tables one after another; each sees those before it."""
     clause = node.args["with_"]
-    if clause.recursive:
-        raise SqlError(f"WITH RECURSIVE{place(clause)} is not in penstock's SQL")
     texts = []
     for table in clause.expressions:
-        name = table.alias
-        bound = bind_query(table.this, Scope(outer=scope.outer, common=scope.common), binding)
-        fresh = quoted(binding.fresh(name))
+        refuse_names(table)
+        fresh = quoted(binding.fresh(table.alias))
+        inside = Scope(outer=scope.outer, common=scope.common)
+        if clause.recursive and any(dotted(part) == table.alias for part in table.this.find_all(exp.Table)):
+            bound = _recursive(table, fresh, inside, binding)
+        else:
+            bound = bind_query(table.this, inside, binding)
         texts.append(f"{fresh} AS ({bound.text})")
-        scope = dataclasses.replace(scope, common={**scope.common, name.lower(): (fresh, bound)})
+        scope = dataclasses.replace(scope, common={**scope.common, table.alias.lower(): (fresh, bound)})
     rest = node.copy()
     rest.set("with_", None)
     bound = bind_query(rest, scope, binding)
-    return Bound(f"WITH {', '.join(texts)} {bound.text}", bound.columns)
+    return dataclasses.replace(bound, text=f"WITH RECURSIVE {', '.join(texts)} {bound.text}")
+
+
+def _recursive(table: exp.CTE, fresh: str, scope: Scope, binding: Binding) -> Bound:
+    """Bind `first UNION ALL again`, where again reads the table: what it gave last, until that is nothing."""
+    union = table.this
+    if not isinstance(union, exp.Union) or union.args.get("distinct") or any(union.args.get(n) for n in _MODIFIERS):
+        raise SqlError(f"the table {table.alias}{place(table)} reads itself; it is made of: a query UNION ALL another")
+    first = bind_query(union.this, scope, binding)
+    known = dataclasses.replace(scope, common={**scope.common, table.alias.lower(): (fresh, first)})
+    again = bind_query(union.expression, known, binding)
+    given, types = [type for _, type in again.columns], [type for _, type in first.columns]
+    if given != types:
+        raise SqlError(
+            f"the two sides of UNION ALL in {table.alias}{place(table)} give {', '.join(types)} and {', '.join(given)}"
+            "; CAST the columns of one side to the types of the other"
+        )
+    return Bound(f"({first.text}) UNION ALL ({again.text})", first.columns)
 
 
 def _select(node: exp.Select, scope: Scope, binding: Binding) -> Bound:
+    """Bind SELECT; `AS STRUCT` makes a struct of its columns where a value stands, `AS VALUE` a row of a struct."""
+    bound = _columns_of(node, scope, binding)
+    match node.args.get("kind"):
+        case "STRUCT":
+            return dataclasses.replace(bound, row=True)
+        case "VALUE":
+            if len(bound.columns) != 1:
+                raise SqlError(f"SELECT AS VALUE{place(node)} takes one column; here are {len(bound.columns)}")
+            [(name, type)] = bound.columns
+            if type.startswith("struct<"):
+                fresh = quoted(binding.fresh("rows"))
+                whole = Scalar(f"{fresh}.{quoted(name)}", type)
+                fields = [(field, field_of(whole, field)) for field, _ in struct_fields(type)]
+                chosen = ", ".join(f"{value.text} AS {quoted(field)}" for field, value in fields)
+                columns = tuple((field, value.type) for field, value in fields)
+                return Bound(f"SELECT {chosen} FROM ({bound.text}) AS {fresh}", columns, row=True)
+    return bound
+
+
+def _columns_of(node: exp.Select, scope: Scope, binding: Binding) -> Bound:
     refuse_others(node, _SELECT | _MODIFIERS)
     windows = {window.name.lower(): window for window in node.args.get("windows") or ()}
     source, scope = bind_from(node, dataclasses.replace(scope, windows=windows), binding)
@@ -154,13 +207,19 @@ def _group(group: exp.Group | None, items: Sequence[tuple[str, Scalar]], scope: 
     if group.args.get("all"):
         return " GROUP BY ALL"
     refuse_others(group, {"expressions"})
-    keys = []
-    for item in group.expressions:
-        if isinstance(item, exp.Rollup | exp.Cube | exp.GroupingSets):
-            raise SqlError(f"{item.key.upper()}{place(item)} is not in penstock's SQL")
-        position = _position(item, items, scope)
-        keys.append(bind_scalar(item, scope, binding).text if position is None else str(position + 1))
+    keys = (_group_key(item, items, scope, binding) for item in group.expressions)
     return f" GROUP BY {', '.join(keys)}"
+
+
+def _group_key(item: exp.Expr, items: Sequence[tuple[str, Scalar]], scope: Scope, binding: Binding) -> str:
+    match item:
+        case exp.Rollup() | exp.Cube() | exp.GroupingSets() | exp.Tuple():
+            word = {exp.Rollup: "ROLLUP ", exp.Cube: "CUBE ", exp.GroupingSets: "GROUPING SETS "}.get(type(item), "")
+            return f"{word}({', '.join(_group_key(part, items, scope, binding) for part in item.expressions)})"
+        case exp.Paren():
+            return f"({_group_key(item.this, items, scope, binding)})"
+    position = _position(item, items, scope)
+    return (bind_scalar(item, scope, binding) if position is None else items[position][1]).text
 
 
 def _order(order: exp.Order | None, items: Sequence[tuple[str, Scalar]], scope: Scope, binding: Binding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,14 +16,16 @@ from penstock.sql.binding import Binding
 from penstock.sql.dialect import Dialect, MachineLearningTable, place
 from penstock.sql.information_schema import information_schema, is_information_schema
 from penstock.sql.invoking import bind_inference
+from penstock.sql.pivoting import pivoted, unpivoted
 from penstock.sql.scalars import bind_condition, bind_scalar
 from penstock.sql.scope import Column, Relation, Scalar, Scope, field_of
 from penstock.sql.statements import dotted
 from penstock.sql.time_travel import instant_of
 
-_TABLE_PARTS = {"this", "db", "catalog", "alias", "joins", "version"}
+_TABLE_PARTS = {"this", "db", "catalog", "alias", "joins", "version", "sample", "pivots"}
+_PLAIN = re.compile(r"[A-Za-z_]\w*")
 _JOIN_PARTS = {"this", "on", "using", "side", "kind"}
-_CLAUSES = {"kind": "SELECT AS", "sample": "TABLESAMPLE", "pivots": "PIVOT", "method": "NATURAL JOIN", "into": "INTO"}
+_CLAUSES = {"method": "NATURAL JOIN", "into": "INTO"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ def refuse_others(node: exp.Expr, accepted: set[str]) -> None:
         if value and name not in accepted:
             clause = _CLAUSES.get(name, name.strip("_").upper().replace("_", " "))
             raise SqlError(f"{clause}{place(value if isinstance(value, exp.Expr) else node)} is not in penstock's SQL")
+
+
+def refuse_names(node: exp.Expr) -> None:
+    """Refuse the names of columns after an alias, which BigQuery does not have."""
+    alias = node.args.get("alias")
+    if alias is not None and alias.args.get("columns") and not isinstance(node, exp.Unnest):
+        names = ", ".join(column.name for column in alias.columns)
+        raise SqlError(f"{node.alias} ({names}){place(alias)}: name columns in the query, with AS; an alias names rows")
 
 
 def bind_from(node: exp.Select, scope: Scope, binding: Binding) -> tuple[str, Scope]:
@@ -76,6 +87,7 @@ def _join(text: str, left: Scope, item: _Item, join: exp.Join, binding: Binding)
     if kind not in ("", "INNER", "OUTER", "CROSS"):
         raise SqlError(f"{kind} JOIN{place(join)} is not in penstock's SQL")
     both = _with(left, item.relation, (*left.columns, *item.relation.columns))
+    both = _without_rows(both, side, isinstance(join.this, exp.Unnest))
     if using := join.args.get("using"):
         merged, condition = _merge(left.columns, item.relation.columns, [name.name for name in using], side)
         return f"{text} {side or 'INNER'} JOIN {item.text} ON {condition}", dataclasses.replace(both, columns=merged)
@@ -87,6 +99,17 @@ def _join(text: str, left: Scope, item: _Item, join: exp.Join, binding: Binding)
             raise SqlError(f"{side} JOIN {item.relation.alias}{place(join)} needs a condition: ON ... or USING (...)")
         return f"{text} {side} JOIN {item.text} ON TRUE", both
     return f"{text} CROSS JOIN {item.text}", both
+
+
+def _without_rows(scope: Scope, side: str, unnest: bool) -> Scope:
+    """Take the rows of those relations out of sight that an outer join may leave out; an element that is left out is
+    NULL, as it should be."""
+    *left, right = scope.relations
+    if side in ("RIGHT", "FULL"):
+        left = [dataclasses.replace(relation, whole=None) for relation in left]
+    if side in ("LEFT", "FULL") and not unnest:
+        right = dataclasses.replace(right, whole=None)
+    return dataclasses.replace(scope, relations=(*left, right))
 
 
 def _merge(
@@ -116,6 +139,31 @@ def _merge(
 
 
 def _bind_item(node: exp.Expr, scope: Scope, binding: Binding) -> _Item:
+    """Bind one item, and what of it a TABLESAMPLE leaves or a PIVOT makes."""
+    item = _source(node, scope, binding)
+    if sample := node.args.get("sample"):
+        item = _sampled(item, sample)
+    for pivot in node.args.get("pivots") or ():
+        inside = Scope(relations=(item.relation,), columns=item.relation.columns, outer=scope.outer)
+        made = (unpivoted if pivot.unpivot else pivoted)(pivot, item.text, inside, binding)
+        item = _item(f"({made.text})", made.columns, pivot.alias or item.relation.alias, binding)
+    return item
+
+
+def _sampled(item: _Item, sample: exp.TableSample) -> _Item:
+    """Keep each row with the probability that TABLESAMPLE names."""
+    percent = sample.args.get("percent")
+    refuse_others(sample, {"method", "percent"})
+    if not isinstance(percent, exp.Literal) or percent.is_string or not 0 <= float(percent.name) <= 100:
+        raise SqlError(f"TABLESAMPLE{place(sample)} is TABLESAMPLE SYSTEM (10 PERCENT), with 0 to 100")
+    fresh = item.text.rpartition(" AS ")[2]
+    return _Item(
+        f"(SELECT * FROM {item.text} WHERE random() < {float(percent.name) / 100!r}) AS {fresh}", item.relation
+    )
+
+
+def _source(node: exp.Expr, scope: Scope, binding: Binding) -> _Item:
+    refuse_names(node)
     match node:
         case exp.Table(this=MachineLearningTable()):
             refuse_others(node, _TABLE_PARTS)
@@ -131,8 +179,8 @@ def _bind_item(node: exp.Expr, scope: Scope, binding: Binding) -> _Item:
             )
         case exp.Subquery():
             query = node.copy()
-            query.set("alias", None)
-            query.set("joins", None)
+            for part in ("alias", "joins", "sample", "pivots"):
+                query.set(part, None)
             inner = binding.query(query, Scope(outer=scope.outer, common=scope.common), binding)
             return _item(f"({inner.text})", inner.columns, node.alias, binding)
         case exp.Unnest():
@@ -159,7 +207,16 @@ def _item(text: str, columns: Sequence[tuple[str, str]], alias: str, binding: Bi
     """Give a table a name that nothing else in the DuckDB text has, so that no reference can be ambiguous there."""
     fresh = quoted(binding.fresh(alias or "rows"))
     named = tuple(Column(name, Scalar(f"{fresh}.{quoted(name)}", type)) for name, type in columns)
-    return _Item(f"{text} AS {fresh}", Relation(alias=alias, columns=named))
+    return _Item(f"{text} AS {fresh}", Relation(alias=alias, columns=named, whole=_row(named)))
+
+
+def _row(columns: Sequence[Column]) -> Scalar | None:
+    """Return a struct of columns; None where a name of them is none that a struct's type can spell."""
+    if not columns or not all(_PLAIN.fullmatch(column.name) for column in columns):
+        return None
+    pairs = ", ".join(f"{quoted(column.name)} := {column.value.text}" for column in columns)
+    members = ", ".join(f"{column.name} {column.value.type}" for column in columns)
+    return Scalar(f"struct_pack({pairs})", f"struct<{members}>")
 
 
 def _unnest(node: exp.Unnest, scope: Scope, binding: Binding) -> _Item:

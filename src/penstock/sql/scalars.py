@@ -64,7 +64,7 @@ def _learned(expression: Expr, columns: Schema, texts: Mapping[str, str], scope:
         )
     common = ", ".join(f"{fresh} AS ({query.text})" for fresh, query in scope.common.values())
     values = ", ".join(f"{text} AS {quoted(name)}" for name, text in texts.items()) or "NULL"
-    rows = f"{f'WITH {common} ' if common else ''}SELECT {values}{scope.rows}"
+    rows = f"{f'WITH RECURSIVE {common} ' if common else ''}SELECT {values}{scope.rows}"
     if is_volatile(rows):
         raise SqlError(f"{function} learns from rows that RAND() or GENERATE_UUID() makes anew each time they are read")
     name = binding.fresh("(learned)")
@@ -133,8 +133,8 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
         case exp.In() if node.args.get("query") or node.args.get("unnest"):
             return _membership(node, scope, binding)
         case exp.Array() if any(isinstance(item, exp.Query) for item in node.expressions):
-            inner = binding.query(node.expressions[0], Scope(outer=scope, common=scope.common), binding)
-            return Scalar(f"ARRAY({inner.text})", f"array<{_only_column(inner.columns, node)}>")
+            text, type = _values(node.expressions[0], node, scope, binding)
+            return Scalar(f"ARRAY({text})", f"array<{type}>")
         case exp.Array() if any(isinstance(item, exp.Struct) for item in node.expressions):
             return _structs(node, scope, binding)
         case exp.Struct():
@@ -143,6 +143,8 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
             return _window(node, scope, binding)
         case exp.Parameter() | exp.Placeholder():
             raise SqlError(f"the query parameter {node.sql(Dialect)}{place(node)} has no value here; write the value")
+        case exp.Grouping(expressions=[key]):
+            return Scalar(f"CAST(grouping({bind_scalar(key, scope, binding).text}) AS BIGINT)", "int64")
         case exp.Rand():
             return Scalar("random()", "float64")
         case exp.Uuid():
@@ -161,25 +163,35 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
 
 
 def _subquery(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar:
-    query = node.this if isinstance(node, exp.Exists) else node
-    inner = binding.query(query, Scope(outer=scope, common=scope.common), binding)
     if isinstance(node, exp.Exists):
+        inner = binding.query(node.this, Scope(outer=scope, common=scope.common), binding)
         return Scalar(f"EXISTS ({inner.text})", "bool")
-    return Scalar(f"({inner.text})", _only_column(inner.columns, node))
+    text, type = _values(node, node, scope, binding)
+    return Scalar(f"({text})", type)
 
 
-def _only_column(columns: Sequence[tuple[str, str]], node: exp.Expr) -> str:
-    if len(columns) != 1:
-        raise SqlError(f"a subquery used as a value{place(node)} gives one column; this one gives {len(columns)}")
-    return columns[0][1]
+def _values(query: exp.Expr, node: exp.Expr, scope: Scope, binding: Binding) -> tuple[str, str]:
+    """Return a query of one column, or of structs, as text, and the type of its values."""
+    inner = binding.query(query, Scope(outer=scope, common=scope.common), binding)
+    if not inner.row:
+        if len(inner.columns) != 1:
+            given = len(inner.columns)
+            raise SqlError(
+                f"a subquery used as a value{place(node)} gives one column; this one gives {given}: choose one, or "
+                "write SELECT AS STRUCT"
+            )
+        return inner.text, inner.columns[0][1]
+    fresh = quoted(binding.fresh("rows"))
+    pairs = ", ".join(f"{quoted(name)} := {fresh}.{quoted(name)}" for name, _ in inner.columns)
+    members = ", ".join(f"{name} {type}" for name, type in inner.columns)
+    return f"SELECT struct_pack({pairs}) FROM ({inner.text}) AS {fresh}", f"struct<{members}>"
 
 
 def _membership(node: exp.In, scope: Scope, binding: Binding) -> Scalar:
     """`x IN (SELECT ...)` and `x IN UNNEST(array)`, with SQL's three-valued answer."""
     value = bind_scalar(node.this, scope, binding)
     if query := node.args.get("query"):
-        inner = binding.query(query.unnest(), Scope(outer=scope, common=scope.common), binding)
-        members, member_type = inner.text, _only_column(inner.columns, query)
+        members, member_type = _values(query.unnest(), query, scope, binding)
     else:
         array = bind_scalar(node.args["unnest"].expressions[0], scope, binding)
         members, member_type = f"SELECT unnest({array.text})", element_type(array.type)
@@ -253,6 +265,14 @@ def _frame(spec: exp.WindowSpec) -> str:
         return f"{value} {side}".strip()
 
     return f"{spec.args['kind']} BETWEEN {bound('start')} AND {bound('end')}"
+
+
+def bind_aggregate(node: exp.Expr, after: str, scope: Scope, binding: Binding) -> Scalar:
+    """Return a call of an aggregate, with `after` it; an error for what calls none."""
+    aggregate = aggregate_of(node.this if isinstance(node, _WRAPPERS) else node)
+    if aggregate is None or aggregate.window_only:
+        raise SqlError(f"{node.sql(Dialect)}{place(node)} is no aggregate: SUM(x), COUNT(*), ...")
+    return _aggregate(node, aggregate, after, scope, binding)
 
 
 def _aggregate(node: exp.Expr, aggregate: Aggregate, over: str, scope: Scope, binding: Binding) -> Scalar:

@@ -31,7 +31,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """One item of a FROM clause. `whole` is the value of its alias alone, which only UNNEST gives."""
+    """One item of a FROM clause. `whole` is the value of its alias alone: the element of an UNNEST, else a struct of
+    the columns; None where an outer join may leave the row out, which no struct tells."""
 
     alias: str
     columns: tuple[Column, ...]
@@ -40,10 +41,12 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A query as DuckDB text, and the names and types of the columns that it gives."""
+    """A query as DuckDB text, and the names and types of the columns that it gives. With `row` (SELECT AS STRUCT) it
+    stands, where a value does, for a struct of them."""
 
     text: str
     columns: tuple[tuple[str, str], ...]
+    row: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
