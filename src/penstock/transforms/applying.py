@@ -62,7 +62,8 @@ def apply(
 def apply_batches(
     exprs: Mapping[str, Expr], rows: TableLike, *, batch_rows: int = 1 << 18, keep: Sequence[str] = ()
 ) -> Iterator[pa.RecordBatch]:
-    """Yield what `apply` gives in batches, in order; of a source no more than a few batches are in memory at once.
+    """Yield what `apply` gives in batches of at most that many rows, in order; of a source no more than a few are in
+    memory at once.
 
     One statement computes all of them, planned once, over rows that stream through it with their positions.
     """
@@ -71,12 +72,13 @@ def apply_batches(
     with bound({"rows": rows}) as reading, clear_errors("cannot compute the expressions"):
         given = reading.sql(f"SELECT {columns} FROM rows").to_arrow_reader(batch_rows)
         schema = schema_of(given.schema)
+        made_schema = _made_schema(exprs, schema, keep)
         text = select_sql(exprs, positioned(schema), "rows", keep=(POSITION, *keep))
         with bound({"rows": numbered(given, waiting)}) as computing:
             try:
                 with clear_errors():
                     for made in in_turn(computing.sql(text).to_arrow_reader(batch_rows), waiting):
-                        yield from made.cast(_made_schema(exprs, schema, keep)).combine_chunks().to_batches()
+                        yield from made.cast(made_schema).to_batches()
             except DataError as error:
                 raise (waiting and blamed(exprs, pa.Table.from_batches(waiting), schema)) or error from error
 
