@@ -23,6 +23,10 @@ EXPRS = {
     "unit": col("km").min_max_scaler(),
     "filled": col("km").imputer("mean"),
     "commonest": col("station").imputer("most_frequent"),
+    "middle": col("km").imputer("median"),
+    "robust": col("km").robust_scaler(),
+    "size": col("km").max_abs_scaler(),
+    "number": col("km").imputer("most_frequent"),
     "bucket": col("km").quantile_bucketize(3),
     "station": col("station").label_encoder(3, 1),
     "hot": col("station").one_hot_encoder("none", 3, 1),
@@ -31,7 +35,7 @@ EXPRS = {
 rows_of = st.lists(
     st.fixed_dictionaries(
         {
-            "km": st.floats(-1e6, 1e6) | st.none(),
+            "km": st.floats(-1e6, 1e6) | st.sampled_from([0.0, -0.0]) | st.none(),
             "station": st.sampled_from(["a", "b", "Kings Cross", "é", ""]) | st.none(),
             "at": st.datetimes(datetime.datetime(1950, 1, 1), timezones=st.just(UTC)) | st.none(),
         }

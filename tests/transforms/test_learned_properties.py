@@ -97,7 +97,7 @@ def test_a_learned_operation_over_another_takes_one_more_scan(monkeypatch: pytes
         {"x": col("x0").imputer("mean").standard_scaler(), "y": col("x0").imputer("median")},
         pa.table({"x0": [1.0, 2.0]}),
     )
-    assert [name for names in scans for name in names] == ["rows", "found", "rows", "found"]
+    assert [name for names in scans for name in names if name == "rows"] == ["rows", "rows"]
 
 
 _VALUES = {"x": [1.0, 2.0, None], "s": ["a", "b", None], "w": [["a"], [], None]}

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from penstock.core.artifact import Source
 from penstock.core.expression import Expr, transform, walk
@@ -17,6 +15,9 @@ from penstock.errors import DataError
 from penstock.operations import LEARNED, sql, type_of
 from penstock.tables import bound, clear_errors, normalize, schema_of, source_schema
 from penstock.transforms.applying import blamed
+from penstock.transforms.moments import mean_and_deviation
+
+_MOMENTS = ("avg({x})", "stddev_samp({x})")
 
 Fact: TypeAlias = tuple[Expr, str, tuple[int, int] | None]
 """What is found: of which expression, by which aggregate, or its vocabulary. Two operations may ask for one fact."""
@@ -26,7 +27,8 @@ def freeze(exprs: Mapping[str, Expr], rows: pa.Table | Source) -> dict[str, Expr
     """Return the expressions with every learned operation replaced by the constants found in the rows.
 
     A learned operation over a learned operation takes another scan of the rows; otherwise there is one. The constants
-    do not depend on the order of the rows, nor on the machine's number of cores. Raises `DataError` if there are no
+    do not depend on the order of the rows, nor on the machine's number of cores: of the aggregates, only those of
+    `moments` would, and there they do not. Raises `DataError` if there are no
     rows to learn from.
     """
     schema = source_schema(rows) if isinstance(rows, Source) else schema_of(rows.schema)
@@ -59,25 +61,38 @@ def _fact(statistic: Statistic) -> Fact:
 
 
 def _find(facts: Iterable[Fact], rows: pa.Table | Source, schema: Schema) -> dict[Fact, Any]:
-    """Find all facts: one scan computes what they are of, one single-threaded statement computes them."""
+    """Find all facts: one scan computes what they are of, in memory they are computed from that."""
     wanted = list(dict.fromkeys(facts))
     columns = {expr: f"c{position}" for position, expr in enumerate(dict.fromkeys(of for of, _, _ in wanted))}
     values = _values(columns, rows, schema)
     if values.num_rows == 0:
         raise DataError("there are no rows to learn from; check the query or the pattern that gave them")
-    aggregated = {columns[of] for of, aggregate, _ in wanted if aggregate}
-    values = pa.table({name: _ordered(values[name], name in aggregated) for name in values.column_names})
+    numbers = dict.fromkeys(of for of, aggregate, _ in wanted if aggregate in _MOMENTS)
+    moments = {of: mean_and_deviation(values[columns[of]]) for of in numbers}
+    found: dict[Fact, Any] = {fact: moments[fact[0]][_MOMENTS.index(fact[1])] for fact in wanted if fact[1] in _MOMENTS}
+    others = [fact for fact in wanted if fact not in found]
+    if not others:
+        return found
     arrays = {column for column in values.column_names if pa.types.is_list(values[column].type)}
-    texts = [_sql_of(fact, columns[fact[0]], is_array=columns[fact[0]] in arrays) for fact in wanted]
+    texts = [_sql_of(fact, columns[fact[0]], is_array=columns[fact[0]] in arrays) for fact in others]
     selected = ", ".join(f"{text} AS f{position}" for position, text in enumerate(texts))
-    with bound({"found": values}, threads=1) as cursor, clear_errors("cannot learn from the rows"):
+    with bound({"found": values}) as cursor, clear_errors("cannot learn from the rows"):
         answer = normalize(cursor.sql(f"SELECT {selected}").to_arrow_table()).to_pylist()[0]
-    return {fact: _found(fact, value) for fact, value in zip(wanted, answer.values(), strict=True)}
+    return found | {fact: _found(fact, value) for fact, value in zip(others, answer.values(), strict=True)}
 
 
 def _found(fact: Fact, value: Any) -> Any:
-    """Return a vocabulary as a mapping from its entries to their frequencies, anything else as it is."""
-    return value if fact[2] is None else dict(zip(value["entries"], value["frequencies"], strict=True))
+    """Return a vocabulary as a mapping from its entries to their frequencies, anything else as it is.
+
+    -0.0 is 0.0: they are equal, and which of them is met first depends on the order of the rows.
+    """
+    if fact[2] is not None:
+        return dict(zip(map(_signless, value["entries"]), value["frequencies"], strict=True))
+    return list(map(_signless, value)) if isinstance(value, list) else _signless(value)
+
+
+def _signless(value: Any) -> Any:
+    return value + 0.0 if isinstance(value, float) else value
 
 
 def _values(columns: Mapping[Expr, str], rows: pa.Table | Source, schema: Schema) -> pa.Table:
@@ -103,16 +118,3 @@ def _sql_of(fact: Fact, column: str, *, is_array: bool) -> str:
     )
     lists = (f"coalesce(list({name} ORDER BY frequency DESC, entry), [])" for name in ("entry", "frequency"))
     return "(SELECT struct_pack(entries := {}, frequencies := {}) FROM ({}))".format(*lists, counted)
-
-
-def _ordered(column: pa.ChunkedArray, aggregated: bool) -> pa.ChunkedArray:
-    """Sort a column, NULL last: a sum over floats depends on their order, the mode on which of several comes first.
-
-    Each column on its own, as no aggregate looks at two. Adding 0.0 makes -0.0 and 0.0, which sort as equal, one value.
-    """
-    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        sortable = aggregated and not pa.types.is_nested(column.type)
-        return column.take(pc.sort_indices(column)) if sortable else column
-    present = column.drop_null().to_numpy()
-    ordered = np.sort(present + 0.0 if pa.types.is_floating(column.type) else present)
-    return pa.chunked_array([pa.array(ordered, column.type), pa.nulls(column.null_count, column.type)])
