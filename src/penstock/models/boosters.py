@@ -15,7 +15,8 @@ from penstock.errors import CorruptArtifactError, MissingExtraError
 from penstock.models.matrix import Entries, Floats
 
 MODEL_FILE = "trees.txt"
-_FLOAT64, _INT64, _ROW_MAJOR, _NORMAL, _FROM, _ALL_TREES = 1, 3, 1, 0, 0, -1
+_FLOAT64, _INT64, _ROW_MAJOR, _FROM, _ALL_TREES = 1, 3, 1, 0, -1
+_NORMAL, _RAW_SCORE, _CONTRIBUTIONS = 0, 1, 3
 
 
 class Booster:
@@ -34,16 +35,30 @@ class Booster:
         if made != 0:
             raise CorruptArtifactError(f"LightGBM cannot read its model: {_last_error(self._library)}")
         weakref.finalize(self, self._library.LGBM_BoosterFree, self.handle)
+        averages = b"average_output" in text.partition(b"\nTree=")[0].splitlines()
+        self._averaged = max(iterations.value, 1) if averages else 1  # LightGBM averages predictions, but not the rest
 
     def predict(self, matrix: Floats | Entries) -> Floats:
         """Return a prediction, or the probability of each class, for each row of a row-major matrix, or of one given by
         its entries: the same bits."""
         rows = len(matrix.starts) - 1 if isinstance(matrix, Entries) else len(matrix)
-        result = np.empty((rows, self.outputs))
-        if rows == 0:
+        return self._predicted(matrix, _NORMAL, np.empty((rows, self.outputs)))
+
+    def scores(self, matrix: Floats) -> Floats:
+        """Return what `predict` makes its numbers of: the sum of the trees, or their mean in a forest."""
+        return self._predicted(matrix, _RAW_SCORE, np.empty((len(matrix), self.outputs))) / self._averaged
+
+    def contributions(self, matrix: Floats) -> Floats:
+        """Return, by TreeSHAP, what each column adds to each score of each row, and last the score that is expected
+        without knowing any: (rows, outputs, columns + 1)."""
+        result = np.empty((len(matrix), self.outputs, matrix.shape[1] + 1))
+        return self._predicted(matrix, _CONTRIBUTIONS, result) / self._averaged
+
+    def _predicted(self, matrix: Floats | Entries, what: int, result: Floats) -> Floats:
+        if not len(result):
             return result
         common = (
-            _NORMAL, _FROM, _ALL_TREES, b"verbosity=-1", ctypes.byref(ctypes.c_int64()),
+            what, _FROM, _ALL_TREES, b"verbosity=-1", ctypes.byref(ctypes.c_int64()),
             ctypes.c_void_p(result.ctypes.data),
         )  # fmt: skip
         failed = self._of_entries(matrix, common) if isinstance(matrix, Entries) else self._of_cells(matrix, common)

@@ -18,11 +18,12 @@ from penstock.models import labels
 from penstock.models.agreement import disagreements
 from penstock.models.assembly import assemble
 from penstock.models.evaluate import evaluate
+from penstock.models.global_explanation import FACT, OPTION, global_explanation
 from penstock.models.graph import ModelGraph
 from penstock.models.imported import import_graph
 from penstock.models.learner import SUPERVISED, Learner
 from penstock.models.learners import LEARNERS
-from penstock.models.lessons import Part, column_of, column_options, learn, ready
+from penstock.models.lessons import Part, Ready, column_of, column_options, learn, ready
 from penstock.models.matrix import Flags
 from penstock.models.preparation import Prepared, declared_features, transformed
 from penstock.models.search import plain
@@ -77,12 +78,21 @@ def fit(model: Model, rows: TableLike | None = None, *, options: Mapping[str, An
     else:
         lesson = ready(model, settings, declared, (train, judged, tested), facts)
         graph = tune(lesson, settings) if spaces_in(settings) else learn(lesson, settings)
+        if settings.get(OPTION):
+            graph = _explained(graph, lesson)
     ends = {
         "statistics": measured(train.rows.select(list(graph.signature.inputs.names))),
         "versions": _versions(learner, graph),
         "disagreements": disagreements(graph, train.rows),
     }
     return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, **ends}))
+
+
+def _explained(graph: ModelGraph, lesson: Ready) -> ModelGraph:
+    """Add the importance of the features in the rows that the graph was judged on."""
+    kept = lesson.tested if graph.facts["evaluated_on"] == "test" else None
+    found = global_explanation(graph, (kept or lesson.judged).features)
+    return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, FACT: found}))
 
 
 def _imported(model: Model, settings: Mapping[str, Any], rows: TableLike | None) -> ModelGraph:

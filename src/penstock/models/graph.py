@@ -11,7 +11,9 @@ from penstock.models.calibration import BINS, calibration
 from penstock.models.declare import Model, declaration
 from penstock.models.describe import describe
 from penstock.models.evaluate import evaluate
+from penstock.models.explanation import TOP, explain
 from penstock.models.exporting import export
+from penstock.models.global_explanation import importance
 from penstock.models.package import save
 from penstock.models.predict import predict
 from penstock.models.row import row_predictor
@@ -41,6 +43,14 @@ class ModelGraph(core.ModelGraph):
     def calibration(self, rows: TableLike, bins: int = BINS) -> pa.Table:
         """Return how what is predicted and what is observed compare on rows with labels, in bins of predictions."""
         return calibration(self, rows, bins)
+
+    def explain(self, rows: TableLike, top: int = TOP, *, threshold: float | None = None) -> pa.Table:
+        """Return predictions with the `top` features that led to each, then the rows as they were given."""
+        return explain(self, rows, top=top, threshold=threshold)
+
+    def importance(self, rows: TableLike | None = None, *, by_class: bool = False) -> pa.Table:
+        """Return how much each feature counts in the mean of explanations: of rows, or of those judged on when fit."""
+        return importance(self, rows, by_class=by_class)
 
     def save(self, directory: str | Path) -> Path:
         """Write the graph as a directory that `load_model` reads."""

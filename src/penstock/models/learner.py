@@ -70,10 +70,12 @@ class Learned:
 @dataclass(frozen=True, slots=True)
 class Weights:
     """What a linear model learned: for each output a constant and, for each entering column, a weight for each of its
-    numbers (one for a number, one for each index otherwise)."""
+    numbers (one for a number, one for each index otherwise). `means` is what each column added in the mean of the
+    training rows, where that was kept: what an explanation sets a row against."""
 
     constants: tuple[float, ...]
     weights: tuple[tuple[tuple[float, ...], ...], ...]
+    means: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,21 @@ class Centroids:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attributions:
+    """What each entering column adds to each score of each row.
+
+    A score is the value of a regression, the log-odds of the second of two classes, or, of more classes, what softmax
+    makes probabilities of. `baselines` are the scores of no row in particular, and `parts` (rows, scores, columns) what
+    leads from them to the `scores` (rows, scores): together they are the scores, or nearly, where the method
+    approximates.
+    """
+
+    baselines: Floats
+    scores: Floats
+    parts: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowLines:
     """The lines of Python that set `estimate` for one row, and the globals that they read."""
 
@@ -115,6 +132,14 @@ class Estimate(Protocol):
 
     def __call__(self, estimator: Estimator, features: Features) -> Floats:
         """Return a matrix with a row for each row."""
+
+
+class Attribute(Protocol):
+    """Say what each entering column adds to the scores of many rows. `steps` is how finely a method goes that only
+    approximates; to the others it means nothing."""
+
+    def __call__(self, estimator: Estimator, features: Features, *, steps: int) -> Attributions:
+        """Return the attributions; those of a row do not depend on the rows beside it."""
 
 
 class WriteRow(Protocol):
@@ -160,8 +185,9 @@ class Method:
 
     `concurrent` tells that several fits may run at a time in threads of one process: they change nothing that others
     see. `judge` is there where there are no labels to judge by. The rest is what the method can tell of itself, None
-    where it cannot: the `weights` of the entering columns, the `importance` of each, the `centroids` of clusters, and
-    how it is written as tensors (`lower`), without which a model cannot be exported to ONNX.
+    where it cannot: the `weights` of the entering columns, the `importance` of each, the `centroids` of clusters, what
+    each column adds to a prediction (`attribute`), and how it is written as tensors (`lower`), without which a model
+    cannot be exported to ONNX.
     """
 
     fit: Fit
@@ -173,6 +199,7 @@ class Method:
     weights: Callable[[Estimator], Weights] | None = None
     importance: Callable[[Estimator], tuple[Importance, ...]] | None = None
     centroids: Callable[[Estimator], Centroids] | None = None
+    attribute: Attribute | None = None
     lower: Lower | None = None
 
 

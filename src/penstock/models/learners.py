@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from penstock.models import (
     centroids,
     deep,
+    gradients,
     importance,
     kmeans,
     linear,
@@ -26,6 +29,7 @@ _LEAST_SQUARES = Method(
     estimate=weights.estimate,
     row=weights.row_lines,
     weights=weights.weights_of,
+    attribute=weights.attributions,
     lower=lower_linear,
 )
 _LOGISTIC = Method(
@@ -33,6 +37,7 @@ _LOGISTIC = Method(
     estimate=weights.estimate,
     row=weights.row_lines,
     weights=weights.weights_of,
+    attribute=weights.attributions,
     exact=False,
     lower=lower_linear,
 )
@@ -42,6 +47,7 @@ _TREES = Method(
     row=tree_estimates.row_lines,
     concurrent=True,
     importance=importance.importance,
+    attribute=tree_estimates.attributions,
     lower=lower_trees,
 )
 _KMEANS = Method(
@@ -60,10 +66,15 @@ _PCA = Method(
     weights=weights.weights_of,
     lower=lower_scores,
 )
-_DEEP = Method(fit=deep.fit_deep, estimate=network.estimate, row=network.row_lines, exact=False, lower=lower_network)
-_WIDE_AND_DEEP = Method(
-    fit=deep.fit_wide_and_deep, estimate=network.estimate, row=network.row_lines, exact=False, lower=lower_network
+_DEEP = Method(
+    fit=deep.fit_deep,
+    estimate=network.estimate,
+    row=network.row_lines,
+    exact=False,
+    attribute=gradients.attributions,
+    lower=lower_network,
 )
+_WIDE_AND_DEEP = dataclasses.replace(_DEEP, fit=deep.fit_wide_and_deep)
 
 LEARNERS: dict[str, Learner] = {
     "linear_reg": Learner(

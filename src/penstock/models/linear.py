@@ -15,7 +15,7 @@ from penstock.models.design import Design, design_of
 from penstock.models.learner import Learned, Lesson, Weights
 from penstock.models.losses import iteration, loss
 from penstock.models.matrix import Examples, Floats
-from penstock.models.weights import WEIGHTS_FILE, probabilities, scores
+from penstock.models.weights import WEIGHTS_FILE, probabilities, scores, with_means
 
 _EIGEN_COLUMNS = 1024  # more take minutes
 _EXACT_COLUMNS = 8192  # the normal equations of more columns take 0.5 GiB and longer than iterations do
@@ -84,7 +84,7 @@ def _descended(lesson: Lesson, design: Design, *, squares: float) -> Learned:
         design.matrix, lesson, squares=squares, held_out=None if lesson.held_out is None else held_out
     )
     return Learned(
-        files={WEIGHTS_FILE: msgspec.json.encode(_weights(design, line))},
+        files={WEIGHTS_FILE: msgspec.json.encode(with_means(_weights(design, line), lesson.train.features))},
         outputs=max(lesson.classes, 1),
         facts={"solver": "batch gradient descent", "iterations": len(training), "training": training},
     )
@@ -101,7 +101,7 @@ def _learned(
     facts: Mapping[str, Any],
 ) -> Learned:
     """Return what was learned. Of the iterations the last is noted alone: the libraries tell of no other."""
-    learned = Weights(constants, weights)
+    learned = with_means(Weights(constants, weights), lesson.train.features)
     train = _loss(lesson, learned, lesson.train, lesson.weights)
     held_out = None if lesson.held_out is None else _loss(lesson, learned, lesson.held_out, None)
     training = [iteration(max(facts.get("iterations", 1), 1) - 1, train, eval_loss=held_out)]

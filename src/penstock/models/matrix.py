@@ -129,6 +129,12 @@ def numbers_of(features: Features) -> Floats:
     return matrix
 
 
+def rows_of(features: Features, block: slice) -> Features:
+    """Return a block of the rows; those of a sparse column stand in order."""
+    rows = min(block.stop, features.rows) - block.start
+    return Features(rows, tuple(_block(column, block) for column in features.columns))
+
+
 def spread(features: Features, widths: Sequence[int]) -> list[int]:
     """Return how many columns of the dense matrix each feature takes."""
     return [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
@@ -141,6 +147,13 @@ def _placed(column: Column, place: int, width: int) -> tuple[Integers, Integers,
         return column.rows[known], place + column.indices[known], column.values[known]
     rows = np.flatnonzero(column)
     return rows, np.full(len(rows), place), column[rows].astype(np.float64)
+
+
+def _block(column: Column, block: slice) -> Column:
+    if not isinstance(column, Sparse):
+        return column[block]
+    first, last = np.searchsorted(column.rows, [block.start, block.stop])
+    return Sparse(column.rows[first:last] - block.start, column.indices[first:last], column.values[first:last])
 
 
 def _column(column: pa.ChunkedArray, kind: str) -> Column:

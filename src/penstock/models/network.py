@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from penstock.models.learner import Estimator, RowLines
-from penstock.models.matrix import Features, Floats, Integers, Sparse, numbers_of
+from penstock.models.matrix import Column, Features, Floats, Integers, Sparse, numbers_of, rows_of
 from penstock.models.weights import logistic, probabilities, softmax
 
 NETWORK_FILE = "network.json"
@@ -78,7 +78,7 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
     totals = np.empty((features.rows, len(network.parts[-1].constants)))
     for start in range(0, features.rows, _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
-        totals[block] = _totals(network, estimator, _rows(features, block))
+        totals[block] = _totals(network, estimator, rows_of(features, block))
     return probabilities(totals) if estimator.classes else totals
 
 
@@ -107,28 +107,44 @@ def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
     return RowLines(lines=[f"totals = _totals({call})", end], names=names)
 
 
+def first_totals(network: Network, estimator: Estimator, features: Features) -> tuple[Floats, Floats | None]:
+    """Return the sums of the first layer, and those of the wide part, if there is one."""
+    wide = None if network.wide is None else _entered(network.wide, estimator, features)
+    return _entered(network.parts[0], estimator, features), wide
+
+
+def later_totals(network: Network, first: Floats, wide: Floats | None) -> Floats:
+    """Return what the network gives for the sums of its first layer."""
+    for part in network.parts[1:]:
+        first = network.activate(first) @ part.weights + part.constants
+    return first if wide is None else first + wide
+
+
+def add_entries(total: Floats, part: Part, column: Column, start: int, width: int) -> None:
+    """Add the weights of a category's index, or of a list's entries, to the sums of a layer, in place."""
+    none = len(part.weights) - 1
+    if isinstance(column, Sparse):
+        places = np.where(column.indices < width, start + column.indices, none)
+        np.add.at(total, column.rows, part.weights[places] * column.values[:, np.newaxis])
+    else:
+        total += part.weights[np.where(column < width, start + column, none).astype(np.int64)]
+
+
 def _totals(network: Network, estimator: Estimator, features: Features) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):  # of NaN and infinity, NaN and infinity are the answer
-        given = _entered(network.parts[0], estimator, features)
-        for part in network.parts[1:]:
-            given = network.activate(given) @ part.weights + part.constants
-        return given if network.wide is None else given + _entered(network.wide, estimator, features)
+        return later_totals(network, *first_totals(network, estimator, features))
 
 
 def _entered(part: Part, estimator: Estimator, features: Features) -> Floats:
     """Return what a layer gives for the entering columns: a product for the numbers, a look-up for each category."""
     starts = np.cumsum([0, *estimator.widths])
-    none = len(part.weights) - 1
     numbers = [at for at, kind in enumerate(estimator.kinds) if kind == "number"]
     total = np.tile(part.constants, (features.rows, 1))
     if numbers:
         total += numbers_of(features) @ part.weights[starts[numbers]]
     for column, kind, start, width in zip(features.columns, estimator.kinds, starts, estimator.widths, strict=False):
-        if isinstance(column, Sparse):
-            places = np.where(column.indices < width, start + column.indices, none)
-            np.add.at(total, column.rows, part.weights[places] * column.values[:, np.newaxis])
-        elif kind == "category":
-            total += part.weights[np.where(column < width, start + column, none)]
+        if kind != "number":
+            add_entries(total, part, column, start, width)
     return total
 
 
@@ -161,19 +177,6 @@ def _entered_row(part: Part, own: Floats, values: Floats, indices: list[int], li
             if entry["index"] < width:
                 total += part.weights[start + entry["index"]] * entry["value"]
     return total
-
-
-def _rows(features: Features, block: slice) -> Features:
-    """Return some of the rows; those of a sparse column stand in order."""
-
-    def part(column: Any) -> Any:
-        if not isinstance(column, Sparse):
-            return column[block]
-        first, last = np.searchsorted(column.rows, [block.start, block.stop])
-        return Sparse(column.rows[first:last] - block.start, column.indices[first:last], column.values[first:last])
-
-    rows = min(block.stop, features.rows) - block.start
-    return Features(rows, tuple(part(column) for column in features.columns))
 
 
 def shape_of(estimator: Estimator) -> Shape:

@@ -85,8 +85,14 @@ STOPPING = {
     ),
     "min_rel_progress": Option(type="float", default=0.01, least=0.0, meaning="relative to the loss before it"),
 }
+EXPLAINED = {
+    "enable_global_explain": Option(
+        type="bool", default=False, meaning="keep how much each feature counts: ML.GLOBAL_EXPLAIN, `graph.importance()`"
+    ),
+}
 LINEAR = {
     **SPLIT,
+    **EXPLAINED,
     "l1_reg": Option(
         type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute coefficients", tuned=_PENALTY
     ),
@@ -140,6 +146,7 @@ LOGISTIC_REG = {
 }
 TREES = {
     **SPLIT,
+    **EXPLAINED,
     **STOPPING,
     "max_iterations": Option(type="int", default=20, least=1, meaning="how many trees (a class)"),
     "learn_rate": Option(
@@ -259,6 +266,7 @@ PCA = {
 
 DNN_REGRESSOR = {
     **SPLIT,
+    **EXPLAINED,
     **_VALUES,
     "hidden_units": Option(
         type="ints",
@@ -319,6 +327,7 @@ ALIASES = {"max_depth": "max_tree_depth"}
 REFUSED = {
     "warm_start": "training begins anew each time, and a model that is there never changes; leave it out",
     "instance_weight_col": "rows weigh by their class, by auto_class_weights or class_weights",
+    "enable_global_explain": "models of this type have no explanations; leave it out",
     "calculate_p_values": "no p-values are calculated; leave it out",
     "approx_global_feature_contrib": "contributions are not approximated; leave it out",
     "dart_normalize_type": "DART weighs a dropped tree as LightGBM does; leave it out",

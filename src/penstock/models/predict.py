@@ -46,7 +46,7 @@ def predict_batches(
     """Yield what `predict` gives, in batches: of a source, no more than one batch is in memory."""
     for given in _batches(rows, batch_rows):
         if not nodes.only_transforms(graph):
-            check_free(graph, given)
+            check_free(graph, given, graph.signature.outputs.names)
         passed = [name for name in given.column_names if name not in graph.signature.outputs.names]
         outputs = output_columns(graph, inputs_of(graph, given), threshold=threshold)
         yield pa.table([*outputs, *given.select(passed).columns], names=[*graph.signature.outputs.names, *passed])

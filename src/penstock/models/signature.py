@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from penstock.core.graph import ModelGraph
@@ -30,9 +31,9 @@ def inputs_of(graph: ModelGraph, rows: pa.Table) -> pa.Table:
     return table.cast(_arrow_schema(needed), safe=False)  # a whole number beyond 2^53 becomes the nearest float64
 
 
-def check_free(graph: ModelGraph, rows: pa.Table) -> None:
-    """Raise `DataError` where a column of the rows has the name of one that the model predicts: neither may win."""
-    taken = [name for name in graph.signature.outputs.names if name in rows.column_names]
+def check_free(graph: ModelGraph, rows: pa.Table, names: Iterable[str]) -> None:
+    """Raise `DataError` where a column of the rows has the name of one that the model gives: neither may win."""
+    taken = [name for name in names if name in rows.column_names]
     if taken:
         raise DataError(
             f"model '{graph.name}' predicts {', '.join(taken)}, and the rows have a column of that name already; "

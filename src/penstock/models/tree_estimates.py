@@ -11,8 +11,8 @@ import numpy as np
 
 from penstock.errors import CorruptArtifactError
 from penstock.models.boosters import MODEL_FILE, Booster, SingleRow, load_booster
-from penstock.models.learner import Estimator, RowLines
-from penstock.models.matrix import Features, Floats, dense, entries, is_mostly_empty
+from penstock.models.learner import Attributions, Estimator, RowLines
+from penstock.models.matrix import Features, Floats, dense, entries, is_mostly_empty, spread
 
 
 def estimate(estimator: Estimator, features: Features) -> Floats:
@@ -21,6 +21,17 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
     form = entries if is_mostly_empty(features, estimator.widths) else dense
     outputs = booster.predict(form(features, estimator.widths))
     return np.hstack([1.0 - outputs, outputs]) if estimator.classes == 2 else outputs
+
+
+def attributions(estimator: Estimator, features: Features, *, steps: int) -> Attributions:
+    """Return TreeSHAP's attributions: Shapley values in which the rows of the training stand for what is not known."""
+    matrix = dense(features, estimator.widths)
+    booster = load_booster(estimator.files[MODEL_FILE], outputs=_outputs(estimator))
+    found = booster.contributions(matrix)
+    expected = found[0, :, -1] if len(matrix) else np.zeros(_outputs(estimator))
+    starts = np.cumsum([0, *spread(features, estimator.widths)[:-1]])
+    parts = np.add.reduceat(found[:, :, :-1], starts, axis=2)  # those of an entering column that is several here
+    return Attributions(baselines=expected, scores=booster.scores(matrix), parts=parts)
 
 
 def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:

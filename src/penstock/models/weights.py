@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,8 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from penstock.models.learner import Estimator, RowLines, Weights
-from penstock.models.matrix import Features, Floats, Integers, Sparse
+from penstock.errors import DataError
+from penstock.models.learner import Attributions, Estimator, RowLines, Weights
+from penstock.models.matrix import Column, Features, Floats, Sparse
 
 WEIGHTS_FILE = "weights.json"
 """`Weights` as JSON, which keeps every float exactly."""
@@ -95,7 +97,45 @@ def scores(weights: Weights, features: Features) -> Floats:
     return totals
 
 
-def _add(total: Floats, column: Floats | Integers | Sparse, values: Floats) -> None:
+def with_means(learned: Weights, features: Features) -> Weights:
+    """Return weights that know what each column adds in the mean of some rows."""
+    means = tuple(
+        tuple(
+            float(_part(column, values, features.rows).mean())
+            for column, values in zip(features.columns, by_feature, strict=True)
+        )
+        for by_feature in learned.weights
+    )
+    return dataclasses.replace(learned, means=means)
+
+
+def attributions(estimator: Estimator, features: Features, *, steps: int) -> Attributions:
+    """Return the Shapley values of a sum: what each column adds, less what it adds in the mean of the training rows.
+
+    The baseline is the score of a row where every column is at its mean: that of a number adds nothing, as numbers are
+    scaled, so without categories it is the constant.
+    """
+    learned = weights_of(estimator)
+    if learned.means is None:
+        raise DataError(
+            "this model was learned by a penstock that did not keep what its features add in the mean, against which "
+            "an explanation is set; learn it again"
+        )
+    parts = np.empty((features.rows, len(learned.constants), len(features.columns)))
+    for output, (by_feature, means) in enumerate(zip(learned.weights, learned.means, strict=True)):
+        for at, (column, values, mean) in enumerate(zip(features.columns, by_feature, means, strict=True)):
+            parts[:, output, at] = _part(column, values, features.rows) - mean
+    baselines = [constant + math.fsum(means) for constant, means in zip(learned.constants, learned.means, strict=True)]
+    return Attributions(baselines=np.array(baselines), scores=scores(learned, features), parts=parts)
+
+
+def _part(column: Column, values: Sequence[float], rows: int) -> Floats:
+    part = np.zeros(rows)
+    _add(part, column, np.array((*values, 0.0)))
+    return part
+
+
+def _add(total: Floats, column: Column, values: Floats) -> None:
     beyond = len(values) - 1  # an index that training never gave has weight 0
     if isinstance(column, Sparse):
         np.add.at(total, column.rows, values[np.minimum(column.indices, beyond)] * column.values)

@@ -11,7 +11,9 @@ from penstock.models import evaluate, predict
 from penstock.models.coefficients import weights_schema, weights_table
 from penstock.models.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
 from penstock.models.estimators import task_of
+from penstock.models.explanation import STEPS, TOP, explain, explanation_schema
 from penstock.models.feature_importance import importance_schema, importance_table
+from penstock.models.global_explanation import global_schema, importance
 from penstock.models.information import (
     FEATURES,
     ITERATIONS,
@@ -52,6 +54,20 @@ def _prediction(use: Use) -> Schema:
 
 def _predicted(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     return predict(use.model, rows[0], threshold=use.settings["threshold"]).select(list(_prediction(use).names))
+
+
+def _explanation(use: Use) -> Schema:
+    return Schema((*explanation_schema(use.model).fields, *use.inputs[0].fields))
+
+
+def _explained(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
+    return explain(
+        use.model,
+        rows[0],
+        top=use.settings["top_k_features"],
+        threshold=use.settings["threshold"],
+        steps=use.settings["integrated_gradients_num_steps"],
+    )
 
 
 def _metrics(use: Use) -> Schema:
@@ -174,6 +190,22 @@ FUNCTIONS: dict[str, TableFunction] = {
     "FEATURE_IMPORTANCE": TableFunction(
         columns=lambda use: importance_schema(use.model),
         table=lambda use, rows: importance_table(use.model),
+    ),
+    "EXPLAIN_PREDICT": TableFunction(
+        rows=(1, 1),
+        settings={
+            "top_k_features": Setting(type="int64", default=TOP, least=1),
+            "threshold": _THRESHOLD,
+            "integrated_gradients_num_steps": Setting(type="int64", default=STEPS, least=1, most=10_000),
+            "approx_feature_contrib": Setting(type="bool", default=False),  # exact attributions are fast enough
+        },
+        columns=_explanation,
+        table=_explained,
+    ),
+    "GLOBAL_EXPLAIN": TableFunction(
+        settings={"class_level_explain": Setting(type="bool", default=False)},
+        columns=lambda use: global_schema(use.model, by_class=use.settings["class_level_explain"]),
+        table=lambda use, rows: importance(use.model, by_class=use.settings["class_level_explain"]),
     ),
     "CENTROIDS": TableFunction(
         settings={"standardize": _STANDARDIZE},

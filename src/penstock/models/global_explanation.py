@@ -1,0 +1,97 @@
+"""Which features matter to a model as a whole: how much each adds or takes in the mean of many explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.graph import ModelGraph
+from penstock.core.schema import Field, Schema
+from penstock.errors import DataError
+from penstock.models import nodes
+from penstock.models.estimators import estimate
+from penstock.models.explanation import blocks, check_explainable, explained, feature_names, of_class
+from penstock.models.matrix import Features
+from penstock.models.metrics import predicted_classes
+from penstock.models.predict import entering_features
+from penstock.models.signature import inputs_of
+from penstock.tables import TableLike, arrow_schema, to_arrow
+
+OPTION, FACT = "enable_global_explain", "global_explanation"
+_OVERALL = Schema.of(feature="string", attribution="float64")
+_MOST_OF_A_CLASS = 10
+
+
+def global_schema(graph: ModelGraph, *, by_class: bool = False) -> Schema:
+    """Return the columns of the importance, by BigQuery's names; `DataError` for a model that has none.
+
+    By class, the first is that of the class, and has the label's name.
+    """
+    check_explainable(graph)
+    if not by_class:
+        return _OVERALL
+    if not nodes.classes(graph):
+        raise DataError(f"model '{graph.name}' ({graph.facts['type']}) is no classifier; it has no importance by class")
+    name = graph.label if graph.label and graph.label not in _OVERALL else "class_label"
+    return Schema((Field(name, "string"), *_OVERALL))
+
+
+def importance(graph: ModelGraph, rows: TableLike | None = None, *, by_class: bool = False) -> pa.Table:
+    """Return each feature with its importance, the greatest first: the mean of what it adds or takes, without its sign.
+
+    A classifier's explanations are those of the labels that it predicts; `by_class` those of each label are told apart,
+    over all rows, the ten greatest of each. Without rows, what counts is the rows that the model was judged on, where
+    it was learned with `enable_global_explain`; `DataError` where it was not.
+    """
+    schema = global_schema(graph, by_class=by_class)
+    if rows is not None:
+        table = to_arrow(rows)
+        if not table.num_rows:
+            raise DataError(f"model '{graph.name}': there are no rows to explain")
+        kept: Mapping[str, Any] = global_explanation(graph, entering_features(graph, inputs_of(graph, table)))
+    elif FACT in graph.facts:
+        kept = graph.facts[FACT]
+    else:
+        raise DataError(
+            f"model '{graph.name}' was learned without {OPTION}; learn it again with {OPTION} = TRUE, or, in Python, "
+            "give rows: graph.importance(rows)"
+        )
+    names = feature_names(graph)
+    if not by_class:
+        found = [{"feature": feature, "attribution": value} for feature, value in _ranked(names, kept["overall"])]
+        return pa.Table.from_pylist(found, schema=arrow_schema(schema))
+    by_label = [
+        {schema.names[0]: _text(label), "feature": feature, "attribution": value}
+        for label, values in zip(nodes.classes(graph), kept["by_class"], strict=True)
+        for feature, value in _ranked(names, values)[:_MOST_OF_A_CLASS]
+    ]
+    return pa.Table.from_pylist(by_label, schema=arrow_schema(schema))
+
+
+def global_explanation(graph: ModelGraph, features: Features) -> dict[str, Any]:
+    """Return, as plain JSON, the importance of each feature in the mean of some rows, and that for each class."""
+    classes = len(nodes.classes(graph))
+    overall = np.zeros(len(feature_names(graph)))
+    by_class = np.zeros((classes, len(overall)))
+    for block in blocks(features, graph):
+        found = explained(graph, block)
+        every = np.abs(found.parts)
+        if classes:
+            chosen = predicted_classes(estimate(graph, block))
+            overall += np.abs(of_class(found, chosen).parts).sum(axis=0)
+            by_class += every.sum(axis=0)  # of two classes the one score is that of both, but for its sign
+        else:
+            overall += every[:, 0].sum(axis=0)
+    told: dict[str, Any] = {"rows": features.rows, "overall": (overall / features.rows).tolist()}
+    return told | ({"by_class": (by_class / features.rows).tolist()} if classes else {})
+
+
+def _ranked(names: Sequence[str], values: Sequence[float]) -> list[tuple[str, float]]:
+    return sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
+
+
+def _text(label: Any) -> str:
+    return str(label).lower() if isinstance(label, bool) else str(label)
