@@ -97,6 +97,23 @@ def test_export_takes_the_optimal_trial_and_no_other(tuned: MemoryCatalog, tmp_p
         run(f"EXPORT MODEL d.tuned OPTIONS(URI='{tmp_path}/other', trial_id={1 if optimal != 1 else 2})", tuned)
 
 
+def test_what_a_tuned_model_learned_is_told_with_the_trial_that_was_kept(tuned: MemoryCatalog) -> None:
+    table = f"AS SELECT duration, start_station_name, bike_id FROM {HIRES}"
+    run(
+        "CREATE MODEL d.line OPTIONS(model_type='linear_reg', input_label_cols=['duration'], num_trials=2,"
+        f" l2_reg=HPARAM_CANDIDATES([0.0, 100.0])) {table};"
+        "CREATE MODEL d.groups OPTIONS(model_type='kmeans', num_trials=2, num_clusters=HPARAM_RANGE(2, 4))"
+        f" {table}",
+        tuned,
+    )
+    for model, call in (("d.line", "ML.WEIGHTS"), ("d.groups", "ML.CENTROIDS")):
+        optimal = run(f"SELECT trial_id FROM ML.TRIAL_INFO(MODEL {model}) WHERE is_optimal", tuned)["trial_id"]
+        told = run(f"SELECT * FROM {call}(MODEL {model})", tuned)
+        assert told.column_names[0] == "trial_id"
+        assert set(told["trial_id"].to_pylist()) == set(optimal.to_pylist())
+    assert "trial_id" not in run("SELECT * FROM ML.WEIGHTS(MODEL d.plain)", tuned).column_names
+
+
 def test_a_model_that_was_not_tuned_has_no_trials(tuned: MemoryCatalog) -> None:
     with pytest.raises(DataError, match=r"'d.plain' was not tuned; a tuned model is one with the option num_trials"):
         run("SELECT * FROM ML.TRIAL_INFO(MODEL d.plain)", tuned)

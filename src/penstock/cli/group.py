@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("penstock.cli.runs:why", "Say why a step ran, or did not."),
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
     "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),
+    "explain": ("penstock.cli.explaining:explain", "Say which features led to a prediction."),
     "models": ("penstock.cli.models:models", "List registered models, or show one."),
     "export": ("penstock.cli.exporting:export", "Write a model in a form that others run."),
     "artifacts": ("penstock.cli.artifacts:artifacts", "List, show, name and export what steps made."),

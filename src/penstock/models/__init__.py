@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.models.declare import model
 from penstock.models.evaluate import evaluate
+from penstock.models.explanation import explain
 from penstock.models.fit import fit
 from penstock.models.graph import ModelGraph
 from penstock.models.learner import SUPERVISED, Learner
@@ -37,6 +38,7 @@ __all__ = [
     "alias_history",
     "aliases",
     "evaluate",
+    "explain",
     "fit",
     "from_files",
     "hparam_candidates",

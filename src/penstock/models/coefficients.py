@@ -12,6 +12,7 @@ from penstock.models import nodes
 from penstock.models.entering import entering_columns, method_that
 from penstock.models.estimators import estimator_of
 from penstock.models.learner import SUPERVISED, Method
+from penstock.models.trials import trial_field, trial_value
 from penstock.tables import arrow_schema
 
 _WEIGHTS = Schema.of(
@@ -26,10 +27,12 @@ INTERCEPT = "__INTERCEPT__"
 def weights_schema(graph: ModelGraph) -> Schema:
     """Return the columns of the weights, by BigQuery's names; `DataError` for a model that has none.
 
-    `class_label` is there where there are more than two labels: each of them has its own weights.
+    `class_label` is there where there are more than two labels: each of them has its own weights; `trial_id` where the
+    model was tuned.
     """
     _method(graph)
-    return Schema((*_WEIGHTS, Field("class_label", "string"))) if len(nodes.classes(graph)) > 2 else _WEIGHTS
+    of_class = (Field("class_label", "string"),) if len(nodes.classes(graph)) > 2 else ()
+    return Schema((*trial_field(graph), *_WEIGHTS, *of_class))
 
 
 def weights_table(graph: ModelGraph, *, standardize: bool = False) -> pa.Table:
@@ -45,16 +48,17 @@ def weights_table(graph: ModelGraph, *, standardize: bool = False) -> pa.Table:
     labels = nodes.classes(graph) if len(nodes.classes(graph)) > 2 else (None,)
     rows: list[dict[str, Any]] = []
     for label, constant, weights in zip(labels, learned.constants, learned.weights, strict=True):
-        intercept, of_class = constant, {} if label is None else {"class_label": str(label)}
+        intercept = constant
+        apart = {**trial_value(graph), **({} if label is None else {"class_label": str(label)})}
         for column, values in zip(columns, weights, strict=True):
             if column.kind == "number":
                 weight = values[0] if standardize else values[0] / column.deviation
                 intercept -= 0.0 if standardize else weight * column.mean
-                rows.append({"processed_input": column.name, "weight": weight, "category_weights": [], **of_class})
+                rows.append({"processed_input": column.name, "weight": weight, "category_weights": [], **apart})
             else:
                 named = [{"category": text, "weight": values[index]} for index, text in column.categories]
-                rows.append({"processed_input": column.name, "weight": None, "category_weights": named, **of_class})
-        rows.append({"processed_input": INTERCEPT, "weight": intercept, "category_weights": [], **of_class})
+                rows.append({"processed_input": column.name, "weight": None, "category_weights": named, **apart})
+        rows.append({"processed_input": INTERCEPT, "weight": intercept, "category_weights": [], **apart})
     return pa.Table.from_pylist(rows, schema=arrow_schema(schema))
 
 

@@ -13,6 +13,7 @@ from penstock.errors import DataError
 from penstock.models.entering import EnteringColumn, entering_columns, method_that
 from penstock.models.estimators import estimator_of
 from penstock.models.learner import Method
+from penstock.models.trials import trial_field, trial_value
 from penstock.tables import arrow_schema
 
 _PART = {
@@ -34,9 +35,9 @@ COMPONENT_INFO = Schema.of(
 
 
 def centroid_schema(graph: ModelGraph) -> Schema:
-    """Return the columns of centroids; `DataError` for a model without clusters."""
+    """Return the columns of centroids, of a tuned model `trial_id` too; `DataError` for a model without clusters."""
     _clusters(graph)
-    return CENTROIDS
+    return Schema((*trial_field(graph), *CENTROIDS))
 
 
 def centroid_table(graph: ModelGraph, *, standardize: bool = False) -> pa.Table:
@@ -53,11 +54,11 @@ def centroid_table(graph: ModelGraph, *, standardize: bool = False) -> pa.Table:
             "standardized form; leave standardize out"
         )
     rows = [
-        {"centroid_id": number, **part}
+        {**trial_value(graph), "centroid_id": number, **part}
         for number, centroid in enumerate(method.centroids(estimator_of(graph)).values, 1)
         for part in _parts(columns, centroid, as_they_are=not standardize)
     ]
-    return pa.Table.from_pylist(rows, schema=arrow_schema(CENTROIDS))
+    return pa.Table.from_pylist(rows, schema=arrow_schema(centroid_schema(graph)))
 
 
 def component_schema(graph: ModelGraph) -> Schema:

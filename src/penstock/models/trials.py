@@ -22,14 +22,23 @@ def is_tuned(graph: ModelGraph) -> bool:
     return "tuning" in graph.facts
 
 
+def trial_field(graph: ModelGraph) -> tuple[Field, ...]:
+    """Return the column by which what a tuned model learned is told apart by trial; a model without trials has none."""
+    return (Field("trial_id", "int64"),) if is_tuned(graph) else ()
+
+
+def trial_value(graph: ModelGraph) -> dict[str, int]:
+    """Return that column's value in every row: the optimal trial's, which is the one that is kept."""
+    return {"trial_id": _optimal(graph)} if is_tuned(graph) else {}
+
+
 def check_trial(graph: ModelGraph, trial: int, *, kept: bool = True) -> None:
     """Raise an error for a trial that the model does not have, or, with `kept`, that is not the one that was kept."""
     if not is_tuned(graph):
         raise DataError(f"model '{graph.name}' was not tuned; it has no trial {trial}: leave trial_id out")
-    trials = {each["trial_id"]: each for each in _trials(graph)}
+    trials, optimal = {each["trial_id"]: each for each in _trials(graph)}, _optimal(graph)
     if trial not in trials:
         raise UnknownNameError("trial", str(trial), map(str, trials), within=f"model '{graph.name}'")
-    optimal = next(number for number, each in trials.items() if each["is_optimal"])
     if kept and trial != optimal:
         raise DataError(
             f"of the trials of model '{graph.name}' only the optimal one, {optimal}, is kept; to have trial {trial}, "
@@ -83,6 +92,11 @@ def trial_metrics(graph: ModelGraph, trial: int | None = None) -> pa.Table:
         if each["evaluation"] is not None and trial in (None, each["trial_id"])
     ]
     return pa.Table.from_pylist(rows, schema=arrow_schema(trial_metrics_schema(graph)))
+
+
+def _optimal(graph: ModelGraph) -> int:
+    number: int = next(each["trial_id"] for each in _trials(graph) if each["is_optimal"])
+    return number
 
 
 def _trials(graph: ModelGraph) -> Sequence[Mapping[str, Any]]:
