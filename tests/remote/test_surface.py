@@ -13,7 +13,7 @@ from penstock.remote import is_address
 from penstock.remote.pipelines import _annotation
 from penstock.remote.repository import RemoteRepository
 
-HERE_ONLY = {"config", "root"}
+HERE_ONLY = {"config", "features", "root", "table"}
 
 
 def _public(of: type) -> set[str]:
@@ -33,6 +33,14 @@ def test_every_attribute_is_there(tmp_path: Path):
     names = {name for name in {*vars(local), *_public(ps.Project)} if not name.startswith("_")}
     assert {name for name in names - HERE_ONLY if not hasattr(remote, name)} == set()
     assert _public(Repository) - _public(RemoteRepository) - {"forget_project"} == set()
+
+
+@pytest.mark.parametrize("name", sorted(HERE_ONLY))
+def test_what_is_there_in_a_folder_alone_says_so(name: str):
+    with pytest.raises(AttributeError, match=rf"a project over REST has no '{name}'; \w+"):
+        getattr(ps.open("http://host:1"), name)
+    with pytest.raises(AttributeError, match=r"has no 'fitt'$"):
+        _ = ps.open("http://host:1").fitt
 
 
 def test_an_address_is_told_from_a_folder():

@@ -204,11 +204,22 @@ class RemoteProject:
     def _version(self, name: str) -> ModelVersion:
         return models.resolve_version(self.metadata, name)
 
+    def __getattr__(self, name: str) -> Any:
+        instead = f"; {_HERE_ONLY[name]}" if name in _HERE_ONLY else ""
+        raise AttributeError(f"a project over REST has no '{name}'{instead}")
+
     def __repr__(self) -> str:
         return f"<project at {self.server.url}>"
 
 
 _PAGE = 1000
+_HERE_ONLY = {
+    "config": "what penstock.toml says is known where the project is",
+    "root": "its folder lies on the server",
+    "table": "rows that are here are given to predict, evaluate and fit themselves, which send them",
+    "features": "feature sets are used where the project is",
+}
+"""What a project in a folder has and this has not -> why, or what to do instead."""
 
 
 def _reference(server: Server, value: Any) -> str:
