@@ -42,6 +42,7 @@ from penstock.serving.state import SCOPE_KEY, Limits, Serving
 ROUTES = [
     Route("/", pages.index),
     Route("/docs", pages.docs),
+    Route("/runs/{id}", pages.show_run),
     Route("/openapi.json", pages.describe),
     Route("/health", pages.health),
     Route("/metrics", pages.metrics),

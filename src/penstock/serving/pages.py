@@ -14,22 +14,27 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 import penstock
+from penstock.core.artifact import Artifact
 from penstock.core.run import Run
 from penstock.core.trigger import Trigger
+from penstock.pipelines import reap, steps_of
 from penstock.project.triggers import FiringView, TriggerView
 from penstock.serving.openapi import openapi
 from penstock.serving.predictors import Loaded
+from penstock.serving.run_page import link, row, run_parts
+from penstock.serving.runs import find_run
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
 
 _POLICY = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'"
     )
 }
 
 _NONE = "<tr><td>none yet</td></tr>"
 _SHOWN_RUNS = 10
+_SHOWN_STEPS = 300
 
 
 @cache
@@ -41,10 +46,11 @@ def index(request: Request) -> Response:
     """GET /: what this server has."""
     served = serving(request)
     models = [
-        _row(_link(f"/v1/models/{quote(each.model)}", each.model), f"version {each.version}", _takes(each))
+        row(link(f"/v1/models/{quote(each.model)}", each.model), f"version {each.version}", _takes(each))
         for each in served.predictors.served
     ]
-    page = _page("index.html").substitute(
+    return _shown(
+        "index.html",
         project=escape(served.project.root.resolve().name),
         version=penstock.__version__,
         models="\n".join(models) or _NONE,
@@ -52,15 +58,22 @@ def index(request: Request) -> Response:
         triggers="\n".join(_triggers(served.project)) or _NONE,
         runs="\n".join(_runs(served.project)) or _NONE,
     )
-    return HTMLResponse(page, headers=_POLICY)
 
 
-def _row(*cells: str) -> str:
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+def show_run(request: Request) -> Response:
+    """GET /runs/{id}: a run, its steps and what they made, with the figures among it."""
+    metadata = serving(request).project.metadata
+    reap(metadata)
+    run = find_run(metadata, request.path_params["id"])
+    steps = steps_of(metadata, run)
+    shown = steps[:_SHOWN_STEPS]
+    digests = [digest for step in shown for digest in step.artifacts.values()]
+    made = {artifact.digest: artifact for artifact in metadata.find(Artifact, digest=digests)} if digests else {}
+    return _shown("run.html", **run_parts(run, shown, made, len(steps) - len(shown)))
 
 
-def _link(address: str, text: str) -> str:
-    return f'<a href="{address}">{escape(text)}</a>'
+def _shown(name: str, **parts: str) -> Response:
+    return HTMLResponse(_page(name).substitute(parts, style=_page("page.css").template), headers=_POLICY)
 
 
 def _takes(loaded: Loaded) -> str:
@@ -70,9 +83,9 @@ def _takes(loaded: Loaded) -> str:
 
 def _pipelines(project: Service) -> list[str]:
     try:
-        return [_row(escape(name), escape(inspect.getdoc(each) or "")) for name, each in project.pipelines.items()]
+        return [row(escape(name), escape(inspect.getdoc(each) or "")) for name, each in project.pipelines.items()]
     except Exception as error:  # the user's own modules are imported here: what is wrong in them is theirs to see
-        return [_row(f"cannot be loaded: {escape(repr(error))}")]
+        return [row(f"cannot be loaded: {escape(repr(error))}")]
 
 
 def _triggers(project: Service) -> list[str]:
@@ -86,20 +99,20 @@ def _trigger_row(trigger: TriggerView) -> str:
     last = trigger.firings(1)
     said = f"{escape(what)}<br>{_fired(last[0]) if last else 'has not fired yet'}"
     state = '<span class="cancelled">paused</span>' if trigger.paused else "active"
-    return _row(_link(f"/v1/triggers/{quote(trigger.name)}", trigger.name), state, said)
+    return row(link(f"/v1/triggers/{quote(trigger.name)}", trigger.name), state, said)
 
 
 def _fired(firing: FiringView) -> str:
     moment = datetime.fromtimestamp(firing.created, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    run = f" → {_link(f'/v1/runs/{quote(firing.run)}', firing.run)}" if firing.run else ""
+    run = f" → {link(f'/runs/{quote(firing.run)}', firing.run)}" if firing.run else ""
     return f'{moment}{run} <span class="{firing.state}">{firing.state}</span>'
 
 
 def _runs(project: Service) -> list[str]:
     newest = project.metadata.find(Run, newest_first=True, limit=_SHOWN_RUNS)
     return [
-        _row(
-            _link(f"/v1/runs/{quote(run.id)}", run.id),
+        row(
+            link(f"/runs/{quote(run.id)}", run.id),
             f'<span class="{run.state}">{run.state}</span>',
             escape(" ".join([run.pipeline, *(f"{name}={value}" for name, value in run.params.items())])),
         )

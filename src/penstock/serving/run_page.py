@@ -1,0 +1,93 @@
+"""The parts of the page of a run: its facts, its steps with what they made, and the figures among that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from urllib.parse import quote
+
+import msgspec
+
+from penstock.core.artifact import Artifact
+from penstock.core.run import Run, StepRun
+from penstock.serving.content import media_type
+
+_IMAGES = ("image/svg+xml", "image/png")
+
+
+def row(*cells: str) -> str:
+    """Return a row of a table; what stands in its cells is HTML."""
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def link(address: str, text: str) -> str:
+    """Return a link with a text, which is any text."""
+    return f'<a href="{address}">{escape(text)}</a>'
+
+
+def run_parts(run: Run, steps: Sequence[StepRun], made: Mapping[str, Artifact], left_out: int = 0) -> dict[str, str]:
+    """Return what stands in the page; `made` are the artifacts of the steps by their digests, and `left_out` is how
+    many more steps there are."""
+    more = [row(f"and {left_out:,} more", "", link(f"/v1/runs/{quote(run.id)}", "all, as JSON"))] if left_out else []
+    figures = [figure for step in steps for figure in _figures(step, made)]
+    return {
+        "id": quote(run.id),
+        "pipeline": escape(run.pipeline),
+        "state": run.state,
+        "error": f"<pre>{escape(run.error)}</pre>" if run.error else "",
+        "facts": "\n".join(row(name, escape(value)) for name, value in _facts(run) if value),
+        "steps": "\n".join([*(_step(step, made) for step in steps), *more]) or row("none yet"),
+        "figures": "\n".join(["<h2>Figures</h2>", *figures]) if figures else "",
+    }
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    yield "began", datetime.fromtimestamp(run.created, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    yield "took", "" if run.ended is None else _seconds(run.ended - run.created)
+    yield "parameters", " ".join(f"{name}={value}" for name, value in run.params.items())
+    yield "experiment", run.experiment
+    yield "tags", " ".join(f"{name}={value}" for name, value in run.tags.items())
+    yield "note", run.notes
+    yield "started by", str(run.cause.get("kind", ""))
+    yield "engine", run.engine
+
+
+def _step(step: StepRun, made: Mapping[str, Artifact]) -> str:
+    took = "" if step.started is None or step.ended is None else f" {_seconds(step.ended - step.started)}"
+    said = [_output(name, digest, made.get(digest)) for name, digest in step.artifacts.items()]
+    error = f"<pre>{escape(step.error)}</pre>" if step.error else ""
+    address = f"/v1/runs/{quote(step.run)}/steps/{quote(step.step, safe='')}"
+    state = f'<span class="{step.state}">{step.state.replace("_", " ")}</span>{took}'
+    return row(link(address, step.step), state, "<br>".join([*said, link(f"{address}/log", "log")]) + error)
+
+
+def _output(name: str, digest: str, artifact: Artifact | None) -> str:
+    """Return an output in a line: what it is called where a step has several, what it is, what is worth showing."""
+    called = "" if name == "result" else f"{escape(name)}: "
+    if artifact is None:
+        return f"{called}{escape(digest[:12])}, not recorded any more"
+    said = ""
+    match artifact.facts:
+        case {"values": dict(values)}:
+            said = " ".join(f"{metric}={value:.6g}" for metric, value in values.items() if value is not None)
+        case {"rows": int(rows)}:
+            said = f"{rows:,} rows"
+        case {"preview": preview}:
+            said = preview if isinstance(preview, str) else msgspec.json.encode(preview, enc_hook=repr).decode()
+    return f"{called}{link(f'/v1/artifacts/{quote(digest)}/content', artifact.kind)} {escape(said)}".rstrip()
+
+
+def _figures(step: StepRun, made: Mapping[str, Artifact]) -> Iterator[str]:
+    for digest in step.artifacts.values():
+        artifact = made.get(digest)
+        if artifact is not None and artifact.kind == "figure" and media_type(artifact) in _IMAGES:
+            sides = [side for side in ("width", "height") if side in artifact.facts]
+            size = "".join(f' {side}="{escape(str(artifact.facts[side]))}"' for side in sides)
+            image = f'<img src="/v1/artifacts/{quote(digest)}/content"{size} alt="{escape(step.step)}">'
+            yield f"<figure>{image}<figcaption>{escape(step.step)}</figcaption></figure>"
+
+
+def _seconds(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes):,} min {rest:.0f} s" if minutes else f"{rest:.1f} s"

@@ -1,0 +1,74 @@
+"""The page of a run: what its steps made, the figures among it, and nothing that a name could break."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pytest
+
+import penstock as ps
+from penstock.core.run import Run, StepRun
+from penstock.stores import CODECS
+
+
+@pytest.fixture
+def run(project):
+    """A run with a table, metrics, a plot and a page, and a step that failed."""
+    values = {
+        "rows": ("table", pa.table({"km": [1.0, 2.0]})),
+        "judge": ("metrics", {"r2_score": 0.987654321}),
+        "plot": ("figure", ps.svg('<svg xmlns="http://www.w3.org/2000/svg" width="96" height="48"><rect/></svg>')),
+        "report": ("figure", ps.html("<p>good</p>")),
+    }
+    project.metadata.write(
+        Run(id="r7", pipeline="rides", state="failed", params={"depth": "<8>"}, created=7.0, ended=68.0),
+        StepRun(run="r7", step="fit[0]", position=9, state="failed", error="ValueError: a < b"),
+        StepRun(run="r7", step="gone", position=8, state="succeeded", artifacts={"result": "d" * 64}),
+    )
+    digests = {}
+    for position, (step, (kind, value)) in enumerate(values.items()):
+        artifact = next(codec for codec in CODECS if codec.kind == kind).save(value, project.artifacts)
+        made = {"artifacts": {"result": artifact.digest}, "started": 1.0, "ended": 2.5}
+        project.metadata.write(artifact, StepRun(run="r7", step=step, position=position, state="succeeded", **made))
+        digests[step] = artifact.digest
+    return digests
+
+
+def test_the_page_of_a_run_shows_the_figures_that_its_steps_made(client, run):
+    page = client.get("/runs/r7")
+    assert page.headers["content-type"].startswith("text/html")
+    assert re.findall(r"<img [^>]*>", page.text) == [
+        f'<img src="/v1/artifacts/{run["plot"]}/content" width="96" height="48" alt="plot">'
+    ]
+    assert "img-src 'self'" in page.headers["content-security-policy"]
+    image = client.get(f"/v1/artifacts/{run['plot']}/content")
+    assert image.headers["content-type"] == "image/svg+xml"
+    assert f'<a href="/v1/artifacts/{run["report"]}/content">figure</a>' in page.text
+
+
+def test_the_page_of_a_run_says_what_each_step_made_and_what_failed(client, run):
+    page = client.get("/runs/r7").text
+    assert "2 rows" in page
+    assert "r2_score=0.987654" in page
+    assert '<span class="succeeded">succeeded</span> 1.5 s' in page
+    assert "<pre>ValueError: a &lt; b</pre>" in page
+    assert "dddddddddddd, not recorded any more" in page
+    assert "depth=&lt;8&gt;" in page
+    assert "1 min 1 s" in page
+    for address in re.findall(r'href="([^"]*/steps/[^"]*?)"', page):
+        if not address.endswith("/log"):
+            assert client.get(address).status_code == 200
+
+
+def test_of_very_many_steps_the_first_are_shown_and_the_others_counted(client, project, run):
+    more = [StepRun(run="r7", step=f"clean[{n}]", position=100 + n, state="waiting") for n in range(1200)]
+    project.metadata.write(*more)
+    page = client.get("/runs/r7").text
+    assert page.count("<tr><td><a") == 300
+    assert '<td>and 906 more</td><td></td><td><a href="/v1/runs/r7">all, as JSON</a></td>' in page
+
+
+def test_a_run_that_is_not_there_has_no_page(client):
+    answer = client.get("/runs/r8")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_name")
