@@ -77,6 +77,28 @@ def prepared(analyzer: str, options: str) -> Callable[[str], list[str]]:
     return analyze
 
 
+def separators(analyzer: str, options: str) -> tuple[list[str], list[tuple[str, ...] | None]] | None:
+    """Return the delimiters of an analyzer that splits at them, one character first, then the others, longer ones
+    before; and what is done with the terms: None makes ASCII letters small, words are left out. None for an analyzer
+    that does more."""
+    chosen = msgspec.json.decode(options or "{}", type=_Options)
+    if analyzer != "LOG_ANALYZER":
+        return None
+    changes: list[tuple[str, ...] | None] = [None] if chosen.token_filters is None else []
+    for each in chosen.token_filters or []:
+        mode = each.normalizer.mode if each.normalizer else ""
+        if mode in ("UNICODE_LOWER", "ICU_NORMALIZE"):
+            return None
+        changes += [tuple(each.stop_words)] if each.stop_words else [None] if mode == "LOWER" else []
+    marks = list(chosen.delimiters or _DELIMITERS)
+    longer = sorted((mark for mark in marks if len(mark) > 1), key=len, reverse=True)
+    first = next((mark for mark in marks if len(mark) == 1), None)
+    overlapping = any(mark[0] in other[1:] for mark in longer for other in marks)
+    if overlapping or first is None:
+        return None
+    return [first, *longer, *(mark for mark in marks if len(mark) == 1 and mark != first)], changes
+
+
 def _by_delimiters(delimiters: Sequence[str] | None) -> Callable[[str], list[str]]:
     """Split at delimiters, of which longer ones go before their beginnings; what is empty is no term."""
     marks = _DELIMITERS if delimiters is None else delimiters

@@ -26,15 +26,18 @@ def _combinations(type: str, sizes: Iterable[int], choose: Callable[..., Iterabl
     return [combination for size in sizes for combination in choose(members, size)]
 
 
-def _crosses(type: str, degree: int) -> list[Combination]:
+def crosses(type: str, degree: int) -> list[Combination]:
+    """Return the combinations of different fields of a struct, two to `degree` of them."""
     return _combinations(type, range(2, degree + 1), itertools.combinations)
 
 
-def _products(type: str, degree: int) -> list[Combination]:
+def products(type: str, degree: int) -> list[Combination]:
+    """Return the combinations of fields of a struct, one to `degree` of them, a field with itself too."""
     return _combinations(type, range(1, degree + 1), itertools.combinations_with_replacement)
 
 
-def _name(combination: Combination) -> str:
+def name_of(combination: Combination) -> str:
+    """Return the name of the field that a combination makes."""
     return "_".join(name for name, _ in combination)
 
 
@@ -45,25 +48,25 @@ def _made_type(operation: str, type: str, made: Sequence[Combination], member: s
         raise ExpressionError(
             f"{operation} takes up to {_MOST_FIELDS} fields, but the struct has {len(struct_fields(type))}"
         )
-    twice = [name for name, count in Counter(map(_name, made)).items() if count > 1]
+    twice = [name for name, count in Counter(map(name_of, made)).items() if count > 1]
     if twice:
         raise ExpressionError(f"{operation} makes two fields of the name {twice[0]}; rename a field of the struct")
     if not made:
         raise ExpressionError(f"{operation} needs more fields to combine than {type} has")
-    return f"struct<{', '.join(f'{_name(combination)} {member}' for combination in made)}>"
+    return f"struct<{', '.join(f'{name_of(combination)} {member}' for combination in made)}>"
 
 
 def _cross_type(types: Sequence[Any]) -> str:
     for _, member in struct_fields(types[0]):
         conversion(member, "string")
-    return _made_type("feature_cross", types[0], _crosses(*types), "string")
+    return _made_type("feature_cross", types[0], crosses(*types), "string")
 
 
 def _product_type(types: Sequence[Any]) -> str:
     odd = [f"{name} is {type}" for name, type in struct_fields(types[0]) if type not in ("int64", "float64")]
     if odd:
         raise ExpressionError(f"polynomial_expand multiplies numbers, but {odd[0]}")
-    return _made_type("polynomial_expand", types[0], _products(*types), "float64")
+    return _made_type("polynomial_expand", types[0], products(*types), "float64")
 
 
 def _struct_sql(x: str, made: Sequence[Combination], target: str, joined: str) -> str:
@@ -73,7 +76,7 @@ def _struct_sql(x: str, made: Sequence[Combination], target: str, joined: str) -
         return conversion(type, target).sql.format(f"struct_extract({_WHOLE}, '{name.replace(chr(39), chr(39) * 2)}')")
 
     values = (joined.join(part(*field) for field in combination) for combination in made)
-    fields = (f"{quoted(_name(combination))} := {value}" for combination, value in zip(made, values, strict=True))
+    fields = (f"{quoted(name_of(combination))} := {value}" for combination, value in zip(made, values, strict=True))
     return let(_WHOLE, x, f"CASE WHEN {_WHOLE} IS NOT NULL THEN struct_pack({', '.join(fields)}) END")
 
 
@@ -84,7 +87,7 @@ def _struct_row(x: str, made: Sequence[Combination], target: str, joined: str) -
         sources = [(f"{x}[{name!r}]", type) for name, type in combination]
         parts = [conversion(type, target).row.format(source) for source, type in sources]
         missing = " or ".join(f"{source} is None" for source, _ in dict.fromkeys(sources))
-        return f"{_name(combination)!r}: None if {missing} else {joined.join(parts)}"
+        return f"{name_of(combination)!r}: None if {missing} else {joined.join(parts)}"
 
     return "{" + ", ".join(map(value, made)) + "}"
 
@@ -113,8 +116,8 @@ OPERATIONS = (
         meaning="A struct of the combinations of 2 to `degree` fields: f1_f2 joins their texts by '_', NULL if one is.",
         parameters=(_STRUCT, _degree(2)),
         result=_cross_type,
-        sql=lambda a, t: _struct_sql(a[0], _crosses(t[0], a[1]), "string", " || '_' || "),
-        row=lambda a, t: _struct_row(a[0], _crosses(t[0], a[1]), "string", " + '_' + "),
+        sql=lambda a, t: _struct_sql(a[0], crosses(t[0], a[1]), "string", " || '_' || "),
+        row=lambda a, t: _struct_row(a[0], crosses(t[0], a[1]), "string", " + '_' + "),
         names=_NAMES,
         bigquery="ML.FEATURE_CROSS",
         examples=(
@@ -133,8 +136,8 @@ OPERATIONS = (
         "f2_f2; NULL if a factor is.",
         parameters=(_STRUCT, _degree(1)),
         result=_product_type,
-        sql=lambda a, t: _struct_sql(a[0], _products(t[0], a[1]), "float64", " * "),
-        row=lambda a, t: _struct_row(a[0], _products(t[0], a[1]), "float64", " * "),
+        sql=lambda a, t: _struct_sql(a[0], products(t[0], a[1]), "float64", " * "),
+        row=lambda a, t: _struct_row(a[0], products(t[0], a[1]), "float64", " * "),
         bigquery="ML.POLYNOMIAL_EXPAND",
         examples=(
             *golden(({"f1": 2, "f2": 3}, 2, {"f1": 2.0, "f2": 3.0, "f1_f1": 4.0, "f1_f2": 6.0, "f2_f2": 9.0}),

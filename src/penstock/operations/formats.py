@@ -20,7 +20,7 @@ _COMPOSED = {"F": "%Y-%m-%d", "D": "%m/%d/%y", "x": "%m/%d/%y", "T": "%H:%M:%S",
 _TEXTS = {"n": "\n", "t": "\t", "%": "%"}
 
 _Code = tuple[str, Callable[[Any], str]]
-_DATE_CODES: dict[str, _Code] = {
+DATE_CODES: dict[str, _Code] = {
     "Y": ("CAST(year({0}) AS VARCHAR)", lambda x: str(x.year)),
     "E4Y": ("strftime({0}, '%Y')", lambda x: f"{x.year:04}"),
     "y": ("strftime({0}, '%y')", lambda x: f"{x.year % 100:02}"),
@@ -39,7 +39,7 @@ _DATE_CODES: dict[str, _Code] = {
     "G": ("CAST(isoyear({0}) AS VARCHAR)", lambda x: str(x.isocalendar()[0])),
     "V": ("strftime({0}, '%V')", lambda x: f"{x.isocalendar()[1]:02}"),
 }
-_CLOCK_CODES: dict[str, _Code] = {
+CLOCK_CODES: dict[str, _Code] = {
     "H": ("strftime({0}, '%H')", lambda x: f"{x.hour:02}"),
     "I": ("strftime({0}, '%I')", lambda x: f"{(x.hour + 11) % 12 + 1:02}"),
     "p": ("strftime({0}, '%p')", lambda x: "PM" if x.hour >= 12 else "AM"),
@@ -111,7 +111,7 @@ _EARLY = datetime.datetime(2024, 5, 5, 0, 7, 9, 5)
 _OLD = datetime.datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=datetime.UTC)
 
 OPERATIONS = (
-    _format("date", _DATE_CODES, golden(
+    _format("date", DATE_CODES, golden(
         (datetime.date(2008, 12, 25), "%b %d, %Y", "Dec 25, 2008"), (datetime.date(2008, 12, 25), "%x", "12/25/08"),
         (datetime.date(2008, 12, 25), "%b-%Y", "Dec-2008"), (_SUNDAY, "%A %a %u %w %e|%j", "Sunday Sun 7 0  5|126"),
         (_SUNDAY, "%F %B %Q %y%%%n%h", "2024-05-05 May 2 24%\nMay"),
@@ -119,15 +119,15 @@ OPERATIONS = (
         (datetime.date(2021, 1, 1), "%G-W%V", "2020-W53"),
         (_SUNDAY, "", ""), (_SUNDAY, "'é'", "'é'"), (None, "%Y", None),
         (None, "", None), (_SUNDAY, None, None), types="date; string")),
-    _format("datetime", _DATE_CODES | _CLOCK_CODES, golden(
+    _format("datetime", DATE_CODES | CLOCK_CODES, golden(
         (_EARLY, "%F %T", "2024-05-05 00:07:09"), (_EARLY, "%I:%M %p %R %X", "12:07 AM 00:07 00:07:09"),
         (_EARLY, "%E3S %E6S", "09.000 09.000005"), (datetime.datetime(2024, 5, 5, 13), "%I%p", "01PM"),
         (None, "%H", None),
         types="datetime; string")),
-    _format("timestamp", _DATE_CODES | _CLOCK_CODES, golden(
+    _format("timestamp", DATE_CODES | CLOCK_CODES, golden(
         (_OLD, "%F %H:%M:%E6S", "UTC", "1969-12-31 23:59:59.999999"), (_OLD, "%a %H:%M", "Asia/Kolkata", "Thu 05:29"),
         (None, "%F", "UTC", None), types="timestamp; string; string")),
-    _format("time", _CLOCK_CODES, golden(
+    _format("time", CLOCK_CODES, golden(
         (datetime.time(15, 30), "%R", "15:30"), (datetime.time(0, 5, 7), "%I:%M:%S %p", "12:05:07 AM"),
         (None, "%H", None),
         types="time; string")),

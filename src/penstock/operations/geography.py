@@ -15,7 +15,7 @@ from penstock.operations.writings import text_of_float
 
 POINT = "struct<longitude float64, latitude float64>"
 RADIUS_METRES = 6371010.0
-_DEGREE = math.pi / 180.0
+DEGREE = math.pi / 180.0
 _FAR = 2.0**40  # what is beyond has no exact rest modulo 360
 _ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz"
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
@@ -40,9 +40,9 @@ def distance(x: dict[str, Any], other: dict[str, Any]) -> float | None:
     """Return the metres between two points along the sphere (haversine), None if a coordinate is None."""
     if None in x.values() or None in other.values():
         return None
-    south, north = x["latitude"] * _DEGREE, other["latitude"] * _DEGREE
+    south, north = x["latitude"] * DEGREE, other["latitude"] * DEGREE
     up = math.sin((north - south) / 2.0)
-    along = math.sin((other["longitude"] - x["longitude"]) * _DEGREE / 2.0)
+    along = math.sin((other["longitude"] - x["longitude"]) * DEGREE / 2.0)
     part = up * up + math.cos(south) * math.cos(north) * along * along
     return 2.0 * RADIUS_METRES * math.asin(math.sqrt(min(part, 1.0)))
 
@@ -86,10 +86,10 @@ _POINT_SQL = bound(
 )
 _DISTANCE = bound(
     f"2e0 * {RADIUS_METRES!r}e0 * asin(sqrt(least(s.u * s.u + cos(s.a) * cos(s.b) * s.l * s.l, 1e0)))",
-    a=f"{{0}}.latitude * {_DEGREE!r}e0",
-    b=f"{{1}}.latitude * {_DEGREE!r}e0",
-    u=f"sin(({{1}}.latitude * {_DEGREE!r}e0 - {{0}}.latitude * {_DEGREE!r}e0) / 2e0)",
-    l=f"sin(({{1}}.longitude - {{0}}.longitude) * {_DEGREE!r}e0 / 2e0)",
+    a=f"{{0}}.latitude * {DEGREE!r}e0",
+    b=f"{{1}}.latitude * {DEGREE!r}e0",
+    u=f"sin(({{1}}.latitude * {DEGREE!r}e0 - {{0}}.latitude * {DEGREE!r}e0) / 2e0)",
+    l=f"sin(({{1}}.longitude - {{0}}.longitude) * {DEGREE!r}e0 / 2e0)",
 )
 _WRITE = conversion("float64", "string").sql
 _AS_TEXT = f"('POINT(' || {_WRITE.format('({0}).longitude')} || ' ' || {_WRITE.format('({0}).latitude')} || ')')"

@@ -20,18 +20,18 @@ def _any_case(*words: str) -> str:
     return "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in word) for word in words)
 
 
-_SHORT_MONTHS = "".join(month[:3].lower() for month in MONTH_NAMES)
+SHORT_MONTHS = "".join(month[:3].lower() for month in MONTH_NAMES)
 _SPACE = "[ \\t\\n\\v\\f\\r]*"
 _DAY = ("day", "{}", "3[01]|[12][0-9]|[0 ]?[1-9]")
 _MONTH = (
     "month",
-    f"CAST((strpos('{_SHORT_MONTHS}', lower(left({{}}, 3))) + 2) // 3 AS VARCHAR)",
+    f"CAST((strpos('{SHORT_MONTHS}', lower(left({{}}, 3))) + 2) // 3 AS VARCHAR)",
     _any_case(*MONTH_NAMES, *(month[:3] for month in MONTH_NAMES)),
 )
 _WEEKDAY = ("", "", _any_case(*DAY_NAMES, *(day[:3] for day in DAY_NAMES)))
 _HOUR = "2[0-3]|[01]?[0-9]"
 
-_DATE_CODES = {
+DATE_CODES = {
     "Y": ("year", "lpad(nullif(ltrim({}, '0'), ''), 4, '0')", "[0-9]{1,4}"),
     "E4Y": ("year", "lpad(nullif(ltrim({}, '0'), ''), 4, '0')", "[0-9]{4}"),
     "y": ("year", "(CASE WHEN {0} >= '69' THEN '19' ELSE '20' END || {0})", "[0-9]{2}"),
@@ -44,7 +44,7 @@ _DATE_CODES = {
     "A": _WEEKDAY,
     "a": _WEEKDAY,
 }
-_CLOCK_CODES = {
+CLOCK_CODES = {
     "H": ("hour", "{}", _HOUR),
     "I": ("hour", "CAST(CAST({} AS INTEGER) % 12 + {noon} AS VARCHAR)", "1[0-2]|0?[1-9]"),
     "p": ("noon", "(CASE lower({}) WHEN 'pm' THEN 12 ELSE 0 END)", "[AaPp][Mm]"),
@@ -57,7 +57,7 @@ _Codes = Mapping[str, tuple[str, str, str]]
 _DEFAULTS = {"year": "1970", "month": "1", "day": "1", "hour": "0", "minute": "0", "second": "0"}
 
 
-def _pattern(format: str, codes: _Codes) -> tuple[str, dict[str, tuple[str, int]]]:
+def pattern_of(format: str, codes: _Codes) -> tuple[str, dict[str, tuple[str, int]]]:
     """Return the regular expression of a format, and of each part the code that reads it and its group: the last."""
     found, parts, groups = [_SPACE], dict[str, tuple[str, int]](), 0
     for code, text in pieces(format, codes):
@@ -76,7 +76,7 @@ def reader(codes: _Codes) -> Callable[[str], Callable[[str], datetime.datetime]]
     """Return what makes of a format the function that reads a text by it; what it does not say is of 1970-01-01."""
 
     def prepare(format: str) -> Callable[[str], datetime.datetime]:
-        pattern, parts = _pattern(format, codes)
+        pattern, parts = pattern_of(format, codes)
         matched = re.compile(pattern).fullmatch
 
         def read(x: str) -> datetime.datetime:
@@ -100,7 +100,7 @@ _FIRST_DAY = {"year": 1970, "month": 1, "day": 1}
 def _number(code: str, text: str, noon: int) -> int:
     match code:
         case "B" | "b" | "h":
-            return _SHORT_MONTHS.index(text[:3].lower()) // 3 + 1
+            return SHORT_MONTHS.index(text[:3].lower()) // 3 + 1
         case "y":
             return int(text) + (1900 if text >= "69" else 2000)
         case "I":
@@ -110,7 +110,7 @@ def _number(code: str, text: str, noon: int) -> int:
 
 def _sql(x: str, format: str, codes: _Codes) -> str:
     """Return DuckDB text of the datetime, NULL where the text is not of the format or there is no such day."""
-    pattern, parts = _pattern(format, codes)
+    pattern, parts = pattern_of(format, codes)
     form = sql_literal(pattern, "string")
     texts: dict[str, str] = {}
     for part, (code, group) in sorted(parts.items(), key=lambda item: item[0] != "noon"):
@@ -161,10 +161,10 @@ def _parse(type: str, codes: _Codes, examples: tuple[Example, ...]) -> Operation
 
 
 _DATE, _WALL = datetime.date, datetime.datetime
-_BOTH = _DATE_CODES | _CLOCK_CODES
+_BOTH = DATE_CODES | CLOCK_CODES
 
 OPERATIONS = (
-    _parse("date", _DATE_CODES, golden(
+    _parse("date", DATE_CODES, golden(
         ("20081225", "%Y%m%d", _DATE(2008, 12, 25)), ("12/25/08", "%x", _DATE(2008, 12, 25)),
         ("Thursday Dec 25 2008", "%A %b %e %Y", _DATE(2008, 12, 25)), ("2024-5-5", "%F", _DATE(2024, 5, 5)),
         ("  5MAY 2024 ", "%d %B %Y", _DATE(2024, 5, 5)), ("31.12.69", "%d.%m.%y", _DATE(1969, 12, 31)),
@@ -180,7 +180,7 @@ OPERATIONS = (
         ("Thu Dec 25 07:30:00 2008", "%a %b %e %H:%M:%S %Y", "UTC", at(2008, 12, 25, 7, 30)),
         ("2024-05-05 23:30", "%F %R", "Asia/Kolkata", at(2024, 5, 5, 18)), ("x", "%F", "Asia/Kolkata", Raises),
         (None, "%F", "Asia/Kolkata", None), types="string; string; string")),
-    _parse("time", _CLOCK_CODES, golden(
+    _parse("time", CLOCK_CODES, golden(
         ("15", "%H", datetime.time(15)), ("2:23:38 pm", "%I:%M:%S %p", datetime.time(14, 23, 38)), ("25", "%H", Raises),
         (None, "%H", None), types="string; string")),
 )  # fmt: skip

@@ -17,8 +17,8 @@ from penstock.operations.templates import plain
 _S = Parameter(name="x", types=("string",))
 _OTHER = Parameter(name="other", types=("string",))
 _LENGTH = Parameter(name="length", types=("int64",))
-_SPACES = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
-_LONGEST = 2**20
+SPACES = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+LONGEST_TEXT = 2**20
 
 
 def substring(x: str, position: int, length: int | None = None) -> str:
@@ -31,8 +31,8 @@ def substring(x: str, position: int, length: int | None = None) -> str:
 
 def sized(length: int) -> int:
     """Return a length of text that may be made; raise if it is negative or above a million characters."""
-    if not 0 <= length <= _LONGEST:
-        raise ExpressionError(f"a text of length {length}; it must be from 0 to {_LONGEST}")
+    if not 0 <= length <= LONGEST_TEXT:
+        raise ExpressionError(f"a text of length {length}; it must be from 0 to {LONGEST_TEXT}")
     return length
 
 
@@ -74,7 +74,7 @@ def like(pattern: str) -> Callable[[str], re.Match[str] | None]:
 def _sized_sql(length: str, *others: str) -> str:
     """Return a condition that is TRUE where a length cannot be, and no argument is NULL."""
     known = "".join(f" AND {other} IS NOT NULL" for other in others)
-    return f"NOT {length} BETWEEN 0 AND {_LONGEST}{known}"
+    return f"NOT {length} BETWEEN 0 AND {LONGEST_TEXT}{known}"
 
 
 def _trim(name: str, meaning: str, python: str, examples: tuple[Example, ...]) -> Operation:
@@ -83,8 +83,8 @@ def _trim(name: str, meaning: str, python: str, examples: tuple[Example, ...]) -
         meaning=meaning,
         parameters=(_S, Parameter(name="characters", types=("string",), default=None, constant=True)),
         result="string",
-        sql=lambda a, t: f"{name}({a[0]}, {sql_literal((*a, _SPACES)[1], 'string')})",
-        row=lambda a, t: f"{a[0]}.{python}({(*a, _SPACES)[1]!r})",
+        sql=lambda a, t: f"{name}({a[0]}, {sql_literal((*a, SPACES)[1], 'string')})",
+        row=lambda a, t: f"{a[0]}.{python}({(*a, SPACES)[1]!r})",
         examples=examples,
         bigquery=name.upper(),
     )
@@ -94,7 +94,7 @@ def _pad(name: str, side: str, function: Callable[[str, int, str], str], example
     def sql(a: Sequence[Any], t: Sequence[Any]) -> str:
         wrong = _sized_sql(a[1], a[0], a[2])
         return (
-            f"CASE WHEN {wrong} THEN {fails(f'{name}: the length must be from 0 to {_LONGEST}')} "
+            f"CASE WHEN {wrong} THEN {fails(f'{name}: the length must be from 0 to {LONGEST_TEXT}')} "
             f"WHEN {a[2]} = '' AND {a[0]} IS NOT NULL AND {a[1]} IS NOT NULL THEN {fails(f'{name}: an empty pattern')} "
             f"WHEN {a[0]} IS NOT NULL AND {a[2]} IS NOT NULL THEN {name}({a[0]}, CAST({a[1]} AS INTEGER), {a[2]}) END"
         )
@@ -167,13 +167,13 @@ OPERATIONS = (
             golden(("foo", "FOO"), ("é", "É"), ("ß", "ẞ"), ("ﬁ", "ﬁ"), ("", ""), (None, None), types="string"),
             names={"upper": upper}),
     _trim("trim", "x without those characters (white space, unless given) at both ends.", "strip", golden(
-        ("   apple   ", " ", "apple"), ("***apple***", "*", "apple"), ("\t\u3000a b\n", _SPACES, "a b"),
-        ("", _SPACES, ""), ("xyx", "yx", ""), ("a", "", "a"), (None, "*", None), types="string; string")),
+        ("   apple   ", " ", "apple"), ("***apple***", "*", "apple"), ("\t\u3000a b\n", SPACES, "a b"),
+        ("", SPACES, ""), ("xyx", "yx", ""), ("a", "", "a"), (None, "*", None), types="string; string")),
     _trim("ltrim", "x without those characters (white space, unless given) at the start.", "lstrip", golden(
-        ("   apple   ", _SPACES, "apple   "), ("***apple***", "*", "apple***"), (None, "*", None),
+        ("   apple   ", SPACES, "apple   "), ("***apple***", "*", "apple***"), (None, "*", None),
         types="string; string")),
     _trim("rtrim", "x without those characters (white space, unless given) at the end.", "rstrip", golden(
-        ("   apple   ", _SPACES, "   apple"), ("***apple***", "*", "***apple"), (None, "*", None),
+        ("   apple   ", SPACES, "   apple"), ("***apple***", "*", "***apple"), (None, "*", None),
         types="string; string")),
     Operation(
         name="substr",
@@ -260,8 +260,8 @@ OPERATIONS = (
             "array_to_string(list_reverse(string_split({0}, '')), '')", "{0}[::-1]",
             golden(("foo", "oof"), ("абв", "вба"), ("ae\u0301", "\u0301ea"), ("", ""), (None, None), types="string")),
     plain("repeat", "x so many times; a negative number raises, and a text of above a million characters.",
-            f"CASE WHEN ({{1}} < 0 OR length({{0}}) * {capped('{1}')} > {_LONGEST}) AND {{0}} IS NOT NULL "
-            f"THEN {fails(f'repeat: the text must be of 0 to {_LONGEST} characters')} "
+            f"CASE WHEN ({{1}} < 0 OR length({{0}}) * {capped('{1}')} > {LONGEST_TEXT}) AND {{0}} IS NOT NULL "
+            f"THEN {fails(f'repeat: the text must be of 0 to {LONGEST_TEXT} characters')} "
             "WHEN {0} <> '' THEN repeat({0}, {1}) "
             "WHEN {1} IS NOT NULL THEN {0} END",
             "({0} * (sized({1} if {1} < 0 else len({0}) * {1}) and {1}))",

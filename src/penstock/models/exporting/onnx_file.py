@@ -10,7 +10,7 @@ import numpy as np
 
 from penstock.errors import MissingExtraError
 from penstock.operations.tensors import Constant, Recorder
-from penstock.operations.tensors.recording import ML
+from penstock.operations.tensors.recording import ML, TensorNode, Turn
 
 OPSETS = {"": 21, ML: 5}
 """Domain -> the version of its operators: the first with trees in double precision, sets of categories among them."""
@@ -41,21 +41,11 @@ def to_bytes(
     """Return the file: what is recorded and needed for the outputs (port -> recorded tensor), and nothing else."""
     onnx = _onnx()
     helper, types = onnx.helper, _types(onnx)
-    made = [("Identity", (tensor,), (port.name,), "", ()) for port, tensor in outputs.items()]
-    recorded = [(each.operator, each.inputs, each.outputs, each.domain, each.attributes) for each in recorder.nodes]
-    nodes = _needed([*recorded, *made], {port.name for port in outputs})
-    read = {name for _, given, *_ in nodes for name in given}
+    made = [TensorNode("Identity", (tensor,), (port.name,), "", ()) for port, tensor in outputs.items()]
+    nodes = _needed([*recorder.nodes, *made], {port.name for port in outputs})
+    read = {name for node in nodes for name in _read_by(node)}
     graph = helper.make_graph(
-        [
-            helper.make_node(
-                operator,
-                list(given),
-                list(gives),
-                domain=domain,
-                **{key: _attribute(onnx, types, value) for key, value in attributes},
-            )
-            for operator, given, gives, domain, attributes in nodes
-        ],
+        [_node(onnx, types, node) for node in nodes],
         name,
         [_port(helper, types, port) for port in inputs],
         [_port(helper, types, port) for port in outputs],
@@ -110,6 +100,7 @@ def _types(onnx: Any) -> dict[str, int]:
     return {
         "bool": tensor.BOOL,
         "int64": tensor.INT64,
+        "int32": tensor.INT32,
         "float64": tensor.DOUBLE,
         "float32": tensor.FLOAT,
         "string": tensor.STRING,
@@ -117,14 +108,51 @@ def _types(onnx: Any) -> dict[str, int]:
     }
 
 
-def _needed(nodes: Sequence[tuple[Any, ...]], wanted: set[str]) -> list[tuple[Any, ...]]:
+def _needed(nodes: Sequence[TensorNode], wanted: set[str]) -> list[TensorNode]:
     """Return the nodes that the outputs are made of, in order."""
     found = []
     for node in reversed(nodes):
-        if wanted & set(node[2]):
-            wanted |= set(node[1])
+        if wanted & set(node.outputs):
+            wanted |= _read_by(node)
             found.append(node)
     return found[::-1]
+
+
+def _read_by(node: TensorNode) -> set[str]:
+    """Return what a node reads, and what is read inside it."""
+    inside = [each for _, value in node.attributes if isinstance(value, Turn) for each in value.nodes]
+    results = {value.result for _, value in node.attributes if isinstance(value, Turn)}
+    return set(node.inputs).union(results, *map(_read_by, inside))
+
+
+def _node(onnx: Any, types: Mapping[str, int], node: TensorNode) -> Any:
+    return onnx.helper.make_node(
+        node.operator,
+        list(node.inputs),
+        list(node.outputs),
+        domain=node.domain,
+        **{key: _attribute(onnx, types, value) for key, value in node.attributes},
+    )
+
+
+def _turn(onnx: Any, types: Mapping[str, int], turn: Turn) -> Any:
+    """Return the body of a loop, which goes on until its turns are done."""
+    helper, goes_on, state = onnx.helper, f"{turn.number}?", f"{turn.number}="
+    nodes = [_node(onnx, types, node) for node in turn.nodes]
+    nodes += [
+        helper.make_node("Identity", [goes_on], [f"{goes_on}="]),
+        helper.make_node("Identity", [turn.result], [state]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info(turn.number, types["int64"], []),
+        helper.make_tensor_value_info(goes_on, types["bool"], []),
+        helper.make_tensor_value_info(turn.state, types[turn.type], None),
+    ]
+    outputs = [
+        helper.make_tensor_value_info(f"{goes_on}=", types["bool"], []),
+        helper.make_tensor_value_info(state, types[turn.type], None),
+    ]
+    return helper.make_graph(nodes, f"turn {turn.number}", inputs, outputs)
 
 
 def _port(helper: Any, types: Mapping[str, int], port: Port) -> Any:
@@ -135,6 +163,8 @@ def _attribute(onnx: Any, types: Mapping[str, int], value: Any) -> Any:
     """Return an attribute; types of casts are the only strings that stand for a number."""
     if isinstance(value, Constant):
         return _tensor(onnx, types, "", value)
+    if isinstance(value, Turn):
+        return _turn(onnx, types, value)
     if isinstance(value, tuple):
         return list(value)
     return types.get(value, value) if isinstance(value, str) else value

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.models.learner import EnteringTensor, Estimator
 from penstock.operations.tensors import Finite, Many, Recorder, Scalar, Struct, Value
-from penstock.operations.tensors.tables import index_of, looked_up
+from penstock.operations.tensors.tables import index_of, listed, looked_up
 from penstock.operations.tensors.values import Refused
 
 
@@ -65,7 +65,7 @@ def held(t: Recorder, at: str, most: int) -> str:
 
 def pairs(t: Recorder, column: EnteringTensor) -> tuple[str, str]:
     """Return the indices and values of lists, as many columns as the longest has; 0 where a shorter one has none."""
-    lists = column.value
+    lists = listed(t, column.value) if isinstance(column.value, Finite) else column.value
     assert isinstance(lists, Many)  # noqa: S101 - the kind says so
     assert isinstance(lists.items, Struct)  # noqa: S101 - and of pairs
     at, value = (lists.items.members[name] for name in ("index", "value"))
@@ -96,10 +96,10 @@ def weighted(t: Recorder, columns: Sequence[EnteringTensor], weights: Sequence[S
     rows: list[float] = []
     terms: list[str] = []
     for column, own in zip(columns, weights, strict=True):
-        if column.kind == "sparse":
-            terms.append(_weighted_lists(t, column, own))
-        elif isinstance(column.value, Finite):
+        if isinstance(column.value, Finite):
             terms.append(_weighted_table(t, column, column.value, own))
+        elif column.kind == "sparse":
+            terms.append(_weighted_lists(t, column, own))
         elif column.kind == "category":
             nothing = (0.0,) * outputs
             terms.append(table(t, (*own, nothing), held(t, index(t, column), len(own))))
@@ -123,6 +123,9 @@ def _weighted_table(t: Recorder, column: EnteringTensor, value: Finite, weights:
             return nothing
         if column.kind == "category":
             return weights[item] if item < len(weights) else nothing
+        if column.kind == "sparse":
+            known = [(pair["value"], weights[pair["index"]]) for pair in item if pair["index"] < len(weights)]
+            return [sum(value * own[place] for value, own in known) for place in range(len(nothing))]
         return [float(item) * weight for weight in weights[0]]
 
     return table(t, [row(item) for item in value.values], index_of(t, value.roots))

@@ -7,17 +7,18 @@ from typing import Any
 
 from penstock.core.expression import Expr
 from penstock.core.operation import LearnedOperation
-from penstock.core.schema import Schema
+from penstock.core.schema import Field, Schema
 from penstock.errors import ExpressionError
 from penstock.operations.signatures import Call, Types, completed, converted
 from penstock.operations.tensors.flags import either, unless
-from penstock.operations.tensors.forms import HANDLING, STRICT
+from penstock.operations.tensors.forms import HANDLING, STRICT, WHOLE
 from penstock.operations.tensors.recording import Recorder
 from penstock.operations.tensors.tables import (
     LARGEST,
     LAZY,
     finite,
     folded,
+    listed,
     literal,
     looked_up,
     roots_of,
@@ -51,10 +52,15 @@ class Lowering:
         """Return a value with its tensor: one that is finite is looked up."""
         if not isinstance(value, Finite):
             return value
-        made = looked_up(self.recorder, value)
+        made = (listed if value.type.startswith("array<") else looked_up)(self.recorder, value)
         if made is None:
             raise ExpressionError(f"a value of type {value.type} cannot be a tensor; {_FILLED_IN}")
         return made
+
+    def within(self, values: Mapping[str, Value]) -> Lowering:
+        """Return what lowers expressions over these values as columns."""
+        schema = Schema(tuple(Field(name, value.type) for name, value in values.items()))
+        return Lowering(schema, values, self.recorder)
 
     def _applied(self, expr: Expr) -> Value:
         call = self._types.call(expr)
@@ -66,8 +72,9 @@ class Lowering:
             for place, (argument, parameter) in enumerate(zip(arguments, call.parameters, strict=True))
             if not parameter.constant
         }
-        if all(isinstance(value, Scalar) and value.literal for value in values.values()):
-            return folded(self.recorder, expr, call.result)
+        known = {place: value for place, value in values.items() if isinstance(value, Scalar) and value.literal}
+        if len(known) == len(values):
+            return folded(self.recorder, Expr(expr.op, tuple(arguments)), known, call.result)
         table = self._table(Expr(expr.op, tuple(arguments)), call, values)
         made = table() if table is not None and table.preferred else self._lowered(expr, arguments, call, values)
         if made is None and table is not None:
@@ -90,6 +97,17 @@ class Lowering:
 
     def _lowered(self, expr: Expr, arguments: Sequence[Any], call: Call, values: Mapping[int, Value]) -> Value | None:
         name = expr.op
+        if name in WHOLE:
+            whole = [
+                target if parameter.constant else self._whole(argument, values[place], target)
+                for place, (argument, parameter, target) in enumerate(
+                    zip(arguments, call.parameters, call.targets, strict=True)
+                )
+            ]
+            if None in whole:
+                return literal(self.recorder, None, call.result)
+            found: Value | None = WHOLE[name](self, call.targets, *whole)
+            return found
         handling, strict = HANDLING.get(name), STRICT.get(name)
         safe = strict is None and handling is None and name.startswith("safe_")
         if safe:
@@ -103,8 +121,8 @@ class Lowering:
             )
         ]
         if handling is not None:
-            found: Value | None = handling(self.recorder, call.targets, *given)
-            return found
+            handled: Value | None = handling(self.recorder, call.targets, *given)
+            return handled
         if None in given or any(isinstance(value, Scalar) and value.is_null for value in given):
             return literal(self.recorder, None, call.result)
         assert strict is not None  # noqa: S101 - one of the two is there
@@ -121,6 +139,10 @@ class Lowering:
         null = either(recorder, null, result.null, own if safe else None)
         refused = either(recorder, refused, unable, None if safe else own)
         return Scalar(type=type, data=result.data, null=null, refused=refused, bounds=result.bounds)
+
+    def _whole(self, expr: Expr, value: Value, target: str) -> Value:
+        """Return an argument as it is, where it is of the type that the operation takes."""
+        return value if value.type == target else self._argument(expr, value, target)
 
     def _argument(self, expr: Expr, value: Value, target: str) -> Value:
         """Return an argument as a tensor, brought to the type that the operation takes."""

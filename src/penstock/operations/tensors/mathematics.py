@@ -156,7 +156,8 @@ def _arc(t: Recorder, types: Sequence[Any], x: Scalar, operator: str) -> Result:
     return Result(data=data, refused=unless(t, far, infinite))
 
 
-def _asin(t: Recorder, types: Sequence[Any], x: Scalar) -> Result:
+def asin(t: Recorder, types: Sequence[Any], x: Scalar) -> Result:
+    """Return the arc sine."""
     return _arc(t, types, x, "Asin")
 
 
@@ -197,6 +198,23 @@ def _coth(t: Recorder, types: Sequence[Any], x: Scalar) -> Result:
     return Result(data=data, refused=t.node("Equal", x.data, t.number(0.0)))
 
 
+def _sinh_of(t: Recorder, x: str) -> str:
+    """Return the hyperbolic sine: by the tangent near 0, where a difference of powers has few digits."""
+    near = t.node("Mul", t.node("Tanh", x), _cosh_of(t, x))
+    powers = t.node("Sub", t.node("Exp", x), t.node("Exp", t.node("Neg", x)))
+    far = t.node("Greater", t.node("Abs", x), t.number(1.0))
+    return t.node("Where", far, t.node("Mul", powers, t.number(0.5)), near)
+
+
+def _sinh(t: Recorder, types: Sequence[Any], x: Scalar) -> Result:
+    data = _sinh_of(t, x.data)
+    return Result(data=data, refused=unless(t, _infinite(t, data), _infinite(t, x.data)))
+
+
+def _csch(t: Recorder, types: Sequence[Any], x: Scalar) -> Result:
+    return Result(data=_inverse(_sinh_of)(t, x.data), refused=t.node("Equal", x.data, t.number(0.0)))
+
+
 STRICT: dict[str, Strict] = {
     "ln": _ln,
     "log10": _log10,
@@ -218,9 +236,11 @@ STRICT: dict[str, Strict] = {
     "cot": _angle(_inverse(_tan), refuses_zero=True),
     "sec": _angle(_inverse(_cos)),
     "csc": _angle(_inverse(_sin), refuses_zero=True),
-    "asin": _asin,
+    "asin": asin,
     "acos": _acos,
     "atan": _atan,
+    "sinh": _sinh,
+    "csch": _csch,
     "cosh": _cosh,
     "tanh": _plain("Tanh"),
     "coth": _coth,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Sequence
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,17 +51,30 @@ class TensorNode:
     attributes: tuple[tuple[str, Any], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a loop does in each turn: from the turn's number and the state so far, the next state. Its nodes read what
+    is recorded around them as well."""
+
+    nodes: tuple[TensorNode, ...]
+    number: str
+    state: str
+    type: str
+    result: str
+
+
 class Recorder:
     """Records nodes and constants; the same one asked for twice is there once, and has one name."""
 
-    def __init__(self) -> None:
+    def __init__(self, around: Recorder | None = None) -> None:
         self.nodes: list[TensorNode] = []
-        self.constants: dict[str, Constant] = {}
-        self._named: dict[Any, tuple[str, ...]] = {}
+        self.constants: dict[str, Constant] = around.constants if around else {}
+        self._named: dict[Any, tuple[str, ...]] = dict(around._named) if around else {}
+        self._numbers: itertools.count[int] = around._numbers if around else itertools.count()
 
     def _names(self, count: int) -> tuple[str, ...]:
         """Return new names; columns have none that begins with a slash and a number, or would be refused."""
-        start = len(self.nodes) + len(self.constants)
+        start = next(self._numbers)
         return tuple(f"/{start}" if count == 1 else f"/{start}.{place}" for place in range(count))
 
     def tensor(self, type: str, values: Sequence[Any], shape: Sequence[int] | None = None) -> str:
@@ -102,6 +117,14 @@ class Recorder:
             self._named[key] = self._names(count)
             self.nodes.append(TensorNode(operator, tuple(inputs), self._named[key], domain, listed))
         return self._named[key]
+
+    def loop(self, turns: str, start: str, type: str, step: Callable[[Recorder, str, str], str]) -> str:
+        """Return the state after so many turns, each a step from the turn's number and the state before it."""
+        inside = Recorder(self)
+        (number,), (state,) = inside._names(1), inside._names(1)
+        turn = Turn(nodes=(), number=number, state=state, type=type, result=step(inside, number, state))
+        body = dataclasses.replace(turn, nodes=tuple(inside.nodes))
+        return self.node("Loop", turns, "", start, body=body)
 
     def to(self, type: str, tensor: str) -> str:
         """Return a tensor brought to a type by ONNX's own cast."""

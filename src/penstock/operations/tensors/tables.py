@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.core.expression import Expr
-from penstock.core.schema import Field, Schema
+from penstock.core.schema import Field, Schema, element_type, struct_fields
 from penstock.errors import ExpressionError
 from penstock.operations.calendar import EPOCH
 from penstock.operations.rowform import compile_row
 from penstock.operations.tensors.flags import either
 from penstock.operations.tensors.recording import TENSOR_TYPES, Recorder
-from penstock.operations.tensors.values import FILLERS, Finite, Refused, Root, Scalar
+from penstock.operations.tensors.values import FILLERS, Finite, Many, Refused, Root, Scalar, Struct
 
 LARGEST = 1 << 16
 """The most entries of a table: half a megabyte of numbers."""
@@ -88,11 +88,23 @@ def tabulated(
     return Finite(type=result, roots=roots, values=tuple(computed), refused=refused)
 
 
-def folded(recorder: Recorder, expr: Expr, result: str) -> Scalar:
-    """Return an operation on literals alone."""
-    value = _computed(compile_row({"value": expr}, Schema(())), {}, expr)
+def folded(recorder: Recorder, expr: Expr, values: Mapping[int, Scalar], result: str) -> Scalar | Struct:
+    """Return an operation on literals alone, at these places."""
+    known = all(value.refused is None for value in values.values())
+    arguments = tuple(
+        Expr("literal", (values[place].literal[0], values[place].type)) if known and place in values else argument
+        for place, argument in enumerate(expr.args)
+    )
+    value = _computed(compile_row({"value": Expr(expr.op, arguments)}, Schema(())), {}, expr)
     refused = recorder.scalar("bool", True) if value is Refused else None
-    return literal(recorder, None if value is Refused else value, result, refused=refused)
+    value = None if value is Refused else value
+    if not result.startswith("struct<"):
+        return literal(recorder, value, result, refused=refused)
+    members = {
+        name: literal(recorder, None if value is None else value[name], type, refused=refused)
+        for name, type in struct_fields(result)
+    }
+    return Struct(type=result, members=members)
 
 
 def _computed(compute: Any, row: dict[str, Any], expr: Expr) -> Any:
@@ -120,7 +132,8 @@ def _needed(row: dict[str, Any], expr: Expr) -> Any:
 def literal(recorder: Recorder, value: Any, type: str, *, refused: str | None = None) -> Scalar:
     """Return a literal as a value; a type that no tensor holds is one only in tables and as a constant."""
     tensor = TENSOR_TYPES.get(type, "string" if type == "bytes" else "int64")
-    data = recorder.scalar(tensor, FILLERS[tensor] if value is None or type == "bytes" else encoded(value, type))
+    held = value is not None and type in TENSOR_TYPES
+    data = recorder.scalar(tensor, encoded(value, type) if held else FILLERS[tensor])
     null = recorder.scalar("bool", True) if value is None else None
     bounds = (value, value) if type == "int64" and value is not None else None
     return Scalar(type=type, data=data, null=null, refused=refused, bounds=bounds, literal=(value,))
@@ -148,6 +161,42 @@ def looked_up(recorder: Recorder, value: Finite) -> Scalar | None:
         bounds=(min(min(known), 0), max(max(known), 0)) if integers and len(known) < len(data)
         else (min(known), max(known)) if integers else None,
     )  # fmt: skip
+
+
+def listed(recorder: Recorder, value: Finite) -> Many | None:
+    """Return an array out of few as tensors, looked up in a table with a column for each place."""
+    item = element_type(value.type)
+    fields = dict(struct_fields(item)) if item.startswith("struct<") else {"": item}
+    if not all(type in TENSOR_TYPES for type in fields.values()):
+        return None
+    index = index_of(recorder, value.roots)
+    arrays = [[] if each is None or each is Refused else each for each in value.values]
+    width = max([1, *map(len, arrays)])
+
+    def tensor(type: str, rows: list[list[Any]], filler: Any) -> str:
+        flat = [each for row in rows for each in (*row, *[filler] * (width - len(row)))]
+        return recorder.node("Gather", recorder.tensor(type, flat, (len(rows), width)), index)
+
+    members: dict[str, Scalar] = {}
+    for name, type in fields.items():
+        items = [[each[name] if name else each for each in row] for row in arrays]
+        missing = [[each is None for each in row] for row in items]
+        filler = FILLERS[TENSOR_TYPES[type]]
+        plain = [[filler if each is None else encoded(each, type) for each in row] for row in items]
+        null = tensor("bool", missing, False) if any(map(any, missing)) else None
+        members[name] = Scalar(type=type, data=tensor(TENSOR_TYPES[type], plain, filler), null=null)
+    present = tensor("bool", [[True] * len(row) for row in arrays], False)
+    null, refused = (
+        recorder.node("Gather", recorder.tensor("bool", marked), index) if any(marked) else None
+        for marked in ([each is None for each in value.values], [each is Refused for each in value.values])
+    )
+    return Many(
+        type=value.type,
+        items=members[""] if "" in members else Struct(type=item, members=members),
+        present=present,
+        null=null,
+        refused=either(recorder, value.refused, refused),
+    )
 
 
 def index_of(recorder: Recorder, roots: Sequence[Root]) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+from penstock.core.expression import Expr
+from penstock.operations.tensors.recording import Recorder
 
 
 class Refused:
@@ -101,3 +104,23 @@ plain value. NULL in, NULL out."""
 
 Handling: TypeAlias = Callable[..., Value | None]
 """(recorder, types of the arguments, *arguments) -> value; for an operation that sees NULL."""
+
+
+class Lowers(Protocol):
+    """What lowers expressions: handed to the forms that are put together of other operations."""
+
+    recorder: Recorder
+
+    def value(self, expr: Expr) -> Value:
+        """Return the value of an expression."""
+
+    def tensor(self, value: Value) -> Value:
+        """Return a value with its tensor."""
+
+    def within(self, values: Mapping[str, Value]) -> Lowers:
+        """Return what lowers expressions over these values as columns."""
+
+
+Whole: TypeAlias = Callable[..., Value | None]
+"""(lowering, types of the arguments, *arguments) -> value; for an operation that is put together of others, or takes
+values as they are: structs, and what is one of few."""
