@@ -17,7 +17,7 @@ from bench.measure import Figure
 
 NAMES = (
     "start", "steps", "workers", "containers", "one_row", "http_predict", "many_rows", "transforms", "create_model",
-    "slide", "repository",
+    "slide", "export", "repository",
 )  # fmt: skip
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

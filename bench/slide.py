@@ -55,7 +55,7 @@ np.abs(model.predict(matrix) - label).mean()
 """
 
 
-def _hires(folder: Path, count: int) -> None:
+def hires(folder: Path, count: int) -> None:
     """Write generated bicycle hires in the names and types of the slide's table."""
     random = np.random.default_rng(0)
     names = pa.array([f"Station {number}, Somewhere" for number in range(STATIONS)])
@@ -89,7 +89,7 @@ def figures() -> Iterator[Figure]:
     """Run both in turn, three times (large tables once), each time from nothing."""
     for count in SIZES:
         folder = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
-        _hires(folder, count)
+        hires(folder, count)
         pairs = [(_run(OURS, folder), _run(BY_HAND, folder)) for _ in range(3 if count < 10**6 else 1)]
         (ours, our_memory), (hand, their_memory) = min(pairs, key=lambda pair: pair[0][0] / pair[1][0])
         shutil.rmtree(folder)

@@ -138,6 +138,14 @@ def test_a_file_of_ours_comes_back_with_our_types(tmp_path: Path) -> None:
     assert again.predict_row(row)["predicted_y"] == pytest.approx(first.predict_row(row)["predicted_y"], rel=1e-12)
 
 
+def test_an_imported_file_is_exported_as_it_came_and_is_no_query(tmp_path: Path) -> None:
+    path = taxi(tmp_path / "taxi.onnx")
+    graph = ps.fit(ps.model("taxi", type="onnx", label="fare", options={"model_path": str(path)}), None)
+    assert graph.export("onnx", tmp_path / "again.onnx").read_bytes() == path.read_bytes()
+    with pytest.raises(DeclarationError, match="model 'taxi' is an ONNX file, which cannot be written as a query"):
+        graph.export("sql", tmp_path / "taxi.sql")
+
+
 def test_what_cannot_be_a_model_of_columns_is_said(tmp_path: Path) -> None:
     def imported(path: Path) -> ps.ModelGraph:
         return ps.fit(ps.model("m", type="onnx", options={"model_path": str(path)}), None)

@@ -13,6 +13,7 @@ from penstock.errors import StorageError
 from penstock.models.exporting.onnx_file import told
 from penstock.models.exporting.onnx_graph import file_of, record
 from penstock.models.exporting.onnx_parity import Parity, compare
+from penstock.models.imported import FILE, is_imported
 from penstock.tables import TableLike, to_arrow
 
 _PARITY = "penstock.parity"
@@ -23,8 +24,11 @@ def export_onnx(graph: ModelGraph, path: Path, *, rows: TableLike | None = None)
 
     All the rows, and rows at the edges of the inputs' types, are predicted by both first; what was found stands in the
     file, see `parity_of`. Raises `ExpressionError` naming the feature that has no form in ONNX, and `DataError` naming
-    the one by which a prediction differs; the file is then not written.
+    the one by which a prediction differs; the file is then not written. A model that came as an ONNX file is that file.
     """
+    if is_imported(graph):
+        _write(path, graph.blobs[FILE])
+        return path
     made = record(graph)
     found = compare(made, file_of(made), None if rows is None else to_arrow(rows))
     _write(path, file_of(made, told={_PARITY: msgspec.json.encode(found).decode()}))

@@ -10,14 +10,11 @@ from pathlib import Path
 from penstock.core.graph import ModelGraph
 from penstock.errors import DeclarationError, ExpressionError, StorageError, UnknownNameError
 from penstock.models import nodes
-from penstock.models.boosters import MODEL_FILE
-from penstock.models.exporting.dialects import DIALECTS, Dialect, element, expression, literal, name, number
-from penstock.models.tree_text import Leaf, Membership, Threshold, Tree, read_forest
-from penstock.models.weights import WEIGHTS_FILE, read_weights
+from penstock.models.estimators import task_of
+from penstock.models.exporting.dialects import DIALECTS, Dialect, expression, literal, name
+from penstock.models.exporting.estimates import Scores, logistic, power, scores_of
+from penstock.models.imported import is_imported
 from penstock.operations import col
-
-_EXTREME = 700  # e to the power of more is more than some databases take
-_FEW = 16  # so many weights of a category are written as a CASE, more as a list
 
 
 def export_sql(
@@ -39,15 +36,18 @@ def to_query(graph: ModelGraph, *, dialect: str = "duckdb", rows: str = "rows", 
     """Return a query that gives, for each row of the table `rows`, the prediction, the graph's inputs and the columns
     in `keep`.
 
-    A classifier gives `predicted_<label>` and the probability of each class in `predicted_<label>_prob_<class>`; a
-    graph that only transforms gives its columns. Timestamps are read in UTC: that is the zone of the session that the
-    query needs. `rows` is written as it stands.
+    A classifier gives `predicted_<label>` and the probability of each class in `predicted_<label>_prob_<class>`;
+    k-means `CENTROID_ID` and the distance to each in `NEAREST_CENTROIDS_DISTANCE_<id>`; a graph that only transforms
+    gives its columns. Timestamps are read in UTC: that is the zone of the session that the query needs. `rows` is
+    written as it stands.
 
     Raises `ExpressionError` naming the feature that has no form in that database, and `DeclarationError` for a kind of
     model that is no query.
     """
     if dialect not in DIALECTS:
         raise UnknownNameError("dialect", dialect, DIALECTS)
+    if is_imported(graph):
+        raise DeclarationError(f"model '{graph.name}' is an ONNX file, which cannot be written as a query")
     found: Dialect = dialect
     kept = [column for column in keep if column not in nodes.inputs(graph)]
     passed = [name(column, found) for column in (*nodes.inputs(graph).names, *kept)]
@@ -61,10 +61,14 @@ def to_query(graph: ModelGraph, *, dialect: str = "duckdb", rows: str = "rows", 
         source = "features"
         passed = [column for column in passed if column not in {name(output, found) for output in columns}]
     else:
-        scores = _scores(graph, list(columns.values()), found)
-        labels = [f"{text} AS score_{place}" for place, text in enumerate(scores)]
-        stages.append(f"scores AS (\n  SELECT {_listed([*passed, *labels])}\n  FROM features\n)")
-        outputs, source = _outputs(graph, len(scores), passed, stages, found)
+        scores, before = _scores(graph, list(columns.values()), found), "features"
+        for place, stage in enumerate(scores.stages):
+            items = [text if text == item else f"{text} AS {item}" for item, text in stage.items.items()]
+            stages.append(f"stage_{place} AS (\n  SELECT {_listed([*passed, *items])}\n  FROM {before}\n)")
+            before = f"stage_{place}"
+        labels = [f"{text} AS score_{place}" for place, text in enumerate(scores.texts)]
+        stages.append(f"scores AS (\n  SELECT {_listed([*passed, *labels])}\n  FROM {before}\n)")
+        outputs, source = _outputs(graph, len(scores.texts), passed, stages, found)
     head = f"-- Model {graph.name} as {dialect} SQL, made by penstock. The session's time zone must be UTC.\n"
     # PostgreSQL would put the text of every column in each place that reads it, and take minutes over what is seconds.
     stages = [stage.replace(" AS (", " AS MATERIALIZED (", 1) if dialect == "postgres" else stage for stage in stages]
@@ -96,8 +100,8 @@ def _features(graph: ModelGraph, dialect: Dialect) -> tuple[list[str], dict[str,
     return written, columns
 
 
-def _scores(graph: ModelGraph, columns: Sequence[str], dialect: Dialect) -> list[str]:
-    """Return the sum that each output of the estimator is made of."""
+def _scores(graph: ModelGraph, columns: Sequence[str], dialect: Dialect) -> Scores:
+    """Return what the estimator gives."""
     params = nodes.concat(graph).params
     for feature, kind in zip(nodes.concat(graph).inputs, params["kinds"], strict=True):
         if kind not in ("number", "category"):
@@ -105,65 +109,7 @@ def _scores(graph: ModelGraph, columns: Sequence[str], dialect: Dialect) -> list
                 f"model '{graph.name}': feature '{feature}' is a list of numbers, which a query has no form for; "
                 "export('onnx', ...) may have one"
             )
-    if WEIGHTS_FILE in graph.blobs:
-        return _linear(graph.blobs[WEIGHTS_FILE], columns, params["kinds"], dialect)
-    if MODEL_FILE in graph.blobs:
-        return _trees(graph.blobs[MODEL_FILE], columns, dialect)
-    learner = nodes.estimator(graph).params["learner"]
-    raise DeclarationError(
-        f"model '{graph.name}' is a {learner}, which cannot be written as a query; linear, logistic and tree models, "
-        "pca and transform_only can"
-    )
-
-
-def _linear(content: bytes, columns: Sequence[str], kinds: Sequence[str], dialect: Dialect) -> list[str]:
-    weights = read_weights(content)
-    scores = []
-    for constant, by_feature in zip(weights.constants, weights.weights, strict=True):
-        terms = [number(constant, dialect)]
-        for column, kind, values in zip(columns, kinds, by_feature, strict=True):
-            if kind == "number":
-                terms.append(f"{number(values[0], dialect)} * {column}")
-            elif any(values):
-                terms.append(_chosen(values, column, dialect))
-        scores.append("\n      + ".join(terms))
-    return scores
-
-
-def _chosen(values: Sequence[float], column: str, dialect: Dialect) -> str:
-    """Return the weight of a category by its index; one beyond those of training has weight 0."""
-    if len(values) <= _FEW:
-        cases = " ".join(f"WHEN {at} THEN {number(value, dialect)}" for at, value in enumerate(values) if value)
-        return f"CASE {column} {cases} ELSE {number(0.0, dialect)} END"
-    picked = element(values, column, dialect)
-    return f"CASE WHEN {column} < {len(values)} THEN {picked} ELSE {number(0.0, dialect)} END"
-
-
-def _trees(content: bytes, columns: Sequence[str], dialect: Dialect) -> list[str]:
-    forest = read_forest(content)
-    scores = []
-    for output in range(forest.outputs):
-        trees = forest.of(output)
-        total = "\n      + ".join(_tree(tree, columns, dialect) for tree in trees)
-        scores.append(f"({total}) / {number(len(trees), dialect)}" if forest.averaged else total)
-    return scores
-
-
-def _tree(tree: Tree, columns: Sequence[str], dialect: Dialect) -> str:
-    match tree:
-        case Leaf(value):
-            return number(value, dialect)
-        case Membership(column=column, categories=categories):
-            members = ", ".join(map(str, sorted(categories)))
-            test = f"{columns[column]} IN ({members})" if categories else "FALSE"
-        case Threshold(column=column, threshold=threshold, left_if_missing=None):
-            test = f"COALESCE({columns[column]}, 0) <= {number(threshold, dialect)}"
-        case Threshold(column=column, threshold=threshold, left_if_missing=left):
-            test = f"{columns[column]} <= {number(threshold, dialect)}" + (
-                f" OR {columns[column]} IS NULL" if left else ""
-            )
-    then, otherwise = _tree(tree.left, columns, dialect), _tree(tree.right, columns, dialect)
-    return f"CASE WHEN {test} THEN {then} ELSE {otherwise} END"
+    return scores_of(graph, columns, dialect)
 
 
 def _outputs(
@@ -171,15 +117,19 @@ def _outputs(
 ) -> tuple[list[str], str]:
     """Return the columns that are predicted, and the stage that they are selected from; may add stages before it."""
     classes, predictions = nodes.classes(graph), graph.signature.outputs.names
+    if task_of(graph) == "clustering":
+        nearest = _first([str(place + 1) for place in range(scores)], "score", "<=")
+        listed = [f"score_{place} AS {name(f'{predictions[1]}_{place + 1}', dialect)}" for place in range(scores)]
+        return [f"{nearest} AS {name(predictions[0], dialect)}", *listed], "scores"
     if not classes:
         return [f"score_{place} AS {name(output, dialect)}" for place, output in enumerate(predictions)], "scores"
     predicted = predictions[0]
     if scores == 1:
-        probability = _logistic("score_0", dialect)
+        probability = logistic("score_0", dialect)
         made = {0: f"1 - ({probability})", 1: probability}
     else:
         most = f"GREATEST({', '.join(f'score_{place}' for place in range(scores))})"
-        powers = [f"{_power(f'score_{place} - {most}', dialect)} AS power_{place}" for place in range(scores)]
+        powers = [f"{power(f'score_{place} - {most}', dialect)} AS power_{place}" for place in range(scores)]
         stages.append(f"powers AS (\n  SELECT {_listed([*passed, *powers])}\n  FROM scores\n)")
         whole = " + ".join(f"power_{place}" for place in range(scores))
         made = {place: f"power_{place} / ({whole})" for place in range(scores)}
@@ -187,7 +137,7 @@ def _outputs(
     before = "powers" if any(stage.startswith("powers") for stage in stages) else "scores"
     stages.append(f"probabilities AS (\n  SELECT {_listed([*passed, *named])}\n  FROM {before}\n)")
     type = graph.signature.outputs.fields[0].type
-    best = _best([literal(label, type, dialect) for label in classes], dialect)
+    best = _first([literal(label, type, dialect) for label in classes], "prob", ">=")
     listed = [
         f"prob_{place} AS {name(f'{predicted}_prob_{_plain(label)}', dialect)}" for place, label in enumerate(classes)
     ]
@@ -198,23 +148,12 @@ def _plain(label: object) -> str:
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
-def _best(labels: Sequence[str], dialect: Dialect) -> str:
-    """Return the label of the greatest probability; of equal ones the first wins."""
+def _first(labels: Sequence[str], column: str, order: str) -> str:
+    """Return the label of the column that comes before all others by an order; of equal ones the first wins."""
     cases = []
     for place, label in enumerate(labels[:-1]):
-        others = [f"prob_{place} >= prob_{other}" for other in range(place + 1, len(labels))]
+        others = [f"{column}_{place} {order} {column}_{other}" for other in range(len(labels)) if other != place]
         cases.append(f"WHEN {' AND '.join(others)} THEN {label}")
+    if not cases:
+        return labels[0]
     return f"CASE {' '.join(cases)} ELSE {labels[-1]} END"
-
-
-def _power(exponent: str, dialect: Dialect) -> str:
-    return f"CASE WHEN {exponent} < -{_EXTREME} THEN {number(0.0, dialect)} ELSE EXP({exponent}) END"
-
-
-def _logistic(score: str, dialect: Dialect) -> str:
-    """Return 1 / (1 + exp(-score)), where some databases raise for a number that is too large or too small."""
-    one, zero = number(1.0, dialect), number(0.0, dialect)
-    return (
-        f"CASE WHEN {score} < -{_EXTREME} THEN {zero} WHEN {score} > {_EXTREME} THEN {one} "
-        f"ELSE {one} / ({one} + EXP(-({score}))) END"
-    )
