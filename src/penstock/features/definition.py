@@ -20,6 +20,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.schema import Field, Schema
 from penstock.errors import DeclarationError, ExpressionError, UnknownNameError
 from penstock.features.declare import RESERVED, FeatureSet
+from penstock.features.windows import Windows, plan_windows
 from penstock.operations import col, type_of
 from penstock.operations.notation import expression_from_json, expression_to_json
 
@@ -68,6 +69,11 @@ class Definition:
         return {name: expr for name, expr in self.features.items() if kind_of(expr) == "windowed"}
 
     @cached_property
+    def windows(self) -> Windows:
+        """The windows that the windowed features are made of."""
+        return plan_windows(self.windowed, self.columns, f"feature set '{self.name}'")
+
+    @cached_property
     def on_demand(self) -> dict[str, Expr]:
         """The features that are worked out when they are asked for."""
         return {name: expr for name, expr in self.features.items() if kind_of(expr) == "on_demand"}
@@ -84,38 +90,22 @@ class Definition:
 
     def _type(self, name: str, expr: Expr) -> str:
         try:
+            if name in self.windowed:
+                return type_of(self.windows.features[name], self.windows.schema)
             return type_of(expr, self.columns)
         except (ExpressionError, UnknownNameError) as error:
             raise DeclarationError(f"feature set '{self.name}': feature '{name}': {error}") from error
 
-    def to_json(self) -> dict[str, Any]:
-        """Return everything that it says as plain values."""
-        given = self.set
-        return {
-            "name": given.name,
-            "entities": dict(given.entities),
-            "timestamp": given.timestamp,
-            "created": given.created,
-            "ttl": given.ttl,
-            "source": given.source,
-            "features": {name: expression_to_json(expr) for name, expr in self.features.items()},
-            "columns": {field.name: field.type for field in self.columns},
-            "description": given.description,
-            "owner": given.owner,
-            "tags": dict(given.tags),
-            "freshness": given.freshness,
-        }
-
     @cached_property
     def digest(self) -> str:
         """What tells this definition from others: everything in it."""
-        return blake3.blake3(msgspec.json.encode(self.to_json(), order="deterministic")).hexdigest()
+        return blake3.blake3(msgspec.json.encode(definition_to_json(self), order="deterministic")).hexdigest()
 
     @cached_property
     def values_digest(self) -> str:
         """What tells the values of this definition from those of others: all of it but words about it."""
         said = ("description", "owner", "tags", "freshness", "source", "ttl")
-        content = {key: value for key, value in self.to_json().items() if key not in said}
+        content = {key: value for key, value in definition_to_json(self).items() if key not in said}
         return blake3.blake3(msgspec.json.encode(content, order="deterministic")).hexdigest()
 
 
@@ -156,12 +146,31 @@ def define(declared: FeatureSet, types: Mapping[str, str]) -> Definition:
         )
     ordered = list(dict.fromkeys([*declared.entities, *times, *read]))
     made = Definition(declared, Schema(tuple(Field(name, known[name]) for name in ordered)))
-    _ = made.stored_schema  # whether every expression has a type
+    _ = made.stored_schema, [made.types[name] for name in made.windowed]  # whether every expression has a type
     return made
 
 
+def definition_to_json(definition: Definition) -> dict[str, Any]:
+    """Return everything that a definition says as plain values."""
+    given = definition.set
+    return {
+        "name": given.name,
+        "entities": dict(given.entities),
+        "timestamp": given.timestamp,
+        "created": given.created,
+        "ttl": given.ttl,
+        "source": given.source,
+        "features": {name: expression_to_json(expr) for name, expr in definition.features.items()},
+        "columns": {field.name: field.type for field in definition.columns},
+        "description": given.description,
+        "owner": given.owner,
+        "tags": dict(given.tags),
+        "freshness": given.freshness,
+    }
+
+
 def definition_from_json(content: Mapping[str, Any]) -> Definition:
-    """Return the definition that `to_json` wrote."""
+    """Return the definition that `definition_to_json` wrote."""
     declared = FeatureSet(
         name=content["name"],
         entities=FrozenMap(content["entities"]),

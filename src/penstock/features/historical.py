@@ -17,6 +17,7 @@ from penstock.features.references import Wanted, by_set, status_column, with_fea
 from penstock.features.segment import Segment
 from penstock.features.statuses import statuses_of
 from penstock.features.versions import Registered
+from penstock.features.window_history import Questions, as_columns, no_entity, window_features
 
 EVENT_TIMESTAMP = "event_timestamp"
 """The column of the rows given that says as of when, unless they have the set's own."""
@@ -48,8 +49,16 @@ def get_historical_features(
         keys = fitted_keys(definition, rows)
         times = _times(rows, timestamp, definition.set.timestamp)
         horizon = None if known is None else _instants(rows, known)
-        segments, found = index.locate(keys, times, known=horizon, until=until(group[0].registered))
-        columns |= _values(index, segments, found, times, group, statuses)
+        limit = until(group[0].registered)
+        stored = [each for each in group if each.feature in definition.stored]
+        if stored:
+            segments, found = index.locate(keys, times, known=horizon, until=limit)
+            columns |= _values(index, segments, found, times, stored, statuses)
+        windowed = [each for each in group if each.feature in definition.windowed]
+        if windowed:
+            asked = Questions(keys, times, horizon, limit)
+            made = window_features(definition.windows, index.window_rows(), [each.feature for each in windowed], asked)
+            columns |= as_columns(windowed, made, no_entity(keys), statuses=statuses)
     return with_features(rows, wanted, columns, statuses=statuses)
 
 

@@ -26,11 +26,12 @@ from penstock.features.history import SEQUENCE, History
 from penstock.features.keys import KeyIndex, Numbers
 from penstock.features.layout import Layout
 from penstock.features.segment import Segment, build_segment
+from penstock.features.window_rows import WindowRows, window_rows
 from penstock.tables import arrow_type
 from penstock.transforms import apply
 
-_ARRAYS = ("starts", "events", "created", "sequences", "records", "search")
-_FORMAT = 1
+_ARRAYS = ("starts", "events", "created", "sequences", "records", "inputs", "search")
+_FORMAT = 2
 _SMALL_ROWS = 100_000
 """So many rows are kept in memory before they become a segment on disk, or a quarter of what is on disk."""
 
@@ -49,11 +50,14 @@ class FeatureIndex:
 
     def __init__(self, definition: Definition, history: History, folder: Path) -> None:
         self.definition, self.layout = definition, Layout(definition.stored_schema)
+        self.inputs = Layout(definition.windows.input_schema)
         self._history = history
         self._folder = folder
         self._lock = threading.Lock()
         self._segments: tuple[Segment, ...] = ()
         self._covered = 0
+        self._base: tuple[tuple[int, int], Segment] | None = None
+        self._window_rows: tuple[tuple[Segment, ...], list[WindowRows]] = ((), [])
 
     def segments(self) -> tuple[Segment, ...]:
         """Return segments that hold every row that is in the history now."""
@@ -62,6 +66,16 @@ class FeatureIndex:
             if not self._segments or newest != self._covered:
                 self._segments, self._covered = self._refreshed(newest), newest
             return self._segments
+
+    def window_rows(self) -> list[WindowRows]:
+        """Return every row of the history as windows read them."""
+        segments = self.segments()
+        with self._lock:
+            known, made = self._window_rows
+            if known is not segments:
+                made = window_rows(segments, self.inputs, made)
+                self._window_rows = segments, made
+            return made
 
     def _refreshed(self, newest: int) -> tuple[Segment, ...]:
         base, covered = self._open_base()
@@ -85,6 +99,7 @@ class FeatureIndex:
             microseconds(rows.column(definition.created)),
             rows.column(SEQUENCE).to_numpy(),
             stored_values(definition, rows),
+            self.inputs,
         )
 
     def _open_base(self) -> tuple[Segment | None, int]:
@@ -93,8 +108,13 @@ class FeatureIndex:
             (int(path.name), path) for path in self._folder.glob("[0-9]*") if (path / "manifest.json").exists()
         )
         for covered, path in reversed(found):
+            told = (path / "manifest.json").stat()
+            mark = (told.st_ino, told.st_mtime_ns)
+            if self._base is not None and self._base[0] == mark:  # it stays open, with what was worked out of it
+                return self._base[1], covered
             segment = open_segment(path)
             if segment is not None:
+                self._base = mark, segment
                 return segment, covered
         return None, 0
 
@@ -171,18 +191,20 @@ def _later(
 
 
 def stored_values(definition: Definition, rows: pa.Table) -> pa.Table:
-    """Return the stored features of rows of the history; columns that the rows lack are NULL."""
+    """Return the stored features of rows of the history, and what windows aggregate; columns that the rows lack are
+    NULL."""
     for field in definition.columns:
         if field.name not in rows.column_names:
             rows = rows.append_column(field.name, pa.nulls(rows.num_rows))
-    plain = {name: rows.column(e.args[0]) for name, e in definition.stored.items() if e.op == "column"}
-    computed = {name: e for name, e in definition.stored.items() if name not in plain}
+    wanted = definition.stored | definition.windows.inputs
+    plain = {name: rows.column(e.args[0]) for name, e in wanted.items() if e.op == "column"}
+    computed = {name: e for name, e in wanted.items() if name not in plain}
     values = dict(plain)
     if computed:
         made = apply(computed, rows.select(list(definition.columns.names)), definition.columns)
         values |= {name: made.column(name) for name in computed}
-    schema = definition.stored_schema
-    return pa.table({field.name: values[field.name].cast(arrow_type(field.type)) for field in schema})
+    fields = (*definition.stored_schema, *definition.windows.input_schema)
+    return pa.table({field.name: values[field.name].cast(arrow_type(field.type)) for field in fields})
 
 
 def microseconds(column: pa.ChunkedArray) -> Numbers:

@@ -24,16 +24,18 @@ class KeyIndex:
     def __len__(self) -> int:
         return len(self.pairs[-1]) if self.pairs else len(self.values[0])
 
-    def table(self) -> list[tuple[Any, ...]]:
-        """Return every key as plain values, in the order of the ordinals."""
-        columns: list[list[Any]] = []
-        ordinals = np.arange(len(self))
+    def columns(self, ordinals: Numbers) -> list[pa.Array]:
+        """Return the key columns of keys, given by their ordinals."""
+        columns: list[pa.Array] = []
         for values, pairs in zip(reversed(self.values[1:]), reversed(self.pairs), strict=True):
             combined = pairs[ordinals]
-            columns.insert(0, values.take(pa.array(combined % max(len(values), 1))).to_pylist())
+            columns.insert(0, values.take(pa.array(combined % max(len(values), 1))))
             ordinals = combined // max(len(values), 1)
-        columns.insert(0, self.values[0].take(pa.array(ordinals)).to_pylist())
-        return list(zip(*columns, strict=True))
+        return [self.values[0].take(pa.array(ordinals)), *columns]
+
+    def table(self) -> list[tuple[Any, ...]]:
+        """Return every key as plain values, in the order of the ordinals."""
+        return list(zip(*(column.to_pylist() for column in self.columns(np.arange(len(self)))), strict=True))
 
     def find(self, columns: Sequence[pa.ChunkedArray | pa.Array]) -> Numbers:
         """Return the ordinal of each key, -1 for one that is not there or has a NULL in it."""

@@ -69,23 +69,27 @@ class Layout:
 
     def decode(self, name: str, records: Words, null: Truths, dictionary: pa.Array | None) -> pa.Array:
         """Return the values of a feature from records; NULL where `null` is true."""
-        type = self.schema[name].type
         words = np.ascontiguousarray(records[:, self.null_words + self.positions[name]])
-        if dictionary is not None:
-            return dictionary.take(pa.array(words, mask=null))
-        values = words.view(NUMBERS[type])
-        if type == "bool":
-            return pa.array(values != 0, mask=null)
-        made = pa.array(values, mask=null)
-        if type == "date":
-            return made.cast(pa.int32()).view(pa.date32())
-        return made if type in ("int64", "float64") else made.view(arrow_type(type))
+        return decoded(words, null, self.schema[name].type, dictionary)
 
     def nulls(self, records: Words, names: Sequence[str]) -> dict[str, Truths]:
         """Tell for each of the features in which records it is NULL."""
         words = [np.ascontiguousarray(records[:, word]) for word in range(self.null_words)]
         places = {name: divmod(self.positions[name], 64) for name in names}
         return {name: words[word] & np.int64(_BITS[bit]) != 0 for name, (word, bit) in places.items()}
+
+
+def decoded(words: Words, null: Truths, type: str, dictionary: pa.Array | None) -> pa.Array:
+    """Return the values that words stand for; NULL where `null` is true."""
+    if dictionary is not None:
+        return dictionary.take(pa.array(words, mask=null))
+    values = words.view(NUMBERS[type])
+    if type == "bool":
+        return pa.array(values != 0, mask=null)
+    made = pa.array(values, mask=null)
+    if type == "date":
+        return made.cast(pa.int32()).view(pa.date32())
+    return made if type in ("int64", "float64") else made.view(arrow_type(type))
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

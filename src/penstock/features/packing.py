@@ -88,7 +88,8 @@ def _tails(layout: Layout, words: Numbers, dictionaries: Mapping[str, pa.Array])
         return []
     tails: list[list[bytes]] = [[] for _ in range(len(words))]
     ends = np.full(len(words), AGE_BYTES + layout.width * 8, dtype=np.int64)
-    for name, dictionary in dictionaries.items():
+    for name in [name for name in layout.positions if name in dictionaries]:
+        dictionary = dictionaries[name]
         place = layout.null_words + layout.positions[name]
         type = layout.schema[name].type
         null = layout.nulls(words, [name])[name]

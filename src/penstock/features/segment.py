@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from penstock.core.schema import Schema
 from penstock.features.keys import KeyIndex, Numbers, key_index
 from penstock.features.layout import Layout
+
+_NO_INPUTS = Layout(Schema(()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Segment:
     created: Numbers
     sequences: Numbers
     records: Numbers  # a row of words for each, see `Layout`
+    inputs: Numbers  # likewise, of what windows aggregate
     dictionaries: dict[str, pa.Array]
     search: Numbers
     first: int
@@ -56,6 +60,12 @@ class Segment:
         rows = self._last_before(asked, times)
         rows = np.where((ordinals >= 0) & (rows >= self.starts[asked]), rows, -1)
         return self._step_back(rows, self.starts[asked], known, until)
+
+    def before(self, ordinals: Numbers, times: Numbers) -> Numbers:
+        """Return behind which row of each key the events from the time on begin."""
+        if len(self) == 0:
+            return np.zeros(len(times), dtype=np.int64)
+        return np.maximum(self._last_before(ordinals, times - 1) + 1, self.starts[ordinals])
 
     def _last_before(self, ordinals: Numbers, times: Numbers) -> Numbers:
         """Return the last row of each key whose event is not later than the time; any row before its first if none."""
@@ -95,13 +105,16 @@ def build_segment(
     created: Numbers,
     sequences: Numbers,
     rows: pa.Table,
+    inputs: Layout = _NO_INPUTS,
 ) -> Segment:
-    """Return the segment of rows: their key columns, times in microseconds, and stored features (in `rows`)."""
+    """Return the segment of rows: their key columns, times in microseconds, and in `rows` their stored features and
+    what windows aggregate."""
     index, ordinals = key_index(keys)
     order = _order(ordinals, events, created, sequences)
     ordinals, events = ordinals[order], events[order]
     starts = np.searchsorted(ordinals, np.arange(len(index) + 1))
     records, dictionaries = layout.encode(rows, order)
+    aggregated, more = inputs.encode(rows, order)
     search, first, unit, bits = _search(ordinals, events)
     return Segment(
         keys=index,
@@ -110,7 +123,8 @@ def build_segment(
         created=created[order],
         sequences=sequences[order],
         records=records,
-        dictionaries=dictionaries,
+        inputs=aggregated,
+        dictionaries=dictionaries | more,
         search=search,
         first=first,
         unit=unit,

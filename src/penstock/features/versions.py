@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from penstock.core.feature import FeatureVersion
 from penstock.core.ports import MetadataStore
 from penstock.errors import ConflictError, UnknownNameError
-from penstock.features.definition import Definition, definition_from_json
+from penstock.features.definition import Definition, definition_from_json, definition_to_json
 
 SET = "set"
 
@@ -89,7 +89,7 @@ def _next(definition: Definition, last: FeatureVersion | None) -> FeatureVersion
         name=definition.name,
         version=version,
         digest=definition.digest,
-        definition=definition.to_json(),
+        definition=definition_to_json(definition),
         changes=changes,
         breaks=breaks,
         history=history,
@@ -107,7 +107,7 @@ def _changes(old: Definition, new: Definition) -> Iterator[str]:
         elif new.types[name] != old.types[name]:
             yield f"feature '{name}' was {old.types[name]}, is {new.types[name]}"
     yield from (f"feature '{name}' is gone" for name in old.features if name not in new.features)
-    before, after = old.to_json(), new.to_json()
+    before, after = definition_to_json(old), definition_to_json(new)
     for part in ("entities", "timestamp", "created", "ttl", "freshness", "source", "description", "owner", "tags"):
         if before[part] != after[part]:
             yield f"{part} was {before[part]!r}, is {after[part]!r}"

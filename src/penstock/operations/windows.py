@@ -90,8 +90,11 @@ class WindowMethods(Expr):
 
         At the instant `q` the window of length `W` holds the events of the entity with a time in
         `[floor((q - W) / hop) * hop, q)`: it begins at a whole `hop` and ends before `q`. Without `hop` that is 5
-        minutes for windows below 12 hours, 1 hour below 12 days, else 1 day; `hop` divides a day. With `hop` equal to
-        `window` the window tumbles: see `penstock.features.windows`.
+        minutes for windows below 12 hours (less where 5 minutes do not divide the window), 1 hour below 12 days, else
+        1 day; `hop` divides a day, or is whole days. Hops are counted from 1970 on, in UTC.
+
+        With `hop` equal to `window` the window tumbles: it is the last one that has ended,
+        `[floor(q / W) * W - W, floor(q / W) * W)`, so that each event is in one window only.
         """
         if self.op != "aggregate":
             raise DeclarationError(f"{self!r} is no aggregate; write .over behind one: .mean().over('7d')")
@@ -111,9 +114,11 @@ class WindowMethods(Expr):
 
 
 def default_hop(length: int) -> int:
-    """Return the hop of a window, both in microseconds: 5 minutes, an hour or a day, as in Chronon."""
+    """Return the hop of a window, both in microseconds: 5 minutes, an hour or a day, as in Chronon; a window of 5
+    minutes or less begins at whole seconds, so that it does not tumble unless it is asked to."""
     if length < 12 * _HOUR:
-        return math.gcd(_FINEST, length)
+        hops = (math.gcd(finest, length) for finest in (_FINEST, MICROSECONDS, 1))
+        return next((hop for hop in hops if hop < length), length)
     return _HOUR if length < 12 * 24 * _HOUR else 24 * _HOUR
 
 
