@@ -82,10 +82,8 @@ def test_a_text_that_cannot_be_read_says_where(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "COPY t TO '/tmp/x'", "ATTACH '/tmp/x.db'", "PRAGMA version", "INSTALL httpfs", "SET threads = 1", "LOAD x",
-        "INSERT INTO t VALUES (1)", "DELETE FROM t WHERE TRUE", "CREATE MATERIALIZED VIEW t AS SELECT 1",
-        "ALTER TABLE t SET OPTIONS(a=1)", "EXPORT DATA OPTIONS(uri='x') AS SELECT 1", "CALL f()",
-        "DESCRIBE t", "EXPLAIN SELECT 1", "CREATE FUNCTION f() AS (1)", "EXECUTE IMMEDIATE 'SELECT 1'", "hello",
+        "ATTACH '/tmp/x.db'", "PRAGMA version", "INSTALL httpfs", "SET threads", "SET @@time_zone = 'UTC'",
+        "ALTER TABLE_ t", "DESCRIBE t", "EXPLAIN SELECT 1", "hello",
     ],
 )  # fmt: skip
 def test_other_statements_are_refused_by_name_with_what_is_accepted(statement: str) -> None:
@@ -93,6 +91,32 @@ def test_other_statements_are_refused_by_name_with_what_is_accepted(statement: s
         parse_statements(f"SELECT 1; {statement}")
     assert statement.split()[0].upper() in str(caught.value)
     assert "at 1:11 is not a statement that penstock runs; accepted are: SELECT" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "instead"),
+    [
+        ("MERGE t USING s ON t.a = s.a WHEN MATCHED THEN DELETE", "CREATE OR REPLACE TABLE t AS SELECT"),
+        ("ALTER TABLE t ADD COLUMN z INT64", "CREATE OR REPLACE TABLE t AS SELECT"),
+        ("CREATE MATERIALIZED VIEW t AS SELECT 1", "write CREATE VIEW"),
+        ("CREATE OR REPLACE FUNCTION f() AS (1)", "write CREATE TEMP FUNCTION"),
+        ("CREATE SCHEMA d", "a data set is there with the first name in it"),
+        ("COPY t TO '/tmp/x'", "declare the files in penstock.toml"),
+        ("LOAD DATA INTO t FROM FILES (format = 'CSV')", "declare the files in penstock.toml"),
+        ("EXPORT DATA OPTIONS(uri='x') AS SELECT 1", "project.sql from Python"),
+        ("BEGIN SELECT 1; END", "without BEGIN and END"),
+        ("IF TRUE THEN SELECT 1; END IF", "choose in Python"),
+        ("LOOP SELECT 1; END LOOP", "WITH RECURSIVE"),
+        ("CALL f()", "write a function in Python"),
+        ("EXECUTE IMMEDIATE 'SELECT 1'", "run it by project.sql"),
+        ("ASSERT TRUE", "ps.validate"),
+        ("FROM t |> WHERE a > 1", "there are no pipes"),
+    ],
+)
+def test_statements_that_are_known_and_not_ours_say_what_to_do_instead(statement: str, instead: str) -> None:
+    with pytest.raises(SqlError, match="at 1:11 is not a statement that penstock runs; ") as caught:
+        parse_statements(f"SELECT 1; {statement}")
+    assert instead in str(caught.value)
 
 
 def test_a_place_is_the_line_and_column_where_a_node_begins() -> None:

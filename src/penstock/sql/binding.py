@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from penstock.core.schema import Schema
 from penstock.errors import ExpressionError, SqlError
 from penstock.models import ModelGraph
 from penstock.operations import quoted
-from penstock.sql.catalog import Catalog, View
+from penstock.sql.catalog import Catalog, Reading, View
 from penstock.sql.dialect import parse_query
 from penstock.sql.learning import Learning
 from penstock.sql.scope import Bound, Scope
@@ -38,7 +38,9 @@ class Inference:
 class Binding:
     """The state of one statement's binding.
 
-    `query` binds a query inside an expression or a FROM clause. `declared` are the catalog's tables met so far (each
+    `query` binds a query inside an expression or a FROM clause; `root` is where a query by itself begins: nothing but
+    the variables of the text is in sight. `temporary` are the text's tables, `through` what those that were met were
+    read from. `declared` are the catalog's tables met so far (each
     as of an instant, or as it is), `views` its views, and `expanding` those of them whose queries are just being bound.
     `files` are the sources that the text scans, `tables` what must be registered under which name before it runs, and
     `inferences` what must run before it, in order: inferences, and what ML.* functions of the query learn.
@@ -54,6 +56,10 @@ class Binding:
     tables: dict[str, pa.Table] = field(default_factory=dict)
     inferences: list[Inference | Learning] = field(default_factory=list)
     models: dict[str, ModelGraph] = field(default_factory=dict)
+    root: Scope = field(default_factory=Scope)
+    temporary: Mapping[str, tuple[pa.Table, Reading]] = field(default_factory=dict)
+    held: dict[str, Bound] = field(default_factory=dict)
+    through: list[Reading] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def fresh(self, name: str) -> str:
@@ -67,7 +73,13 @@ class Binding:
         return self.models[name]
 
     def table(self, name: str, as_of: datetime.datetime | None = None) -> Bound:
-        """Return a table or a view of the catalog as the text of an item of a FROM clause."""
+        """Return a table or a view as the text of an item of a FROM clause: a temporary one, or the catalog's."""
+        if name in self.temporary and as_of is None and not self.expanding:
+            if name not in self.held:
+                rows, reading = self.temporary[name]
+                self.held[name] = self._read(rows)
+                self.through.append(reading)
+            return self.held[name]
         if name in self.views and as_of is None:
             return self.views[name]
         if (name, as_of) in self.declared:

@@ -15,12 +15,7 @@ from sqlglot.parsers.bigquery import BigQueryParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from penstock.errors import SqlError
-
-_ACCEPTED = (
-    "accepted are: SELECT (also WITH ... SELECT), CREATE TEMP FUNCTION, CREATE [OR REPLACE] MODEL|TABLE|VIEW "
-    "[IF NOT EXISTS], DROP MODEL|TABLE|VIEW [IF EXISTS], ALTER MODEL [IF EXISTS] name SET OPTIONS(...), "
-    "EXPORT MODEL name OPTIONS(URI=...), SHOW TABLES|MODELS, DESCRIBE TABLE|MODEL name"
-)
+from penstock.sql.refusals import ACCEPTED, refuse_other_statements
 
 _FORMATTED = [f"{verb}_{type}" for verb in ("FORMAT", "PARSE") for type in ("DATE", "DATETIME", "TIME", "TIMESTAMP")]
 _OF_JSON = [name for name in BigQueryParser.FUNCTIONS if "JSON" in name]
@@ -108,12 +103,12 @@ class Dialect(BigQuery):
         }
 
         def parse_show(self) -> ShowNames:
-            """Parse what stands after SHOW; `_refuse_other_statements` has seen that it is TABLES or MODELS."""
+            """Parse what stands after SHOW; `refuse_other_statements` has seen that it is TABLES or MODELS."""
             self._advance()
             return self.expression(ShowNames(this=self._prev.text.upper()))
 
         def parse_alter(self) -> AlterModelOptions:
-            """Parse what stands after ALTER; `_refuse_other_statements` has seen that it is MODEL."""
+            """Parse what stands after ALTER; `refuse_other_statements` has seen that it is MODEL."""
             self._advance()
             exists = self._parse_exists()
             name = self._parse_table_parts()
@@ -122,7 +117,7 @@ class Dialect(BigQuery):
             return self.expression(AlterModelOptions(this=name, exists=exists, expressions=self._options()))
 
         def parse_export(self) -> ExportModelNode:
-            """Parse what stands after EXPORT; `_refuse_other_statements` has seen that it is MODEL."""
+            """Parse what stands after EXPORT; `refuse_other_statements` has seen that it is MODEL."""
             self._advance()
             return self.expression(ExportModelNode(this=self._parse_table_parts(), expressions=self._options()))
 
@@ -212,7 +207,7 @@ def parse_statements(text: str) -> list[tuple[exp.Expr, str]]:
     tokens = _tokens(text)
     split = _split(tokens)
     for statement in split:
-        _refuse_other_statements(statement, text)
+        refuse_other_statements([token.text.upper() for token in statement[:4]], _position(text, statement[0].start))
     try:
         trees = Dialect().parser(error_level=sqlglot.ErrorLevel.IMMEDIATE).parse(tokens, text)
     except ParseError as error:
@@ -221,7 +216,7 @@ def parse_statements(text: str) -> list[tuple[exp.Expr, str]]:
         raise SqlError(f"the SQL text is nested too deeply to be read: {_shorten(text)}") from None
     found = [tree for tree in trees if tree is not None]
     if not found:
-        raise SqlError(f"there is no statement in the SQL text; {_ACCEPTED}")
+        raise SqlError(f"there is no statement in the SQL text; {ACCEPTED}")
     return list(zip(found, (text[part[0].start : part[-1].end + 1] for part in split), strict=True))
 
 
@@ -284,28 +279,6 @@ def _split(tokens: Sequence[Token]) -> list[list[Token]]:
         else:
             statements[-1].append(token)
     return [statement for statement in statements if statement]
-
-
-def _refuse_other_statements(tokens: Sequence[Token], text: str) -> None:
-    """Refuse every statement but ours by its first words, before a parser sees the rest."""
-    words = [token.text.upper() for token in tokens[:4]]
-    match words:
-        case (
-            ["SELECT" | "WITH" | "(", *_] | ["DROP", "MODEL" | "TABLE" | "VIEW", *_] | ["ALTER" | "EXPORT", "MODEL", *_]
-        ):
-            return
-        case ["SHOW", "TABLES" | "MODELS"] | ["DESCRIBE", "TABLE" | "MODEL", _, *_]:
-            return
-        case ["CREATE", "TEMP" | "TEMPORARY", "FUNCTION", _]:
-            return
-        case ["CREATE", "MODEL" | "TABLE" | "VIEW", *_] | ["CREATE", "OR", "REPLACE", "MODEL" | "TABLE" | "VIEW"]:
-            return
-        case ["CREATE" | "DROP" | "ALTER" | "EXPORT" as verb, *rest]:
-            what = " ".join([verb, *(word for word in rest[:3] if word.isalpha())][: 4 if "OR" in rest else 2])
-        case [first, *_]:
-            what = first
-    position = _position(text, tokens[0].start)
-    raise SqlError(f"{what} at {position} is not a statement that penstock runs; {_ACCEPTED}")
 
 
 def _position(text: str, offset: int) -> str:

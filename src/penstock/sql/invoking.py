@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,7 +80,7 @@ def _check_trial(
 
 def _rows(node: exp.Expr, scope: Scope, binding: Binding) -> Bound:
     """Bind the input query. It runs on its own, before the query around it, so it sees common tables and no rows."""
-    bound = binding.query(node, Scope(common=scope.common), binding)
+    bound = binding.query(node, dataclasses.replace(binding.root, common=scope.common), binding)
     common = ", ".join(f"{fresh} AS ({query.text})" for fresh, query in scope.common.values())
     return Bound(f"WITH RECURSIVE {common} {bound.text}" if common else bound.text, bound.columns)
 
@@ -125,5 +126,5 @@ def _constant(node: exp.Expr, binding: Binding) -> Any:
             return tuple(_constant(item, binding) for item in node.expressions)
         case exp.PropertyEQ() | exp.Alias():
             return _constant(node.expression if isinstance(node, exp.PropertyEQ) else node.this, binding)
-    value = bind_scalar(node, Scope(), binding)
+    value = bind_scalar(node, binding.root, binding)
     return query(f"SELECT {value.text} AS value").column(0)[0].as_py()

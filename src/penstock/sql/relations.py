@@ -197,7 +197,7 @@ def _named(node: exp.Table, scope: Scope, binding: Binding) -> _Item:
     if asked := is_information_schema(name):
         text, columns = information_schema(*asked, binding)
         return _item(text, columns, node.alias or asked[1], binding)
-    if name not in (known := binding.catalog.tables_there()):
+    if name not in (known := binding.catalog.tables_there()) and name not in binding.temporary:
         raise UnknownNameError("table", name, [*scope.common, *known], within=f"the query{place(node)}")
     table = binding.table(name, as_of)
     return _item(table.text, table.columns, node.alias or name.rpartition(".")[2], binding)

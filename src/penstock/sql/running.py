@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 from dataclasses import replace
 
-import duckdb
 import pyarrow as pa
 
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
-from penstock.core.schema import Field, Schema
 from penstock.errors import ConflictError, SqlError
 from penstock.models import ModelGraph
 from penstock.sql.altering import said
-from penstock.sql.binding import Binding, Inference
 from penstock.sql.catalog import Catalog, Reading, View
-from penstock.sql.database import locked_database, rows_of
+from penstock.sql.changing import changed
 from penstock.sql.declaration import declare
 from penstock.sql.dialect import parse_query
+from penstock.sql.executing import (
+    Session,
+    bound_query,
+    declare_variables,
+    reading_of,
+    rows_of_query,
+    schema_of_query,
+    set_variables,
+)
 from penstock.sql.exporting import export
-from penstock.sql.learning import Learning, learned_text, put_in
 from penstock.sql.queries import bind_query
-from penstock.sql.scope import Bound, Scope
+from penstock.sql.scope import Scope
 from penstock.sql.showing import described_model, described_table
 from penstock.sql.statements import (
     AlterModel,
+    Change,
     CreateModel,
     CreateTable,
     CreateView,
+    Declare,
     Describe,
     Drop,
     ExportModel,
+    Mode,
     Query,
+    SetVariables,
     Show,
     Statement,
     parse,
 )
-from penstock.tables import arrow_schema
 
 
 def run(text: str, catalog: Catalog, *, now: datetime.datetime | None = None) -> pa.Table:
@@ -47,8 +54,8 @@ def run(text: str, catalog: Catalog, *, now: datetime.datetime | None = None) ->
     `now` is what CURRENT_TIMESTAMP() answers (default: the clock). A CREATE MODEL answers one row that says what was
     made. Nothing runs before the whole text has been read.
     """
-    instant = now or datetime.datetime.now(datetime.UTC)
-    results = [_run(statement, catalog, instant) for statement in parse(text)]
+    session = Session(catalog=catalog, now=now or datetime.datetime.now(datetime.UTC))
+    results = [_run(statement, session) for statement in parse(text)]
     return results[-1]
 
 
@@ -57,9 +64,9 @@ def run_query(text: str, catalog: Catalog, *, now: datetime.datetime | None = No
     statement, *others = parse(text)
     if others or not isinstance(statement, Query):
         raise SqlError("rows are given by one query, and by nothing else; run other statements before, each by itself")
-    binding = _binding(catalog, now or datetime.datetime.now(datetime.UTC))
-    rows = _rows(bind_query(statement.tree, Scope(), binding), binding)
-    return rows, _reading(text, binding)
+    binding = Session(catalog=catalog, now=now or datetime.datetime.now(datetime.UTC)).binding()
+    rows = rows_of_query(bound_query(statement.tree, binding), binding)
+    return rows, reading_of(text, binding)
 
 
 def to_model(text: str, catalog: Catalog) -> Model:
@@ -67,53 +74,62 @@ def to_model(text: str, catalog: Catalog) -> Model:
     statement, *others = parse(text)
     if others or not isinstance(statement, CreateModel):
         raise SqlError("only one CREATE MODEL statement stands for a model")
-    binding = _binding(catalog, datetime.datetime.now(datetime.UTC))
-    return declare(_placed(statement, catalog), _schema(bind_query(statement.query, Scope(), binding)))
+    binding = Session(catalog=catalog, now=datetime.datetime.now(datetime.UTC)).binding()
+    return declare(_placed(statement, catalog), schema_of_query(bound_query(statement.query, binding)))
 
 
-def _run(statement: Statement, catalog: Catalog, now: datetime.datetime) -> pa.Table:
+def _run(statement: Statement, session: Session) -> pa.Table:
+    catalog = session.catalog
     match statement:
         case Query(tree=tree):
-            binding = _binding(catalog, now)
-            return _rows(bind_query(tree, Scope(), binding), binding)
+            binding = session.binding()
+            return rows_of_query(bound_query(tree, binding), binding)
         case CreateModel():
-            return _create(statement, catalog, now)
+            return _create(statement, session)
         case CreateTable():
-            return _create_table(statement, catalog, now)
+            return _create_table(statement, session)
         case CreateView():
-            return _create_view(statement, catalog, now)
+            return _create_view(statement, session)
+        case Change():
+            return _change(statement, session)
+        case Declare(names=names):
+            declare_variables(statement, session)
+            return _message(variables=", ".join(names), done="declared")
+        case SetVariables(names=names):
+            set_variables(statement, session)
+            return _message(variables=", ".join(names), done="set")
         case Drop(kind="MODEL", name=name, if_exists=if_exists):
             if if_exists and name not in catalog.model_names():
                 return _message(model=name, done="no model of that name to drop")
             catalog.drop(name)
             return _message(model=name, done="dropped")
         case Drop():
-            return _drop(statement, catalog)
+            return _drop(statement, session)
         case AlterModel():
             return _alter(statement, catalog)
         case ExportModel(name=name, uri=uri, trial_id=trial):
             path = export(catalog.model(name), uri, catalog.path, catalog.learned_rows(name), trial)
             return _message(model=name, done=f"exported to {path}")
         case Show(what=what):
-            names = catalog.tables_there() if what == "TABLES" else catalog.model_names()
-            return pa.table({what.lower()[:-1]: pa.array(sorted(names), pa.string())})
+            there = sorted(catalog.tables_there() if what == "TABLES" else catalog.model_names())
+            return pa.table({what.lower()[:-1]: pa.array(there, pa.string())})
         case Describe(kind="MODEL", name=name):
             return described_model(catalog.model(name))
         case Describe(name=name):
-            return described_table(_binding(catalog, now).table(name).columns)
+            return described_table(session.binding().table(name).columns)
 
 
-def _create(statement: CreateModel, catalog: Catalog, now: datetime.datetime) -> pa.Table:
-    name = statement.name
+def _create(statement: CreateModel, session: Session) -> pa.Table:
+    name, catalog = statement.name, session.catalog
     if statement.mode != "replace" and name in catalog.model_names():
         if statement.mode == "if_not_exists":
             return _message(model=name, done="exists already, nothing was trained")
         raise ConflictError(f"a model named '{name}' exists; write CREATE OR REPLACE MODEL to train it anew")
-    binding = _binding(catalog, now)
-    query = bind_query(statement.query, Scope(), binding)
-    model = declare(_placed(statement, catalog), _schema(query))
-    rows = _rows(query, binding)
-    graph = catalog.fit(model, rows, statement.mode, _reading(statement.text, binding))
+    binding = session.binding()
+    query = bound_query(statement.query, binding)
+    model = declare(_placed(statement, catalog), schema_of_query(query))
+    rows = rows_of_query(query, binding)
+    graph = catalog.fit(model, rows, statement.mode, reading_of(statement.text, binding))
     return _description(model, graph, rows.num_rows)
 
 
@@ -126,43 +142,59 @@ def _placed(statement: CreateModel, catalog: Catalog) -> CreateModel:
     return replace(statement, options=FrozenMap({**statement.options, "model_path": placed}))
 
 
-def _create_table(statement: CreateTable, catalog: Catalog, now: datetime.datetime) -> pa.Table:
+def _create_table(statement: CreateTable, session: Session) -> pa.Table:
     name = statement.name
-    if statement.mode == "if_not_exists" and name in catalog.tables_there():
+    there = session.temporary if statement.temporary else session.catalog.tables_there()
+    if statement.mode == "if_not_exists" and name in there:
         return _message(table=name, done="exists already, nothing was made")
-    binding = _binding(catalog, now)
-    rows = _rows(bind_query(statement.query, Scope(), binding), binding)
-    catalog.create_table(name, rows, statement.mode, _reading(statement.text, binding))
+    if statement.temporary and statement.mode == "create" and name in there:
+        raise ConflictError(f"a temporary table '{name}' exists; write CREATE OR REPLACE TEMP TABLE to make it anew")
+    binding = session.binding()
+    rows = rows_of_query(bound_query(statement.query, binding), binding)
+    return _kept(name, rows, statement.mode, reading_of(statement.text, binding), session, statement.temporary)
+
+
+def _kept(name: str, rows: pa.Table, mode: Mode, reading: Reading, session: Session, temporary: bool) -> pa.Table:
+    if temporary:
+        session.temporary[name] = (rows, reading)
+    else:
+        session.catalog.create_table(name, rows, mode, reading)
     return pa.Table.from_pylist([{"table": name, "rows": rows.num_rows}])
 
 
-def _create_view(statement: CreateView, catalog: Catalog, now: datetime.datetime) -> pa.Table:
+def _change(statement: Change, session: Session) -> pa.Table:
+    """Make the table anew, with the rows that the statement leaves; what it was is a version before."""
+    binding = session.binding()
+    rows = rows_of_query(changed(statement, binding), binding)
+    reading = reading_of(statement.text, binding)
+    return _kept(statement.name, rows, "replace", reading, session, statement.name in session.temporary)
+
+
+def _create_view(statement: CreateView, session: Session) -> pa.Table:
     """Keep a view's query after it has been bound: a name that is not there is found now, and not when it is read."""
-    name = statement.name
+    name, catalog = statement.name, session.catalog
     if statement.mode == "if_not_exists" and name in catalog.tables_there():
         return _message(view=name, done="exists already, nothing was made")
-    binding = _binding(catalog, now)
+    binding = session.binding()
     binding.expanding.append(name)
     bind_query(parse_query(statement.query), Scope(), binding)
-    catalog.create_table(name, View(statement.query), statement.mode, _reading(statement.text, binding))
+    catalog.create_table(name, View(statement.query), statement.mode, reading_of(statement.text, binding))
     return _message(view=name, done="made")
 
 
-def _drop(statement: Drop, catalog: Catalog) -> pa.Table:
+def _drop(statement: Drop, session: Session) -> pa.Table:
     """Drop a table or a view, each by its own word: one that is meant for the other is a mistake."""
     name, word = statement.name, statement.kind.lower()
-    there = catalog.tables_there().get(name)
+    if statement.kind == "TABLE" and session.temporary.pop(name, None) is not None:
+        return _message(table=name, done="dropped")
+    there = session.catalog.tables_there().get(name)
     if statement.if_exists and there is None:
         return _message(**{word: name}, done=f"no {word} of that name to drop")
     if there is not None and (there.type == "VIEW") != (statement.kind == "VIEW"):
         is_a, other = ("table", "TABLE") if statement.kind == "VIEW" else ("view", "VIEW")
         raise ConflictError(f"'{name}' is a {is_a}; write DROP {other} {name}")
-    catalog.drop_table(name)
+    session.catalog.drop_table(name)
     return _message(**{word: name}, done="dropped")
-
-
-def _reading(text: str, binding: Binding) -> Reading:
-    return Reading(statement=text, tables=tuple(binding.declared), models=tuple(binding.models))
 
 
 def _alter(statement: AlterModel, catalog: Catalog) -> pa.Table:
@@ -170,33 +202,6 @@ def _alter(statement: AlterModel, catalog: Catalog) -> pa.Table:
         return _message(model=statement.name, done="no model of that name to alter")
     catalog.alter(statement.name, said(statement.options))
     return _message(model=statement.name, done="altered")
-
-
-def _binding(catalog: Catalog, now: datetime.datetime) -> Binding:
-    return Binding(catalog=catalog, query=bind_query, now=now)
-
-
-def _schema(query: Bound) -> Schema:
-    return Schema(tuple(Field(name, type) for name, type in query.columns))
-
-
-def _rows(query: Bound, binding: Binding) -> pa.Table:
-    with locked_database(binding.files) as database:
-        for name, table in binding.tables.items():
-            database.register(name, table)
-        learned: dict[str, str] = {}
-        for before in binding.inferences:
-            match before:
-                case Learning():
-                    learned[before.name] = learned_text(before, learned, database)
-                case Inference():
-                    database.register(before.name, _infer(before, learned, database))
-        return rows_of(database, put_in(query.text, learned))
-
-
-def _infer(inference: Inference, learned: Mapping[str, str], database: duckdb.DuckDBPyConnection) -> pa.Table:
-    rows = [rows_of(database, put_in(query.text, learned)) for query in inference.rows]
-    return inference.function.table(inference.use, rows).cast(arrow_schema(inference.columns))
 
 
 def _description(model: Model, graph: ModelGraph, rows: int) -> pa.Table:

@@ -54,11 +54,13 @@ class CreateModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable:
-    """`CREATE TABLE name AS query`: its rows are kept under the name, which later statements read."""
+    """`CREATE TABLE name AS query`: its rows are kept under the name, which later statements read; with TEMP, which the
+    later ones of the same text do."""
 
     name: str
     mode: Mode
     query: exp.Query
+    temporary: bool = False
     text: str = field(default="", compare=False)
 
 
@@ -70,6 +72,32 @@ class CreateView:
     mode: Mode
     query: str
     text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """`INSERT`, `UPDATE`, `DELETE` or `TRUNCATE TABLE` of a table that SQL made."""
+
+    name: str
+    tree: exp.Expr
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declare:
+    """`DECLARE a, b type DEFAULT value`: variables, which the statements after it read."""
+
+    names: tuple[str, ...]
+    type: exp.DataType | None
+    value: exp.Expr | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetVariables:
+    """`SET a = value`, or `SET (a, b) = (value, value)`."""
+
+    names: tuple[str, ...]
+    values: tuple[exp.Expr, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,14 +142,14 @@ class Describe:
     name: str
 
 
-Statement: TypeAlias = (
-    Query | CreateModel | CreateTable | CreateView | Drop | AlterModel | ExportModel | Show | Describe
-)
+_Makes: TypeAlias = CreateModel | CreateTable | CreateView | Change | Drop | AlterModel | ExportModel
+_Reads: TypeAlias = Query | Show | Describe | Declare | SetVariables
+Statement: TypeAlias = _Makes | _Reads
 
 
 def only_reads(statement: Statement) -> bool:
     """Tell whether a statement changes nothing."""
-    return isinstance(statement, Query | Show | Describe)
+    return isinstance(statement, _Reads)
 
 
 def parse(text: str) -> tuple[Statement, ...]:
@@ -137,9 +165,26 @@ def parse(text: str) -> tuple[Statement, ...]:
             functions[function.name.lower()] = function
         else:
             statements.append(_statement(expanded(tree, functions), part))
+    _check_variables(statements)
     if not statements:
         raise SqlError(f"the function {function.name} is for the statements after it in the same text; there are none")
     return tuple(statements)
+
+
+def _check_variables(statements: Sequence[Statement]) -> None:
+    """Refuse a SET of what no DECLARE before it has declared."""
+    declared: dict[str, str] = {}
+    for statement in statements:
+        match statement:
+            case Declare(names=names):
+                for name in names:
+                    if name.lower() in declared:
+                        raise SqlError(f"the variable {name} is declared twice")
+                    declared[name.lower()] = name
+            case SetVariables(names=names):
+                for name in names:
+                    if name.lower() not in declared:
+                        raise UnknownNameError("variable", name, declared.values(), within="SET; DECLARE declares one")
 
 
 def dotted(table: exp.Table) -> str:
@@ -163,6 +208,14 @@ def _statement(tree: exp.Expr, text: str) -> Statement:
             return AlterModel(name=dotted(tree.this), if_exists=bool(tree.args.get("exists")), options=options)
         case ExportModelNode():
             return _export_model(tree)
+        case exp.Insert() | exp.Update() | exp.Delete() | exp.TruncateTable():
+            return _change(tree, text)
+        case exp.Declare():
+            [item] = tree.expressions
+            names = tuple(name.name for name in item.this)
+            return Declare(names=names, type=item.args.get("kind"), value=item.args.get("default") or None)
+        case exp.Set():
+            return _set(tree)
         case exp.Query():
             return Query(tree=tree)
         case ShowNames():
@@ -172,15 +225,57 @@ def _statement(tree: exp.Expr, text: str) -> Statement:
     raise SqlError(f"{tree.key.upper()}{place(tree)} is not a statement that penstock runs")
 
 
+_NO_EFFECT = (exp.PartitionedByProperty, exp.ClusterProperty, exp.TemporaryProperty)
+"""What CREATE TABLE may say of how a table is kept, which changes none of its rows."""
+
+
 def _create_table(tree: exp.Create, text: str) -> CreateTable:
-    name, query = tree.this, tree.expression
-    if not isinstance(name, exp.Table) or not isinstance(query, exp.Query):
-        shown = dotted(name if isinstance(name, exp.Table) else name.this)
-        raise SqlError(f"CREATE TABLE {shown} is made of a query: CREATE TABLE {shown} AS SELECT ...; no column list")
-    if tree.args.get("properties"):
-        first = tree.args["properties"].expressions[0]
-        raise SqlError(f"CREATE TABLE {dotted(name)} has {first.sql(Dialect)}{place(first)}; it takes AS SELECT alone")
-    return CreateTable(name=dotted(name), mode=_mode(tree), query=query, text=text)
+    name = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    properties = tree.args["properties"].expressions if tree.args.get("properties") else []
+    query, clone = tree.expression, tree.args.get("clone")
+    like = next((item for item in properties if isinstance(item, exp.LikeProperty)), None)
+    if isinstance(tree.this, exp.Schema) and query is None:
+        query = _empty(tree.this, dotted(name))
+    elif clone is not None:
+        query = exp.select("*").from_(clone.this)
+    elif like is not None and query is None:
+        query = exp.select("*").from_(like.this).where(exp.false())
+    if not isinstance(query, exp.Query) or (isinstance(tree.this, exp.Schema) and tree.expression is not None):
+        shown = dotted(name)
+        raise SqlError(f"CREATE TABLE {shown} is made of a query alone, CREATE TABLE {shown} AS SELECT, or of columns")
+    odd = next((item for item in properties if item is not like and not isinstance(item, _NO_EFFECT)), None)
+    if odd is not None:
+        raise SqlError(f"CREATE TABLE {dotted(name)} has {odd.sql(Dialect)}{place(odd)}; it takes AS SELECT alone")
+    temporary = any(isinstance(item, exp.TemporaryProperty) for item in properties)
+    return CreateTable(name=dotted(name), mode=_mode(tree), query=query, temporary=temporary, text=text)
+
+
+def _empty(schema: exp.Schema, name: str) -> exp.Select:
+    """Return a query without rows that has the columns of a list."""
+    columns = []
+    for item in schema.expressions:
+        if not isinstance(item, exp.ColumnDef) or item.args.get("constraints") or item.kind is None:
+            shown = item.sql(Dialect)
+            raise SqlError(
+                f"CREATE TABLE {name}: {shown}{place(item)} is more than a name and a type, which are kept alone"
+            )
+        columns.append(exp.alias_(exp.cast(exp.Null(), item.kind), exp.to_identifier(item.name, quoted=True)))
+    return exp.Select(expressions=columns).where(exp.false())
+
+
+def _change(tree: exp.Expr, text: str) -> Change:
+    table = tree.this or (tree.args.get("tables") or tree.expressions)[0]
+    return Change(name=dotted(table.this if isinstance(table, exp.Schema) else table), tree=tree, text=text)
+
+
+def _set(tree: exp.Set) -> SetVariables:
+    [item] = tree.expressions
+    names, values = [item.this.this], [item.this.expression]
+    if isinstance(names[0], exp.Tuple):
+        names, values = names[0].expressions, getattr(values[0], "expressions", [])
+    if len(names) != len(values) or not all(isinstance(name, exp.Column) and not name.table for name in names):
+        raise SqlError(f"{tree.sql(Dialect)}{place(tree)}: write SET a = value, or SET (a, b) = (value, value)")
+    return SetVariables(names=tuple(name.name for name in names), values=tuple(values))
 
 
 def _create_view(tree: exp.Create, text: str) -> CreateView:

@@ -10,7 +10,6 @@ from penstock.errors import SqlError
 from penstock.sql.binding import Binding
 from penstock.sql.dialect import Dialect, place
 from penstock.sql.scalars import bind_scalar
-from penstock.sql.scope import Scope
 from penstock.tables import query
 
 
@@ -22,7 +21,9 @@ def instant_of(node: exp.Table, binding: Binding) -> datetime.datetime | None:
     if version.args["kind"] != "AS OF" or version.name != "TIMESTAMP":
         raise SqlError(f"{version.sql(Dialect)}{place(node)} is not in penstock's SQL; write FOR SYSTEM_TIME AS OF")
     given = version.expression
-    bound = bind_scalar(exp.cast(given, exp.DataType.Type.TIMESTAMPTZ) if given.is_string else given, Scope(), binding)
+    bound = bind_scalar(
+        exp.cast(given, exp.DataType.Type.TIMESTAMPTZ) if given.is_string else given, binding.root, binding
+    )
     if bound.type != "timestamp":
         raise SqlError(
             f"FOR SYSTEM_TIME AS OF{place(given)} takes a timestamp, but {given.sql(Dialect)} is {bound.type}"
