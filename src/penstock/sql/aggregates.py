@@ -114,6 +114,18 @@ def _top(call: Call) -> str:
     return f"list_transform({first}, lambda e: struct_pack(value := e.v, count := -e.n))"
 
 
+def _top_sum(call: Call) -> str:
+    """The values whose weights have the greatest sums; a sum of nothing but NULLs is NULL, and the least."""
+    value, weight, _ = call.arguments
+    pairs = f"list(struct_pack(v := {value}, w := {weight})){call.after}"
+    weights = f"list_transform(list_filter({pairs}, lambda e: e.v IS NOT DISTINCT FROM k.v), lambda e: e.w)"
+    least = "DOUBLE" if call.types[1] == "float64" else "BIGINT"
+    summed = f"struct_pack(n := -CAST(list_sum({weights}) AS {least}), v := k.v)"
+    values = f"list_distinct(list_transform({pairs}, lambda e: struct_pack(v := e.v)))"
+    first = f"list_sort(list_transform({values}, lambda k: {summed}))[1:{int(call.constants[2] or 0)}]"
+    return f"list_transform({first}, lambda e: struct_pack(value := e.v, sum := -e.n))"
+
+
 def _joined(call: Call) -> str:
     """STRING_AGG. With a LIMIT, the first so many texts in order: they are listed, cut, and put together."""
     if not call.limit:
@@ -225,6 +237,12 @@ AGGREGATES: dict[type[exp.Expr], Aggregate] = {
         takes=("any", "constant"),
         result=lambda call: f"array<struct<value {call.types[0]}, count int64>>",
         sql=_top,
+    ),
+    exp.ApproxTopSum: Aggregate(
+        name="APPROX_TOP_SUM",
+        takes=("any", "number", "constant"),
+        result=lambda call: f"array<struct<value {call.types[0]}, sum {call.types[1]}>>",
+        sql=_top_sum,
     ),
     exp.BitwiseAndAgg: Aggregate(name="BIT_AND", takes=("int64",), result=_first, sql=_function("bit_and")),
     exp.BitwiseOrAgg: Aggregate(name="BIT_OR", takes=("int64",), result=_first, sql=_function("bit_or")),

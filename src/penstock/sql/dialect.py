@@ -16,6 +16,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from penstock.errors import SqlError
 from penstock.sql.refusals import ACCEPTED, refuse_other_statements
+from penstock.sql.rewriting import written_out
 
 _FORMATTED = [f"{verb}_{type}" for verb in ("FORMAT", "PARSE") for type in ("DATE", "DATETIME", "TIME", "TIMESTAMP")]
 _OF_JSON = [name for name in BigQueryParser.FUNCTIONS if "JSON" in name]
@@ -153,10 +154,24 @@ class Dialect(BigQuery):
 
         def _parse_table(self, *args: object, **kwargs: object) -> exp.Expr | None:
             if not self._is_machine_learning_table():
-                return super()._parse_table(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+                table = super()._parse_table(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+                return self._parse_elements(table) if isinstance(table, exp.Table) else table
             table = self._parse_machine_learning_table()
             alias = self._parse_table_alias(alias_tokens=self.TABLE_ALIAS_TOKENS)
             return self.expression(exp.Table(this=table, alias=alias))
+
+        def _parse_elements(self, table: exp.Table) -> exp.Expr:
+            """Parse the WITH OFFSET after `t.items AS item`, which is UNNEST(t.items)."""
+            if not (table.args.get("db") and self._match_pair(TokenType.WITH, TokenType.OFFSET)):
+                return table
+            self._match(TokenType.ALIAS)
+            offset = self._parse_id_var(any_token=False, tokens=self.UNNEST_OFFSET_ALIAS_TOKENS)
+            alias = exp.TableAlias(columns=[table.args["alias"].this]) if table.alias else None
+            table.set("alias", None)
+            array = table.to_column()
+            return self.expression(
+                exp.Unnest(expressions=[array], alias=alias, offset=offset or exp.to_identifier("offset"))
+            )
 
         def _is_machine_learning_table(self) -> bool:
             ahead = self._tokens[self._index : self._index + 4]
@@ -214,7 +229,7 @@ def parse_statements(text: str) -> list[tuple[exp.Expr, str]]:
         raise SqlError(_explain(error, text)) from None
     except RecursionError:
         raise SqlError(f"the SQL text is nested too deeply to be read: {_shorten(text)}") from None
-    found = [tree for tree in trees if tree is not None]
+    found = [written_out(tree) for tree in trees if tree is not None]
     if not found:
         raise SqlError(f"there is no statement in the SQL text; {ACCEPTED}")
     return list(zip(found, (text[part[0].start : part[-1].end + 1] for part in split), strict=True))

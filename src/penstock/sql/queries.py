@@ -14,7 +14,7 @@ from penstock.sql.binding import Binding
 from penstock.sql.dialect import Dialect, place
 from penstock.sql.relations import bind_from, refuse_names, refuse_others
 from penstock.sql.scalars import bind_condition, bind_scalar, order_key
-from penstock.sql.scope import Bound, Column, Relation, Scalar, Scope, field_of, relation
+from penstock.sql.scope import Bound, Column, Relation, Scalar, Scope, field_of, has_relation, relation
 from penstock.sql.statements import dotted
 
 _MODIFIERS = {"order", "limit", "offset"}
@@ -152,14 +152,29 @@ def _projections(node: exp.Select, scope: Scope, binding: Binding) -> Iterator[t
                 if not scope.columns:
                     raise SqlError(f"*{place(item)} has no columns to stand for; add a FROM clause")
                 yield from _star(item, scope.columns, scope, binding)
-            case exp.Column(this=exp.Star()):
-                yield from _star(item.this, relation(item.table, scope).columns, scope, binding)
+            case exp.Column(this=exp.Star()) | exp.Dot(expression=exp.Star()):
+                yield from _star(item.find(exp.Star) or exp.Star(), _starred(item, scope, binding), scope, binding)
             case _:
                 value = bind_scalar(item.unalias(), scope, binding)
                 name = item.alias_or_name if isinstance(item, exp.Alias | exp.Column | exp.Dot) else ""
                 if not name:
                     name, unnamed = f"f{unnamed}_", unnamed + 1
                 yield name, value
+
+
+def _starred(item: exp.Column | exp.Dot, scope: Scope, binding: Binding) -> Sequence[Column]:
+    """Return what the star of `t.*` stands for: the columns of a relation, or the fields of a struct."""
+    before = item.this if isinstance(item, exp.Dot) else None
+    if before is None:
+        *_, owner = names = item.parts[:-1]
+        is_column = any(column.name.lower() == owner.name.lower() for column in scope.columns)
+        if len(names) == 1 and (has_relation(owner.name, scope) or not is_column):
+            return relation(owner.name, scope).columns
+        before = exp.Column(this=owner.copy(), table=names[-2].copy() if len(names) > 1 else None)
+    whole = bind_scalar(before, scope, binding)
+    if not whole.type.startswith("struct<"):
+        raise SqlError(f"{item.sql(Dialect)}{place(item)} is of {whole.type}; .* stands for the fields of a struct")
+    return [Column(field, field_of(whole, field)) for field, _ in struct_fields(whole.type)]
 
 
 def _star(star: exp.Star, columns: Sequence[Column], scope: Scope, binding: Binding) -> Iterator[tuple[str, Scalar]]:

@@ -18,6 +18,7 @@ from penstock.errors import ExpressionError, SqlError, UnknownNameError
 from penstock.operations import LEARNED, from_ast, is_learned, quoted, sql, sql_literal, type_of
 from penstock.sql.aggregates import Aggregate, Call, aggregate_of, apply
 from penstock.sql.binding import Binding
+from penstock.sql.date_arrays import date_array, timestamp_array
 from penstock.sql.dialect import Dialect, is_machine_learning, place
 from penstock.sql.learning import Learning, is_volatile, put_in
 from penstock.sql.scope import Scalar, Scope, field_of, resolve
@@ -135,9 +136,13 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
         case exp.Array() if any(isinstance(item, exp.Query) for item in node.expressions):
             text, type = _values(node.expressions[0], node, scope, binding)
             return Scalar(f"ARRAY({text})", f"array<{type}>")
-        case exp.Array() if any(isinstance(item, exp.Struct) for item in node.expressions):
+        case exp.Array() if any(isinstance(item, exp.Struct | exp.Tuple) for item in node.expressions):
             return _structs(node, scope, binding)
-        case exp.Struct():
+        case exp.GenerateDateArray():
+            return Scalar(date_array(*_edges(node, "DATE", scope, binding), node), "array<date>")
+        case exp.GenerateTimestampArray():
+            return Scalar(timestamp_array(*_edges(node, "TIMESTAMPTZ", scope, binding), node), "array<timestamp>")
+        case exp.Struct() | exp.Tuple():
             return _struct(node, scope, binding)
         case exp.Window() if not is_machine_learning(node.this):
             return _window(node, scope, binding)
@@ -201,7 +206,13 @@ def _membership(node: exp.In, scope: Scope, binding: Binding) -> Scalar:
     return Scalar(f"(({value.text}) IN ({members}))", "bool")
 
 
-def _struct(node: exp.Struct, scope: Scope, binding: Binding, called: Sequence[str] = ()) -> Scalar:
+def _edges(node: exp.Expr, type: str, scope: Scope, binding: Binding) -> tuple[str, str]:
+    """Return the first and the last value of an array of dates or instants."""
+    start, end = (bind_scalar(exp.cast(node.args[edge], type), scope, binding).text for edge in ("start", "end"))
+    return start, end
+
+
+def _struct(node: exp.Struct | exp.Tuple, scope: Scope, binding: Binding, called: Sequence[str] = ()) -> Scalar:
     """Bind a struct; `called` are the names of its fields where it stands in an array after one that names them."""
     names, values = list(called), []
     for position, item in enumerate(node.expressions, start=1):
@@ -220,17 +231,34 @@ def _struct(node: exp.Struct, scope: Scope, binding: Binding, called: Sequence[s
 def _structs(node: exp.Array, scope: Scope, binding: Binding) -> Scalar:
     """`[STRUCT(1 AS a), STRUCT(2)]`: the first struct says how the fields are called."""
     [first, *others] = node.expressions
-    bound = [_struct(first, scope, binding)] if isinstance(first, exp.Struct) else [bind_scalar(first, scope, binding)]
-    called = [name for name, _ in struct_fields(bound[0].type)] if isinstance(first, exp.Struct) else ()
+    built = isinstance(first, exp.Struct | exp.Tuple)
+    bound = [_struct(first, scope, binding) if built else bind_scalar(first, scope, binding)]
+    called = [name for name, _ in struct_fields(bound[0].type)] if built else ()
+    type = bound[0].type
     for item in others:
         bound.append(
-            _struct(item, scope, binding, called) if isinstance(item, exp.Struct) else bind_scalar(item, scope, binding)
+            _struct(item, scope, binding, called)
+            if isinstance(item, exp.Struct | exp.Tuple)
+            else bind_scalar(item, scope, binding)
         )
-        if bound[-1].type != bound[0].type:
-            raise SqlError(
-                f"an array holds values of one type; here are {bound[0].type} and {bound[-1].type}{place(item)}"
-            )
-    return Scalar(f"[{', '.join(value.text for value in bound)}]", f"array<{bound[0].type}>")
+        common = _common_struct(type, bound[-1].type)
+        if common is None:
+            raise SqlError(f"an array holds values of one type; here are {type} and {bound[-1].type}{place(item)}")
+        type = common
+    return Scalar(f"[{', '.join(value.text for value in bound)}]", f"array<{type}>")
+
+
+def _common_struct(one: str, other: str) -> str | None:
+    """Return the type of two structs of which a field may be NULL in one; None where there is none."""
+    if one == other or not (one.startswith("struct<") and other.startswith("struct<")):
+        return one if one == other else None
+    pairs = list(zip(struct_fields(one), struct_fields(other), strict=False))
+    members = [(name, given if type == "null" else type) for (name, type), (_, given) in pairs]
+    fits = all(
+        name == called and (given in (type, "null") or type == "null") for (name, type), (called, given) in pairs
+    )
+    same = len(struct_fields(one)) == len(struct_fields(other))
+    return f"struct<{', '.join(f'{name} {type}' for name, type in members)}>" if fits and same else None
 
 
 def _window(node: exp.Window, scope: Scope, binding: Binding) -> Scalar:

@@ -126,6 +126,11 @@ def _relation(alias: str, scope: Scope) -> Relation | None:
     return next((item for item in scope.relations if item.alias.lower() == alias.lower()), None)
 
 
+def has_relation(alias: str, scope: Scope) -> bool:
+    """Tell whether a relation of that alias is in sight, here or in a query around."""
+    return _relation(alias, scope) is not None or (scope.outer is not None and has_relation(alias, scope.outer))
+
+
 def relation(alias: str, scope: Scope) -> Relation:
     """Return the relation of that alias, here or in a query around."""
     searched: Scope | None = scope
