@@ -110,14 +110,14 @@ def test_what_is_said_of_a_model_is_shown_and_taken_back(sql: Any) -> None:
         ("ALTER MODEL d.minutes OPTIONS(description='x')", SqlError, "ALTER MODEL goes on with SET OPTIONS(...)"),
         ("EXPORT MODEL d.minutes OPTIONS(format='onnx')", UnknownNameError, "no option named 'format'"),
         ("EXPORT MODEL d.minutes OPTIONS(URI='gs://bucket/m')", SqlError, "'gs://bucket/m' is an address"),
-        ("CREATE TABLE d.t (a INT64)", SqlError, "CREATE TABLE d.t is made of a query"),
+        ("CREATE TABLE d.t", SqlError, "CREATE TABLE d.t is made of a query"),
         (
-            "CREATE TABLE d.t PARTITION BY a AS SELECT 1 AS a",
+            "CREATE TABLE d.t OPTIONS(description='x') AS SELECT 1 AS a",
             SqlError,
-            "has PARTITION BY a at 1:31; it takes AS SELECT alone",
+            "has description='x' at 1:38; it takes AS SELECT alone",
         ),
         ("CREATE SCHEMA d", SqlError, "CREATE SCHEMA at 1:1 is not a statement that penstock runs"),
-        ("CREATE TEMP TABLE t AS SELECT 1 AS a", SqlError, "CREATE TEMP at 1:1 is not a statement"),
+        ("CREATE TEMP VIEW t AS SELECT 1 AS a", SqlError, "CREATE TEMP at 1:1 is not a statement"),
         (MODEL.replace(" AS SELECT", " AS (holidays AS (SELECT").replace("hire`", "hire`))"), SqlError, "not holidays"),
     ],
 )
