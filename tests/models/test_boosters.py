@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import struct
 import subprocess
 import sys
@@ -99,3 +100,22 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_predicting_does_not_import_lightgbm():
     script = "import sys; from penstock.models.boosters import _path; _path(); print('lightgbm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"
+
+
+LOADS = {
+    "to predict": "from penstock.models.boosters import _library; _library()",
+    "to fit": "from penstock.models.trees import _lightgbm; _lightgbm()",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP what it was told")
+@pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
+@pytest.mark.parametrize(("given", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_told_otherwise(load, given, policy):
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+    script = f"{load}; import os; print(os.environ.get('OMP_WAIT_POLICY'))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment | {"OMP_DISPLAY_ENV": "true"}, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == str(given.get("OMP_WAIT_POLICY"))  # as it was, for the processes that come after
+    assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import os
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from penstock.errors import CorruptArtifactError, MissingExtraError
 from penstock.models.matrix import Entries, Floats
 
 MODEL_FILE = "trees.txt"
+_WAIT_POLICY = "OMP_WAIT_POLICY"
 _FLOAT64, _INT64, _ROW_MAJOR, _FROM, _ALL_TREES = 1, 3, 1, 0, -1
 _NORMAL, _RAW_SCORE, _CONTRIBUTIONS = 0, 1, 3
 
@@ -126,16 +130,35 @@ def _path() -> str:
     raise MissingExtraError("lightgbm", extra="learners", purpose="a boosted tree model")
 
 
+@contextmanager
+def waiting_asleep() -> Iterator[None]:
+    """Load LightGBM in here: its threads sleep while they wait for each other, where the user has not said otherwise.
+
+    By themselves they spin, and where other processes want the cores, that takes a fit several times as long as one
+    thread alone. OpenMP reads the variable when it is loaded, and never again.
+    """
+    if _WAIT_POLICY in os.environ:
+        yield
+        return
+    os.environ[_WAIT_POLICY] = "passive"
+    try:
+        yield
+    finally:
+        os.environ.pop(_WAIT_POLICY, None)
+
+
 @functools.cache
 def _library() -> ctypes.CDLL:
-    library = ctypes.CDLL(_path())
+    with waiting_asleep():
+        library = ctypes.CDLL(_path())
     library.LGBM_GetLastError.restype = ctypes.c_char_p
     return library
 
 
 @functools.cache
 def _library_under_lock() -> ctypes.PyDLL:
-    return ctypes.PyDLL(_path())
+    with waiting_asleep():
+        return ctypes.PyDLL(_path())
 
 
 def _last_error(library: ctypes.CDLL) -> str:

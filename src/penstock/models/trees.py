@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import DeclarationError, MissingExtraError
-from penstock.models.boosters import MODEL_FILE
+from penstock.models.boosters import MODEL_FILE, waiting_asleep
 from penstock.models.design import scipy_sparse
 from penstock.models.learner import Learned, Lesson
 from penstock.models.losses import iteration, loss
@@ -53,6 +53,7 @@ def fit_trees(lesson: Lesson) -> Learned:
         valid_sets=valid,
         feval=_loss(judged, lesson.classes),
         callbacks=[_note(lightgbm, options, training)],
+        keep_training_booster=True,  # otherwise it is written and read once more
     )
     trees = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     content = booster.model_to_string(num_iteration=trees).encode()
@@ -168,7 +169,8 @@ def _column_names(names: Sequence[str], counts: Sequence[int]) -> list[str]:
 
 def _lightgbm() -> Any:
     try:
-        import lightgbm  # takes over a second: only when trees are learned
+        with waiting_asleep():
+            import lightgbm  # takes over a second: only when trees are learned
     except ImportError as error:
         raise MissingExtraError("lightgbm", extra="learners", purpose="learning trees") from error
     return lightgbm
