@@ -83,6 +83,14 @@ def test_rows_without_a_label_do_not_count(graphs, flights):
     assert graphs["logistic_reg"].calibration(both) == graphs["logistic_reg"].calibration(flights)
 
 
+def test_a_prediction_that_is_no_number_is_refused():
+    rows = pa.table({"km": [1e308, 1.0, 2.0, 3.0], "y": [1.0, 2.0, 3.0, 4.0]})
+    graph = ps.fit(ps.model("steep", type="linear_reg", label="y", features={"km": ps.col("km")}), rows.slice(1))
+    steep = rows.set_column(0, "km", pa.array([float("inf"), 1.0, 2.0, 3.0]))
+    with pytest.raises(DataError, match="'steep' predicts NaN or infinity for 1 of 4 rows"):
+        graph.calibration(steep)
+
+
 def test_what_has_no_label_has_no_calibration(graphs, flights):
     with pytest.raises(DataError, match=r"\(kmeans\) predicts no label that could be observed"):
         graphs["kmeans"].calibration(flights)

@@ -59,9 +59,12 @@ def calibration(graph: ModelGraph, rows: TableLike, bins: int = BINS) -> pa.Tabl
     known, inputs = nodes.classes(graph), inputs_of(graph, table)
     found: list[dict[str, Any]] = []
     if is_imported(graph):
-        found = list(_of_values(*imported_values(graph, column, inputs), bins))
+        observed, predicted = imported_values(graph, column, inputs)
+        _check_finite(graph, predicted)
+        found = list(_of_values(observed, predicted, bins))
     else:
         estimates = estimate(graph, entering_features(graph, inputs))
+        _check_finite(graph, estimates)
         if not known:
             found = list(_of_values(labels.values(graph.name, graph.label or "", column), estimates[:, 0], bins))
         else:
@@ -84,6 +87,14 @@ def _of_values(observed: Floats, predicted: Floats, bins: int) -> Iterator[dict[
     for number, each in enumerate(_bins(edges, observed, predicted)):
         low, high = np.quantile(observed[placed == number], [0.1, 0.9])
         yield {**each, "observed_p10": float(low), "observed_p90": float(high)}
+
+
+def _check_finite(graph: ModelGraph, predicted: Floats) -> None:
+    finite = np.asarray(np.isfinite(predicted.reshape(len(predicted), -1)).all(axis=1))
+    if odd := len(finite) - int(finite.sum()):
+        raise DataError(
+            f"model '{graph.name}' predicts NaN or infinity for {odd:,} of {len(finite):,} rows; leave such rows out"
+        )
 
 
 def _bins(edges: Floats, observed: Floats, predicted: Floats) -> list[dict[str, Any]]:
