@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 import os
+import pickle
 import subprocess
 import sys
 
@@ -27,6 +28,15 @@ def test_a_graph_comes_back_equal_and_predicts_the_same(graph, flights, tmp_path
     assert loaded == graph
     assert loaded.predict(flights).equals(graph.predict(flights))
     assert to_files(loaded) == to_files(graph)
+
+
+def test_a_graph_travels_as_its_files_and_is_checked_where_it_is_opened(graph, flights):
+    sent = pickle.dumps(graph.predict)
+    assert pickle.loads(sent)(flights).equals(graph.predict(flights))
+    assert pickle.loads(pickle.dumps(graph)) == graph
+    place = sent.index(b'"label"')
+    with pytest.raises(CorruptArtifactError, match="a byte of it has changed"):
+        pickle.loads(sent[:place] + b'"lobel"' + sent[place + 7 :])
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,21 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {"transforms.md": 5, "export.md": 3, "tuning.md": 6, "plots.md": 4, "explain.md": 6, "features.md": 4}
+PAGES = {
+    "transforms.md": 5, "export.md": 3, "tuning.md": 6, "plots.md": 4, "explain.md": 6, "features.md": 4, "ray.md": 1,
+}  # fmt: skip
 """Page -> how many blocks of Python it has, so that none is passed over."""
 
 
-@pytest.mark.parametrize("page", PAGES)
+RAY = [pytest.mark.server, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=RAY if page == "ray.md" else []) for page in PAGES])
 def test_the_page_prints_what_it_says(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if page == "ray.md":
+        pytest.importorskip("ray", reason="Ray is not here: pip install 'penstock[ray]'")
     monkeypatch.chdir(tmp_path)
     text = (DOCS / page).read_text()
     blocks = re.findall(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```)?", text, re.MULTILINE | re.DOTALL)

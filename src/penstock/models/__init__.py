@@ -6,10 +6,10 @@ from penstock.models.declare import model
 from penstock.models.evaluate import evaluate
 from penstock.models.explanation import explain
 from penstock.models.fit import fit
-from penstock.models.graph import ModelGraph
+from penstock.models.graph import ModelGraph, from_files
 from penstock.models.learner import SUPERVISED, Learner
 from penstock.models.learners import LEARNERS
-from penstock.models.loading import ModelCodec, from_files, load_model
+from penstock.models.loading import ModelCodec, load_model
 from penstock.models.package import save, to_files
 from penstock.models.predict import predict, predict_batches
 from penstock.models.ranking import Ranking, ranking

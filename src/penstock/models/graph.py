@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from penstock.models.evaluate import evaluate
 from penstock.models.explanation import TOP, explain
 from penstock.models.exporting import export
 from penstock.models.global_explanation import importance
-from penstock.models.package import save
+from penstock.models.package import read_files, save, to_files
 from penstock.models.predict import predict
 from penstock.models.row import row_predictor
 from penstock.tables import TableLike
@@ -27,6 +28,10 @@ class ModelGraph(core.ModelGraph):
     """A fitted model: everything from a raw row to its prediction, in one value."""
 
     __slots__ = ()
+
+    def __reduce__(self) -> tuple[Callable[[Mapping[str, bytes]], ModelGraph], tuple[dict[str, bytes]]]:
+        """Travel to other processes as the graph's files, every byte of which is checked where they are opened."""
+        return from_files, (to_files(self),)
 
     def predict(self, rows: TableLike) -> pa.Table:
         """Return the predicted columns, then the rows as they were given."""
@@ -67,3 +72,9 @@ class ModelGraph(core.ModelGraph):
     def describe(self) -> str:
         """Return a text that shows what the graph takes, does and gives."""
         return describe(self)
+
+
+def from_files(files: Mapping[str, bytes]) -> ModelGraph:
+    """Return the graph that files hold, by their names; raises `CorruptArtifactError` naming a file that is wrong."""
+    graph = read_files(files)
+    return ModelGraph(**{field.name: getattr(graph, field.name) for field in dataclasses.fields(graph)})

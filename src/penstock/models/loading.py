@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import tarfile
 from collections.abc import Mapping
@@ -14,14 +13,8 @@ from blake3 import blake3
 from penstock.core.artifact import Artifact
 from penstock.core.graph import ModelGraph as CoreModelGraph
 from penstock.core.ports import ArtifactStore
-from penstock.models.graph import ModelGraph
-from penstock.models.package import read_directory, read_files, to_files
-
-
-def from_files(files: Mapping[str, bytes]) -> ModelGraph:
-    """Return the graph that files hold, by their names; raises `CorruptArtifactError` naming a file that is wrong."""
-    graph = read_files(files)
-    return ModelGraph(**{field.name: getattr(graph, field.name) for field in dataclasses.fields(graph)})
+from penstock.models.graph import ModelGraph, from_files
+from penstock.models.package import read_directory, to_files
 
 
 def load_model(directory: str | Path) -> ModelGraph:

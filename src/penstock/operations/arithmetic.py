@@ -23,7 +23,7 @@ def ieee_divide(x: float, y: float) -> float:
     try:
         return x / y
     except ZeroDivisionError:
-        return math.nan if x == 0 or math.isnan(x) else math.copysign(math.inf, x) * math.copysign(1.0, y)
+        return x * math.copysign(math.inf, y)  # of 0 the very NaN that the hardware makes of 0/0
 
 
 def in_int64(source: str) -> str:
