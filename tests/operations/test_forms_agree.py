@@ -60,6 +60,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "array<int64>": st.lists(st.none() | st.integers(-3, 3), max_size=3),
     "array<float64>": st.lists(st.none() | st.sampled_from(_FLOATS) | st.floats(), max_size=4),
     "array<string>": st.lists(st.none() | st.sampled_from(["a", "b", *_TEXTS]), max_size=5),
+    "array<date>": st.lists(st.none() | st.sampled_from(_DATES), max_size=3),
     "struct<a string, b string>": st.tuples(st.none() | st.text(max_size=2), st.sampled_from([None, "", "b"])).map(
         lambda pair: {"a": pair[0], "b": pair[1]}
     ),
@@ -103,6 +104,7 @@ _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
     "term_weights.weights": st.just((0.25,) * 50),
     "struct.names": st.just(("a", "b")),
     "field.name": st.sampled_from(["a", "b"]),
+    "add_interval.part": st.sampled_from(["microsecond", "minute", "hour", "day"]),  # months are not for timestamps
     "format.template": st.sampled_from(["%t|%T", "%5.2t%%%-9T", "%T%.0t"]),
     "regexp_contains.pattern": _PATTERNS,
     "regexp_extract.pattern": _PATTERNS,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 _REASONS = {
-    "there is no INTERVAL type; write DATE_ADD(d, INTERVAL n PART) and its like, or count in seconds": (
+    "there is no INTERVAL type: neither a row in Python nor a request in JSON has a value for it; what + and - add to "
+    "a date may be an INTERVAL, also one of MAKE_INTERVAL": (
         *("MAKE_INTERVAL", "JUSTIFY_DAYS", "JUSTIFY_HOURS", "JUSTIFY_INTERVAL"),
     ),
     "there is no NUMERIC type; numbers are INT64 and FLOAT64": ("PARSE_NUMERIC", "PARSE_BIGNUMERIC"),
@@ -15,9 +16,6 @@ _REASONS = {
     "there are no collations; strings compare by character": ("COLLATE",),
     "DuckDB cannot read bytes that are not UTF-8; CAST raises and SAFE_CAST gives NULL": (
         "SAFE_CONVERT_BYTES_TO_STRING",
-    ),
-    "a row's feature is seldom an array of dates; make it in the query": (
-        *("GENERATE_DATE_ARRAY", "GENERATE_TIMESTAMP_ARRAY"),
     ),
     "write TIMESTAMP_TRUNC, or DIV of UNIX_SECONDS": ("DATE_BUCKET", "DATETIME_BUCKET", "TIMESTAMP_BUCKET"),
     "there is no RANGE type": (

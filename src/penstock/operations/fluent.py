@@ -715,6 +715,24 @@ class Expression(WindowMethods):
         """The date so many days after 1970-01-01; raises outside the years 1 to 9999."""
         return self._call("date_from_unix_date")
 
+    def generate_date_array(self, last: Any, step: Any = 1, part: str = "day") -> Expression:
+        """The dates from x to `last`, each so many steps (a number and a part) after x; raises for a step of 0
+        and above a million items.
+        """
+        return self._call("generate_date_array", last, step, part)
+
+    def generate_timestamp_array(self, last: Any, step: Any = 1, part: str = "day") -> Expression:
+        """The instants from x to `last`, each so many steps (a number and a part, up to days of 24 hours)
+        after x; raises for a step of 0 and above a million items.
+        """
+        return self._call("generate_timestamp_array", last, step, part)
+
+    def add_interval(self, number: Any, part: str) -> Expression:
+        """x and an INTERVAL of so many parts, as + adds it: a date becomes a datetime, the day is cut to the
+        month's length; an instant takes parts up to days of 24 hours. Raises outside the years 1 to 9999.
+        """
+        return self._call("add_interval", number, part)
+
     def datetime(self, zone: str) -> Expression:
         """The wall clock of an instant at the zone."""
         return self._call("datetime", zone)
@@ -1236,6 +1254,14 @@ class Expression(WindowMethods):
     def safe_date_from_unix_date(self) -> Expression:
         """As date_from_unix_date, but NULL where that raises."""
         return self._call("safe_date_from_unix_date")
+
+    def safe_generate_date_array(self, last: Any, step: Any = 1, part: str = "day") -> Expression:
+        """As generate_date_array, but NULL where that raises."""
+        return self._call("safe_generate_date_array", last, step, part)
+
+    def safe_generate_timestamp_array(self, last: Any, step: Any = 1, part: str = "day") -> Expression:
+        """As generate_timestamp_array, but NULL where that raises."""
+        return self._call("safe_generate_timestamp_array", last, step, part)
 
     def safe_datetime(self, zone: str) -> Expression:
         """As datetime, but NULL where that raises."""

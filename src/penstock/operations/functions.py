@@ -94,19 +94,42 @@ def _date_part(node: exp.Expr) -> Expression:
     return lit({"week(monday)": "isoweek", "week(sunday)": "week"}.get(word, word))
 
 
+def amount_of(interval: exp.Interval, read: Read) -> tuple[Expression, str]:
+    """Return the number and the part of INTERVAL n PART."""
+    amount = interval.this
+    try:
+        number = lit(int(amount.this)) if isinstance(amount, exp.Literal) else read(amount)  # sqlglot quotes it
+    except ValueError as error:
+        raise SqlError(f"INTERVAL {amount.sql('bigquery')}: it must be a whole number") from error
+    return number, str(_date_part(interval.args["unit"]).args[0])
+
+
+def _interval_in(function: str, arguments: Sequence[exp.Expr], place: int) -> exp.Interval:
+    interval = arguments[place] if len(arguments) == place + 1 else None
+    if not isinstance(interval, exp.Interval) or interval.args.get("unit") is None:
+        raise SqlError(f"{function.upper()} takes {'a date' if place == 1 else 'two dates'} and INTERVAL n PART")
+    return interval
+
+
 def _interval(function: str, *, sign: int) -> _Reader:
     """Return the reader of DATE_ADD(x, INTERVAL n PART) and its like."""
 
     def built(arguments: Sequence[exp.Expr], read: Read) -> Expression:
-        if len(arguments) != 2 or not isinstance(arguments[1], exp.Interval) or arguments[1].args.get("unit") is None:
-            raise SqlError(f"{function.upper()} takes a date and INTERVAL n PART")
-        amount = arguments[1].this
-        try:
-            number = lit(int(amount.this)) if isinstance(amount, exp.Literal) else read(amount)  # sqlglot quotes it
-        except ValueError as error:
-            raise SqlError(f"INTERVAL {amount.sql('bigquery')}: it must be a whole number") from error
+        number, part = amount_of(_interval_in(function, arguments, 1), read)
         number = number if sign > 0 else lit(-number.args[0]) if number.op == "literal" else -number
-        return call(Expression, function, read(arguments[0]), number, _date_part(arguments[1].args["unit"]))
+        return call(Expression, function, read(arguments[0]), number, part)
+
+    return built
+
+
+def _series(function: str) -> _Reader:
+    """Return the reader of GENERATE_DATE_ARRAY(x, last, INTERVAL n PART) and its like."""
+
+    def built(arguments: Sequence[exp.Expr], read: Read) -> Expression:
+        if len(arguments) == 2 and function == "generate_date_array":
+            return call(Expression, function, *map(read, arguments))
+        step = amount_of(_interval_in(function, arguments, 2), read)
+        return call(Expression, function, *map(read, arguments[:2]), *step)
 
     return built
 
@@ -223,6 +246,8 @@ _SPECIAL: dict[str, _Reader] = {
     "FROM_HEX": _from_hex,
     "INSTR": _instr,
     "GENERATE_ARRAY": _generate_array,
+    "GENERATE_DATE_ARRAY": _series("generate_date_array"),
+    "GENERATE_TIMESTAMP_ARRAY": _series("generate_timestamp_array"),
     "NORMALIZE": _normalized("normalize"),
     "NORMALIZE_AND_CASEFOLD": _normalized("normalize_and_casefold"),
     "LOG": _log,

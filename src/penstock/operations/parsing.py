@@ -15,6 +15,7 @@ from penstock.operations.construct import call
 from penstock.operations.dialect import NamedFunctions, tree
 from penstock.operations.fluent import Expression, lit
 from penstock.operations.functions import LEARNED_FUNCTIONS, function, near, read_arguments
+from penstock.operations.intervals import add_interval, is_interval
 from penstock.operations.patterns import read_like
 from penstock.operations.table import LEARNED, OPERATIONS
 from penstock.operations.text import EXTRACTED, OUR_NAMESPACE
@@ -88,6 +89,20 @@ def _bits(name: str) -> Callable[[Any], Expression]:
         return _call(name, from_ast(node.this), from_ast(node.expression))
 
     return read
+
+
+def _added(node: exp.Add) -> Expression:
+    """Read +, which also adds an INTERVAL to a date."""
+    for x, interval in ((node.this, node.expression), (node.expression, node.this)):
+        if is_interval(interval):
+            return add_interval(x, interval, 1, from_ast)
+    return _call("add", from_ast(node.this), from_ast(node.expression))
+
+
+def _subtracted(node: exp.Sub) -> Expression:
+    if is_interval(node.expression):
+        return add_interval(node.this, node.expression, -1, from_ast)
+    return _call("subtract", from_ast(node.this), from_ast(node.expression))
 
 
 _BIT_OPERATORS = (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift, exp.BitwiseRightShift)
@@ -329,8 +344,8 @@ _NODES: dict[type[Any], Callable[[Any], Expression]] = {
     exp.BitwiseRightShift: _bits("shift_right"),
     exp.BitwiseNot: lambda node: _call("bit_not", from_ast(node.this)),
     exp.DPipe: _binary("concat"),
-    exp.Add: _binary("add"),
-    exp.Sub: _binary("subtract"),
+    exp.Add: _added,
+    exp.Sub: _subtracted,
     exp.Mul: _binary("multiply"),
     exp.Div: _binary("divide"),
     exp.IntDiv: _binary("div"),
@@ -359,6 +374,7 @@ _REFUSED: dict[tuple[type[Any], ...], str] = {
         exp.CurrentTime,
         exp.CurrentTimestamp,
     ): "it changes from call to call, so training and serving would differ; pass its value in as a column",
+    (exp.Interval,): "an INTERVAL is no value here; + and - add it to a date or an instant, as DATE_ADD does",
     (exp.Alias,): "an expression has no alias; the feature's name is its key",
     (exp.Star,): "a star is not an expression; name the columns",
     (exp.ByteString,): "write bytes as FROM_HEX('...')",

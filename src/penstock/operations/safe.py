@@ -26,6 +26,7 @@ _OTHERWISE = {
     "offset",
     "shift_left",
     "shift_right",
+    "add_interval",
 }  # operators have no SAFE.; safe_divide and so on are operations
 _NO_FUNCTIONS = {part.name for part in PARTS}
 

@@ -135,8 +135,20 @@ def _indexed(word: str) -> Callable[..., str]:
 
 def _moved(function: str) -> Callable[..., str]:
     def write(x: Expr, number: Expr, part: Expr) -> str:
-        amount = _operand(number) if number.op == "literal" else f"({_text(number)})"
-        return f"{function}({_text(x)}, INTERVAL {amount} {_keyword(part)})"
+        return f"{function}({_text(x)}, {_interval(number, part)})"
+
+    return write
+
+
+def _interval(number: Expr, part: Expr | None) -> str:
+    amount = _operand(number) if number.op == "literal" else f"({_text(number)})"
+    return f"INTERVAL {amount} {'DAY' if part is None else _keyword(part)}"
+
+
+def _series(function: str) -> Callable[..., str]:
+    def write(x: Expr, last: Expr, number: Expr | None = None, part: Expr | None = None) -> str:
+        step = _interval(Expr("literal", (1, "int64")) if number is None else number, part)
+        return f"{function}({_text(x)}, {_text(last)}, {step})"
 
     return write
 
@@ -219,6 +231,11 @@ _SPECIAL: dict[str, Callable[..., str]] = {
     "timestamp_add": _moved("TIMESTAMP_ADD"),
     "datetime_add": _moved("DATETIME_ADD"),
     "time_add": _moved("TIME_ADD"),
+    "add_interval": lambda x, number, part: f"({_operand_of_time(x)} + {_interval(number, part)})",
+    "generate_date_array": _series("GENERATE_DATE_ARRAY"),
+    "safe_generate_date_array": _series("SAFE.GENERATE_DATE_ARRAY"),
+    "generate_timestamp_array": _series("GENERATE_TIMESTAMP_ARRAY"),
+    "safe_generate_timestamp_array": _series("SAFE.GENERATE_TIMESTAMP_ARRAY"),
     "safe_datetime_add": _moved("SAFE.DATETIME_ADD"),
     "date_and_time": lambda x, time: f"DATETIME({_text(x)}, {_operand_of_time(time)})",
     "safe_date_add": _moved("SAFE.DATE_ADD"),
