@@ -50,6 +50,23 @@ def test_the_rows_held_out_are_what_counts(flights, declare):
     assert graph.importance() != graph.importance(rows)
 
 
+def test_of_very_many_rows_every_nth_is_explained():
+    draw = np.random.default_rng(8)
+    rows = pa.table(
+        {
+            "x": draw.normal(size=25_001),
+            "words": [["ab", "cd", "ef"][: at % 4] for at in range(25_001)],
+            "kind": draw.choice(["a", "b"], 25_001),
+            "y": draw.normal(size=25_001),
+        }
+    )
+    for type in ("linear_reg", "boosted_tree_regressor"):
+        options = {**ENABLED, **({"max_iterations": 2} if type != "linear_reg" else {})}
+        graph = models.fit(models.model("many", type=type, label="y", options=options), rows)
+        assert graph.facts["global_explanation"]["rows"] == 8334
+        assert graph.importance() == graph.importance(rows.take(list(range(0, 25_001, 3))))
+
+
 def test_a_tuned_model_is_explained_on_the_rows_kept_to_test(flights, declare):
     pytest.importorskip("optuna")
     model = enabled(declare, "boosted_tree_regressor", num_trials=2, max_iterations=3)

@@ -18,13 +18,13 @@ from penstock.models import labels
 from penstock.models.agreement import disagreements
 from penstock.models.assembly import assemble
 from penstock.models.evaluate import evaluate
-from penstock.models.global_explanation import FACT, OPTION, global_explanation
+from penstock.models.global_explanation import FACT, MOST_ROWS, OPTION, global_explanation
 from penstock.models.graph import ModelGraph
 from penstock.models.imported import import_graph
 from penstock.models.learner import SUPERVISED, Learner
 from penstock.models.learners import LEARNERS
 from penstock.models.lessons import Part, Ready, column_of, column_options, learn, ready
-from penstock.models.matrix import Flags
+from penstock.models.matrix import Flags, thinned
 from penstock.models.preparation import Prepared, declared_features, transformed
 from penstock.models.search import plain
 from penstock.models.settings import check_options, settled, spaces_in, with_defaults
@@ -89,9 +89,9 @@ def fit(model: Model, rows: TableLike | None = None, *, options: Mapping[str, An
 
 
 def _explained(graph: ModelGraph, lesson: Ready) -> ModelGraph:
-    """Add the importance of the features in the rows that the graph was judged on."""
+    """Add the importance of the features in the rows that the graph was judged on, or, of very many, in every n-th."""
     kept = lesson.tested if graph.facts["evaluated_on"] == "test" else None
-    found = global_explanation(graph, (kept or lesson.judged).features)
+    found = global_explanation(graph, thinned((kept or lesson.judged).features, MOST_ROWS))
     return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, FACT: found}))
 
 

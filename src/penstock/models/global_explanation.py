@@ -21,6 +21,8 @@ from penstock.models.signature import inputs_of
 from penstock.tables import TableLike, arrow_schema, to_arrow
 
 OPTION, FACT = "enable_global_explain", "global_explanation"
+MOST_ROWS = 10_000
+"""How many rows are explained when a model is learned, at most: as many as BigQuery's AUTO_SPLIT keeps back."""
 _OVERALL = Schema.of(feature="string", attribution="float64")
 _MOST_OF_A_CLASS = 10
 
@@ -43,8 +45,8 @@ def importance(graph: ModelGraph, rows: TableLike | None = None, *, by_class: bo
     """Return each feature with its importance, the greatest first: the mean of what it adds or takes, without its sign.
 
     A classifier's explanations are those of the labels that it predicts; `by_class` those of each label are told apart,
-    over all rows, the ten greatest of each. Without rows, what counts is the rows that the model was judged on, where
-    it was learned with `enable_global_explain`; `DataError` where it was not.
+    over all rows, the ten greatest of each. Without rows, what counts is the rows that the model was judged on (of more
+    than `MOST_ROWS` every n-th), where it was learned with `enable_global_explain`; `DataError` where it was not.
     """
     schema = global_schema(graph, by_class=by_class)
     if rows is not None:

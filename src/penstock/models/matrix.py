@@ -135,6 +135,12 @@ def rows_of(features: Features, block: slice) -> Features:
     return Features(rows, tuple(_block(column, block) for column in features.columns))
 
 
+def thinned(features: Features, most: int) -> Features:
+    """Return every n-th row, from the first on, so that there are no more than `most`."""
+    step = max(1, -(-features.rows // most))
+    return Features(-(-features.rows // step), tuple(_thinned(column, step) for column in features.columns))
+
+
 def spread(features: Features, widths: Sequence[int]) -> list[int]:
     """Return how many columns of the dense matrix each feature takes."""
     return [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
@@ -147,6 +153,13 @@ def _placed(column: Column, place: int, width: int) -> tuple[Integers, Integers,
         return column.rows[known], place + column.indices[known], column.values[known]
     rows = np.flatnonzero(column)
     return rows, np.full(len(rows), place), column[rows].astype(np.float64)
+
+
+def _thinned(column: Column, step: int) -> Column:
+    if not isinstance(column, Sparse):
+        return column[::step]
+    kept = column.rows % step == 0
+    return Sparse(column.rows[kept] // step, column.indices[kept], column.values[kept])
 
 
 def _block(column: Column, block: slice) -> Column:
