@@ -48,6 +48,22 @@ def test_a_delta_table_is_its_newest_version_in_our_types(root: Path) -> None:
     ]
 
 
+def test_values_of_partitions_that_a_path_spells_in_a_way_of_its_own_are_those_of_the_log(tmp_path: Path) -> None:
+    instant = datetime.datetime(2024, 5, 5, 12, 30, tzinfo=datetime.UTC)
+    kinds = {"yes": [True, False, None], "x": [0.1, -0.0, 3.5], "at": [instant] * 3, "raw": [b"a", b"%", None]}
+    rows = pa.table({"n": [1, 2, 3], **kinds})
+    deltalake.write_deltalake(tmp_path / "t", rows, partition_by=["yes", "x", "at"])
+    read_back = read(resolve("t", root=tmp_path, cache=tmp_path / "cache"))
+    assert sorted(read_back.to_pylist(), key=lambda row: row["n"]) == rows.to_pylist()
+
+
+def test_folders_around_a_table_name_no_columns_of_it(tmp_path: Path) -> None:
+    rows = pa.table({"n": [1, 2], "city": ["a", "b"]})
+    deltalake.write_deltalake(tmp_path / "n=7" / "t", rows, partition_by=["city"])
+    source = resolve("n=7/t", root=tmp_path, cache=tmp_path / "cache")
+    assert sorted(read(source)["n"].to_pylist()) == [1, 2]
+
+
 def test_a_version_is_asked_for_by_its_number_or_by_an_instant(root: Path) -> None:
     log = root / "hires" / "_delta_log"
     written = json.loads((log / f"{0:020}.json").read_text().splitlines()[0])["commitInfo"]["timestamp"]

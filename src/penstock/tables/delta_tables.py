@@ -40,11 +40,16 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Manifest:
-    """One version of a table. `deleted` is a Parquet file of (file, row): the rows that are gone; "" without any."""
+    """One version of a table. `deleted` is a Parquet file of (file, row): the rows that are gone; "" without any.
+
+    `hive` are the types of the partition columns where every path spells their values (`city=a%20b/...`), and all files
+    are one part: DuckDB plans thousands of paths in a tenth of the time that it takes for as many parts.
+    """
 
     columns: dict[str, str]
     parts: list[_Part]
     deleted: str
+    hive: dict[str, str]
 
 
 def is_delta(folder: Path) -> bool:
@@ -74,25 +79,53 @@ def delta_source(name: str, folder: Path, as_of: int | datetime.datetime | None,
     files = sorted(found, key=lambda file: (file["modification_time"], file["path"]))
     paths = [_place(folder, file["path"]) for file in files]
     keep = table.metadata().partition_columns
+    hive = {key: columns[key] for key in keep} if _spelled(folder, files, keep, columns) else {}
     values = [{key: sql_literal(file[f"partition.{key}"], columns[key]) for key in keep} for file in files]
     content: list[Any] = [table.metadata().id, columns]
     for file, path, partition in zip(files, paths, values, strict=True):
         content.append([file["path"], file["size_bytes"], file["modification_time"], partition, gone.get(path, [])])
     cache.mkdir(parents=True, exist_ok=True)
     deleted = _kept_deleted(gone, cache)
-    manifest = _Manifest(columns=columns, parts=_parts(paths, values, gone), deleted=deleted)
+    parts = _parts(paths, [{} for _ in paths] if hive else values, gone)
+    manifest = _Manifest(columns=columns, parts=parts, deleted=deleted, hive=hive)
     uris = (_kept(msgspec.json.encode(manifest), ".delta.json", cache), *([deleted] if deleted else []), *paths)
     digest = blake3.blake3(b"delta\n" + msgspec.json.encode(content)).hexdigest()
     return Source(name=name, uris=uris, format="delta", digest=digest)
 
 
+def delta_columns(source: Source) -> dict[str, str]:
+    """Return the columns of a Delta table and their types, which its log knows."""
+    return _manifest(source).columns
+
+
 def delta_scan(source: Source) -> str:
     """Return the FROM text of a Delta table: a condition on a partition column leaves the other partitions unread."""
-    with open(source.uris[0], "rb") as file:
-        manifest = msgspec.json.decode(file.read(), type=_Manifest)
+    manifest = _manifest(source)
     none = ", ".join(f"CAST(NULL AS {sql_type(type)}) AS {quoted(name)}" for name, type in manifest.columns.items())
     scans = [f"SELECT {none} WHERE FALSE", *(_part_scan(part, manifest) for part in manifest.parts)]
     return f"(SELECT {', '.join(map(quoted, manifest.columns))} FROM ({' UNION ALL BY NAME '.join(scans)}))"
+
+
+def _manifest(source: Source) -> _Manifest:
+    with open(source.uris[0], "rb") as file:
+        return msgspec.json.decode(file.read(), type=_Manifest)
+
+
+def _spelled(folder: Path, files: list[dict[str, Any]], keep: list[str], columns: Mapping[str, str]) -> bool:
+    """Tell whether every path spells the values of the partition columns, and nothing else, so that DuckDB reads there
+    what the log says; a value whose text could be read in two ways is left to the log."""
+    if not keep or "=" in str(folder) or any(columns[key] not in ("string", "int64", "date") for key in keep):
+        return False
+    for file in files:
+        *folders, _ = unquote(file["path"]).split("/")
+        given = [file[f"partition.{key}"] for key in keep]
+        texts = ["__HIVE_DEFAULT_PARTITION__" if value is None else str(value) for value in given]
+        pairs = [name.partition("=") for name in folders]
+        if [(key, unquote(value)) for key, _, value in pairs] != list(zip(keep, texts, strict=True)):
+            return False
+        if any(value in ("", "__HIVE_DEFAULT_PARTITION__") for value in given):
+            return False
+    return True
 
 
 def _part_scan(part: _Part, manifest: _Manifest) -> str:
@@ -102,7 +135,9 @@ def _part_scan(part: _Part, manifest: _Manifest) -> str:
         names = ", ".join(sql_literal(name, "string") for name in part.values)
         values = ", ".join(f"{value} AS {quoted(name)}" for name, value in part.values.items())
         columns = f"COLUMNS(lambda c: c NOT IN ({names})), {values}"
-    options = "union_by_name = true, hive_partitioning = false"
+    types = ", ".join(f"{sql_literal(name, 'string')}: {sql_type(type)}" for name, type in manifest.hive.items())
+    spelled = f"true, hive_types = {{{types}}}" if types else "false"
+    options = f"union_by_name = true, hive_partitioning = {spelled}"
     scans = []
     if part.whole:
         scans.append(f"SELECT {columns} FROM read_parquet([{', '.join(map(file_literal, part.whole))}], {options})")

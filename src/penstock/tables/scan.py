@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from penstock.core.artifact import Source
-from penstock.core.schema import Schema
+from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.operations import quoted, sql_type
 from penstock.tables.connection import cache_folder, clear_errors, connection
 from penstock.tables.csv_files import csv_scan
-from penstock.tables.delta_tables import delta_scan
+from penstock.tables.delta_tables import delta_columns, delta_scan
 from penstock.tables.types import file_literal, normalize, schema_of
 
 _scans: dict[tuple[str, tuple[str, ...]], tuple[str, Schema]] = {}
@@ -50,6 +50,8 @@ def _scan(source: Source) -> tuple[str, Schema]:
         return _scans[key]
     with clear_errors(f"cannot read '{source.name}'"):
         files = _file_scan(source)
+        if source.format == "delta":
+            return _with_types(source, files, key)
         relation = connection().cursor().sql(f"SELECT * FROM {files}")
         schema = schema_of(relation.limit(0).to_arrow_table().schema)
         types = [str(type) for type in relation.types]
@@ -57,6 +59,13 @@ def _scan(source: Source) -> tuple[str, Schema]:
     if source.digest:
         _scans[key] = answer
     return answer
+
+
+def _with_types(source: Source, files: str, key: tuple[str, tuple[str, ...]]) -> tuple[str, Schema]:
+    """Cast every column of a Delta table to the type that its log names; no file is opened for that."""
+    schema = Schema(tuple(Field(name, type) for name, type in delta_columns(source).items()))
+    _scans[key] = (_widened(files, schema, ()), schema)
+    return _scans[key]
 
 
 def _file_scan(source: Source) -> str:
