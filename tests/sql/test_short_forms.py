@@ -114,6 +114,7 @@ def test_the_star_of_a_struct_stands_for_its_fields() -> None:
             "is INTERVAL number DAY|WEEK|MONTH",
         ),
         ("SELECT GENERATE_DATE_ARRAY('2024-01-01', '2024-01-02', INTERVAL 0 DAY)", "and not 0"),
+        ("SELECT (g, n) IN (SELECT (g, n) FROM t) FROM t", "at 1:9 looks for a row; write EXISTS (SELECT 1 FROM"),
         ("SELECT [STRUCT(1 AS a), ('x')]", "here are struct<a int64> and"),
         ("SELECT APPROX_TOP_SUM(g, g, 1) FROM t", "APPROX_TOP_SUM takes int64 or float64, not string"),
     ],

@@ -195,6 +195,10 @@ def _values(query: exp.Expr, node: exp.Expr, scope: Scope, binding: Binding) -> 
 def _membership(node: exp.In, scope: Scope, binding: Binding) -> Scalar:
     """`x IN (SELECT ...)` and `x IN UNNEST(array)`, with SQL's three-valued answer."""
     value = bind_scalar(node.this, scope, binding)
+    if value.type.startswith("struct<"):
+        raise SqlError(
+            f"{node.sql(Dialect)}{place(node)} looks for a row; write EXISTS (SELECT 1 FROM ... WHERE a = x AND b = y)"
+        )
     if query := node.args.get("query"):
         members, member_type = _values(query.unnest(), query, scope, binding)
     else:
