@@ -165,3 +165,10 @@ def test_what_cannot_be_a_model_of_columns_is_said(tmp_path: Path) -> None:
         ps.fit(ps.model("m", type="onnx"), None)
     with pytest.raises(SqlError, match="has no query"):
         ps.open(tmp_path).sql("CREATE MODEL m OPTIONS(model_type = 'kmeans')")
+
+
+def test_what_a_file_predicts_is_not_explained(tmp_path: Path) -> None:
+    path = taxi(tmp_path / "taxi.onnx")
+    graph = models.fit(ps.model("taxi", type="onnx", label="fare", options={"model_path": str(path)}))
+    with pytest.raises(DataError, match=r"'taxi' \(onnx\) has no explanations: what is in its file is not known"):
+        graph.explain(TRIPS)
