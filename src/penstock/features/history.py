@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.errors import ConflictError, DataError, MissingExtraError, StorageError, UnknownNameError
+from penstock.operations import quoted
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 SEQUENCE, DAY = "_sequence", "_day"
+_LAST, _REMOVALS = "penstock:sequence", "penstock:removals"
+"""Application transactions of the table: the last sequence number, and how often rows were taken out."""
 _ATTEMPTS = 50
 
 
@@ -84,6 +87,65 @@ class History:
             rows = rows.take(pa.array(np.argsort(numbers)))
         return rows
 
+    def state(self) -> tuple[int, int]:
+        """Return how often rows were taken out, and the last sequence number: what is made of the history holds as long
+        as the first stays."""
+        table = self._open()
+        return (0, 0) if table is None else (int(table.transaction_version(_REMOVALS) or 0), self.last_sequence(table))
+
+    def remove(self, sequences: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+        """Take rows out for good: the files that held them are written anew and the old ones deleted, with the versions
+        that needed them. Return how many rows there were. The log names them by their numbers only."""
+        wanted = ", ".join(map(str, sequences.tolist()))
+        table, removed = self._changed(
+            lambda table, properties: table.delete(f"{SEQUENCE} IN ({wanted})", commit_properties=properties)
+        )
+        self._vacuum(table, hours=0)
+        return int(removed["num_deleted_rows"])
+
+    def remove_before(self, timestamp: str, instant: datetime.datetime) -> int:
+        """Take rows out whose event is older than an instant, for good; return how many there were."""
+        text = instant.astimezone(datetime.UTC).isoformat(sep=" ", timespec="microseconds").removesuffix("+00:00")
+        condition = f"{quoted(timestamp)} < arrow_cast('{text}Z', 'Timestamp(Microsecond, Some(\"UTC\"))')"
+        table, removed = self._changed(lambda table, properties: table.delete(condition, commit_properties=properties))
+        self._vacuum(table, hours=0)
+        return int(removed["num_deleted_rows"])
+
+    def compact(self) -> int:
+        """Put small files together; return how many files fewer there are. Old versions can be read for a week more."""
+        table = self._open()
+        if table is None:
+            return 0
+        before = len(table.file_uris())
+        try:
+            table.optimize.compact()
+        except _deltalake().exceptions.CommitFailedError as error:
+            raise ConflictError(f"rows were taken out of '{self.uri}' just now; compact it again") from error
+        self._vacuum(table, hours=None)
+        return before - len(table.file_uris())
+
+    def _changed(self, change: Callable[[DeltaTable, Any], Any]) -> tuple[DeltaTable, Any]:
+        """Change rows that are there already: what was made of the history does not hold from then on."""
+        delta = _deltalake()
+        for attempt in range(_ATTEMPTS):
+            table = self._open()
+            if table is None:
+                raise UnknownNameError("history", self.uri, [])
+            number = int(table.transaction_version(_REMOVALS) or 0) + 1
+            properties = delta.CommitProperties(
+                app_transactions=[delta.Transaction(_REMOVALS, number)], max_commit_retries=0
+            )
+            try:
+                return table, change(table, properties)
+            except delta.exceptions.CommitFailedError:
+                time.sleep(random.random() * 0.01 * (attempt + 1))  # noqa: S311  # so that writers do not meet again
+            except (delta.exceptions.DeltaError, OSError) as error:
+                raise StorageError(f"the history '{self.uri}' cannot be written: {error}") from error
+        raise ConflictError(f"'{self.uri}' is written to by so many that {_ATTEMPTS} attempts met another; try again")
+
+    def _vacuum(self, table: DeltaTable, *, hours: int | None) -> None:
+        table.vacuum(retention_hours=hours, enforce_retention_duration=False, dry_run=False)
+
     def version(self) -> int | None:
         """Return the newest version of the table; None where there are no rows yet."""
         table = self._open()
@@ -97,7 +159,7 @@ class History:
     @staticmethod
     def last_sequence(table: DeltaTable) -> int:
         """Return the last sequence number that an open table holds."""
-        return int(table.transaction_version("penstock:sequence") or 0)
+        return int(table.transaction_version(_LAST) or 0)
 
     def _open(self, at: int | datetime.datetime | None = None) -> DeltaTable | None:
         delta = _deltalake()
@@ -115,7 +177,7 @@ class History:
 
     def _write(self, table: DeltaTable | None, rows: pa.Table, last: int, batch: str) -> int:
         delta = _deltalake()
-        transactions = [delta.Transaction("penstock:sequence", last)]
+        transactions = [delta.Transaction(_LAST, last)]
         if batch:
             transactions.append(delta.Transaction(f"batch:{batch}", 1))
         if table is None and "://" not in self.uri:
@@ -127,6 +189,8 @@ class History:
                 mode="error" if table is None else "append",
                 partition_by=[DAY],
                 schema_mode=None if table is None else "merge",
+                # The log keeps the range of the numbers alone: what keys and values were is in the files only.
+                configuration={"delta.dataSkippingStatsColumns": SEQUENCE} if table is None else None,
                 storage_options=self._options,
                 commit_properties=delta.CommitProperties(app_transactions=transactions, max_commit_retries=0),
             )

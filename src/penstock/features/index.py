@@ -55,16 +55,16 @@ class FeatureIndex:
         self._folder = folder
         self._lock = threading.Lock()
         self._segments: tuple[Segment, ...] = ()
-        self._covered = 0
+        self._covered = (0, 0)
         self._base: tuple[tuple[int, int], Segment] | None = None
         self._window_rows: tuple[tuple[Segment, ...], list[WindowRows]] = ((), [])
 
     def segments(self) -> tuple[Segment, ...]:
         """Return segments that hold every row that is in the history now."""
-        newest = self._history.sequence_at()
+        state = self._history.state()
         with self._lock:
-            if not self._segments or newest != self._covered:
-                self._segments, self._covered = self._refreshed(newest), newest
+            if not self._segments or state != self._covered:
+                self._segments, self._covered = self._refreshed(*state), state
             return self._segments
 
     def window_rows(self) -> list[WindowRows]:
@@ -77,10 +77,10 @@ class FeatureIndex:
                 self._window_rows = segments, made
             return made
 
-    def _refreshed(self, newest: int) -> tuple[Segment, ...]:
-        base, covered = self._open_base()
+    def _refreshed(self, removals: int, newest: int) -> tuple[Segment, ...]:
+        base, covered = self._open_base(removals)
         if base is None or newest - covered > max(_SMALL_ROWS, covered // 4):
-            base, covered = self._rebuilt(newest), newest
+            base, covered = self._rebuilt(removals, newest), newest
         if newest == covered:
             return (base,)
         return base, self.build(self._history.read(self._needed, after=covered, until=newest))
@@ -102,10 +102,12 @@ class FeatureIndex:
             self.inputs,
         )
 
-    def _open_base(self) -> tuple[Segment | None, int]:
-        """Return the segment on disk that covers most, and up to where."""
+    def _open_base(self, removals: int) -> tuple[Segment | None, int]:
+        """Return the segment on disk that covers most, made since rows were last taken out, and up to where."""
         found = sorted(
-            (int(path.name), path) for path in self._folder.glob("[0-9]*") if (path / "manifest.json").exists()
+            (int(path.name.partition("-")[2]), path)
+            for path in self._folder.glob(f"{removals}-*")
+            if (path / "manifest.json").exists()
         )
         for covered, path in reversed(found):
             told = (path / "manifest.json").stat()
@@ -118,13 +120,17 @@ class FeatureIndex:
                 return segment, covered
         return None, 0
 
-    def _rebuilt(self, newest: int) -> Segment:
+    def _rebuilt(self, removals: int, newest: int) -> Segment:
         segment = self.build(self._history.read(self._needed, until=newest))
-        save_segment(segment, self._folder / str(newest))
-        for path in self._folder.glob("[0-9]*"):
-            if int(path.name) < newest:  # readers that have it open keep it until they close it
+        folder = self._folder / f"{removals}-{newest}"
+        save_segment(segment, folder)
+        for path in self._folder.glob("[0-9]*-[0-9]*"):
+            if tuple(map(int, path.name.split("-"))) < (
+                removals,
+                newest,
+            ):  # open ones stay until they are closed
                 shutil.rmtree(path, ignore_errors=True)
-        return open_segment(self._folder / str(newest)) or segment
+        return open_segment(folder) or segment
 
     def since(self, mark: int) -> tuple[int, tuple[Segment, ...]]:
         """Return the newest sequence number, and segments that hold at least every row above `mark`."""

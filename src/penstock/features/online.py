@@ -121,6 +121,13 @@ def _key_maker(registered: Registered) -> Callable[[Sequence[Any]], bytes]:
     return key_maker(entity_prefix(registered.name), list(registered.definition.set.entities.values()))
 
 
+def entity_keys(registered: Registered, entities: pa.Table) -> list[bytes]:
+    """Return the keys in the online store of entities given as rows; one with a NULL in it has none."""
+    columns = [column.to_pylist() for column in fitted_keys(registered.definition, entities)]
+    key = _key_maker(registered)
+    return [key(values) for values in zip(*columns, strict=True) if None not in values]
+
+
 def entity_table(entities: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> pa.Table:
     """Return entities given as lists of keys as a table; raises `DataError` for lists of several lengths."""
     lengths = {name: len(values) for name, values in entities.items()}

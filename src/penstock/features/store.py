@@ -24,6 +24,7 @@ from penstock.features.json_schema import json_schema
 from penstock.features.online import OnlineReader, bring_up, entity_table
 from penstock.features.online_store import OnlineStore
 from penstock.features.references import Wanted, resolve_references
+from penstock.features.removing import Forgotten, Held, expire, forget
 from penstock.features.versions import Registered, apply_set, find_set, set_names, set_versions
 from penstock.tables import TableLike, schema_of, source_schema, to_arrow
 
@@ -151,8 +152,7 @@ class FeatureStore:
         """Return the newest features of entities, given as `{"driver_id": [7, 9]}` or as rows: keys, then features."""
         wanted = self._wanted(features, full_feature_names)
         types = {key: type for each in wanted for key, type in each.registered.definition.set.entities.items()}
-        given = entity_table(entities, types) if isinstance(entities, Mapping) else to_arrow(entities)
-        return OnlineReader(self._places.online, wanted).table(given, statuses=statuses)
+        return OnlineReader(self._places.online, wanted).table(_entities(entities, types), statuses=statuses)
 
     def reader(self, features: Sequence[str], *, full_feature_names: bool = False) -> OnlineReader:
         """Return what reads these features of one entity in microseconds: `reader.row({"driver_id": 7})`."""
@@ -169,9 +169,34 @@ class FeatureStore:
         """Return every version of a feature set, the oldest first."""
         return set_versions(self._places.metadata, name)
 
+    def forget(self, name: str, entities: Mapping[str, Sequence[Any]] | TableLike) -> Forgotten:
+        """Take every row of entities out of a feature set, for good: of its history, its index and the online store.
+
+        Versions of the history that had them can no more be read. Raises `StorageError` where one is left after it.
+        """
+        versions = self.versions(name)
+        return forget(versions, _entities(entities, versions[-1].definition.set.entities), self._held)
+
+    def expire(self, name: str, *, before: datetime.datetime) -> int:
+        """Take every row out of a feature set whose event is older than an instant, for good; return how many."""
+        if before.tzinfo is None:
+            raise DataError(f"before={before} has no zone; write it as in datetime(2026, 1, 1, tzinfo=UTC)")
+        return expire(self.versions(name), before, self._held)
+
+    def compact(self, name: str) -> int:
+        """Put small files of a feature set's history together; return how many files fewer there are.
+
+        Older versions can be read for a week more.
+        """
+        return self._history(find_set(self._places.metadata, name)).compact()
+
     def names(self) -> list[str]:
         """Return the names of all feature sets."""
         return set_names(self._places.metadata)
+
+    @property
+    def _held(self) -> Held:
+        return Held(history=self._history, index=self._index, folder=self._places.index, online=self._places.online)
 
     def _wanted(self, features: Sequence[str], full_feature_names: bool) -> list[Wanted]:
         if isinstance(features, str) or not features:
@@ -217,3 +242,7 @@ class FeatureStore:
 
     def _bring_up(self, registered: Registered) -> int:
         return bring_up(registered, self._index(registered), self._places.online)
+
+
+def _entities(given: Mapping[str, Sequence[Any]] | TableLike, types: Mapping[str, str]) -> pa.Table:
+    return entity_table(given, types) if isinstance(given, Mapping) else to_arrow(given)

@@ -1,0 +1,96 @@
+"""Taking rows out of a feature set: all of an entity, or all that is old; from the history, the index, and online."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.errors import StorageError
+from penstock.features.checking import fitted_keys
+from penstock.features.history import History
+from penstock.features.index import FeatureIndex
+from penstock.features.keys import Numbers
+from penstock.features.online import bring_up, entity_keys
+from penstock.features.online_store import OnlineStore
+from penstock.features.packing import entity_prefix
+from penstock.features.versions import Registered
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was taken out: rows of histories, and online records."""
+
+    rows: int
+    online: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Where a feature store holds what it has of a version of a set."""
+
+    history: Callable[[Registered], History]
+    index: Callable[[Registered], FeatureIndex]
+    folder: Path  # of indexes, one below it for each history
+    online: OnlineStore
+
+
+def forget(versions: Sequence[Registered], entities: pa.Table, held: Held) -> Forgotten:
+    """Take every row of the entities out of every version of a set; raises `StorageError` where one is left after it.
+
+    Their rows are gone from the files of the history, with those of its old versions that held them, so these can no
+    more be read. What others made of features (training tables, models, logs) is not reached.
+    """
+    rows = online = 0
+    for registered in _one_of_each_history(versions):
+        sequences = _sequences(held.index(registered), entities)
+        if len(sequences):
+            rows += held.history(registered).remove(sequences)
+            shutil.rmtree(held.folder / registered.record.history, ignore_errors=True)
+        left = len(_sequences(held.index(registered), entities))
+        if left:
+            raise StorageError(f"{left} rows of these entities came in while they were taken out; forget them again")
+    for registered in versions:
+        keys = entity_keys(registered, entities)
+        online += held.online.delete(keys)
+        if any(record is not None for record in held.online.get(keys)):
+            raise StorageError(
+                "online records of these entities were written while they were deleted; forget them again"
+            )
+    return Forgotten(rows, online)
+
+
+def expire(versions: Sequence[Registered], before: datetime.datetime, held: Held) -> int:
+    """Take out every row whose event is older than an instant; return how many. Online records are made again."""
+    rows = 0
+    for registered in _one_of_each_history(versions):
+        if held.history(registered).version() is not None:
+            rows += held.history(registered).remove_before(registered.definition.set.timestamp, before)
+            shutil.rmtree(held.folder / registered.record.history, ignore_errors=True)
+    for registered in versions:
+        held.online.clear(entity_prefix(registered.name), mark=registered.name.encode())
+        bring_up(registered, held.index(registered), held.online)
+    return rows
+
+
+def _one_of_each_history(versions: Sequence[Registered]) -> list[Registered]:
+    """Return the newest version of those that share a history."""
+    return list({registered.record.history: registered for registered in versions}.values())
+
+
+def _sequences(index: FeatureIndex, entities: pa.Table) -> Numbers:
+    """Return the sequence numbers of every row of the entities."""
+    columns = fitted_keys(index.definition, entities)
+    found = [np.zeros(0, dtype=np.int64)]
+    for segment in index.segments():
+        ordinals = segment.keys.find(columns)
+        found += [
+            np.asarray(segment.sequences[segment.starts[ordinal] : segment.starts[ordinal + 1]])
+            for ordinal in np.unique(ordinals[ordinals >= 0])
+        ]
+    return np.concatenate(found)
