@@ -26,7 +26,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import traceback
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -162,6 +161,8 @@ class MissingExtraError(PenstockError):
 
 def raised(error: BaseException) -> str:
     """Say in one line what foreign code raised, and where: the innermost place that is not ours."""
+    import traceback  # loaded where something failed, not by everybody
+
     said = "".join(traceback.format_exception_only(error)).strip().rpartition("\n")[2]
     if isinstance(error, SyntaxError):
         return f"{said}, at {error.filename}:{error.lineno}"

@@ -7,12 +7,13 @@ import string
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from penstock.operations.letters import folded, lower
 from penstock.operations.regexps import compiled
+
+if TYPE_CHECKING:
+    from penstock.operations.analyzer_options import AnalyzerOptions, TokenFilter
 
 ANALYZERS = ("LOG_ANALYZER", "NO_OP_ANALYZER", "PATTERN_ANALYZER")
 Filter: TypeAlias = Callable[[list[str]], list[str]]
@@ -26,25 +27,6 @@ _WORDS = r"\b\w{2,}\b"
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-class _Normalizer(msgspec.Struct, forbid_unknown_fields=True):
-    mode: Literal["NONE", "LOWER", "UNICODE_LOWER", "ICU_NORMALIZE"]
-    icu_normalize_mode: Literal["NFC", "NFKC", "NFD", "NFKD"] = "NFKC"
-    icu_case_folding: bool = True
-
-
-class _TokenFilter(msgspec.Struct, forbid_unknown_fields=True):
-    normalizer: _Normalizer | None = None
-    stop_words: list[str] | None = None
-
-
-class _Options(msgspec.Struct, forbid_unknown_fields=True):
-    """What `analyzer_options` may hold."""
-
-    delimiters: list[str] | None = None
-    patterns: list[str] | None = None
-    token_filters: list[_TokenFilter] | None = None
-
-
 def terms(x: str, analyzer: str, options: str) -> list[str]:
     """Return the terms of a text; `options` is JSON, or empty."""
     return prepared(analyzer, options)(x)
@@ -53,11 +35,8 @@ def terms(x: str, analyzer: str, options: str) -> list[str]:
 @lru_cache(256)
 def prepared(analyzer: str, options: str) -> Callable[[str], list[str]]:
     """Return the function from a text to its terms; raises `ValueError` for options that the analyzer does not take."""
-    try:
-        chosen = msgspec.json.decode(options or "{}", type=_Options)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise ValueError(f"analyzer_options: {error}") from error
-    given = [name for name in _Options.__struct_fields__ if getattr(chosen, name) is not None]
+    chosen = _chosen(options)
+    given = [name for name in chosen.__struct_fields__ if getattr(chosen, name) is not None]
     takes = {"LOG_ANALYZER": ["delimiters", "token_filters"], "PATTERN_ANALYZER": ["patterns", "token_filters"]}
     odd = [name for name in given if name not in takes.get(analyzer, [])]
     if odd:
@@ -81,7 +60,7 @@ def separators(analyzer: str, options: str) -> tuple[list[str], list[tuple[str, 
     """Return the delimiters of an analyzer that splits at them, one character first, then the others, longer ones
     before; and what is done with the terms: None makes ASCII letters small, words are left out. None for an analyzer
     that does more."""
-    chosen = msgspec.json.decode(options or "{}", type=_Options)
+    chosen = _chosen(options)
     if analyzer != "LOG_ANALYZER":
         return None
     changes: list[tuple[str, ...] | None] = [None] if chosen.token_filters is None else []
@@ -97,6 +76,12 @@ def separators(analyzer: str, options: str) -> tuple[list[str], list[tuple[str, 
     if overlapping or first is None:
         return None
     return [first, *longer, *(mark for mark in marks if len(mark) == 1 and mark != first)], changes
+
+
+def _chosen(options: str) -> AnalyzerOptions:
+    from penstock.operations.analyzer_options import analyzer_options  # with msgspec: only where texts are analyzed
+
+    return analyzer_options(options)
 
 
 def _by_delimiters(delimiters: Sequence[str] | None) -> Callable[[str], list[str]]:
@@ -123,7 +108,7 @@ def _lowered(found: list[str]) -> list[str]:
     return [term.translate(_ASCII_LOWER) for term in found]
 
 
-def _filter(item: _TokenFilter) -> Filter:
+def _filter(item: TokenFilter) -> Filter:
     if (item.normalizer is None) == (item.stop_words is None):
         raise ValueError("a token filter is either a normalizer or stop_words")
     if item.stop_words is not None:
