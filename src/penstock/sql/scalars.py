@@ -18,7 +18,6 @@ from penstock.errors import ExpressionError, SqlError, UnknownNameError
 from penstock.operations import LEARNED, from_ast, is_learned, quoted, sql, sql_literal, type_of
 from penstock.sql.aggregates import Aggregate, Call, aggregate_of, apply
 from penstock.sql.binding import Binding
-from penstock.sql.date_arrays import date_array, timestamp_array
 from penstock.sql.dialect import Dialect, is_machine_learning, place
 from penstock.sql.learning import Learning, is_volatile, put_in
 from penstock.sql.scope import Scalar, Scope, field_of, resolve
@@ -138,10 +137,6 @@ def _leaf(node: exp.Expr, scope: Scope, binding: Binding) -> Scalar | None:
             return Scalar(f"ARRAY({text})", f"array<{type}>")
         case exp.Array() if any(isinstance(item, exp.Struct | exp.Tuple) for item in node.expressions):
             return _structs(node, scope, binding)
-        case exp.GenerateDateArray():
-            return Scalar(date_array(*_edges(node, "DATE", scope, binding), node), "array<date>")
-        case exp.GenerateTimestampArray():
-            return Scalar(timestamp_array(*_edges(node, "TIMESTAMPTZ", scope, binding), node), "array<timestamp>")
         case exp.Struct() | exp.Tuple():
             return _struct(node, scope, binding)
         case exp.Window() if not is_machine_learning(node.this):
@@ -208,12 +203,6 @@ def _membership(node: exp.In, scope: Scope, binding: Binding) -> Scalar:
     with _said_of(node):  # what cannot be compared is an error
         type_of(Expr("eq", (Expr("column", ("value",)), Expr("column", ("member",)))), types)
     return Scalar(f"(({value.text}) IN ({members}))", "bool")
-
-
-def _edges(node: exp.Expr, type: str, scope: Scope, binding: Binding) -> tuple[str, str]:
-    """Return the first and the last value of an array of dates or instants."""
-    start, end = (bind_scalar(exp.cast(node.args[edge], type), scope, binding).text for edge in ("start", "end"))
-    return start, end
 
 
 def _struct(node: exp.Struct | exp.Tuple, scope: Scope, binding: Binding, called: Sequence[str] = ()) -> Scalar:
