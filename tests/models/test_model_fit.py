@@ -18,7 +18,7 @@ from penstock.models import nodes
 from penstock.models.agreement import close
 from penstock.operations import LEARNED as LEARNED_OPERATIONS, col
 
-LEARNING = [type for type in models.LEARNERS if type != "onnx"]
+LEARNING = [type for type, learner in models.LEARNERS.items() if learner.task != "imported"]
 """The types that learn; a model that comes as an ONNX file has tests of its own."""
 
 

@@ -49,14 +49,25 @@ def judge_imported(graph: ModelGraph, column: pa.ChunkedArray | None, inputs: pa
 
 def imported_values(graph: ModelGraph, column: pa.ChunkedArray | None, inputs: pa.Table) -> tuple[Floats, Floats]:
     """Return the labels, and what an imported model predicts; `DeclarationError` where the label is no number."""
+    label = _imported_label(graph)
+    return labels.values(graph.name, label, column), imported_columns(graph, inputs)[0].to_numpy()
+
+
+def imported_metrics(graph: ModelGraph) -> tuple[str, ...]:
+    """Return the names of the metrics that judge an imported model; `DeclarationError` where the label is no number."""
+    _imported_label(graph)
+    return metrics.REGRESSION
+
+
+def _imported_label(graph: ModelGraph) -> str:
     type = graph.signature.outputs.fields[0].type
     if graph.label is None or type != "float64":
         what = "has no label" if graph.label is None else f"gives {type}"
         raise DeclarationError(
-            f"model '{graph.name}' is an ONNX file that {what}; it can be judged where its first output is a number "
+            f"model '{graph.name}' comes as a file that {what}; it can be judged where its first output is a number "
             "and the label is named: ps.model(..., label='...')"
         )
-    return labels.values(graph.name, graph.label, column), imported_columns(graph, inputs)[0].to_numpy()
+    return graph.label
 
 
 def labelled_rows(graph: ModelGraph, rows: TableLike) -> tuple[pa.Table, pa.ChunkedArray | None]:

@@ -99,9 +99,9 @@ def _imported(model: Model, settings: Mapping[str, Any], rows: TableLike | None)
     """Return the graph of a file, which learns nothing; rows with labels, if there are any, judge it."""
     if model.features is not None:
         raise DeclarationError(
-            f"model '{model.name}' is an ONNX file; its inputs are its features: leave `features` out"
+            f"model '{model.name}' comes as a file, whose inputs are its features: leave `features` out"
         )
-    graph = import_graph(model, settings["model_path"])
+    graph = import_graph(model, settings)
     table = None if rows is None else to_arrow(rows)
     judged = table is not None and table.num_rows and model.label is not None
     facts = {

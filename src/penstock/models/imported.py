@@ -1,4 +1,4 @@
-"""Models that come as ONNX files, from Keras or PyTorch: one node that holds the file, and runs as any graph does."""
+"""Models that come as ONNX files, or as Keras files, which become such: one node holds the file."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.core.schema import SCALAR_TYPES, Field, Schema
 from penstock.errors import DataError, DeclarationError, MissingExtraError
+from penstock.models.keras_files import onnx_of
 from penstock.operations.tensors.recording import TENSOR_TYPES
 from penstock.operations.tensors.tables import encoded
 from penstock.tables import arrow_type
@@ -62,18 +63,15 @@ class Imported:
         return found
 
 
-def import_graph(model: Model, path: str | None) -> ModelGraph:
+def import_graph(model: Model, settings: Mapping[str, Any]) -> ModelGraph:
     """Return the graph of a file: its inputs are the raw columns, its outputs the predicted ones.
 
-    With a label the first output is `predicted_<label>`. Raises `DataError` where the path holds no ONNX model, or one
-    of other things than columns.
+    With a label the first output is `predicted_<label>`. A Keras file becomes an ONNX file first. Raises `DataError`
+    where the path holds no such model, or one of other things than columns.
     """
-    if path is None:
-        raise DeclarationError(f"model '{model.name}' is of type onnx; it needs the option model_path, the file")
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"model '{model.name}': cannot read model_path {path}: {error.strerror or error}") from error
+    content = _read(model, settings["model_path"])
+    if model.type == "keras":
+        content = onnx_of(content, model.name, run_lambdas=settings["run_lambdas"])
     loaded = load(content, model.name, model.label)
     inputs = Schema(tuple(slot.field for slot in loaded.slots))
     return ModelGraph(
@@ -99,6 +97,17 @@ def import_graph(model: Model, path: str | None) -> ModelGraph:
         blobs=FrozenMap({FILE: content}),
         facts=FrozenMap({"versions": {name: version(name) for name in ("penstock", "onnxruntime")}}),
     )
+
+
+def _read(model: Model, path: str | None) -> bytes:
+    if path is None:
+        raise DeclarationError(
+            f"model '{model.name}' is of type {model.type}; it needs the option model_path, the file"
+        )
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"model '{model.name}': cannot read model_path {path}: {error.strerror or error}") from error
 
 
 def is_imported(graph: ModelGraph) -> bool:

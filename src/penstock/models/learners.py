@@ -119,6 +119,7 @@ LEARNERS: dict[str, Learner] = {
         task="reduction", form="linear", options=options.PCA, library="scipy", method=_PCA, scaled_by="scale_features"
     ),
     "onnx": Learner(task="imported", form="linear", options=options.ONNX, library="onnxruntime", method=None),
+    "keras": Learner(task="imported", form="linear", options=options.KERAS, library="keras", method=None),
     "transform_only": Learner(
         task="transform", form="linear", options=options.TRANSFORM_ONLY, library=None, method=None
     ),

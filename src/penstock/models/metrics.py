@@ -6,6 +6,12 @@ import numpy as np
 
 from penstock.models.matrix import Flags, Floats, Integers
 
+REGRESSION = (
+    "mean_absolute_error", "mean_squared_error", "mean_squared_log_error", "median_absolute_error", "r2_score",
+    "explained_variance",
+)  # fmt: skip
+"""The names of what judges a regression, as BigQuery has them."""
+
 
 def regression(actual: Floats, predicted: Floats) -> dict[str, float]:
     """Judge predicted values. The squared log error of values not above -1 has no meaning: it is NaN."""

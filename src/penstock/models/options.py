@@ -320,6 +320,12 @@ DNN_REGRESSOR = {
 DNN_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
 TRANSFORM_ONLY: dict[str, Option] = {}
 ONNX = {"model_path": Option(type="text", meaning="the file; its inputs are the columns of the rows")}
+KERAS = {
+    **ONNX,
+    "run_lambdas": Option(
+        type="bool", default=False, meaning="the file is trusted: its Lambdas' Python runs once, to be converted"
+    ),
+}
 
 ALIASES = {"max_depth": "max_tree_depth"}
 """Other spellings that we take."""

@@ -56,6 +56,7 @@ _LIBRARIES = {
     "scikit-learn": "scikit-learn",
     "lightgbm": "LightGBM",
     "torch": "PyTorch (the extra `deep`)",
+    "keras": "nothing: it is converted once (Keras on PyTorch, the extra `keras`) and read",
     "onnxruntime": "nothing: it is read (ONNX Runtime, the extra `onnx`)",
 }
 

@@ -11,9 +11,11 @@ from penstock.models import evaluate, predict
 from penstock.models.coefficients import weights_schema, weights_table
 from penstock.models.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
 from penstock.models.estimators import task_of
+from penstock.models.evaluate import imported_metrics
 from penstock.models.explanation import STEPS, TOP, explain, explanation_schema
 from penstock.models.feature_importance import importance_schema, importance_table
 from penstock.models.global_explanation import global_schema, importance
+from penstock.models.imported import is_imported
 from penstock.models.information import (
     FEATURES,
     ITERATIONS,
@@ -73,7 +75,8 @@ def _explained(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
 def _metrics(use: Use) -> Schema:
     if _tells_trials(use):
         return trial_metrics_schema(use.model)
-    return Schema(tuple(Field(metric, "float64") for metric in use.model.facts["evaluation"]))
+    names = imported_metrics(use.model) if is_imported(use.model) else tuple(use.model.facts["evaluation"])
+    return Schema(tuple(Field(metric, "float64") for metric in names))
 
 
 def _tells_trials(use: Use) -> bool:

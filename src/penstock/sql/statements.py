@@ -23,7 +23,7 @@ from penstock.sql.dialect import (
 )
 from penstock.sql.temporary_functions import TemporaryFunction, declared_function, expanded
 
-IMPORTED = ("onnx",)
+IMPORTED = ("keras", "onnx")
 """Model types that come as a file, and need no query."""
 
 Mode: TypeAlias = Literal["create", "replace", "if_not_exists"]
