@@ -12,7 +12,7 @@ from penstock.models.learner import Importance, Method
 from penstock.tables import arrow_schema
 
 IMPORTANCE = Schema.of(
-    feature="string", importance_weight="int64", importance_gain="float64", importance_cover="float64"
+    feature="string", importance_weight="float64", importance_gain="float64", importance_cover="float64"
 )
 """The columns of the importance of features, by BigQuery's names."""
 
@@ -41,7 +41,7 @@ def _row(feature: str, parts: list[Importance]) -> dict[str, object]:
     cover = sum(part.weight * part.cover for part in parts)
     return {
         "feature": feature,
-        "importance_weight": splits,
+        "importance_weight": float(splits),
         "importance_gain": gain / max(splits, 1),
         "importance_cover": cover / max(splits, 1),
     }
