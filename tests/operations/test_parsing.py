@@ -169,7 +169,6 @@ REFUSED = {
     "DATE_ADD(d, 3)": "INTERVAL",
     "DATE_ADD(d, INTERVAL 'x' DAY)": "whole number",
     "FROM_HEX('zz')": "FROM_HEX",
-    "NORMALIZE(a, NFKC)": "NFC",
     "EDIT_DISTANCE(a, b, most => 3)": "no argument most",
     "ML.BUCKETIZE(a, [1, 2], output_fromat => 'bucket_ranges')": "Did you mean output_format",
     "ML.BUCKETIZE(output_format => 'bucket_ranges', a, [1])": "by position stand before those by name",

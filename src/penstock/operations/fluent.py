@@ -960,6 +960,38 @@ class Expression(WindowMethods):
         """
         return self._call("json_extract_string_array", json_path)
 
+    def to_json_string(self) -> Expression:
+        """The value as JSON text: NULL is null, numbers beyond 2^53, NaN and infinities are strings, bytes are
+        base 64, times are as in ISO 8601; a struct is an object.
+        """
+        return self._call("to_json_string")
+
+    def json_type(self) -> Expression:
+        """What a JSON text is: object, array, string, number, boolean or null. NULL for what is no JSON text."""
+        return self._call("json_type")
+
+    def lax_bool(self) -> Expression:
+        """The boolean that a JSON value says: itself, its text, or whether a number is not 0. NULL for what is
+        no JSON text.
+        """
+        return self._call("lax_bool")
+
+    def lax_int64(self) -> Expression:
+        """The whole number that a JSON value says: a number or its text, rounded, halves away from zero; true
+        is 1. NULL for what is no JSON text.
+        """
+        return self._call("lax_int64")
+
+    def lax_float64(self) -> Expression:
+        """The number that a JSON value says: itself, or its text. NULL for what is no JSON text."""
+        return self._call("lax_float64")
+
+    def lax_string(self) -> Expression:
+        """The text that a JSON value says: a string itself, a boolean, a number as CAST writes it. NULL for
+        what is no JSON text.
+        """
+        return self._call("lax_string")
+
     def farm_fingerprint(self) -> Expression:
         """FarmHash's Fingerprint64 of a text's bytes, as a signed number. It never changes."""
         return self._call("farm_fingerprint")

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.operations import extraction, formatting, printing
+from penstock.operations import extraction, formatting, jsonvalues, printing
 from penstock.operations.analyzers import terms
 from penstock.operations.encodings import sha512
 from penstock.operations.fingerprints import fingerprint, hash_bucket
+from penstock.operations.jsontext import quoted_string
 from penstock.operations.letters import folded
 from penstock.operations.unicodeforms import contains_folded, normalized
 
@@ -45,6 +46,17 @@ NATIVES = (
             may_be_null=True,
         )
         for function, result in extraction.EXTRACTORS
+    ),
+    Native(name="penstock_quoted_string", function=quoted_string, parameters=("string",), result="string"),
+    *(
+        Native(
+            name=f"penstock_{function.__name__}",
+            function=function,
+            parameters=("string",),
+            result=result,
+            may_be_null=True,
+        )
+        for function, result in jsonvalues.READERS
     ),
     *(
         Native(name=f"penstock_{function.__name__}", function=function, parameters=parameters, result="string")
