@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,6 +70,25 @@ def fitted_keys(definition: Definition, rows: pa.Table) -> list[pa.ChunkedArray]
     fields = [definition.columns[key] for key in definition.keys]
     _check_names(where, rows, fields)
     return [_fitted(where, rows.column(field.name), field)[0] for field in fields]
+
+
+def fitted_requests(rows: pa.Table, types: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
+    """Return values of requests, which rows have as columns, in the declared types. Raises `DataError` for a column
+    that is missing or of another type, and for a value that does not fit."""
+    found = {}
+    for name, type in types.items():
+        if name not in rows.column_names:
+            raise DataError(
+                f"the rows have no column '{name}', a value of the request that an on-demand feature reads; they have: "
+                f"{', '.join(rows.column_names) or 'none'}",
+                field=name,
+            )
+        column, odd, reason = _fitted("values of the request", rows.column(name), Field(name, type))
+        if odd.any():
+            first = int(np.flatnonzero(odd)[0])
+            raise DataError(f"row {first}: the request's '{name}' {reason}", field=name)
+        found[name] = column
+    return found
 
 
 def _check_names(where: str, rows: pa.Table, wanted: list[Field]) -> None:

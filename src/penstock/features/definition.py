@@ -8,7 +8,7 @@ and values of the request, worked out when they are asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,21 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.schema import Field, Schema
 from penstock.errors import DeclarationError, ExpressionError, UnknownNameError
 from penstock.features.declare import RESERVED, FeatureSet
+from penstock.features.on_demand import (
+    FindRead,
+    Needs,
+    Read,
+    as_columns,
+    flattened,
+    is_on_demand,
+    joined,
+    leaf_schema,
+    own_feature,
+    pinned,
+    reads_from_json,
+    reads_to_json,
+    requests_of,
+)
 from penstock.features.windows import Windows, plan_windows
 from penstock.operations import col, type_of
 from penstock.operations.notation import expression_from_json, expression_to_json
@@ -30,10 +45,13 @@ CREATED = "_created"
 
 @dataclass(frozen=True)
 class Definition:
-    """A feature set with the types of the columns that its history keeps: keys, times and what features read."""
+    """A feature set with the types of the columns that its history keeps: keys, times and what features read.
+
+    `reads` are the features of other sets that on-demand features read, by reference with version."""
 
     set: FeatureSet
     columns: Schema
+    reads: FrozenMap[Read] = field(default_factory=FrozenMap)
 
     @property
     def name(self) -> str:
@@ -75,8 +93,9 @@ class Definition:
 
     @cached_property
     def on_demand(self) -> dict[str, Expr]:
-        """The features that are worked out when they are asked for."""
-        return {name: expr for name, expr in self.features.items() if kind_of(expr) == "on_demand"}
+        """The features that are worked out when they are asked for: expressions over stored and windowed ones, those of
+        other sets, and values of the request."""
+        return flattened(self.features, self.name, f"feature set '{self.name}'")
 
     @cached_property
     def stored_schema(self) -> Schema:
@@ -85,13 +104,21 @@ class Definition:
 
     @cached_property
     def types(self) -> dict[str, str]:
-        """The type of every feature. On-demand ones have theirs once the features and values they read have one."""
+        """The type of every feature."""
         return {name: self._type(name, expr) for name, expr in self.features.items()}
+
+    @cached_property
+    def _leaves(self) -> Schema:
+        """What on-demand features read, as columns."""
+        own = {f"{self.name}:{name}": self._type(name, self.features[name]) for name in (*self.stored, *self.windowed)}
+        return leaf_schema(own | {reference: read.type for reference, read in self.reads.items()}, request_types(self))
 
     def _type(self, name: str, expr: Expr) -> str:
         try:
             if name in self.windowed:
                 return type_of(self.windows.features[name], self.windows.schema)
+            if name in self.on_demand:
+                return type_of(as_columns(self.on_demand[name]), self._leaves)
             return type_of(expr, self.columns)
         except (ExpressionError, UnknownNameError) as error:
             raise DeclarationError(f"feature set '{self.name}': feature '{name}': {error}") from error
@@ -103,26 +130,53 @@ class Definition:
 
     @cached_property
     def values_digest(self) -> str:
-        """What tells the values of this definition from those of others: all of it but words about it."""
-        said = ("description", "owner", "tags", "freshness", "source", "ttl")
+        """What tells the values that are kept for this definition from those of others: all of it but words about it,
+        and what is worked out when it is asked for."""
+        said = ("description", "owner", "tags", "freshness", "source", "ttl", "reads")
         content = {key: value for key, value in definition_to_json(self).items() if key not in said}
+        content["features"] = {n: tree for n, tree in content["features"].items() if n not in self.on_demand}
         return blake3.blake3(msgspec.json.encode(content, order="deterministic")).hexdigest()
+
+
+def request_types(definition: Definition) -> dict[str, str]:
+    """Return the values of the request that on-demand features read themselves, with their types."""
+    taken = (*definition.keys, definition.set.timestamp, definition.created)
+    return requests_of(definition.on_demand.values(), taken, f"feature set '{definition.name}'")
+
+
+def needs_of(definition: Definition, feature: str) -> Needs:
+    """Return what has to be given when a feature is asked for."""
+    own = Needs(entities=definition.set.entities)
+    if feature not in definition.on_demand:
+        return own
+    found = []
+    for node in walk(definition.on_demand[feature]):
+        if node.op == "request":
+            found.append(Needs(requests=FrozenMap({node.args[0]: node.args[1]})))
+        elif node.op == "feature":
+            found.append(own if own_feature(node, definition.name) else definition.reads[node.args[0]].needs)
+    return joined(found)
 
 
 def kind_of(expr: Expr) -> str:
     """Tell of what kind a feature is: `stored`, `windowed` or `on_demand`."""
-    ops = {node.op for node in walk(expr)}
-    if ops & {"request", "feature"}:
+    if is_on_demand(expr):
         return "on_demand"
-    return "windowed" if "window" in ops else "stored"
+    return "windowed" if any(node.op == "window" for node in walk(expr)) else "stored"
 
 
-def define(declared: FeatureSet, types: Mapping[str, str]) -> Definition:
-    """Return the definition of a declared set over columns of these types (of a source, of rows).
+def define(declared: FeatureSet, types: Mapping[str, str], find: FindRead) -> Definition:
+    """Return the definition of a declared set over columns of these types (of a source, of rows); `find` tells of the
+    features of other sets.
 
-    Raises `DeclarationError` where a column has no type, or a type that its part does not take.
+    Raises `DeclarationError` where a column has no type, or a type that its part does not take, and where an on-demand
+    feature reads what is not there.
     """
     where = f"feature set '{declared.name}'"
+    reads: dict[str, Read] = {}
+    if declared.features is not None:
+        features, reads = pinned(declared.features, declared.name, find, where)
+        declared = replace(declared, features=FrozenMap(features))
     known = {**types, **declared.columns, **declared.entities}
     times = [declared.timestamp, *([declared.created] if declared.created else [])]
     for column in times:
@@ -145,8 +199,8 @@ def define(declared: FeatureSet, types: Mapping[str, str]) -> Definition:
             f"{', '.join(known)}. Give a source=, columns={{'{missing[0]}': 'float64'}}, or apply it with rows"
         )
     ordered = list(dict.fromkeys([*declared.entities, *times, *read]))
-    made = Definition(declared, Schema(tuple(Field(name, known[name]) for name in ordered)))
-    _ = made.stored_schema, [made.types[name] for name in made.windowed]  # whether every expression has a type
+    made = Definition(declared, Schema(tuple(Field(name, known[name]) for name in ordered)), FrozenMap(reads))
+    _ = made.types  # whether every expression has one
     return made
 
 
@@ -166,6 +220,7 @@ def definition_to_json(definition: Definition) -> dict[str, Any]:
         "owner": given.owner,
         "tags": dict(given.tags),
         "freshness": given.freshness,
+        **({"reads": reads_to_json(definition.reads)} if definition.reads else {}),
     }
 
 
@@ -185,4 +240,5 @@ def definition_from_json(content: Mapping[str, Any]) -> Definition:
         tags=FrozenMap(content["tags"]),
         freshness=content["freshness"],
     )
-    return Definition(declared, Schema(tuple(Field(name, type) for name, type in content["columns"].items())))
+    columns = Schema(tuple(Field(name, type) for name, type in content["columns"].items()))
+    return Definition(declared, columns, FrozenMap(reads_from_json(content.get("reads", {}))))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from penstock.core.expression import walk
 from penstock.core.schema import element_type, struct_fields
-from penstock.features.definition import Definition
+from penstock.features.definition import Definition, needs_of, request_types
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -51,15 +52,19 @@ def json_schema(definition: Definition, version: int) -> dict[str, Any]:
         "x-ttl-seconds": None if given.ttl is None else given.ttl / 1_000_000,
         "x-owner": given.owner,
         "x-tags": dict(given.tags),
+        "x-request": {name: of_type(type) for name, type in request_types(definition).items()},
     }
     return schema | {key: value for key, value in optional.items() if value}
 
 
 def _feature(definition: Definition, name: str) -> dict[str, Any]:
-    if name not in definition.stored:
-        kind = "windowed" if name in definition.windowed else "on_demand"
-        return {**nullable(of_type(definition.types[name])), "x-kind": kind}
-    return nullable(of_type(definition.types[name]))
+    schema = nullable(of_type(definition.types[name]))
+    if name in definition.on_demand:
+        needs = needs_of(definition, name)
+        read = {each.args[0]: None for each in walk(definition.features[name]) if each.op == "feature"}
+        said = {"features": list(read), "entities": list(needs.entities), "request": list(needs.requests)}
+        return {**schema, "x-kind": "on_demand", "x-needs": {part: names for part, names in said.items() if names}}
+    return {**schema, "x-kind": "windowed"} if name in definition.windowed else schema
 
 
 def of_type(type: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from penstock.core.ports import MetadataStore
 from penstock.errors import DeclarationError, UnknownNameError
+from penstock.features.naming import parse_reference
 from penstock.features.versions import Registered, find_set
 
 
@@ -19,17 +20,6 @@ class Wanted:
     registered: Registered
     feature: str
     column: str
-
-
-def parse_reference(reference: str) -> tuple[str, int | None, str]:
-    """Return the set, the version (None: the newest) and the feature that a reference names."""
-    of, colon, feature = reference.partition(":")
-    name, at, number = of.partition("@")
-    if not colon or not name or not feature or (at and not number.isdigit()):
-        raise DeclarationError(
-            f"{reference!r} names no feature; write 'set:feature', or 'set@2:feature' for a certain version"
-        )
-    return name, int(number) if at else None, feature
 
 
 def resolve_references(

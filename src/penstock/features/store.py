@@ -21,11 +21,21 @@ from penstock.features.history import History
 from penstock.features.index import FeatureIndex
 from penstock.features.ingest import Ingested, ingest_rows
 from penstock.features.json_schema import json_schema
+from penstock.features.on_demand import Read
 from penstock.features.online import OnlineReader, bring_up, entity_table
 from penstock.features.online_store import OnlineStore
-from penstock.features.references import Wanted, resolve_references
+from penstock.features.references import Wanted
 from penstock.features.removing import Forgotten, Held, expire, forget
-from penstock.features.versions import Registered, apply_set, find_set, set_names, set_versions
+from penstock.features.retrieval import FeatureReader, Retrieval, plan_retrieval
+from penstock.features.versions import (
+    Registered,
+    apply_set,
+    as_pinned,
+    find_read,
+    find_set,
+    set_names,
+    set_versions,
+)
 from penstock.tables import TableLike, schema_of, source_schema, to_arrow
 
 
@@ -76,7 +86,7 @@ class FeatureStore:
         A changed definition is the next version; one that holds already changes nothing. The types of columns come
         from `columns=`, from the set's source, or from `rows`, of which nothing is stored.
         """
-        registered, is_new = apply_set(self._places.metadata, define(declared, self._types(declared, rows)))
+        registered, is_new = apply_set(self._places.metadata, define(declared, self._types(declared, rows), self._read))
         if is_new:
             self._bring_up(registered)
         return Applied(registered, is_new=is_new)
@@ -130,16 +140,20 @@ class FeatureStore:
 
         Raises `UnknownNameError` for a feature that is not there, `DataError` for keys of another type.
         """
-        wanted = self._wanted(features, full_feature_names)
-        return get_historical_features(
-            to_arrow(entity_rows),
-            wanted,
-            self._index,
-            timestamp=timestamp,
-            known=known_at,
-            statuses=statuses,
-            until=lambda registered: None if as_of is None else self._history(registered).sequence_at(as_of),
-        )
+        rows = to_arrow(entity_rows)
+
+        def look_up(wanted: Sequence[Wanted], told: bool) -> pa.Table:
+            return get_historical_features(
+                rows,
+                wanted,
+                self._index,
+                timestamp=timestamp,
+                known=known_at,
+                statuses=told,
+                until=lambda registered: None if as_of is None else self._history(registered).sequence_at(as_of),
+            )
+
+        return self._retrieval(features, full_feature_names).table(rows, look_up, statuses=statuses)
 
     def get_online_features(
         self,
@@ -149,14 +163,18 @@ class FeatureStore:
         full_feature_names: bool = False,
         statuses: bool = False,
     ) -> pa.Table:
-        """Return the newest features of entities, given as `{"driver_id": [7, 9]}` or as rows: keys, then features."""
-        wanted = self._wanted(features, full_feature_names)
-        types = {key: type for each in wanted for key, type in each.registered.definition.set.entities.items()}
-        return OnlineReader(self._places.online, wanted).table(_entities(entities, types), statuses=statuses)
+        """Return the newest features of entities, given as `{"driver_id": [7, 9]}` or as rows: keys, then features.
 
-    def reader(self, features: Sequence[str], *, full_feature_names: bool = False) -> OnlineReader:
+        Values of the request, which on-demand features read, stand beside the keys.
+        """
+        reader = self.reader(features, full_feature_names=full_feature_names)
+        types = {**reader.needs.entities, **reader.needs.requests}
+        return reader.table(_entities(entities, types), statuses=statuses)
+
+    def reader(self, features: Sequence[str], *, full_feature_names: bool = False) -> FeatureReader:
         """Return what reads these features of one entity in microseconds: `reader.row({"driver_id": 7})`."""
-        return OnlineReader(self._places.online, self._wanted(features, full_feature_names))
+        retrieval = self._retrieval(features, full_feature_names)
+        return FeatureReader(retrieval, OnlineReader(self._places.online, retrieval.looked_up))
 
     def materialize(self, name: str) -> int:
         """Bring the online records of a feature set up to its history; return how many entities had newer rows.
@@ -198,12 +216,15 @@ class FeatureStore:
     def _held(self) -> Held:
         return Held(history=self._history, index=self._index, folder=self._places.index, online=self._places.online)
 
-    def _wanted(self, features: Sequence[str], full_feature_names: bool) -> list[Wanted]:
+    def _read(self, reference: str) -> tuple[str, Read]:
+        return find_read(self._places.metadata, reference)
+
+    def _retrieval(self, features: Sequence[str], full_feature_names: bool) -> Retrieval:
         if isinstance(features, str) or not features:
             raise DeclarationError(
                 f"features={features!r}: give a list of references such as ['driver_rides:trips_7d']"
             )
-        return resolve_references(self._places.metadata, features, full_feature_names=full_feature_names)
+        return plan_retrieval(self._places.metadata, features, full_feature_names=full_feature_names)
 
     def _types(self, declared: FeatureSet, rows: TableLike | None) -> dict[str, str]:
         if rows is not None:
@@ -216,7 +237,9 @@ class FeatureStore:
         if isinstance(feature_set, str):
             return find_set(self._places.metadata, feature_set)
         found = find_set(self._places.metadata, feature_set.name)
-        if define(feature_set, {f.name: f.type for f in found.definition.columns}).digest != found.definition.digest:
+        types = {field.name: field.type for field in found.definition.columns}
+        declared = define(feature_set, types, as_pinned(found.definition, self._read))
+        if declared.digest != found.definition.digest:
             raise DeclarationError(
                 f"feature set '{feature_set.name}' is declared otherwise than it was applied; apply it first: "
                 f"project.features.apply({feature_set.name})"

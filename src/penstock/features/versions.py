@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from penstock.core.feature import FeatureVersion
 from penstock.core.ports import MetadataStore
 from penstock.errors import ConflictError, UnknownNameError
-from penstock.features.definition import Definition, definition_from_json, definition_to_json
+from penstock.features.definition import Definition, definition_from_json, definition_to_json, needs_of
+from penstock.features.naming import parse_reference
+from penstock.features.on_demand import FindRead, Read
 
 SET = "set"
 
@@ -54,6 +56,35 @@ def find_set(metadata: MetadataStore, name: str, version: int | None = None) -> 
         if record.version == version:
             return _registered(record)
     raise UnknownNameError("version", str(version), [str(r.version) for r in records], within=f"feature set '{name}'")
+
+
+def find_read(metadata: MetadataStore, reference: str) -> tuple[str, Read]:
+    """Return what a reference names: the reference with the version in it, and the feature."""
+    name, version, feature = parse_reference(reference)
+    found = find_set(metadata, name, version)
+    definition = found.definition
+    if feature not in definition.features:
+        raise UnknownNameError("feature", feature, definition.features, within=f"feature set '{found.name}'")
+    return f"{found.name}:{feature}", Read(definition.types[feature], needs_of(definition, feature))
+
+
+def as_pinned(definition: Definition, otherwise: FindRead) -> FindRead:
+    """Return what finds references as a definition has pinned them, however many versions there are since."""
+
+    def find(reference: str) -> tuple[str, Read]:
+        name, version, feature = parse_reference(reference)
+        there = [(parse_reference(each), each) for each in definition.reads]
+        same = [
+            (number or 0, each)
+            for (of, number, what), each in there
+            if (of, what) == (name, feature) and version in (None, number)
+        ]
+        if not same:
+            return otherwise(reference)
+        newest = max(same)[1]
+        return newest, definition.reads[newest]
+
+    return find
 
 
 def set_versions(metadata: MetadataStore, name: str) -> list[Registered]:
@@ -123,6 +154,12 @@ def _breaks(old: Definition, new: Definition) -> Iterator[str]:
     for name, type in old.types.items():
         if new.types.get(name) != type:
             yield f"feature '{name}' ({type}) is {new.types.get(name, 'gone')}"
+    for name in old.on_demand:
+        before, after = needs_of(old, name), needs_of(new if name in new.features else old, name)
+        given = {**before.entities, **before.requests}
+        more = [each for each in (*after.entities, *after.requests) if each not in given]
+        if more:
+            yield f"feature '{name}' needs {', '.join(map(repr, more))} too"
     if new.set.entities != old.set.entities:
         yield f"an entity is told by {', '.join(new.set.entities)}, no more by {', '.join(old.set.entities)}"
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penstock.core.expression import lift, literal
+from penstock.core.schema import check_type
 from penstock.operations.construct import call
 from penstock.operations.windows import WindowMethods
 
@@ -1444,9 +1445,10 @@ def feature(reference: str) -> Expression:
     return Expression("feature", (reference,))
 
 
-def request(name: str) -> Expression:
-    """Return the expression that is a value of the request, which no feature set stores."""
-    return Expression("request", (name,))
+def request(name: str, type: str = "float64") -> Expression:
+    """Return the expression that is a value of the request, which no feature set stores: `request("amount")`, or of
+    another type than a number `request("currency", "string")`."""
+    return Expression("request", (name, check_type(type)))
 
 
 def struct(**values: Any) -> Expression:

@@ -16,7 +16,7 @@ def expression_to_json(expr: Expr) -> list[Any]:
     """Return `["add", ["column", "km"], ["literal", "float64", 1.5]]`."""
     match expr.op:
         case "column" | "feature" | "request":
-            return [expr.op, expr.args[0]]
+            return [expr.op, *expr.args]
         case "literal":
             value, type = expr.args
             return ["literal", type, value_to_json(value, type)]
@@ -26,8 +26,10 @@ def expression_to_json(expr: Expr) -> list[Any]:
 def expression_from_json(tree: list[Any]) -> Expression:
     """Return the expression of such a tree."""
     match tree:
-        case [("column" | "feature" | "request") as op, str() as name]:
+        case [("column" | "feature") as op, str() as name]:
             return Expression(op, (name,))
+        case ["request", str() as name, str() as type]:
+            return Expression("request", (name, type))
         case ["literal", str() as type, value]:
             return Expression("literal", (value_from_json(value, type), type))
     return Expression(tree[0], tuple(map(expression_from_json, tree[1:])))

@@ -13,7 +13,7 @@ from penstock.errors import DeclarationError, ExpressionError, SqlError
 from penstock.operations import readings
 from penstock.operations.construct import call
 from penstock.operations.dialect import NamedFunctions, tree
-from penstock.operations.fluent import Expression, lit
+from penstock.operations.fluent import Expression, feature, lit, request
 from penstock.operations.functions import LEARNED_FUNCTIONS, function, near, read_arguments
 from penstock.operations.intervals import add_interval, is_interval
 from penstock.operations.patterns import read_like
@@ -269,12 +269,24 @@ def _dot(node: exp.Dot) -> Expression:
     if not isinstance(inner, exp.Anonymous):
         inner = tree(inner.sql("bigquery")).this
     space, name = node.this.name.upper(), inner.name.upper()
+    if space == OUR_NAMESPACE and name in ("FEATURE", "REQUEST"):
+        return _beyond(name.lower(), inner.expressions)
     if space == OUR_NAMESPACE and name.lower() in OPERATIONS:
         return _call(name.lower(), *_read(inner.expressions))
     full = f"{space}.{name}"
     if full in LEARNED_FUNCTIONS:
         raise SqlError(f"{full} learns from the training rows; write {node.sql('bigquery')} OVER ()")
     return function(full, inner.expressions, from_ast)
+
+
+def _beyond(op: str, arguments: Sequence[exp.Expr]) -> Expression:
+    """Read PENSTOCK.FEATURE('set:name') or PENSTOCK.REQUEST('name', 'type'), whose arguments are words."""
+    words = [from_ast(argument) for argument in arguments]
+    texts = all(word.op == "literal" and word.args[1] == "string" for word in words)
+    if not texts or not 1 <= len(words) <= (2 if op == "request" else 1):
+        raise SqlError(f"{OUR_NAMESPACE}.{op.upper()} takes texts: FEATURE('set:name'), REQUEST('name', 'float64')")
+    names = [word.args[0] for word in words]
+    return request(*names) if op == "request" else feature(*names)
 
 
 def _safe(node: exp.SafeFunc) -> Expression:

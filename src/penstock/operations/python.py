@@ -33,6 +33,10 @@ def python(expr: Expr) -> str:
             return f"ps.col({_quoted(name)})"
         case "literal", _:
             return _declared(expr)
+        case "feature", (reference,):
+            return f"ps.feature({_quoted(reference)})"
+        case "request", (name, type):
+            return f"ps.request({_quoted(name)}{'' if type == 'float64' else f', {_quoted(type)}'})"
         case op, (x, y) if op in _OPERATORS:
             left = _value(x) if op in _ARITHMETIC and _is_number(x) and y.op != "literal" else _operand(x)
             return f"{left} {_OPERATORS[op]} {_argument(y) if y.op == 'literal' else _operand(y)}"

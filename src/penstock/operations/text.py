@@ -72,6 +72,9 @@ def _text(expr: Expr) -> str:
             return name_text(name)
         case "literal", (value, type):
             return literal_text(value, type)
+        case ("feature" | "request") as op, words:
+            written = ", ".join(literal_text(word, "string") for word in words)
+            return f"{OUR_NAMESPACE}.{op.upper()}({written})"
         case op, (x, y) if op in INFIX:
             return f"({_operand(x)} {INFIX[op]} {_operand(y)})"
         case op, (x,) if op in SUFFIX:

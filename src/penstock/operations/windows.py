@@ -20,7 +20,7 @@ BEYOND_ROWS = {
     "aggregate": "an aggregate needs a window: .over('7d'), in a feature of ps.feature_set",
     "window": "an aggregate over a window is a feature of ps.feature_set; use it elsewhere by ps.feature('set:name')",
     "feature": "ps.feature('set:name') stands in the features of a model, or of a feature set",
-    "request": "ps.request('name') stands in a feature of ps.feature_set",
+    "request": "ps.request('name') stands in a feature of ps.feature_set; in a model it is ps.col('name')",
 }
 """Operation -> where it may stand, for errors."""
 
