@@ -14,7 +14,8 @@ from test_as_of import ENTITIES, KEYS, rows_of
 from window_oracle import EPOCH_OFFSET, bits, window_value
 
 import penstock as ps
-from penstock.features import index
+from penstock.errors import DataError
+from penstock.features import index, tiles, window_online
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -98,6 +99,38 @@ def questions(entities: dict[str, str], asked: list[tuple[tuple[Any, ...], int]]
     )
 
 
+def check_online(
+    store: ps.FeatureStore,
+    name: str,
+    events: list[Event],
+    windows: list[Aggregate],
+    asked: list[tuple[tuple[Any, ...], int]],
+    entities: dict[str, str],
+) -> None:
+    """Ask for windows online as of each instant, alone and as a table: they equal brute force, or are told to be no
+    more there."""
+    references = [f"{name}:{window.name}" for window in windows]
+    reader = store.reader(references)
+    newest = max(event.event for event in events)
+    refused: list[tuple[int, str]] = []
+    for key, at in asked:
+        now = at + EPOCH_OFFSET
+        entity = dict(zip(entities, key, strict=True))
+        try:
+            values, statuses = reader.row(entity, now=now)
+        except DataError as error:
+            refused.append((at, str(error)))
+            continue
+        expected = [window_value(events, key, at, w.function, length=w.length, hop=w.hop, n=w.n) for w in windows]
+        assert bits(values) == bits(expected), (windows, key, at)
+        told = [("NOT_FOUND" if None in key else "NULL_VALUE" if e is None else "PRESENT") for e in expected]
+        assert statuses == told
+        if None not in key:
+            table = store.get_online_features(references, {n: [v] for n, v in entity.items()}, now=now)
+            assert bits([table.column(w.name)[0].as_py() for w in windows]) == bits(expected)
+    assert all(at < newest - DAY and "no more online" in message for at, message in refused)
+
+
 @pytest.mark.parametrize("kind", KEYS)
 @pytest.mark.parametrize("type", VALUES)
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -121,9 +154,13 @@ def test_windows_are_what_brute_force_finds(
         features={window.name: window.expr for window in windows},
         columns={"value": type},
     )
+    monkeypatch.setattr(tiles, "MOST_ROWS", data.draw(st.sampled_from([0, 3, 128])))
+    monkeypatch.setattr(window_online, "MOST_ROWS", data.draw(st.sampled_from([2, 1000])))
     shared.features.apply(declared)
-    for batch in batches:
-        shared.features.ingest(declared, rows_of(entities, batch, type))
+    for number, batch in enumerate(batches):
+        for _ in range(data.draw(st.integers(1, 2))):  # the second time nothing is added
+            project = ps.open(shared.root) if data.draw(st.booleans()) else shared
+            project.features.ingest(declared, rows_of(entities, batch, type), batch=str(number))
     everything = [event for batch in batches for event in batch]
     nobody = tuple(None for _ in entities)
     instants = boundaries(everything, windows, 12)
@@ -132,6 +169,7 @@ def test_windows_are_what_brute_force_finds(
     table = questions(entities, asked, known)
     references = [f"{name}:{window.name}" for window in windows]
     store = ps.open(shared.root).features
+    check_online(store, name, everything, windows, asked[:: max(1, len(asked) // 20)], entities)
     for horizon in (None, "known"):
         answer = store.get_historical_features(table, references, statuses=True, known_at=horizon)
         assert answer.num_rows == len(asked)

@@ -7,10 +7,64 @@ in the result.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from penstock.features.windows import Window
+
 _INT64 = 1 << 63
+
+
+def finish(window: Window, values: Sequence[Any], count: int) -> Any:
+    """Return a window's value from how many values count, and in the order of their rows either these or others that
+    stand for them: parts of their sum for a sum, the least of some for the least, and so on. (`deviation` finishes
+    deviations.)"""
+    match window.function:
+        case "count":
+            return count
+        case "count_distinct":
+            return len(different(values))
+        case "last_n":
+            return tuple(values[: -window.n - 1 : -1])
+    if not count:
+        return None
+    is_float = window.input_type == "float64"
+    match window.function:
+        case "sum":
+            return float_sum(values) if is_float else fitting(sum(values))
+        case "mean":
+            return (float_sum(values) if is_float else float(sum(values))) / count
+        case "first":
+            return values[0]
+        case "last":
+            return values[-1]
+        case "min":
+            return extreme(values, min, is_float=is_float)
+        case "max":
+            return extreme(values, max, is_float=is_float)
+    raise NotImplementedError(window.function)
+
+
+def different(values: Iterable[Any]) -> list[Any]:
+    """Return the different values; all NaN are one."""
+    found = set(values)
+    nan = [value for value in found if value != value]
+    return [*found.difference(nan), *nan[:1]]
+
+
+def fitting(value: int) -> int | None:
+    """Return an integer of 64 bits, NULL instead of one of more."""
+    return value if -_INT64 <= value < _INT64 else None
+
+
+def extreme(values: Sequence[Any], better: Callable[..., Any], *, is_float: bool) -> Any:
+    """Return the least or the greatest value: NaN if any is, and -0.0 below 0.0."""
+    found = better(values)
+    if is_float and (found == 0 or not math.isfinite(sum(values))):  # such a sum may have NaN in it
+        if any(value != value for value in values):
+            return math.nan
+        found = better(values, key=lambda value: (value, math.copysign(1, value)))
+    return found
 
 
 def float_sum(values: Sequence[float]) -> float:

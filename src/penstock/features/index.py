@@ -141,6 +141,15 @@ class FeatureIndex:
             return newest, self.segments()
         return newest, (self.build(self._history.read(self._needed, after=mark, until=newest)),)
 
+    def rows_after(self, mark: int, most: int) -> tuple[int, Segment | None]:
+        """Return a segment of rows above `mark`, about as many as `most` and the earliest, and up to where they go;
+        None where there are none."""
+        newest = self._history.sequence_at()
+        if newest <= mark:
+            return newest, None
+        until = min(newest, mark + most)
+        return until, self.build(self._history.read(self._needed, after=mark, until=until))
+
     def locate(
         self,
         columns: Sequence[pa.ChunkedArray],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ _MOST_BYTES = 1 << 40
 """The size of the address range, not of the file: that grows as it is filled."""
 
 _LONGEST_KEY = 511
+_PLACE = 9
+"""How long the place of a tile is, which stands behind its owner in its key."""
 
 _environments: dict[tuple[int, str], Any] = {}
 _lock = threading.Lock()
@@ -51,26 +53,67 @@ class LmdbStore:
         except (lmdb.Error, OSError) as error:
             raise StorageError(f"the online store '{self._folder}' cannot be written: {error}") from error
 
+    def tiles(self, asked: Sequence[tuple[bytes, Sequence[tuple[bytes, bytes]]]]) -> list[dict[bytes, bytes]]:
+        """Return, for each owner, its tiles in ranges of places, both ends included, as of one moment."""
+        found: list[dict[bytes, bytes]] = []
+        with self._environment().begin() as transaction, transaction.cursor() as cursor:
+            seek, step = cursor.set_range, cursor.next
+            for owner, ranges in asked:
+                start = _short(owner, _LONGEST_KEY - _PLACE)
+                mine: dict[bytes, bytes] = {}
+                for first, last in ranges:
+                    end = start + last
+                    there = seek(start + first)
+                    while there:
+                        key, value = cursor.item()
+                        if key > end:
+                            break
+                        mine[key[-_PLACE:]] = value
+                        there = step()
+                found.append(mine)
+        return found
+
+    def put_tiles(self, tiles: Mapping[tuple[bytes, bytes], bytes], *, mark: tuple[bytes, int, int]) -> bool:
+        """Store tiles and move the mark in one transaction, unless the mark is elsewhere."""
+        lmdb = _lmdb()
+        name, before, after = mark
+        contents = {_short(owner, _LONGEST_KEY - _PLACE) + place: value for (owner, place), value in tiles.items()}
+        try:
+            with self._environment().begin(write=True) as transaction:
+                if _number(transaction.get(b"m" + name)) != before:
+                    return False
+                with transaction.cursor() as cursor:
+                    cursor.putmulti(sorted(contents.items()))
+                transaction.put(b"m" + name, after.to_bytes(8, "big"))
+                return True
+        except (lmdb.Error, OSError) as error:
+            raise StorageError(f"the online store '{self._folder}' cannot be written: {error}") from error
+
+    def trim_tiles(self, prefix: bytes, ranges: Sequence[tuple[bytes, bytes]]) -> int:
+        """Delete the tiles in ranges of places, the second end not included, of every owner that begins so."""
+        with self._environment().begin(write=True) as transaction:
+            return _delete(transaction, prefix, lambda key: any(low <= key[-_PLACE:] < high for low, high in ranges))
+
     def mark(self, name: bytes) -> int:
         """Return the mark of a set, 0 where it has none."""
         with self._environment().begin() as transaction:
             return _number(transaction.get(b"m" + name))
 
     def delete(self, keys: Sequence[bytes]) -> int:
-        """Delete records; return how many were there."""
+        """Delete records, and all tiles of owners, with these keys; return how many there were."""
         with self._environment().begin(write=True) as transaction:
-            return sum(transaction.delete(_short(key)) for key in keys)
+            count: int = sum(transaction.delete(_short(key)) for key in keys)
+            for owner in (_short(key, _LONGEST_KEY - _PLACE) for key in keys):
+                size = len(owner) + _PLACE
+                count += _delete(transaction, owner, lambda key, size=size: len(key) == size)  # type: ignore[misc]
+            return count
 
     def clear(self, prefix: bytes, *, mark: bytes) -> int:
-        """Delete every record whose key begins so, and the set's mark; return how many there were."""
+        """Delete every record whose key, and every tile whose owner begins so, and the set's mark; return how many
+        there were."""
         with self._environment().begin(write=True) as transaction:
             transaction.delete(b"m" + mark)
-            cursor, count = transaction.cursor(), 0
-            found = cursor.set_range(prefix)
-            while found and cursor.key().startswith(prefix):
-                found = cursor.delete()
-                count += 1
-            return count
+            return _delete(transaction, prefix, lambda _: True)
 
     def close(self) -> None:
         """Let go of the environment, for every store on this folder in this process."""
@@ -100,11 +143,24 @@ class LmdbStore:
             return _environments[key]
 
 
-def _short(key: bytes) -> bytes:
+def _short(key: bytes, longest: int = _LONGEST_KEY) -> bytes:
     """Return a key that LMDB takes: of a very long one the beginning, and the digest of the whole."""
-    if len(key) <= _LONGEST_KEY:
+    if len(key) <= longest:
         return key
-    return key[: _LONGEST_KEY - 32] + hashlib.blake2b(key, digest_size=32).digest()
+    return key[: longest - 32] + hashlib.blake2b(key, digest_size=32).digest()
+
+
+def _delete(transaction: Any, prefix: bytes, chosen: Callable[[bytes], bool]) -> int:
+    """Delete what has a chosen key that begins so; return how much it was."""
+    with transaction.cursor() as cursor:
+        count, there = 0, cursor.set_range(prefix)
+        while there and cursor.key().startswith(prefix):
+            if chosen(cursor.key()):
+                cursor.delete()  # the next one moves up
+                count += 1
+            else:
+                there = cursor.next()
+        return count
 
 
 def _number(value: bytes | None) -> int:

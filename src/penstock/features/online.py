@@ -19,6 +19,7 @@ from penstock.features.packing import RecordReader, entity_prefix, key_maker, pa
 from penstock.features.references import Wanted, by_set, status_column, with_features
 from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, statuses_of
 from penstock.features.versions import Registered
+from penstock.features.window_online import WindowReader, bring_up_tiles
 from penstock.tables import arrow_type
 
 
@@ -39,8 +40,12 @@ class OnlineReader:
 
     def __init__(self, store: OnlineStore, wanted: Sequence[Wanted]) -> None:
         self._store, self._wanted = store, tuple(wanted)
-        self._groups = tuple(_group(group) for group in by_set(wanted))
-        self.columns = tuple(each.column for group in self._groups for each in group.wanted)
+        stored = [each for each in wanted if each.feature in each.registered.definition.stored]
+        windowed = [each for each in wanted if each.feature in each.registered.definition.windowed]
+        self._groups = tuple(_group(group) for group in by_set(stored))
+        self._windows = tuple(WindowReader(store, group) for group in by_set(windowed))
+        ordered = [group.wanted for group in self._groups] + [windows.wanted for windows in self._windows]
+        self.columns = tuple(each.column for group in ordered for each in group)
         """The names of the values, in the order in which `row` gives them."""
 
     def row(self, entity: Mapping[str, Any], *, now: int | None = None) -> tuple[list[Any], list[str]]:
@@ -69,6 +74,10 @@ class OnlineReader:
             else:
                 values += found
                 statuses += [NULL_VALUE if value is None else PRESENT for value in found]
+        for windows in self._windows:
+            found, states = windows.row(entity, at)
+            values += found
+            statuses += states
         return values, statuses
 
     def table(self, entities: pa.Table, *, now: int | None = None, statuses: bool = False) -> pa.Table:
@@ -77,6 +86,8 @@ class OnlineReader:
         columns: dict[str, pa.Array] = {}
         for group in self._groups:
             columns |= self._columns(group, entities, at, statuses)
+        for windows in self._windows:
+            columns |= windows.columns(entities, at, statuses=statuses)
         return with_features(entities, self._wanted, columns, statuses=statuses)
 
     def _columns(self, group: _Group, entities: pa.Table, at: int, statuses: bool) -> dict[str, pa.Array]:
@@ -147,8 +158,10 @@ def entity_table(entities: Mapping[str, Sequence[Any]], types: Mapping[str, str]
 def bring_up(registered: Registered, index: FeatureIndex, store: OnlineStore) -> int:
     """Bring the online records of a set up to its history; return how many entities had rows that were not there yet.
 
-    The records are what the history says, so this may run at any time, again, and in several processes.
+    The records are what the history says, so this may run at any time, again, and in several processes. Tiles of
+    windows are brought up with them.
     """
+    bring_up_tiles(registered, index, store)
     name = registered.name.encode()
     mark = store.mark(name)
     newest, segments = index.since(mark)

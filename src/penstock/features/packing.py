@@ -94,7 +94,7 @@ def _tails(layout: Layout, words: Numbers, dictionaries: Mapping[str, pa.Array])
         type = layout.schema[name].type
         null = layout.nulls(words, [name])[name]
         values = dictionary.take(pa.array(words[:, place], mask=null)).to_pylist()
-        contents = [b"" if value is None else _content(value, type) for value in values]
+        contents = [b"" if value is None else content_of(value, type) for value in values]
         lengths = np.fromiter(map(len, contents), dtype=np.int64, count=len(contents))
         words[:, place] = (ends << 32) | lengths
         ends += lengths
@@ -103,7 +103,8 @@ def _tails(layout: Layout, words: Numbers, dictionaries: Mapping[str, pa.Array])
     return [b"".join(parts) for parts in tails]
 
 
-def _content(value: Any, type: str) -> bytes:
+def content_of(value: Any, type: str) -> bytes:
+    """Return a value that is no number as bytes."""
     if type == "string":
         return str(value).encode()
     return bytes(value) if type == "bytes" else msgspec.json.encode(value_to_json(value, type))
@@ -146,7 +147,7 @@ class RecordReader:
     def _contents(self, name: str, type: str, records: Sequence[Any], words: Numbers) -> pa.Array:
         place = self.layout.null_words + self.layout.positions[name]
         null = self.layout.nulls(words, [name])[name]
-        read = _reader(type) or _word
+        read = value_reader(type) or _word
         values = [
             None if none else read(word, record)
             for none, word, record in zip(null.tolist(), words[:, place].tolist(), records, strict=True)
@@ -168,7 +169,7 @@ def record_reader(layout: Layout, features: Sequence[str]) -> RecordReader:
     readers = []
     for name in features:
         position = layout.positions[name]
-        read = _reader(layout.schema[name].type)
+        read = value_reader(layout.schema[name].type)
         readers.append((1 + layout.null_words + position, 1 + position // 64, 1 << (position % 64), read))
     return RecordReader(layout, tuple(features), unpack, tuple(readers))
 
@@ -177,7 +178,7 @@ def _word(word: Any, _: Any) -> Any:
     return word
 
 
-def _reader(type: str) -> Callable[[Any, Any], Any] | None:
+def value_reader(type: str) -> Callable[[Any, Any], Any] | None:
     """Return what makes a value of a word (and the record around it); None where the word is the value."""
     match type:
         case "int64" | "float64":

@@ -162,14 +162,16 @@ class FeatureStore:
         *,
         full_feature_names: bool = False,
         statuses: bool = False,
+        now: int | None = None,
     ) -> pa.Table:
         """Return the newest features of entities, given as `{"driver_id": [7, 9]}` or as rows: keys, then features.
 
-        Values of the request, which on-demand features read, stand beside the keys.
+        Values of the request, which on-demand features read, stand beside the keys. Windows end, and ages are counted,
+        at `now` (microseconds since 1970; default: the present).
         """
         reader = self.reader(features, full_feature_names=full_feature_names)
         types = {**reader.needs.entities, **reader.needs.requests}
-        return reader.table(_entities(entities, types), statuses=statuses)
+        return reader.table(_entities(entities, types), now=now, statuses=statuses)
 
     def reader(self, features: Sequence[str], *, full_feature_names: bool = False) -> FeatureReader:
         """Return what reads these features of one entity in microseconds: `reader.row({"driver_id": 7})`."""

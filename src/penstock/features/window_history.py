@@ -60,11 +60,7 @@ def window_features(
         else pieces[0][window.column]
         for window in windows
     }
-    made = around_windows(plan, features, columns)
-    if not any(column.null_count for column in asked.keys):
-        return made
-    none = pa.array(no_entity(asked.keys))
-    return {name: pc.if_else(none, pa.scalar(None, values.type), values) for name, values in made.items()}
+    return around_windows(plan, features, columns, no_entity(asked.keys))
 
 
 def as_columns(
@@ -90,8 +86,10 @@ def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def around_windows(plan: Windows, features: Sequence[str], columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
-    """Return features from the values of their windows."""
+def around_windows(
+    plan: Windows, features: Sequence[str], columns: Mapping[str, pa.Array], none: Any
+) -> dict[str, pa.Array]:
+    """Return features from the values of their windows, NULL where there is no entity (`none`)."""
     types = {window.column: window.type for window in plan.windows}
     cast = {name: values.cast(arrow_type(types[name])) for name, values in columns.items()}
     exprs = {name: plan.features[name] for name in features}
@@ -101,7 +99,9 @@ def around_windows(plan: Windows, features: Sequence[str], columns: Mapping[str,
         schema = Schema(tuple(field for field in plan.schema if field.name in cast))
         values = apply(computed, pa.table(cast), schema)
         made |= {name: _whole(values.column(name)) for name in computed}
-    return made
+    if not none.any():
+        return made
+    return {name: pc.if_else(none, pa.scalar(None, each.type), each) for name, each in made.items()}
 
 
 def _aggregates(
