@@ -110,13 +110,12 @@ class FeatureIndex:
             if (path / "manifest.json").exists()
         )
         for covered, path in reversed(found):
-            told = (path / "manifest.json").stat()
-            mark = (told.st_ino, told.st_mtime_ns)
+            mark = _told_apart(path / "manifest.json")
             if self._base is not None and self._base[0] == mark:  # it stays open, with what was worked out of it
                 return self._base[1], covered
             segment = open_segment(path)
             if segment is not None:
-                self._base = mark, segment
+                self._base = None if mark is None else (mark, segment)
                 return segment, covered
         return None, 0
 
@@ -161,6 +160,15 @@ class FeatureIndex:
         """Return the segments and, for each key at its time, the row of them that counts."""
         segments = self.segments()
         return segments, best(segments, columns, times, known=known, until=until)
+
+
+def _told_apart(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of its name; None where it is gone by now."""
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        return None
+    return told.st_ino, told.st_mtime_ns
 
 
 def best(

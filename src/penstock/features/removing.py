@@ -20,11 +20,12 @@ from penstock.features.online import bring_up, entity_keys
 from penstock.features.online_store import OnlineStore
 from penstock.features.packing import entity_prefix
 from penstock.features.versions import Registered
+from penstock.features.window_online import has_tiles, tile_owners, window_mark, window_prefix
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was taken out: rows of histories, and online records."""
+    """What was taken out: rows of histories, and online records and tiles."""
 
     rows: int
     online: int
@@ -57,8 +58,9 @@ def forget(versions: Sequence[Registered], entities: pa.Table, held: Held) -> Fo
             raise StorageError(f"{left} rows of these entities came in while they were taken out; forget them again")
     for registered in versions:
         keys = entity_keys(registered, entities)
-        online += held.online.delete(keys)
-        if any(record is not None for record in held.online.get(keys)):
+        owners = tile_owners(registered, entities)
+        online += held.online.delete([*keys, *owners])
+        if any(record is not None for record in held.online.get(keys)) or has_tiles(held.online, owners):
             raise StorageError(
                 "online records of these entities were written while they were deleted; forget them again"
             )
@@ -74,6 +76,7 @@ def expire(versions: Sequence[Registered], before: datetime.datetime, held: Held
             shutil.rmtree(held.folder / registered.record.history, ignore_errors=True)
     for registered in versions:
         held.online.clear(entity_prefix(registered.name), mark=registered.name.encode())
+        held.online.clear(window_prefix(registered.name), mark=window_mark(registered.name))
         bring_up(registered, held.index(registered), held.online)
     return rows
 

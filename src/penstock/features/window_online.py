@@ -54,6 +54,20 @@ def owner_maker(registered: Registered) -> Callable[[Sequence[Any]], bytes]:
     return key_maker(window_prefix(registered.name), list(registered.definition.set.entities.values()))
 
 
+def tile_owners(registered: Registered, entities: pa.Table) -> list[bytes]:
+    """Return the owners of the tiles of entities given as rows; none in a set without windows."""
+    if not registered.definition.windows.windows:
+        return []
+    columns = [column.to_pylist() for column in fitted_keys(registered.definition, entities)]
+    owner = owner_maker(registered)
+    return [owner(values) for values in zip(*columns, strict=True) if None not in values]
+
+
+def has_tiles(store: OnlineStore, owners: Sequence[bytes]) -> bool:
+    """Tell whether any of the owners has a tile."""
+    return any(store.tiles([(owner, [(b"", b"\xff" * 9)]) for owner in owners]))
+
+
 def bring_up_tiles(registered: Registered, index: FeatureIndex, store: OnlineStore) -> None:
     """Bring the tiles of a set up to its history.
 
