@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     )
     from penstock.core.artifact import Artifact as Artifact, Source as Source
     from penstock.core.ports import Context as Context
-    from penstock.features import FeatureSet as FeatureSet, feature_set as feature_set
+    from penstock.features import (
+        FeatureService as FeatureService,
+        FeatureSet as FeatureSet,
+        feature_service as feature_service,
+        feature_set as feature_set,
+    )
     from penstock.models import (
         ModelGraph as ModelGraph,
         hparam_candidates as hparam_candidates,
@@ -82,7 +87,7 @@ _NAMES = {
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "event_data",
     ),
     "penstock.operations": ("col", "lit", "struct", "feature", "request"),
-    "penstock.features": ("feature_set", "FeatureSet"),
+    "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService"),
     "penstock.models": ("model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from penstock.features.applied import Applied
 from penstock.features.declare import FeatureSet, feature_set
 from penstock.features.ingest import Ingested
 from penstock.features.lmdb_store import LmdbStore
 from penstock.features.online import OnlineReader
 from penstock.features.online_store import OnlineStore
-from penstock.features.store import Applied, FeatureStore, Places
+from penstock.features.retrieval import FeatureReader
+from penstock.features.services import FeatureService, feature_service
+from penstock.features.store import FeatureStore, Places
 from penstock.features.versions import Registered
 
 __all__ = [
     "Applied",
+    "FeatureReader",
+    "FeatureService",
     "FeatureSet",
     "FeatureStore",
     "Ingested",
@@ -20,5 +25,6 @@ __all__ = [
     "OnlineStore",
     "Places",
     "Registered",
+    "feature_service",
     "feature_set",
 ]

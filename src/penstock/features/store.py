@@ -13,6 +13,7 @@ import pyarrow as pa
 from penstock.core.artifact import Source
 from penstock.core.ports import MetadataStore
 from penstock.errors import DataError, DeclarationError
+from penstock.features.applied import Applied, service_schema
 from penstock.features.checking import OnBad
 from penstock.features.declare import FeatureSet
 from penstock.features.definition import define
@@ -27,6 +28,13 @@ from penstock.features.online_store import OnlineStore
 from penstock.features.references import Wanted
 from penstock.features.removing import Forgotten, Held, expire, forget
 from penstock.features.retrieval import FeatureReader, Retrieval, plan_retrieval
+from penstock.features.services import (
+    Features,
+    FeatureService,
+    Services,
+    apply_service,
+    references_of,
+)
 from penstock.features.versions import (
     Registered,
     apply_set,
@@ -51,28 +59,6 @@ class Places:
     source: Callable[[str], Source]
 
 
-class Applied(dict[str, Any]):
-    """The JSON Schema of a feature set, as `apply` returns it, and what came of it: `version`, whether it `is_new`,
-    what changed (`changes`), and what users of the version before miss (`breaks`)."""
-
-    def __init__(self, registered: Registered, *, is_new: bool) -> None:
-        super().__init__(json_schema(registered.definition, registered.record.version))
-        self.name = registered.record.name
-        self.version = registered.record.version
-        self.is_new = is_new
-        self.changes = registered.record.changes if is_new else ()
-        self.breaks = registered.record.breaks if is_new else ()
-
-    @property
-    def message(self) -> str:
-        """One line for a person."""
-        if not self.is_new:
-            return f"feature set {self.name}: nothing changed, it is version {self.version}"
-        what = "created" if self.version == 1 else "; ".join(self.changes)
-        warning = f" (not compatible: {'; '.join(self.breaks)})" if self.breaks else ""
-        return f"feature set {self.name}: version {self.version}: {what}{warning}"
-
-
 class FeatureStore:
     """The feature sets of a project: `project.features`."""
 
@@ -80,16 +66,20 @@ class FeatureStore:
         self._places = places
         self._indexes: dict[str, FeatureIndex] = {}
 
-    def apply(self, declared: FeatureSet, rows: TableLike | None = None) -> Applied:
-        """Register a feature set and return its JSON Schema (2020-12).
+    def apply(self, declared: FeatureSet | FeatureService, rows: TableLike | None = None) -> Applied:
+        """Register a feature set, or a feature service, and return its JSON Schema (2020-12).
 
         A changed definition is the next version; one that holds already changes nothing. The types of columns come
-        from `columns=`, from the set's source, or from `rows`, of which nothing is stored.
+        from `columns=`, from the set's source, or from `rows`, of which nothing is stored. A service pins the versions
+        of its sets: applied when one has a newer version, it has a new one too.
         """
+        if isinstance(declared, FeatureService):
+            service, wanted, is_new = apply_service(self._places.metadata, declared)
+            return Applied(service.record, service_schema(service, wanted), is_new=is_new)
         registered, is_new = apply_set(self._places.metadata, define(declared, self._types(declared, rows), self._read))
         if is_new:
             self._bring_up(registered)
-        return Applied(registered, is_new=is_new)
+        return Applied(registered.record, json_schema(registered.definition, registered.record.version), is_new=is_new)
 
     def ingest(
         self,
@@ -121,7 +111,7 @@ class FeatureStore:
     def get_historical_features(
         self,
         entity_rows: TableLike,
-        features: Sequence[str],
+        features: Features,
         *,
         timestamp: str | None = None,
         known_at: str | None = None,
@@ -157,7 +147,7 @@ class FeatureStore:
 
     def get_online_features(
         self,
-        features: Sequence[str],
+        features: Features,
         entities: Mapping[str, Sequence[Any]] | TableLike,
         *,
         full_feature_names: bool = False,
@@ -173,7 +163,7 @@ class FeatureStore:
         types = {**reader.needs.entities, **reader.needs.requests}
         return reader.table(_entities(entities, types), now=now, statuses=statuses)
 
-    def reader(self, features: Sequence[str], *, full_feature_names: bool = False) -> FeatureReader:
+    def reader(self, features: Features, *, full_feature_names: bool = False) -> FeatureReader:
         """Return what reads these features of one entity in microseconds: `reader.row({"driver_id": 7})`."""
         retrieval = self._retrieval(features, full_feature_names)
         return FeatureReader(retrieval, OnlineReader(self._places.online, retrieval.looked_up))
@@ -215,18 +205,20 @@ class FeatureStore:
         return set_names(self._places.metadata)
 
     @property
+    def services(self) -> Services:
+        """The feature services by name: `project.features.services["pricing"].features`."""
+        return Services(self._places.metadata)
+
+    @property
     def _held(self) -> Held:
         return Held(history=self._history, index=self._index, folder=self._places.index, online=self._places.online)
 
     def _read(self, reference: str) -> tuple[str, Read]:
         return find_read(self._places.metadata, reference)
 
-    def _retrieval(self, features: Sequence[str], full_feature_names: bool) -> Retrieval:
-        if isinstance(features, str) or not features:
-            raise DeclarationError(
-                f"features={features!r}: give a list of references such as ['driver_rides:trips_7d']"
-            )
-        return plan_retrieval(self._places.metadata, features, full_feature_names=full_feature_names)
+    def _retrieval(self, features: Features, full_feature_names: bool) -> Retrieval:
+        metadata = self._places.metadata
+        return plan_retrieval(metadata, references_of(metadata, features), full_feature_names=full_feature_names)
 
     def _types(self, declared: FeatureSet, rows: TableLike | None) -> dict[str, str]:
         if rows is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from penstock.core.feature import FeatureVersion
 from penstock.core.ports import MetadataStore
@@ -32,30 +33,48 @@ class Registered:
 def apply_set(metadata: MetadataStore, definition: Definition) -> tuple[Registered, bool]:
     """Record a definition as the next version of its feature set, and tell whether it is a new one: the definition that
     holds already is not recorded again."""
+    record, is_new = apply_version(metadata, SET, definition.name, definition.digest, partial(_next, definition))
+    return Registered(record, definition), is_new
+
+
+def apply_version(
+    metadata: MetadataStore,
+    kind: str,
+    name: str,
+    digest: str,
+    make: Callable[[FeatureVersion | None], FeatureVersion],
+) -> tuple[FeatureVersion, bool]:
+    """Record what `make` makes of the newest version, unless that has this digest already, and tell whether it was."""
     while True:
-        before = _records(metadata, definition.name)
+        before = _records(metadata, kind, name)
         last = before[-1] if before else None
-        if last is not None and last.digest == definition.digest:
-            return Registered(last, definition), False
-        record = _next(definition, last)
+        if last is not None and last.digest == digest:
+            return last, False
+        record = make(last)
         try:
             metadata.insert(record)
         except ConflictError:  # another process was faster: look again
             continue
-        return Registered(record, definition), True
+        return record, True
 
 
 def find_set(metadata: MetadataStore, name: str, version: int | None = None) -> Registered:
     """Return a version of a feature set, the newest without `version`; raises `UnknownNameError`."""
-    records = _records(metadata, name)
+    return _registered(find_version(metadata, SET, name, version))
+
+
+def find_version(metadata: MetadataStore, kind: str, name: str, version: int | None = None) -> FeatureVersion:
+    """Return a version of a set or a service, the newest without `version`; raises `UnknownNameError`."""
+    records = _records(metadata, kind, name)
     if not records:
-        raise UnknownNameError("feature set", name, set_names(metadata))
+        raise UnknownNameError(f"feature {kind}", name, names_of(metadata, kind))
     if version is None:
-        return _registered(records[-1])
+        return records[-1]
     for record in records:
         if record.version == version:
-            return _registered(record)
-    raise UnknownNameError("version", str(version), [str(r.version) for r in records], within=f"feature set '{name}'")
+            return record
+    numbers = [str(record.version) for record in records]
+    raise UnknownNameError("version", str(version), numbers, within=f"feature {kind} '{name}'")
 
 
 def find_read(metadata: MetadataStore, reference: str) -> tuple[str, Read]:
@@ -90,16 +109,21 @@ def as_pinned(definition: Definition, otherwise: FindRead) -> FindRead:
 def set_versions(metadata: MetadataStore, name: str) -> list[Registered]:
     """Return every version of a feature set, the oldest first; raises `UnknownNameError`."""
     find_set(metadata, name)
-    return [_registered(record) for record in _records(metadata, name)]
+    return [_registered(record) for record in _records(metadata, SET, name)]
 
 
 def set_names(metadata: MetadataStore) -> list[str]:
     """Return the names of all feature sets."""
-    return sorted({record.name for record in metadata.find(FeatureVersion, kind=SET)})
+    return names_of(metadata, SET)
 
 
-def _records(metadata: MetadataStore, name: str) -> list[FeatureVersion]:
-    return sorted(metadata.find(FeatureVersion, kind=SET, name=name), key=lambda record: record.version)
+def names_of(metadata: MetadataStore, kind: str) -> list[str]:
+    """Return the names of all sets, or of all services."""
+    return sorted({record.name for record in metadata.find(FeatureVersion, kind=kind)})
+
+
+def _records(metadata: MetadataStore, kind: str, name: str) -> list[FeatureVersion]:
+    return sorted(metadata.find(FeatureVersion, kind=kind, name=name), key=lambda record: record.version)
 
 
 def _registered(record: FeatureVersion) -> Registered:
