@@ -8,7 +8,7 @@ from penstock.tables.connection import cache_folder, clear_errors, connection, w
 from penstock.tables.differences import table_difference
 from penstock.tables.query import bound, query
 from penstock.tables.rows import ArrowStream, TableLike, to_arrow
-from penstock.tables.scan import read, scan_sql, source_schema
+from penstock.tables.scan import numbered_scan, read, scan_sql, source_schema
 from penstock.tables.sources import FORMATS, FileState, resolve
 from penstock.tables.types import arrow_schema, arrow_type, normalize, schema_of
 
@@ -25,6 +25,7 @@ __all__ = [
     "clear_errors",
     "connection",
     "normalize",
+    "numbered_scan",
     "query",
     "read",
     "resolve",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Sequence
@@ -32,6 +33,26 @@ def scan_sql(source: Source) -> str:
 def source_schema(source: Source) -> Schema:
     """Return the columns of a source, as `scan_sql` and `read` give them."""
     return _scan(source)[1]
+
+
+def numbered_scan(source: Source, position: str) -> str | None:
+    """Return the FROM text of a source whose rows have their positions, from 0, in a column of that name; None for a
+    source whose rows are only known by reading them one after the other."""
+    if source.format != "parquet":
+        return None
+    files = _parquet_scan(source.uris)
+    with clear_errors(f"cannot read '{source.name}'"):
+        names = ", ".join(map(file_literal, source.uris))
+        counted = f"SELECT file_name, num_rows FROM parquet_file_metadata([{names}])"
+        rows = dict(connection().cursor().sql(counted).fetchall())
+    before = [0, *itertools.accumulate(rows[path] for path in source.uris)]
+    columns = ", ".join(
+        f"CAST({quoted(field.name)} AS {sql_type(field.type)}) AS {quoted(field.name)}"
+        for field in source_schema(source)
+    )
+    firsts = ", ".join(map(str, before[:-1]))
+    number = "file_row_number" if len(before) == 2 else f"[{firsts}][CAST(file_index AS BIGINT) + 1] + file_row_number"
+    return f"(SELECT {columns}, CAST({number} AS BIGINT) AS {quoted(position)} FROM {files})"
 
 
 def read(source: Source, columns: Sequence[str] | None = None) -> pa.Table:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -18,8 +20,10 @@ from penstock.tables import (
     arrow_type,
     bound,
     clear_errors,
+    numbered_scan,
     read,
     schema_of,
+    source_schema,
     to_arrow,
 )
 from penstock.transforms.streaming import POSITION, in_turn, numbered, positioned, runs
@@ -67,20 +71,42 @@ def apply_batches(
 
     One statement computes all of them, planned once, over rows that stream through it with their positions.
     """
-    columns = ", ".join(map(quoted, _needed(exprs, keep) or ())) or "*"
     waiting: deque[pa.RecordBatch] = deque()
+    with _numbered(exprs, rows, keep, batch_rows, waiting) as (cursor, source, schema):
+        made_schema = _made_schema(exprs, schema, keep)
+        text = select_sql(exprs, positioned(schema), source, keep=(POSITION, *keep))
+        try:
+            with clear_errors():
+                for made in in_turn(cursor.sql(text).to_arrow_reader(batch_rows), waiting):
+                    yield from made.cast(made_schema).to_batches()
+        except DataError as error:
+            suspects = pa.Table.from_batches(waiting) if waiting else rows
+            raise blamed(exprs, suspects, schema) or error from error
+
+
+@contextmanager
+def _numbered(
+    exprs: Mapping[str, Expr],
+    rows: TableLike,
+    keep: Sequence[str],
+    batch_rows: int,
+    waiting: deque[pa.RecordBatch],
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, Schema]]:
+    """Give the FROM text of rows with their positions, the cursor that knows it, and the rows' columns.
+
+    DuckDB numbers the rows of files that say how many they have, and reads these side by side; others go through
+    Python, one batch after the other, into `waiting`.
+    """
+    scan = numbered_scan(rows, POSITION) if isinstance(rows, Source) else None
+    if isinstance(rows, Source) and scan is not None:
+        with bound({}) as cursor:
+            yield cursor, scan, source_schema(rows)
+        return
+    columns = ", ".join(map(quoted, _needed(exprs, keep) or ())) or "*"
     with bound({"rows": rows}) as reading, clear_errors("cannot compute the expressions"):
         given = reading.sql(f"SELECT {columns} FROM rows").to_arrow_reader(batch_rows)
-        schema = schema_of(given.schema)
-        made_schema = _made_schema(exprs, schema, keep)
-        text = select_sql(exprs, positioned(schema), "rows", keep=(POSITION, *keep))
-        with bound({"rows": numbered(given, waiting)}) as computing:
-            try:
-                with clear_errors():
-                    for made in in_turn(computing.sql(text).to_arrow_reader(batch_rows), waiting):
-                        yield from made.cast(made_schema).to_batches()
-            except DataError as error:
-                raise (waiting and blamed(exprs, pa.Table.from_batches(waiting), schema)) or error from error
+        with bound({"rows": numbered(given, waiting)}) as cursor:
+            yield cursor, "rows", schema_of(given.schema)
 
 
 def _needed(exprs: Mapping[str, Expr], keep: Sequence[str]) -> list[str] | None:
