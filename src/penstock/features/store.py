@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from penstock.features.applied import Applied, service_schema
 from penstock.features.checking import OnBad
 from penstock.features.declare import FeatureSet
 from penstock.features.definition import define
+from penstock.features.discovery import Hit, search_sets
 from penstock.features.historical import get_historical_features
 from penstock.features.history import History
 from penstock.features.index import FeatureIndex
 from penstock.features.ingest import Ingested, ingest_rows
 from penstock.features.json_schema import json_schema
+from penstock.features.naming import parse_version
 from penstock.features.on_demand import Read
 from penstock.features.online import OnlineReader, bring_up, entity_table
 from penstock.features.online_store import OnlineStore
@@ -44,6 +46,7 @@ from penstock.features.versions import (
     set_names,
     set_versions,
 )
+from penstock.features.view import FeatureSetView
 from penstock.tables import TableLike, schema_of, source_schema, to_arrow
 
 
@@ -60,7 +63,7 @@ class Places:
 
 
 class FeatureStore:
-    """The feature sets of a project: `project.features`."""
+    """The feature sets of a project: `project.features`. They are found by name: `project.features["driver_rides"]`."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -175,23 +178,19 @@ class FeatureStore:
         """
         return self._bring_up(self._registered(name))
 
-    def versions(self, name: str) -> list[Registered]:
-        """Return every version of a feature set, the oldest first."""
-        return set_versions(self._places.metadata, name)
-
     def forget(self, name: str, entities: Mapping[str, Sequence[Any]] | TableLike) -> Forgotten:
         """Take every row of entities out of a feature set, for good: of its history, its index and the online store.
 
         Versions of the history that had them can no more be read. Raises `StorageError` where one is left after it.
         """
-        versions = self.versions(name)
+        versions = set_versions(self._places.metadata, name)
         return forget(versions, _entities(entities, versions[-1].definition.set.entities), self._held)
 
     def expire(self, name: str, *, before: datetime.datetime) -> int:
         """Take every row out of a feature set whose event is older than an instant, for good; return how many."""
         if before.tzinfo is None:
             raise DataError(f"before={before} has no zone; write it as in datetime(2026, 1, 1, tzinfo=UTC)")
-        return expire(self.versions(name), before, self._held)
+        return expire(set_versions(self._places.metadata, name), before, self._held)
 
     def compact(self, name: str) -> int:
         """Put small files of a feature set's history together; return how many files fewer there are.
@@ -200,9 +199,25 @@ class FeatureStore:
         """
         return self._history(find_set(self._places.metadata, name)).compact()
 
-    def names(self) -> list[str]:
-        """Return the names of all feature sets."""
-        return set_names(self._places.metadata)
+    def search(self, text: str) -> list[Hit]:
+        """Return the feature sets that have every word of a text in their name, features, tags, owner or description.
+
+        Each says where; those where it says most come first.
+        """
+        return search_sets(self._places.metadata, text)
+
+    def __getitem__(self, name: str) -> FeatureSetView:
+        """Return a feature set, `driver_rides`, or a version of it, `driver_rides@2`; raises `UnknownNameError`."""
+        return FeatureSetView(self._places.metadata, find_set(self._places.metadata, *parse_version(name)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(set_names(self._places.metadata))
+
+    def __len__(self) -> int:
+        return len(set_names(self._places.metadata))
+
+    def __contains__(self, name: object) -> bool:
+        return name in set_names(self._places.metadata)
 
     @property
     def services(self) -> Services:

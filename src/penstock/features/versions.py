@@ -30,6 +30,14 @@ class Registered:
         return f"{self.record.name}@{self.record.version}"
 
 
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What differs between two definitions, and what whoever uses the first would miss in the second."""
+
+    changes: tuple[str, ...]
+    breaks: tuple[str, ...]
+
+
 def apply_set(metadata: MetadataStore, definition: Definition) -> tuple[Registered, bool]:
     """Record a definition as the next version of its feature set, and tell whether it is a new one: the definition that
     holds already is not recorded again."""
@@ -122,6 +130,11 @@ def names_of(metadata: MetadataStore, kind: str) -> list[str]:
     return sorted({record.name for record in metadata.find(FeatureVersion, kind=kind)})
 
 
+def differences(old: Definition, new: Definition) -> Differences:
+    """Return in words what differs between two definitions."""
+    return Differences(tuple(_changes(old, new)), tuple(_breaks(old, new)))
+
+
 def _records(metadata: MetadataStore, kind: str, name: str) -> list[FeatureVersion]:
     return sorted(metadata.find(FeatureVersion, kind=kind, name=name), key=lambda record: record.version)
 
@@ -137,7 +150,8 @@ def _next(definition: Definition, last: FeatureVersion | None) -> FeatureVersion
     history = definition.name
     if last is not None:
         old = definition_from_json(last.definition)
-        changes, breaks = tuple(_changes(old, definition)), tuple(_breaks(old, definition))
+        found = differences(old, definition)
+        changes, breaks = found.changes, found.breaks
         history = last.history if _same_rows(old, definition) else f"{definition.name}@{version}"
     return FeatureVersion(
         kind=SET,
