@@ -156,7 +156,7 @@ def test_what_cannot_be_is_said_when_it_is_applied(project: ps.Project, features
     )
     with pytest.raises(DeclarationError, match=said):
         project.features.apply(declared)
-    assert project.features.names() == ["card"]
+    assert list(project.features) == ["card"]
 
 
 def test_a_value_of_the_request_that_is_missing_or_of_another_type_is_named(project: ps.Project) -> None:

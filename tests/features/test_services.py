@@ -90,7 +90,7 @@ def test_services_are_listed(project: ps.Project) -> None:
     found = project.features.services["pricing"]
     assert found.service == pricing()
     assert found.features == ("rides@1:fare", "rides@1:share")
-    assert project.features.names() == ["rides"]
+    assert list(project.features) == ["rides"]
 
 
 def test_what_is_not_there_is_named(project: ps.Project) -> None:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("penstock.cli.explaining:explain", "Say which features led to a prediction."),
     "models": ("penstock.cli.models:models", "List registered models, or show one."),
     "export": ("penstock.cli.exporting:export", "Write a model in a form that others run."),
+    "features": ("penstock.cli.features:features", "Feature sets: apply, find, show, read as of any time, online."),
     "artifacts": ("penstock.cli.artifacts:artifacts", "List, show, name and export what steps made."),
     "lineage": ("penstock.cli.lineage:lineage", "Show what a thing comes from, and what became of it."),
     "gc": ("penstock.cli.collecting:gc", "Take away what nothing needs any more."),

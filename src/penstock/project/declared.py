@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from penstock.core.expression import walk
 from penstock.errors import DeclarationError, PenstockError, UnknownNameError, raised
+from penstock.features import FeatureService, FeatureSet
 from penstock.monitor import TriggerDeclaration
 from penstock.pipelines import PipelineFunction
 from penstock.project.config import FILE_NAME, Config
@@ -54,6 +57,40 @@ def load_triggers(config: Config) -> dict[str, tuple[TriggerDeclaration, str]]:
                     "ps.on(..., name=...)"
                 )
     return found
+
+
+def load_features(config: Config, names: Collection[str] = ()) -> list[FeatureSet | FeatureService]:
+    """Return the feature sets and services that the project's modules declare, each after those that it reads; with
+    `names` only those of these names, or of modules of these names."""
+    found: dict[str, tuple[FeatureSet | FeatureService, str]] = {}
+    for module in _modules(config):
+        for value in vars(module).values():
+            if not isinstance(value, FeatureSet | FeatureService):
+                continue
+            key = value.name
+            before, where = found.setdefault(key, (value, module.__name__))
+            if before is not value:
+                raise DeclarationError(f"'{key}' is declared in {where} and in {module.__name__}; name one apart")
+    modules = {module for _, module in found.values()}
+    for name in names:
+        if name not in found and name not in modules:
+            raise UnknownNameError("feature set or module", name, [*found, *modules], within="the project's modules")
+    wanted = {name: each for name, (each, module) in found.items() if not names or {name, module} & set(names)}
+    return sorted(wanted.values(), key=lambda each: _depth(each, wanted, ()))
+
+
+def _depth(declared: FeatureSet | FeatureService, among: Mapping[str, Any], above: tuple[str, ...]) -> int:
+    """Return how many declarations have to be applied one after the other before this one."""
+    read = {reference.partition(":")[0].partition("@")[0] for reference in _references(declared)}
+    others = [among[name] for name in read if name in among and name not in (*above, declared.name)]
+    return max((1 + _depth(other, among, (*above, declared.name)) for other in others), default=0)
+
+
+def _references(declared: FeatureSet | FeatureService) -> list[str]:
+    if isinstance(declared, FeatureService):
+        return list(declared.features)
+    trees = (declared.features or {}).values()
+    return [str(node.args[0]) for expr in trees for node in walk(expr) if node.op == "feature"]
 
 
 def _modules(config: Config) -> Iterator[ModuleType]:
