@@ -77,13 +77,13 @@ class LmdbStore:
         """Store tiles and move the mark in one transaction, unless the mark is elsewhere."""
         lmdb = _lmdb()
         name, before, after = mark
-        contents = {_short(owner, _LONGEST_KEY - _PLACE) + place: value for (owner, place), value in tiles.items()}
+        contents = [(_short(owner, _LONGEST_KEY - _PLACE) + place, value) for (owner, place), value in tiles.items()]
         try:
             with self._environment().begin(write=True) as transaction:
                 if _number(transaction.get(b"m" + name)) != before:
                     return False
                 with transaction.cursor() as cursor:
-                    cursor.putmulti(sorted(contents.items()))
+                    cursor.putmulti(sorted(contents))
                 transaction.put(b"m" + name, after.to_bytes(8, "big"))
                 return True
         except (lmdb.Error, OSError) as error:

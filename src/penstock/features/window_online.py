@@ -22,7 +22,7 @@ from penstock.features.references import Wanted
 from penstock.features.segment import Segment
 from penstock.features.states import needs_of, window_value
 from penstock.features.statuses import NOT_FOUND, NULL_VALUE, PRESENT, Status
-from penstock.features.tiles import SPANS, Events, Key, Tiles, place, places_around, renewed
+from penstock.features.tiles import SPANS, Key, Rows, Tiles, place, places_around, renewed
 from penstock.features.versions import Registered
 from penstock.features.window_history import around_windows, as_columns, no_entity
 from penstock.operations import compile_row
@@ -89,7 +89,7 @@ def bring_up_tiles(registered: Registered, index: FeatureIndex, store: OnlineSto
         added = _events_of(definition, segment, index.inputs, owner_maker(registered), horizon)
         tiles = renewed(added, needs_of(definition.windows), _reading(store))
         tiles[prefix, _HORIZON] = horizon.to_bytes(8, "big")
-        if store.put_tiles(tiles, mark=(mark, before, until)) and horizon > old:
+        if store.put_tiles(tiles, mark=(mark, before, until)) and horizon > old > 0:
             spans = [(place(level, -(1 << 62)), place(level, horizon // span)) for level, span in enumerate(SPANS)]
             store.trim_tiles(prefix, spans)
 
@@ -109,7 +109,7 @@ def _reading(store: OnlineStore) -> Callable[[Sequence[Key]], list[bytes | None]
 
 def _events_of(
     definition: Definition, segment: Segment, inputs: Layout, owner: Callable[[Sequence[Any]], bytes], horizon: int
-) -> dict[tuple[bytes, int], Events]:
+) -> dict[tuple[bytes, int], Rows]:
     """Return the events of a segment by entity and day, without those of which no input counts."""
     nulls = inputs.nulls(segment.inputs, inputs.schema.names)
     counts = ~np.logical_and.reduce(list(nulls.values())) & (segment.events >= horizon)
@@ -121,8 +121,8 @@ def _events_of(
     edges = np.flatnonzero((np.diff(entity) != 0) | (np.diff(days) != 0)) + 1
     edges = np.concatenate([[0], edges, [len(rows)]])
     columns = [_values(segment, inputs, name, nulls[name], rows) for name in inputs.schema.names]
-    ages = (segment.events, segment.created, segment.sequences)
-    everything = Events(list(zip(*(age[rows].tolist() for age in ages), strict=True)), columns)
+    ages = np.stack([segment.created[rows], segment.sequences[rows]], axis=1)
+    everything = Rows(segment.events[rows].tobytes(), ages.tobytes(), columns)
     keys = segment.keys.table()
     starts = edges[:-1]
     return {
