@@ -51,7 +51,8 @@ def figures() -> Iterator[Figure]:
     ingest = time.perf_counter() - started
     yield Figure(
         what=f"ingest of {ROWS:,} rows with 3 windows: history, index, online, tiles",
-        value=ROWS / ingest, unit="rows/s", goal="> 50,000 rows/s", met=ROWS / ingest > 50_000, beside=f"{ingest:.1f} s",
+        value=ROWS / ingest, unit="rows/s", goal="> 50,000 rows/s", met=ROWS / ingest > 50_000,
+        beside=f"{ingest:.1f} s",
     )  # fmt: skip
     asked_cards, asked_times = _rows(random, QUESTIONS)
     asked = pa.table({"card": asked_cards, "event_timestamp": asked_times})
