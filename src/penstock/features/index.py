@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,9 @@ _FORMAT = 2
 _SMALL_ROWS = 100_000
 """So many rows are kept in memory before they become a segment on disk, or a quarter of what is on disk."""
 
+Zeros = Callable[[str, tuple[int, int]], Numbers]
+"""Makes a large array of a segment, by its name and shape, full of zeros."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -51,7 +54,7 @@ class FeatureIndex:
     def __init__(self, definition: Definition, history: History, folder: Path) -> None:
         self.definition, self.layout = definition, Layout(definition.stored_schema)
         self.inputs = Layout(definition.windows.input_schema)
-        self._history = history
+        self.history = history
         self._folder = folder
         self._lock = threading.Lock()
         self._segments: tuple[Segment, ...] = ()
@@ -61,7 +64,7 @@ class FeatureIndex:
 
     def segments(self) -> tuple[Segment, ...]:
         """Return segments that hold every row that is in the history now."""
-        state = self._history.state()
+        state = self.history.state()
         with self._lock:
             if not self._segments or state != self._covered:
                 self._segments, self._covered = self._refreshed(*state), state
@@ -83,14 +86,14 @@ class FeatureIndex:
             base, covered = self._rebuilt(removals, newest), newest
         if newest == covered:
             return (base,)
-        return base, self.build(self._history.read(self._needed, after=covered, until=newest))
+        return base, self.build(self.history.read(self._needed, after=covered, until=newest))
 
     @property
     def _needed(self) -> list[str]:
         return [*self.definition.columns.names, *([] if self.definition.set.created else [self.definition.created])]
 
-    def build(self, rows: pa.Table) -> Segment:
-        """Return rows of the history as a segment in memory."""
+    def build(self, rows: pa.Table, zeros: Zeros | None = None) -> Segment:
+        """Return rows of the history as a segment, in memory unless `zeros` makes its large arrays elsewhere."""
         definition = self.definition
         return build_segment(
             self.layout,
@@ -100,6 +103,7 @@ class FeatureIndex:
             rows.column(SEQUENCE).to_numpy(),
             stored_values(definition, rows),
             self.inputs,
+            zeros,
         )
 
     def _open_base(self, removals: int) -> tuple[Segment | None, int]:
@@ -120,9 +124,9 @@ class FeatureIndex:
         return None, 0
 
     def _rebuilt(self, removals: int, newest: int) -> Segment:
-        segment = self.build(self._history.read(self._needed, until=newest))
+        rows = self.history.read(self._needed, until=newest)
         folder = self._folder / f"{removals}-{newest}"
-        save_segment(segment, folder)
+        segment = save_segment(folder, lambda zeros: self.build(rows, zeros))
         for path in self._folder.glob("[0-9]*-[0-9]*"):
             if tuple(map(int, path.name.split("-"))) < (
                 removals,
@@ -133,21 +137,21 @@ class FeatureIndex:
 
     def since(self, mark: int) -> tuple[int, tuple[Segment, ...]]:
         """Return the newest sequence number, and segments that hold at least every row above `mark`."""
-        newest = self._history.sequence_at()
+        newest = self.history.sequence_at()
         if newest <= mark:
             return newest, ()
         if newest - mark > _SMALL_ROWS:
             return newest, self.segments()
-        return newest, (self.build(self._history.read(self._needed, after=mark, until=newest)),)
+        return newest, (self.build(self.history.read(self._needed, after=mark, until=newest)),)
 
     def rows_after(self, mark: int, most: int) -> tuple[int, Segment | None]:
         """Return a segment of rows above `mark`, about as many as `most` and the earliest, and up to where they go;
         None where there are none."""
-        newest = self._history.sequence_at()
+        newest = self.history.sequence_at()
         if newest <= mark:
             return newest, None
         until = min(newest, mark + most)
-        return until, self.build(self._history.read(self._needed, after=mark, until=until))
+        return until, self.build(self.history.read(self._needed, after=mark, until=until))
 
     def locate(
         self,
@@ -236,13 +240,24 @@ def microseconds(column: pa.ChunkedArray) -> Numbers:
     return np.asarray(whole.cast(pa.int64()).to_numpy())
 
 
-def save_segment(segment: Segment, folder: Path) -> None:
-    """Write a segment as a folder, whole or not at all."""
+def save_segment(folder: Path, build: Callable[[Zeros], Segment]) -> Segment:
+    """Write a segment as a folder, whole or not at all, and return it. Its large arrays are made in their files, so
+    that it may be larger than memory has room for."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
+
+    def zeros(name: str, shape: tuple[int, int]) -> Numbers:
+        path = partial / f"{name}.npy"
+        made = np.lib.format.open_memmap(path, mode="w+", dtype=np.int64, shape=shape)
+        with path.open("r+b") as file:  # a full disk is an error here, and would kill the process later
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        return made
+
     try:
+        segment = build(zeros)
         for name in _ARRAYS:
-            np.save(partial / f"{name}.npy", getattr(segment, name))
+            if not (partial / f"{name}.npy").exists():
+                np.save(partial / f"{name}.npy", getattr(segment, name))
         for number, values in enumerate(segment.keys.values):
             _write_array(partial / f"key-{number}.arrow", values)
         for number, pairs in enumerate(segment.keys.pairs):
@@ -263,6 +278,7 @@ def save_segment(segment: Segment, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         if not folder.is_dir():  # or another process made the same just now
             raise StorageError(f"the index '{folder}' cannot be written: {error}") from error
+    return segment
 
 
 def open_segment(folder: Path) -> Segment | None:

@@ -6,7 +6,7 @@ all values of that feature (a *dictionary*). Taking a record is one access to me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,9 +51,13 @@ class Layout:
         """How many words a record has."""
         return self.null_words + len(self.schema)
 
-    def encode(self, features: pa.Table, order: Words) -> tuple[Words, dict[str, pa.Array]]:
-        """Return records of the rows in the given order, and the dictionaries of features that need one."""
-        records = np.zeros((len(order), self.width), dtype=np.int64)
+    def encode(
+        self, features: pa.Table, order: Words, zeros: Callable[[tuple[int, int]], Words] | None = None
+    ) -> tuple[Words, dict[str, pa.Array]]:
+        """Return records of the rows in the given order, and the dictionaries of features that need one; `zeros` makes
+        the array for the records (default: in memory)."""
+        shape = len(order), self.width
+        records = np.zeros(shape, dtype=np.int64) if zeros is None else zeros(shape)
         dictionaries: dict[str, pa.Array] = {}
         for position, field in enumerate(self.schema):
             column = _whole(features.column(field.name))

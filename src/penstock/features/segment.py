@@ -6,8 +6,9 @@ not later is the one that counts, and what was known at an earlier time is found
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,15 +107,16 @@ def build_segment(
     sequences: Numbers,
     rows: pa.Table,
     inputs: Layout = _NO_INPUTS,
+    zeros: Callable[[str, tuple[int, int]], Numbers] | None = None,
 ) -> Segment:
     """Return the segment of rows: their key columns, times in microseconds, and in `rows` their stored features and
-    what windows aggregate."""
+    what windows aggregate. `zeros` makes the arrays of the segment that are large (default: in memory)."""
     index, ordinals = key_index(keys)
     order = _order(ordinals, events, created, sequences)
     ordinals, events = ordinals[order], events[order]
     starts = np.searchsorted(ordinals, np.arange(len(index) + 1))
-    records, dictionaries = layout.encode(rows, order)
-    aggregated, more = inputs.encode(rows, order)
+    records, dictionaries = layout.encode(rows, order, partial(zeros, "records") if zeros else None)
+    aggregated, more = inputs.encode(rows, order, partial(zeros, "inputs") if zeros else None)
     search, first, unit, bits = _search(ordinals, events)
     return Segment(
         keys=index,

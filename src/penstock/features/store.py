@@ -103,7 +103,7 @@ class FeatureStore:
         ingested, _ = ingest_rows(
             registered.name,
             registered.definition,
-            self._history(registered),
+            self._index(registered).history,
             to_arrow(given),
             batch=batch,
             on_bad=on_bad,
@@ -273,7 +273,11 @@ class FeatureStore:
         return self._indexes[key]
 
     def _bring_up(self, registered: Registered) -> int:
-        return bring_up(registered, self._index(registered), self._places.online)
+        index = self._index(registered)
+        try:
+            return bring_up(registered, index, self._places.online)
+        finally:
+            index.history.let_go()
 
 
 def _entities(given: Mapping[str, Sequence[Any]] | TableLike, types: Mapping[str, str]) -> pa.Table:
