@@ -128,6 +128,14 @@ def test_tiles_older_than_any_window_are_deleted_and_asking_for_them_is_refused(
     assert tiles([(owner([2]), everything)]) == [{}]
 
 
+def test_events_before_1970_count_too(project: ps.Project) -> None:
+    project.features.apply(spending())
+    then = -EPOCH_OFFSET - 3 * DAY
+    project.features.ingest("spending", purchases((1, then, 1.0), (1, then - 6 * DAY, 2.0)))
+    assert row(project, 1, then + 1) == [1, 3.0]
+    assert row(project, 1, then) == [0, 2.0]
+
+
 def test_an_event_of_the_far_future_does_not_delete_tiles(project: ps.Project) -> None:
     project.features.apply(spending())
     project.features.ingest("spending", purchases((1, 0, 1.0)))

@@ -135,23 +135,19 @@ class FeatureIndex:
                 shutil.rmtree(path, ignore_errors=True)
         return open_segment(folder) or segment
 
-    def since(self, mark: int) -> tuple[int, tuple[Segment, ...]]:
-        """Return the newest sequence number, and segments that hold at least every row above `mark`."""
-        newest = self.history.sequence_at()
-        if newest <= mark:
-            return newest, ()
-        if newest - mark > _SMALL_ROWS:
-            return newest, self.segments()
-        return newest, (self.build(self.history.read(self._needed, after=mark, until=newest)),)
+    def newest(self) -> int:
+        """Return the newest sequence number of the history."""
+        return self.history.sequence_at()
 
-    def rows_after(self, mark: int, most: int) -> tuple[int, Segment | None]:
-        """Return a segment of rows above `mark`, about as many as `most` and the earliest, and up to where they go;
-        None where there are none."""
-        newest = self.history.sequence_at()
-        if newest <= mark:
-            return newest, None
-        until = min(newest, mark + most)
-        return until, self.build(self.history.read(self._needed, after=mark, until=until))
+    def since(self, mark: int, newest: int) -> tuple[tuple[Segment, ...], bool]:
+        """Return segments that hold every row above `mark` up to `newest`, and whether they hold no others."""
+        if newest - mark > _SMALL_ROWS:
+            return self.segments(), False
+        return (self.between(mark, newest),), True
+
+    def between(self, after: int, until: int) -> Segment:
+        """Return the rows above one sequence number and up to another as a segment in memory."""
+        return self.build(self.history.read(self._needed, after=after, until=until))
 
     def locate(
         self,

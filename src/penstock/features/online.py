@@ -161,12 +161,12 @@ def bring_up(registered: Registered, index: FeatureIndex, store: OnlineStore) ->
     The records are what the history says, so this may run at any time, again, and in several processes. Tiles of
     windows are brought up with them.
     """
-    bring_up_tiles(registered, index, store)
     name = registered.name.encode()
-    mark = store.mark(name)
-    newest, segments = index.since(mark)
+    mark, newest = store.mark(name), index.newest()
     if newest <= mark:
+        bring_up_tiles(registered, index, store, newest)
         return 0
+    segments, exact = index.since(mark, newest)
     records: dict[bytes, bytes] = {}
     entity_key = _key_maker(registered)
     for segment in segments:
@@ -179,4 +179,5 @@ def bring_up(registered: Registered, index: FeatureIndex, store: OnlineStore) ->
             if key not in records or records[key][:24] < record[:24]:
                 records[key] = record
     store.put(records, mark=(name, newest))
+    bring_up_tiles(registered, index, store, newest, read=(mark, segments[0]) if exact else None)
     return len(records)

@@ -68,8 +68,16 @@ def has_tiles(store: OnlineStore, owners: Sequence[bytes]) -> bool:
     return any(store.tiles([(owner, [(b"", b"\xff" * 9)]) for owner in owners]))
 
 
-def bring_up_tiles(registered: Registered, index: FeatureIndex, store: OnlineStore) -> None:
-    """Bring the tiles of a set up to its history.
+def bring_up_tiles(
+    registered: Registered,
+    index: FeatureIndex,
+    store: OnlineStore,
+    newest: int,
+    *,
+    read: tuple[int, Segment] | None = None,
+) -> None:
+    """Bring the tiles of a set up to its history, whose newest sequence number is given; `read` are rows that were read
+    already, and above which number they are.
 
     Rows above the mark are added, and the mark moves with them, or neither: so a row counts once, whoever else does
     the same, and whenever one of them is killed.
@@ -78,14 +86,13 @@ def bring_up_tiles(registered: Registered, index: FeatureIndex, store: OnlineSto
     if not definition.windows.windows:
         return
     prefix, mark = window_prefix(registered.name), window_mark(registered.name)
-    while True:
-        before = store.mark(mark)
-        until, segment = index.rows_after(before, MOST_ROWS)
-        if segment is None:
-            return
+    while (before := store.mark(mark)) < newest:
+        until = min(newest, before + MOST_ROWS)
+        known = read is not None and (before, until) == (read[0], newest)
+        segment = read[1] if read is not None and known else index.between(before, until)
         old = _horizon(store, prefix)
-        newest = min(int(segment.events.max()), time.time_ns() // 1000)
-        horizon = max(old, (newest - definition.windows.longest - SLACK) // SPANS[0] * SPANS[0])
+        latest = min(int(segment.events.max(initial=0)), time.time_ns() // 1000)
+        horizon = max(old, (latest - definition.windows.longest - SLACK) // SPANS[0] * SPANS[0])
         added = _events_of(definition, segment, index.inputs, owner_maker(registered), horizon)
         tiles = renewed(added, needs_of(definition.windows), _reading(store))
         tiles[prefix, _HORIZON] = horizon.to_bytes(8, "big")
@@ -110,9 +117,12 @@ def _reading(store: OnlineStore) -> Callable[[Sequence[Key]], list[bytes | None]
 def _events_of(
     definition: Definition, segment: Segment, inputs: Layout, owner: Callable[[Sequence[Any]], bytes], horizon: int
 ) -> dict[tuple[bytes, int], Rows]:
-    """Return the events of a segment by entity and day, without those of which no input counts."""
+    """Return the events of a segment by entity and day, without those of which no input counts, and from the horizon on
+    if there is one (0: none)."""
     nulls = inputs.nulls(segment.inputs, inputs.schema.names)
-    counts = ~np.logical_and.reduce(list(nulls.values())) & (segment.events >= horizon)
+    counts = ~np.logical_and.reduce(list(nulls.values()))
+    if horizon:
+        counts &= segment.events >= horizon
     rows = np.flatnonzero(counts)
     if not len(rows):
         return {}
@@ -223,7 +233,7 @@ class WindowReader:
         horizon, *found = self._store.tiles(
             [(self._prefix, [(_HORIZON, _HORIZON)]), *((owner, places) for owner in owners)]
         )
-        if horizon and min(edges) < int.from_bytes(horizon[_HORIZON], "big"):
+        if horizon and min(edges) < int.from_bytes(horizon[_HORIZON], "big") > 0:
             raise DataError(
                 f"the online windows of '{self._definition.name}' cannot be told as of {at} microseconds: what they "
                 "reach back to is no more online; ask get_historical_features"
