@@ -15,6 +15,7 @@ from penstock.core.run import AliasChange, ModelVersion
 from penstock.core.schema import Schema
 from penstock.errors import CorruptArtifactError, DataError, RequestError, UnknownNameError
 from penstock.project.config import Config
+from penstock.project.features import feature_store
 from penstock.project.repository import Repository
 from penstock.project.triggers import Triggers
 from penstock.stores import SqlMetadata, open_artifacts
@@ -71,6 +72,7 @@ class FakeProject:
         self.pipelines = {"rides": rides}
         self.config = Config(root=root, tables={"hire": "hire/*.parquet"})
         self.repository = Repository(self.config, self.metadata, self.artifacts)
+        self.features = feature_store(self.config, self.metadata)
         self.models = FakeModels()
         self.triggers = Triggers(self.config, self.metadata, lambda: self.pipelines)
 

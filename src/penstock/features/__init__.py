@@ -5,19 +5,26 @@ from __future__ import annotations
 from penstock.features.applied import Applied
 from penstock.features.declare import FeatureSet, feature_set
 from penstock.features.discovery import Hit, SetLineage
+from penstock.features.historical import EVENT_TIMESTAMP
 from penstock.features.ingest import Ingested
+from penstock.features.json_schema import json_schema
 from penstock.features.lmdb_store import LmdbStore
 from penstock.features.online import OnlineReader
+from penstock.features.online_lists import FeatureList
 from penstock.features.online_store import OnlineStore
+from penstock.features.plain_values import columns_from_json, plain_values, rows_as_columns
+from penstock.features.references import resolve_references
 from penstock.features.retrieval import FeatureReader
 from penstock.features.services import FeatureService, feature_service
 from penstock.features.store import FeatureStore, Places
-from penstock.features.versions import Differences, Registered
+from penstock.features.versions import Differences, Registered, find_set
 from penstock.features.view import FeatureSetView
 
 __all__ = [
+    "EVENT_TIMESTAMP",
     "Applied",
     "Differences",
+    "FeatureList",
     "FeatureReader",
     "FeatureService",
     "FeatureSet",
@@ -31,6 +38,12 @@ __all__ = [
     "Places",
     "Registered",
     "SetLineage",
+    "columns_from_json",
     "feature_service",
     "feature_set",
+    "find_set",
+    "json_schema",
+    "plain_values",
+    "resolve_references",
+    "rows_as_columns",
 ]

@@ -52,7 +52,8 @@ def check_rows(definition: Definition, rows: pa.Table, *, on_bad: OnBad = "fail"
         first = int(np.flatnonzero(bad)[0])
         raise DataError(
             f"{where}: row {first}: {reasons[first]} ({int(bad.sum())} of {len(bad)} rows cannot be stored); "
-            "nothing was stored. Correct them, or ingest with on_bad='set_aside'"
+            "nothing was stored. Correct them, or ingest with on_bad='set_aside'",
+            field=next(field.name for field in wanted if reasons[first].startswith(f"'{field.name}' ")),
         )
     schema = pa.schema([(field.name, arrow_type(field.type)) for field in wanted])
     kept = pa.table(columns, schema=schema)

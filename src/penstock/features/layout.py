@@ -101,15 +101,11 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _words(column: pa.Array, type: str) -> Words:
+    if type not in ("bool", "int64", "float64"):
+        column = column.view(pa.int32() if type == "date" else pa.int64())
     filled = pc.fill_null(column, pa.scalar(False if type == "bool" else 0).cast(column.type))
     if type == "float64":
         return np.asarray(filled.to_numpy(zero_copy_only=False)).view(np.int64)
-    if type == "bool":
-        return np.asarray(filled.to_numpy(zero_copy_only=False)).astype(np.int64)
-    if type == "date":
-        filled = filled.view(pa.int32())
-    elif type != "int64":
-        filled = filled.view(pa.int64())
     return np.asarray(filled.to_numpy(zero_copy_only=False)).astype(np.int64, copy=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from penstock.errors import DataError
 from penstock.features.checking import fitted_keys
 from penstock.features.index import FeatureIndex
 from penstock.features.layout import Layout
+from penstock.features.online_lists import FeatureList, ListReader
 from penstock.features.online_store import OnlineStore
 from penstock.features.packing import RecordReader, entity_prefix, key_maker, pack, record_reader
 from penstock.features.references import Wanted, by_set, status_column, with_features
@@ -89,6 +91,14 @@ class OnlineReader:
         for windows in self._windows:
             columns |= windows.columns(entities, at, statuses=statuses)
         return with_features(entities, self._wanted, columns, statuses=statuses)
+
+    def lists(self, entities: Mapping[str, Any], *, now: int | None = None) -> list[FeatureList]:
+        """Return the features of entities given as lists of JSON values, with their statuses and event times."""
+        return self._lists.read(entities, now=now)
+
+    @cached_property
+    def _lists(self) -> ListReader:
+        return ListReader(self._store, self._wanted, lambda entity, at: self.row(entity, now=at), self.columns)
 
     def _columns(self, group: _Group, entities: pa.Table, at: int, statuses: bool) -> dict[str, pa.Array]:
         fitted = [column.to_pylist() for column in fitted_keys(group.registered.definition, entities)]

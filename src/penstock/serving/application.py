@@ -22,6 +22,8 @@ from penstock.serving import (
     artifacts,
     batch,
     exporting,
+    feature_rows,
+    feature_sets,
     pages,
     pipelines,
     queries,
@@ -32,8 +34,10 @@ from penstock.serving import (
     uploads,
 )
 from penstock.serving.errors import failure, plain_failure
+from penstock.serving.feature_readers import FeatureReaders
 from penstock.serving.guard import guarded
 from penstock.serving.metrics import Metrics
+from penstock.serving.online_features import online_features_or
 from penstock.serving.predict import predict_or
 from penstock.serving.predictors import Predictors
 from penstock.serving.service import MakePredictor, Service
@@ -91,6 +95,17 @@ ROUTES = [
     Route("/v1/models/{name}:export", exporting.export, methods=["POST"]),
     Route("/v1/models/{name}/versions/{version}:export", exporting.export, methods=["POST"]),
     Route("/v1/models/{name}", registry.show_model),
+    Route("/get-online-features", feature_rows.get_online_features, methods=["POST"]),
+    Route("/get-historical-features", feature_rows.get_historical_features, methods=["POST"]),
+    Route("/push", feature_rows.push, methods=["POST"]),
+    Route("/v1/feature-sets", feature_sets.list_feature_sets),
+    Route("/v1/feature-sets", feature_sets.apply_feature_set, methods=["POST"]),
+    Route("/v1/feature-sets/{name}:ingest", feature_sets.ingest_source, methods=["POST"]),
+    Route("/v1/feature-sets/{name}:materialize", feature_sets.materialize, methods=["POST"]),
+    Route("/v1/feature-sets/{name}:forget", feature_sets.forget_entities, methods=["POST"]),
+    Route("/v1/feature-sets/{name}:expire", feature_sets.expire_rows, methods=["POST"]),
+    Route("/v1/feature-sets/{name}:compact", feature_sets.compact, methods=["POST"]),
+    Route("/v1/feature-sets/{name}", feature_sets.show_feature_set),
     Route("/v1/sql", queries.run_sql, methods=["POST"]),
 ]
 
@@ -101,6 +116,7 @@ def application(
     """Return the application that serves a project, to those who have the token if there is one. It follows the
     registry and watches the triggers while its lifespan lasts."""
     predictors, metrics, monitor = Predictors(project, make_predictor), Metrics(), project.triggers.watch()
+    readers = FeatureReaders(project)
     served = Serving(
         project=project, predictors=predictors, metrics=metrics, limits=limits or Limits(), monitor=monitor
     )
@@ -110,17 +126,21 @@ def application(
         await predictors.load()
         triggers.watch(project, monitor)
         gc.freeze()  # what is loaded now stays: no collection need look at it while requests wait
-        watching = asyncio.create_task(predictors.watch())
+        watching = [asyncio.create_task(predictors.watch()), asyncio.create_task(readers.watch())]
         try:
             yield
         finally:
-            watching.cancel()
+            for each in watching:
+                each.cancel()
             predictors.close()
+            readers.close()
             await run_in_threadpool(monitor.close)
             gc.unfreeze()
 
     rest = _answering(Router(routes=ROUTES, lifespan=lifespan), served)
-    whole = predict_or(rest, predictors=predictors, metrics=metrics, body_limit_bytes=served.limits.body_bytes)
+    limit = served.limits.body_bytes
+    features = online_features_or(rest, readers=readers, beside=predictors, metrics=metrics, body_limit_bytes=limit)
+    whole = predict_or(features, predictors=predictors, metrics=metrics, body_limit_bytes=limit)
     return guarded(whole, token) if token else whole
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 import penstock
 from penstock.serving.describing import ERROR, Json, operation, rows
+from penstock.serving.feature_forms import FEATURE_FORMS
 from penstock.serving.forms import (
     CancelForm,
     ExportForm,
@@ -45,6 +46,7 @@ _FORMS = [
     GcForm,
     PauseForm,
     FireForm,
+    *FEATURE_FORMS,
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.serving.describing import ARROW, BINARY, ID, TEXT, Json, form, operation, parameter, rows
+from penstock.serving.feature_paths import FEATURE_PATHS
 
 _NAME, _VERSION = parameter("name", "path"), parameter("version", "path")
 _RUN, _STEP = parameter("id", "path"), parameter("step", "path")
@@ -305,6 +306,7 @@ PATHS: dict[str, Json] = {
             failures=(400, 404, 413, 422, 500),
         )
     },
+    **FEATURE_PATHS,
     "/v1/sql": {
         "post": operation(
             "Run a query", body=form("SqlForm"), example={"query": "SELECT 1 AS one"}, failures=(400, 403, 413, 422)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from penstock.core.graph import ModelGraph
 from penstock.core.model import Model
 from penstock.core.ports import ArtifactStore, MetadataStore
+from penstock.features import FeatureStore
 from penstock.project.config import Config
 from penstock.project.repository import Repository
 from penstock.project.triggers import Triggers
@@ -30,7 +31,9 @@ class RegisteredModel(Protocol):
 
 
 class Service(Protocol):
-    """The project that is served; `penstock.project.Project` is one."""
+    """The project that is served; `penstock.project.Project` is one. `features` is its feature store."""
+
+    features: FeatureStore
 
     @property
     def root(self) -> Path:

@@ -1,0 +1,84 @@
+"""What reads online features for requests: made once for a list of features, and anew when a set is applied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
+
+from penstock.core.feature import FeatureVersion
+from penstock.errors import RequestError, UnknownNameError
+from penstock.features import OnlineReader
+from penstock.serving.errors import LOG
+from penstock.serving.service import Service
+
+REFRESH_SECONDS = 0.5
+"""How often it is looked whether a feature set has a new version."""
+KEPT = 1024
+"""How many lists of features stay prepared."""
+
+Asked = tuple[bool, str | None, tuple[str, ...]]
+"""Whether names are full, the feature service or None, the references: what tells one list from another."""
+
+
+def references_of(service: str | None, features: Sequence[str]) -> Sequence[str]:
+    """Return the references that a request asks for: its own, or those of a feature service."""
+    if service is not None and features:
+        raise RequestError("the body has both features and feature_service; give one of them")
+    if service is None and not features:
+        raise RequestError('the body asks for nothing; give features: ["driver_rides:trips_7d"], or feature_service')
+    if service is not None:
+        raise UnknownNameError("feature service", service, ())
+    return features
+
+
+class FeatureReaders:
+    """Readers by what is asked for.
+
+    `by_asked` is what requests read, one dictionary look-up; only the one thread of this writes to it. That thread also
+    looks for new versions, so no reader of an old one is kept after a new one was seen.
+    """
+
+    def __init__(self, project: Service) -> None:
+        self.by_asked: dict[Asked, OnlineReader] = {}
+        self._project = project
+        self._seen: list[FeatureVersion] = []
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-features")
+
+    async def get(self, asked: Asked) -> OnlineReader:
+        """Return the reader of what is asked for, making it if need be."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._get, asked)
+
+    async def refresh(self) -> None:
+        """Forget every reader if there is a version that was not there at the last look."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh)
+
+    async def watch(self) -> NoReturn:
+        """Look for new versions until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await self.refresh()
+            except Exception:  # whatever is wrong with the records now, the next look may find it mended
+                LOG.exception("versions of feature sets cannot be looked for; those known go on being served")
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _refresh(self) -> None:
+        newest = self._project.metadata.find(FeatureVersion, newest_first=True, limit=1)
+        if newest != self._seen:
+            self.by_asked.clear()
+            self._seen = newest
+
+    def _get(self, asked: Asked) -> OnlineReader:
+        if asked not in self.by_asked:
+            full_feature_names, service, features = asked
+            references = references_of(service, features)
+            reader = self._project.features.reader(references, full_feature_names=full_feature_names)
+            while len(self.by_asked) >= KEPT:
+                del self.by_asked[next(iter(self.by_asked))]
+            self.by_asked[asked] = reader
+        return self.by_asked[asked]

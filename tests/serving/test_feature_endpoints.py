@@ -1,0 +1,373 @@
+"""Features over REST: Feast's payloads and answers, exact values, errors that name the field."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import time
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from serving_fakes import Multiply, TestClient
+
+from penstock.serving.application import application
+
+UTC = dt.UTC
+ARROW = "application/vnd.apache.arrow.stream"
+LARGE = 2**53 + 1
+NOW = dt.datetime.now(UTC).replace(microsecond=123456)
+FORM = {
+    "name": "rides",
+    "entities": {"driver": "int64"},
+    "timestamp": "at",
+    "ttl": "14d",
+    "features": ["fare", "trips", "seen", "note", "tags", "raw", "day"],
+    "columns": {
+        "fare": "float64", "trips": "int64", "seen": "timestamp", "note": "string", "tags": "array<string>",
+        "raw": "bytes", "day": "date",
+    },
+}  # fmt: skip
+DF = {
+    "driver": [7, 9, 8],
+    "at": [NOW.isoformat(), NOW.isoformat().replace("+00:00", "Z"), (NOW - dt.timedelta(days=20)).isoformat()],
+    "fare": [12.5, None, 1.0],
+    "trips": [LARGE, -(2**63), 0],
+    "seen": ["2026-01-31T08:30:00.000001+01:00", None, None],
+    "note": ["é", "", None],
+    "tags": [["a", "b"], [], None],
+    "raw": ["AAH/", None, None],
+    "day": ["2026-01-31", None, None],
+}
+NAMES = ["fare", "trips", "seen", "note", "tags", "raw", "day"]
+
+
+@pytest.fixture
+def rides(client):
+    assert client.post("/v1/feature-sets", json=FORM).status_code == 201
+    pushed = client.post("/push", json={"push_source_name": "rides", "df": DF, "to": "online_and_offline"})
+    assert (pushed.status_code, pushed.json()["rows"]) == (200, 3)
+    return client
+
+
+def online(client, features, entities, **more):
+    return client.post("/get-online-features", json={"features": features, "entities": entities, **more})
+
+
+def by_name(answer):
+    assert answer.status_code == 200, answer.text
+    content = answer.json()
+    return dict(zip(content["metadata"]["feature_names"], content["results"], strict=True))
+
+
+def stream(table: pa.Table, form: dict | None = None) -> bytes:
+    if form is not None:
+        table = table.replace_schema_metadata({"penstock": msgspec.json.encode(form)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def read(content: bytes) -> pa.Table:
+    with pa.ipc.open_stream(content) as reader:
+        return reader.read_all()
+
+
+def test_what_was_pushed_is_answered_as_feast_answers_and_every_value_is_exact(rides):
+    answer = online(rides, [f"rides:{name}" for name in NAMES], {"driver": [7, 9, 8, 1]})
+    found = by_name(answer)
+    event = NOW.isoformat().replace("+00:00", "Z")
+    old = (NOW - dt.timedelta(days=20)).isoformat().replace("+00:00", "Z")
+    never = "1970-01-01T00:00:00Z"
+    assert list(found) == ["driver", *NAMES]
+    assert found["driver"] == {
+        "values": [7, 9, 8, 1],
+        "statuses": ["PRESENT"] * 4,
+        "event_timestamps": [never] * 4,
+    }
+    assert found["fare"] == {
+        "values": [12.5, None, None, None],
+        "statuses": ["PRESENT", "NULL_VALUE", "OUTSIDE_MAX_AGE", "NOT_FOUND"],
+        "event_timestamps": [event, event, old, never],
+    }
+    assert {name: found[name]["values"][:2] for name in NAMES[1:]} == {
+        "trips": [LARGE, -(2**63)],
+        "seen": ["2026-01-31T07:30:00.000001Z", None],
+        "note": ["é", ""],
+        "tags": [["a", "b"], []],
+        "raw": ["AAH/", None],
+        "day": ["2026-01-31", None],
+    }
+    assert found["trips"]["statuses"][:2] == ["PRESENT", "PRESENT"]
+
+
+def test_full_names_and_versions_are_told_as_feast_tells_them(rides):
+    answer = online(
+        rides, ["rides:fare"], {"driver": [7]}, full_feature_names=True, include_feature_view_version_metadata=True
+    ).json()
+    assert answer["metadata"] == {
+        "feature_names": ["driver", "rides__fare"],
+        "feature_view_metadata": [{"name": "rides", "version": 1}],
+    }
+
+
+def test_floats_that_are_no_numbers_come_and_go_by_their_names_in_protocol_buffers(client):
+    form = {"name": "f", "entities": {"id": "string"}, "timestamp": "at", "columns": {"x": "float64"}}
+    client.post("/v1/feature-sets", json=form)
+    values = ["NaN", "Infinity", "-Infinity", 1, 1e308]
+    keys = ["a", "b", "c", "d", "e"]
+    df = {"id": keys, "at": [NOW.isoformat()] * 5, "x": values}
+    assert client.post("/push", json={"push_source_name": "f", "df": df}).json()["rows"] == 5
+    assert by_name(online(client, ["f:x"], {"id": keys}))["x"]["values"] == values
+    assert by_name(online(client, ["f:x"], {"id": ["e", "e"]}))["x"]["values"] == [1e308, 1e308]
+
+
+def test_a_new_version_is_served_without_a_restart(rides):
+    assert by_name(online(rides, ["rides:fare"], {"driver": [7]}))["fare"]["values"] == [12.5]
+    changed = {**FORM, "features": {"fare": "fare * 2"}}
+    applied = rides.post("/v1/feature-sets", json=changed)
+    assert (applied.status_code, applied.json()["version"]) == (201, 2)
+    deadline = time.monotonic() + 5
+    while by_name(online(rides, ["rides:fare"], {"driver": [7]}))["fare"]["values"] != [25.0]:
+        assert time.monotonic() < deadline, "the old version is served still"
+        time.sleep(0.02)
+    assert by_name(online(rides, ["rides@1:fare"], {"driver": [7]}))["fare"]["values"] == [12.5]
+
+
+def test_several_sets_are_asked_at_once_each_by_its_keys(rides):
+    form = {"name": "cars", "entities": {"driver": "int64", "plate": "string"}, "timestamp": "at"}
+    rides.post("/v1/feature-sets", json={**form, "columns": {"seats": "int64"}})
+    df = [{"driver": 7, "plate": "B 1", "at": NOW.isoformat(), "seats": 5}]
+    assert rides.post("/push", json={"push_source_name": "cars", "df": df}).status_code == 200
+    asked = {"driver": [7, None, 7], "plate": ["B 1", "B 1", None]}
+    found = by_name(online(rides, ["cars:seats", "rides:fare"], asked))
+    assert list(found) == ["driver", "plate", "seats", "fare"]
+    assert found["seats"]["values"] == [5, None, None]
+    assert found["fare"]["values"] == [12.5, None, 12.5]
+    assert found["fare"]["statuses"] == ["PRESENT", "NOT_FOUND", "PRESENT"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field", "said"),
+    [
+        ({"features": ["rides:fare"], "entities": {"driver": ["7"]}}, 422, "driver", "it was declared int64"),
+        ({"features": ["rides:fare"], "entities": {"driver": [2**63]}}, 422, "driver", "int64"),
+        ({"features": ["rides:fare"], "entities": {"driver": [True]}}, 422, "driver", "is bool"),
+        ({"features": ["rides:fare"], "entities": {"driver": 7}}, 422, "driver", "give a list"),
+        ({"features": ["rides:fare"], "entities": {"rider": [7]}}, 422, "driver", "they have: rider"),
+        ({"features": ["rides:fare"], "entities": {"driver": [7], "x": []}}, 422, None, "several lengths"),
+        ({"features": ["rides:fair"], "entities": {"driver": [7]}}, 422, None, "Did you mean 'fare'?"),
+        ({"features": ["ride:fare"], "entities": {"driver": [7]}}, 422, None, "Did you mean 'rides'?"),
+        ({"features": ["fare"], "entities": {"driver": [7]}}, 422, None, "write 'set:feature'"),
+        ({"features": [], "entities": {"driver": [7]}}, 400, None, "asks for nothing"),
+        ({"feature": ["rides:fare"], "entities": {"driver": [7]}}, 400, None, "unknown field `feature`"),
+        ({"feature_service": "none", "entities": {"driver": [7]}}, 422, None, "feature service named 'none'"),
+    ],
+)
+def test_a_bad_request_names_what_is_wrong(rides, body, status, field, said):
+    answer = rides.post("/get-online-features", json=body)
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert error["field"] == field
+    assert said in error["message"]
+
+
+def test_a_key_that_is_no_whole_number_or_null_is_not_found_and_a_whole_float_is_its_number(rides):
+    found = by_name(online(rides, ["rides:fare"], {"driver": [7.0, 7.5, None]}))
+    assert found["fare"]["values"] == [12.5, None, None]
+    assert found["fare"]["statuses"] == ["PRESENT", "NOT_FOUND", "NOT_FOUND"]
+
+
+def test_no_entities_give_no_values(rides):
+    assert by_name(online(rides, ["rides:fare"], {"driver": []}))["fare"]["values"] == []
+
+
+def test_a_large_request_is_answered_in_order_beside_the_event_loop(rides, project):
+    keys = [7, 9] * 20_000
+    with TestClient(application(project, Multiply)) as client:
+        found = by_name(online(client, ["rides:trips"], {"driver": keys}))
+    assert found["trips"]["values"] == [LARGE, -(2**63)] * 20_000
+
+
+def test_only_post_reads_and_it_is_counted(rides):
+    assert rides.get("/get-online-features").status_code == 405
+    online(rides, ["rides:fare"], {"driver": [7]})
+    assert 'endpoint="get_online_features",status="200"} 1' in rides.get("/metrics").text
+
+
+HISTORY = {
+    "features": ["rides:fare", "rides:trips"],
+    "entity_df": {
+        "driver": [7, 8, 7, 1],
+        "event_timestamp": [
+            NOW.isoformat(),
+            (NOW - dt.timedelta(days=6)).isoformat(),
+            (NOW - dt.timedelta(microseconds=1)).isoformat(),
+            NOW.isoformat(),
+        ],
+        "label": [1, 2, 3, LARGE],
+    },
+}
+
+
+def test_history_is_answered_in_the_form_of_online_features(rides):
+    found = by_name(rides.post("/get-historical-features", json=HISTORY))
+    assert list(found) == ["driver", "event_timestamp", "label", "fare", "trips"]
+    assert found["label"] == {"values": [1, 2, 3, LARGE], "statuses": ["PRESENT"] * 4}
+    assert found["fare"] == {
+        "values": [12.5, 1.0, None, None],
+        "statuses": ["PRESENT", "PRESENT", "NOT_FOUND", "NOT_FOUND"],
+    }
+    assert found["trips"]["values"] == [LARGE, 0, None, None]
+    assert found["event_timestamp"]["values"][0] == NOW.isoformat().replace("+00:00", "Z")
+
+
+def test_rows_may_be_objects_and_answers_files(rides):
+    columns = HISTORY["entity_df"]
+    objects = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    body = {**HISTORY, "entity_df": objects}
+    assert rides.post("/get-historical-features", json=body).content == (
+        rides.post("/get-historical-features", json=HISTORY).content
+    )
+    answer = rides.post("/get-historical-features", json=body, headers={"accept": "application/vnd.apache.parquet"})
+    assert pyarrow.parquet.read_table(io.BytesIO(answer.content)).column("trips").to_pylist() == [LARGE, 0, None, None]
+
+
+def test_history_comes_and_goes_as_an_arrow_stream(rides):
+    rows = pa.table({"driver": [7, 1], "event_timestamp": pa.array([NOW, NOW], pa.timestamp("us", "UTC"))})
+    form = {"features": ["rides:trips"], "full_feature_names": True, "statuses": True}
+    answer = rides.post("/get-historical-features", content=stream(rows, form), headers={"content-type": ARROW})
+    assert answer.headers["content-type"] == ARROW
+    found = read(answer.content)
+    assert found.column_names == ["driver", "event_timestamp", "rides__trips", "rides__trips__status"]
+    assert found.schema.field("rides__trips").type == pa.int64()
+    assert found.column("rides__trips").to_pylist() == [LARGE, None]
+
+
+def test_online_features_come_and_go_as_an_arrow_stream(rides):
+    form = {"features": ["rides:seen"], "statuses": True}
+    body = stream(pa.table({"driver": [7, 1]}), form)
+    answer = rides.post("/get-online-features", content=body, headers={"content-type": ARROW})
+    found = read(answer.content)
+    assert found.column("seen").to_pylist() == [dt.datetime(2026, 1, 31, 7, 30, 0, 1, UTC), None]
+    assert found.column("seen__status").to_pylist() == ["PRESENT", "NOT_FOUND"]
+    json = {"features": ["rides:seen"], "entities": {"driver": [7, 1]}}
+    again = rides.post("/get-online-features", json=json, headers={"accept": ARROW})
+    assert read(again.content).equals(found.drop_columns("seen__status"))
+
+
+@pytest.mark.parametrize("path", ["/get-online-features", "/get-historical-features", "/push"])
+def test_an_arrow_stream_that_does_not_say_what_is_asked_is_told_how(rides, path):
+    answer = rides.post(path, content=stream(pa.table({"driver": [7]})), headers={"content-type": ARROW})
+    assert answer.status_code == 400
+    assert "replace_schema_metadata" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "said"),
+    [
+        ({"at": ["2026-01-31T08:30:00"]}, "at", "zone"),
+        ({"at": ["soon"]}, "at", "ISO 8601"),
+        ({"at": [1795816437]}, "at", "1795816437"),
+        ({"at": [None]}, "at", "'at' is NULL"),
+        ({"trips": [7.9]}, "trips", "'trips' is no int64 exactly"),
+        ({"trips": ["7"]}, "trips", "declared int64"),
+        ({"trips": [2**63]}, "trips", "int64"),
+        ({"fare": [LARGE]}, "fare", "'fare' is no float64 exactly"),
+        ({"fare": ["much"]}, "fare", "declared float64"),
+        ({"driver": [None]}, "driver", "'driver' is NULL"),
+        ({"driver": ["x"], "note": [1, "x"]}, "note", "it holds 'x' and 1"),
+        ({"raw": ["*"]}, "raw", "base64"),
+        ({"day": ["2026-02-30"]}, "day", "date"),
+        ({"tags": [[1]]}, "tags", "array<string>"),
+        ({"tags": "a"}, "tags", "give a list"),
+    ],
+)
+def test_a_push_that_does_not_fit_stores_nothing_and_names_the_column(rides, change, field, said):
+    df = {name: values[:1] for name, values in DF.items()} | change
+    answer = rides.post("/push", json={"push_source_name": "rides", "df": df})
+    assert answer.status_code == 422, answer.text
+    assert said in answer.json()["error"]["message"]
+    assert answer.json()["error"]["field"] == field
+    assert by_name(online(rides, ["rides:trips"], {"driver": [7]}))["trips"]["values"] == [LARGE]
+
+
+def test_a_missing_column_of_a_push_is_named(rides):
+    df = {name: values for name, values in DF.items() if name != "trips"}
+    error = rides.post("/push", json={"push_source_name": "rides", "df": df}).json()["error"]
+    assert (error["code"], error["field"]) == ("data", "trips")
+
+
+@pytest.mark.parametrize("to", ["online", "offline", "online_and_offline"])
+def test_whereto_a_push_goes_is_the_history_and_online_both(rides, to):
+    df = {name: values[:1] for name, values in DF.items()} | {"driver": [5], "trips": [50]}
+    assert rides.post("/push", json={"push_source_name": "rides", "df": df, "to": to}).status_code == 200
+    assert by_name(online(rides, ["rides:trips"], {"driver": [5]}))["trips"]["values"] == [50]
+    asked = {"features": ["rides:trips"], "entity_df": {"driver": [5], "event_timestamp": [NOW.isoformat()]}}
+    assert by_name(rides.post("/get-historical-features", json=asked))["trips"]["values"] == [50]
+
+
+def test_a_batch_is_never_in_twice_and_bad_rows_may_be_set_aside(rides):
+    df = {name: values[:2] for name, values in DF.items()} | {"trips": [1, 7.9]}
+    form = {"push_source_name": "rides", "df": df, "batch": "b1", "on_bad": "set_aside"}
+    first = rides.post("/push", json=form).json()
+    assert (first["rows"], first["repeated"], first["reasons"]) == (1, False, ["'trips' is no int64 exactly"])
+    assert first["set_aside"][0]["driver"] == 9
+    assert rides.post("/push", json=form).json()["repeated"] is True
+
+
+def test_pushed_rows_may_be_an_arrow_stream_and_those_set_aside_come_back_as_one(rides):
+    rows = pa.table({name: pa.array([None, None]) for name in NAMES})
+    rows = rows.append_column("driver", pa.array([3, None], pa.int64()))
+    rows = rows.append_column("at", pa.array([NOW, NOW], pa.timestamp("us", "UTC")))
+    form = {"push_source_name": "rides", "on_bad": "set_aside"}
+    headers = {"content-type": ARROW, "accept": ARROW}
+    found = read(rides.post("/push", content=stream(rows, form), headers=headers).content)
+    said = msgspec.json.decode(found.schema.metadata[b"penstock"])
+    assert (found.num_rows, said["rows"], said["reasons"]) == (1, 1, ["'driver' is NULL"])
+
+
+def test_sets_are_listed_and_shown_with_their_schema_and_versions(rides):
+    changed = {**FORM, "features": ["fare"], "description": "What a driver earns", "owner": "pricing"}
+    assert rides.post("/v1/feature-sets", json=changed).json()["breaks"]
+    again = rides.post("/v1/feature-sets", json=changed)
+    assert (again.status_code, again.json()["is_new"]) == (200, False)
+    listed = rides.get("/v1/feature-sets").json()["feature_sets"]
+    assert [(each["name"], each["version"], each["features"], each["owner"]) for each in listed] == [
+        ("rides", 2, ["fare"], "pricing")
+    ]
+    shown = rides.get("/v1/feature-sets/rides").json()
+    assert shown["schema"]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert [(each["version"], each["compatible"]) for each in shown["versions"]] == [(2, False), (1, True)]
+    assert rides.get("/v1/feature-sets/ride").status_code == 404
+
+
+def test_a_source_over_rest_is_a_declared_table_and_no_path(client):
+    for source in ("/etc/passwd", "hire/july.parquet"):
+        answer = client.post("/v1/feature-sets", json={**FORM, "source": source})
+        assert (answer.status_code, answer.json()["error"]["known"]) == (422, ["hire"])
+
+
+def test_entities_are_forgotten_old_rows_expire_and_online_is_made_again(rides):
+    assert rides.post("/v1/feature-sets/rides:forget", json={"entities": {"driver": [9]}}).json() == {
+        "rows": 1,
+        "online": 1,
+    }
+    before = (NOW - dt.timedelta(days=1)).isoformat()
+    assert rides.post("/v1/feature-sets/rides:expire", json={"before": before}).json() == {"rows": 1}
+    assert rides.post("/v1/feature-sets/rides:expire", json={"before": "2026-01-01"}).status_code == 400
+    found = by_name(online(rides, ["rides:fare"], {"driver": [7, 9, 8]}))
+    assert found["fare"]["statuses"] == ["PRESENT", "NOT_FOUND", "NOT_FOUND"]
+    assert rides.post("/v1/feature-sets/rides:materialize", json={}).json() == {"entities": 0}
+    assert rides.post("/v1/feature-sets/rides:compact", json={}).status_code == 200
+
+
+def test_what_is_answered_is_what_the_project_answers(rides, project):
+    features = [f"rides:{name}" for name in NAMES]
+    table = project.features.get_online_features(features, {"driver": [7, 9, 8, 1]}, statuses=True)
+    found = by_name(online(rides, features, {"driver": [7, 9, 8, 1]}))
+    for name in NAMES:
+        assert found[name]["statuses"] == table.column(f"{name}__status").to_pylist()
+    assert found["fare"]["values"] == table.column("fare").to_pylist()
