@@ -44,6 +44,14 @@ BODIES = [
     b'{"when": {"kind": "event", "type": {}}, "pipeline": "rides", "params": {"a": {"$event": 3}}}',
     b'{"when": {"kind": "every", "interval": "1d"}, "pipeline": "rides", "max_parallel": 0}',
     b'{"data": 3}',
+    b'{"features": ["a:b"], "entities": {"a": [[1]]}}',
+    b'{"features": [":"], "entity_df": [3], "as_of": "soon"}',
+    b'{"features": ["a:b"], "feature_service": "a"}',
+    b'{"push_source_name": "a", "df": {"a": 1}, "to": "nowhere"}',
+    b'{"name": "a b", "entities": {"id": "int64"}, "timestamp": "at", "columns": {"x": "float64"}}',
+    b'{"name": "a", "entities": {"id": "int65"}, "timestamp": "id", "features": {"x": ["nothing"]}, "ttl": "soon"}',
+    b'{"name": "a", "entities": {"id": "int64"}, "timestamp": "at", "features": {"x": [[]]}, "ttl": 1e999}',
+    b'{"before": "then"}',
 ]
 MEDIA = ["application/vnd.apache.arrow.stream", "text/plain", "x", ""]
 VALUES = {"kind": "runs", "name": "km", "version": "2", "what": "km"}
