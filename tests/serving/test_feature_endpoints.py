@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 from serving_fakes import Multiply, TestClient
 
+import penstock as ps
 from penstock.serving.application import application
 
 UTC = dt.UTC
@@ -164,6 +165,7 @@ def test_several_sets_are_asked_at_once_each_by_its_keys(rides):
         ({"features": [], "entities": {"driver": [7]}}, 400, None, "asks for nothing"),
         ({"feature": ["rides:fare"], "entities": {"driver": [7]}}, 400, None, "unknown field `feature`"),
         ({"feature_service": "none", "entities": {"driver": [7]}}, 422, None, "feature service named 'none'"),
+        ({"feature_service": "none", "features": ["rides:fare"], "entities": {}}, 400, None, "give one of them"),
     ],
 )
 def test_a_bad_request_names_what_is_wrong(rides, body, status, field, said):
@@ -342,6 +344,69 @@ def test_sets_are_listed_and_shown_with_their_schema_and_versions(rides):
     assert shown["schema"]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert [(each["version"], each["compatible"]) for each in shown["versions"]] == [(2, False), (1, True)]
     assert rides.get("/v1/feature-sets/ride").status_code == 404
+
+
+def test_sets_are_found_by_words(rides):
+    rides.post("/v1/feature-sets", json={**FORM, "name": "cars", "description": "What a car earns"})
+    found = rides.get("/v1/feature-sets", params={"search": "CAR earns"}).json()["feature_sets"]
+    assert [each["name"] for each in found] == ["cars"]
+    assert rides.get("/v1/feature-sets", params={"find": "car"}).status_code == 400
+
+
+def test_a_feature_service_is_a_list_of_features_that_stays(rides):
+    form = {"name": "pricing", "features": ["rides:fare", "rides:trips"], "owner": "pricing"}
+    assert rides.post("/v1/feature-services", json=form).status_code == 201
+    assert rides.post("/v1/feature-services", json=form).status_code == 200
+    asked = {"feature_service": "pricing", "entities": {"driver": [7]}}
+    found = by_name(rides.post("/get-online-features", json=asked))
+    assert list(found) == ["driver", "fare", "trips"]
+    history = {"feature_service": "pricing", "entity_df": HISTORY["entity_df"]}
+    assert by_name(rides.post("/get-historical-features", json=history))["trips"]["values"] == [LARGE, 0, None, None]
+    assert rides.get("/v1/feature-services/pricing@1").json()["pinned"] == ["rides@1:fare", "rides@1:trips"]
+    assert [each["name"] for each in rides.get("/v1/feature-services").json()["feature_services"]] == ["pricing"]
+
+
+def test_windows_and_features_on_demand_are_answered_as_of_now(client, project):
+    drives = ps.feature_set(
+        "drives",
+        entities={"driver": "int64"},
+        timestamp="at",
+        features={
+            "fare": ps.col("fare"),
+            "day": ps.col("fare").sum().over("1d"),
+            "share": ps.request("amount", "float64") / ps.feature("drives:day"),
+        },
+        columns={"fare": "float64"},
+    )
+    project.features.apply(drives)
+    hour = dt.timedelta(hours=1)
+    df = {"driver": [7, 7, 9], "at": [(NOW - hour * n).isoformat() for n in (1, 2, 30)], "fare": [10.0, 30.0, 5.0]}
+    assert client.post("/push", json={"push_source_name": "drives", "df": df}).status_code == 200
+    asked = {"driver": [7, 9, 1], "amount": [20.0, 20.0, 20.0]}
+    found = by_name(online(client, ["drives:share", "drives:day", "drives:fare"], asked))
+    assert list(found) == ["driver", "share", "day", "fare"]
+    assert found["share"]["values"] == [0.5, None, None]
+    assert found["day"]["values"] == [40.0, None, None]
+    assert found["fare"]["values"] == [10.0, 5.0, None]
+    assert found["share"]["statuses"][0] == found["day"]["statuses"][0] == "PRESENT"
+    told = dt.datetime.fromisoformat(found["day"]["event_timestamps"][0])
+    assert abs(told - dt.datetime.now(UTC)) < dt.timedelta(minutes=5)
+    local = project.features.get_online_features(
+        ["drives:share", "drives:day"], pa.table({"driver": [7, None, 1], "amount": [20.0] * 3}), statuses=True
+    )
+    with_null = by_name(online(client, ["drives:share", "drives:day"], {"driver": [7, None, 1], "amount": [20.0] * 3}))
+    for name in ("share", "day"):
+        assert with_null[name]["values"] == local.column(name).to_pylist()
+        assert with_null[name]["statuses"] == local.column(f"{name}__status").to_pylist()
+    error = online(client, ["drives:share"], {"driver": [7]}).json()["error"]
+    assert (error["code"], error["field"]) == ("data", "amount")
+    error = online(client, ["drives:share"], {"driver": [7], "amount": ["much"]}).json()["error"]
+    assert (error["code"], error["field"]) == ("data", "amount")
+    history = {
+        "features": ["drives:share"],
+        "entity_df": {"driver": [7], "amount": [20], "event_timestamp": [NOW.isoformat()]},
+    }
+    assert by_name(client.post("/get-historical-features", json=history))["share"]["values"] == [0.5]
 
 
 def test_a_source_over_rest_is_a_declared_table_and_no_path(client):

@@ -13,9 +13,8 @@ from penstock.features.online import OnlineReader
 from penstock.features.online_lists import FeatureList
 from penstock.features.online_store import OnlineStore
 from penstock.features.plain_values import columns_from_json, plain_values, rows_as_columns
-from penstock.features.references import resolve_references
 from penstock.features.retrieval import FeatureReader
-from penstock.features.services import FeatureService, feature_service
+from penstock.features.services import FeatureService, RegisteredService, feature_service
 from penstock.features.store import FeatureStore, Places
 from penstock.features.versions import Differences, Registered, find_set
 from penstock.features.view import FeatureSetView
@@ -37,6 +36,7 @@ __all__ = [
     "OnlineStore",
     "Places",
     "Registered",
+    "RegisteredService",
     "SetLineage",
     "columns_from_json",
     "feature_service",
@@ -44,6 +44,5 @@ __all__ = [
     "find_set",
     "json_schema",
     "plain_values",
-    "resolve_references",
     "rows_as_columns",
 ]

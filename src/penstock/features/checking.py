@@ -68,9 +68,14 @@ def fitted_keys(definition: Definition, rows: pa.Table) -> list[pa.ChunkedArray]
     """Return the key columns of rows that ask for entities, in the declared types; a key that fits none is NULL, which
     no entity has. Raises `DataError` for a column that is missing or of another type."""
     where = f"feature set '{definition.name}'"
-    fields = [definition.columns[key] for key in definition.keys]
+    return list(fitted(rows, {key: definition.columns[key].type for key in definition.keys}, where).values())
+
+
+def fitted(rows: pa.Table, types: Mapping[str, str], where: str) -> dict[str, pa.ChunkedArray]:
+    """Return columns of rows in the types that are declared for them; a value that does not fit is NULL."""
+    fields = [Field(name, type) for name, type in types.items()]
     _check_names(where, rows, fields)
-    return [_fitted(where, rows.column(field.name), field)[0] for field in fields]
+    return {field.name: _fitted(where, rows.column(field.name), field)[0] for field in fields}
 
 
 def fitted_requests(rows: pa.Table, types: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:

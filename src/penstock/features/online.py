@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from penstock.errors import DataError
 from penstock.features.checking import fitted_keys
 from penstock.features.index import FeatureIndex
 from penstock.features.layout import Layout
-from penstock.features.online_lists import FeatureList, ListReader
 from penstock.features.online_store import OnlineStore
 from penstock.features.packing import RecordReader, entity_prefix, key_maker, pack, record_reader
 from penstock.features.references import Wanted, by_set, status_column, with_features
@@ -41,7 +39,7 @@ class OnlineReader:
     """Reads certain features from an online store: made once, asked often."""
 
     def __init__(self, store: OnlineStore, wanted: Sequence[Wanted]) -> None:
-        self._store, self._wanted = store, tuple(wanted)
+        self.store, self._wanted = store, tuple(wanted)
         stored = [each for each in wanted if each.feature in each.registered.definition.stored]
         windowed = [each for each in wanted if each.feature in each.registered.definition.windowed]
         self._groups = tuple(_group(group) for group in by_set(stored))
@@ -63,7 +61,7 @@ class OnlineReader:
             raise DataError(f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}") from error
         values: list[Any] = []
         statuses: list[str] = []
-        for group, record in zip(self._groups, self._store.get(keys), strict=True):
+        for group, record in zip(self._groups, self.store.get(keys), strict=True):
             count = len(group.wanted)
             if record is None:
                 values += [None] * count
@@ -92,20 +90,12 @@ class OnlineReader:
             columns |= windows.columns(entities, at, statuses=statuses)
         return with_features(entities, self._wanted, columns, statuses=statuses)
 
-    def lists(self, entities: Mapping[str, Any], *, now: int | None = None) -> list[FeatureList]:
-        """Return the features of entities given as lists of JSON values, with their statuses and event times."""
-        return self._lists.read(entities, now=now)
-
-    @cached_property
-    def _lists(self) -> ListReader:
-        return ListReader(self._store, self._wanted, lambda entity, at: self.row(entity, now=at), self.columns)
-
     def _columns(self, group: _Group, entities: pa.Table, at: int, statuses: bool) -> dict[str, pa.Array]:
         fitted = [column.to_pylist() for column in fitted_keys(group.registered.definition, entities)]
         asked = list(zip(*fitted, strict=True))
         whole = [position for position, values in enumerate(asked) if None not in values]
         records: list[Any] = [None] * len(asked)
-        found = self._store.get([group.key(asked[position]) for position in whole])
+        found = self.store.get([group.key(asked[position]) for position in whole])
         for position, record in zip(whole, found, strict=True):
             records[position] = record
         there = np.array([record is not None for record in records], dtype=bool)

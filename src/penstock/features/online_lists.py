@@ -5,29 +5,44 @@ It is what `/get-online-features` answers with: made for one entity as for a hun
 
 from __future__ import annotations
 
-import struct
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Protocol
 
-from penstock.errors import DataError, DeclarationError
-from penstock.features.checking import fitted_keys
+import pyarrow as pa
+
+from penstock.errors import DataError
+from penstock.features.checking import fitted, fitted_requests
 from penstock.features.layout import Layout
+from penstock.features.on_demand import Needs
 from penstock.features.online_store import OnlineStore
 from penstock.features.packing import RecordReader, entity_prefix, key_maker, record_reader
 from penstock.features.plain_values import columns_from_json
-from penstock.features.references import Wanted, by_set
+from penstock.features.references import Wanted, by_set, status_column
 from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
-from penstock.features.versions import Registered
+from penstock.tables import arrow_type
 
 _SIGN = 1 << 63
-_PLAIN: dict[str, type] = {"int64": int, "string": str, "bool": bool}
-"""Types of keys that JSON has, and what their values are in Python."""
+_PLAIN: dict[str, type] = {"int64": int, "float64": float, "string": str, "bool": bool}
+"""Types that JSON has, and what their values are in Python."""
 
-Row = tuple[list[Any], list[str]]
+
+class RowReader(Protocol):
+    """What reads features of any kind, of one entity and of many: `FeatureReader`."""
+
+    needs: Needs
+    columns: tuple[str, ...]
+
+    def row(self, entity: Mapping[str, Any], *, now: int | None = None) -> tuple[list[Any], list[str]]:
+        """Return the values of one entity, in the order of `columns`, and their statuses."""
+        ...
+
+    def table(self, entities: pa.Table, *, now: int | None = None, statuses: bool = False) -> pa.Table:
+        """Return the rows of entities with the features behind them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +61,6 @@ class _Stored:
     """Stored features of one set: how the keys of its entities are made, how their records are read."""
 
     wanted: tuple[Wanted, ...]
-    registered: Registered
     types: Mapping[str, str]
     key: Callable[[Sequence[Any]], bytes]
     reader: RecordReader
@@ -56,24 +70,16 @@ class _Stored:
 class ListReader:
     """Reads certain features of entities that are given as lists of JSON values.
 
-    Stored features are read here, the others one entity after the other by `row`, whose values are called `columns`.
+    Stored features are read here, with few steps for each value; the others by `rows`, one entity after the other.
     """
 
-    def __init__(
-        self,
-        store: OnlineStore,
-        wanted: Sequence[Wanted],
-        row: Callable[[Mapping[str, Any], int], Row],
-        columns: Sequence[str],
-    ) -> None:
-        self._store, self._row, self._columns = store, row, tuple(columns)
-        self._wanted = tuple(wanted)
+    def __init__(self, store: OnlineStore, wanted: Sequence[Wanted], rows: RowReader) -> None:
+        self._store, self._wanted, self._rows = store, tuple(wanted), rows
         stored = [each for each in wanted if each.feature in each.registered.definition.stored]
         self._groups = tuple(map(_stored, by_set(stored)))
         self._others = tuple(each for each in wanted if each not in stored)
-        self._sets = tuple({each.registered.name: each.registered for each in wanted}.values())
-        self.keys = _keys_of(self._sets)
-        """The columns that tell the entities, with their types."""
+        self._keys, self._requests = dict(rows.needs.entities), dict(rows.needs.requests)
+        self._given = {**self._keys, **self._requests}
 
     def read(self, entities: Mapping[str, Any], *, now: int | None = None) -> list[FeatureList]:
         """Return the features of entities in the order in which they are asked for; `now` is in microseconds.
@@ -81,65 +87,69 @@ class ListReader:
         Raises `DataError` naming the key that is missing, or whose values are not of its type.
         """
         at = time.time_ns() // 1000 if now is None else now
-        fitted = self._fitted(entities)
-        count = len(next(iter(fitted.values())))
+        given = self._fitted(entities)
         found: dict[str, FeatureList] = {}
-        asked = [_keys(group, fitted, count) for group in self._groups]
+        asked = [_keys(group, given) for group in self._groups]
         records = iter(self._store.get([key for keys in asked for key in keys if key is not None]))
         for group, keys in zip(self._groups, asked, strict=True):
             of_group = [None if key is None else next(records) for key in keys]
             for each in _lists(group, of_group, at):
                 found[each.wanted.column] = each
         if self._others:
-            found |= self._one_by_one(entities, fitted, count, at)
+            found |= self._other_lists(given, at)
         return [found[each.column] for each in self._wanted]
 
     def _fitted(self, entities: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """Return the keys in the declared types; one that fits none is None."""
-        _check_lists(entities, self.keys)
-        made: dict[str, list[Any]] = {}
-        for registered in self._sets:
-            types = registered.definition.set.entities
-            if all(set(map(type, entities[name])) == {_PLAIN.get(kind)} for name, kind in types.items()):
-                made |= {name: entities[name] for name in types}
-            else:
-                table = columns_from_json({name: entities[name] for name in types}, types, "the entities")
-                columns = fitted_keys(registered.definition, table)
-                made |= {name: column.to_pylist() for name, column in zip(types, columns, strict=True)}
-        return made
+        """Return keys and values of the request in the declared types; a key that fits none is None."""
+        _check_lists(entities, self._given)
+        if all(_is_plain(entities[name], kind) for name, kind in self._given.items()):
+            return {name: entities[name] for name in self._given}
+        table = columns_from_json({name: entities[name] for name in self._given}, self._given, "the entities")
+        keys = fitted(table, self._keys, "the entities")
+        return {name: column.to_pylist() for name, column in (keys | fitted_requests(table, self._requests)).items()}
 
-    def _one_by_one(
-        self, entities: Mapping[str, Any], fitted: Mapping[str, list[Any]], count: int, at: int
-    ) -> dict[str, FeatureList]:
-        given = {**entities, **fitted}
-        rows = [self._row({name: values[place] for name, values in given.items()}, at) for place in range(count)]
+    def _other_lists(self, given: Mapping[str, list[Any]], at: int) -> dict[str, FeatureList]:
+        """Return the features that are not stored. They have no event time of their own: they are as of now."""
+        if any(None in given[name] for name in self._keys):  # a row function takes no entity that is not whole
+            types = {name: arrow_type(kind) for name, kind in self._given.items()}
+            table = pa.table({name: pa.array(values, types[name]) for name, values in given.items()})
+            answer = self._rows.table(table, now=at, statuses=True)
+            pairs = {
+                each.column: (answer.column(each.column).to_pylist(), answer.column(status_column(each)).to_pylist())
+                for each in self._others
+            }
+        else:
+            entities = [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
+            rows = [self._rows.row(entity, now=at) for entity in entities]
+            places = {column: place for place, column in enumerate(self._rows.columns)}
+            pairs = {
+                each.column: (
+                    [values[places[each.column]] for values, _ in rows],
+                    [statuses[places[each.column]] for _, statuses in rows],
+                )
+                for each in self._others
+            }
         made = {}
         for each in self._others:
-            position = self._columns.index(each.column)
-            statuses = [states[position] for _, states in rows]
+            values, statuses = pairs[each.column]
             events = [at if status in (PRESENT, NULL_VALUE) else 0 for status in statuses]
-            made[each.column] = FeatureList(each, [values[position] for values, _ in rows], statuses, events)
+            made[each.column] = FeatureList(each, values, statuses, events)
         return made
 
 
-def _keys_of(sets: Sequence[Registered]) -> dict[str, str]:
-    found: dict[str, tuple[str, str]] = {}
-    for registered in sets:
-        for key, kind in registered.definition.set.entities.items():
-            other, known = found.setdefault(key, (registered.name, kind))
-            if known != kind:
-                raise DeclarationError(
-                    f"'{key}' is {known} in feature set '{other}', {kind} in '{registered.name}'; ask for them apart"
-                )
-    return {key: kind for key, (_, kind) in found.items()}
+def _is_plain(values: list[Any], kind: str) -> bool:
+    """Tell whether every value is of a type as it came."""
+    if set(map(type, values)) != {_PLAIN.get(kind)}:
+        return False
+    return kind != "int64" or -_SIGN <= min(values) <= max(values) < _SIGN
 
 
-def _check_lists(entities: Mapping[str, Any], keys: Mapping[str, str]) -> None:
-    """Raise `DataError` unless every key is there, and everything is a list as long as the others."""
-    for name in keys:
+def _check_lists(entities: Mapping[str, Any], given: Iterable[str]) -> None:
+    """Raise `DataError` unless all that is needed is there, and everything is a list as long as the others."""
+    for name in given:
         if name not in entities:
             there = ", ".join(entities) or "nothing"
-            raise DataError(f"the entities have no '{name}', which tells them; they have: {there}", field=name)
+            raise DataError(f"the entities have no '{name}', which is needed; they have: {there}", field=name)
     for name, values in entities.items():
         if type(values) is not list:
             raise DataError(f"the entities' '{name}' is {values!r}; give a list with one value for each", field=name)
@@ -156,7 +166,6 @@ def _stored(wanted: Sequence[Wanted]) -> _Stored:
     types = definition.set.entities
     return _Stored(
         wanted=tuple(wanted),
-        registered=registered,
         types=types,
         key=key_maker(entity_prefix(registered.name), list(types.values())),
         reader=record_reader(Layout(definition.stored_schema), [each.feature for each in wanted]),
@@ -164,17 +173,10 @@ def _stored(wanted: Sequence[Wanted]) -> _Stored:
     )
 
 
-def _keys(group: _Stored, fitted: Mapping[str, list[Any]], count: int) -> list[bytes | None]:
+def _keys(group: _Stored, given: Mapping[str, list[Any]]) -> list[bytes | None]:
     """Return the key of each entity, None for one that has a NULL in it."""
-    columns = [fitted[name] for name in group.types]
-    try:
-        return [None if None in values else group.key(values) for values in zip(*columns, strict=True)]
-    except (struct.error, OverflowError):
-        for name in group.types:
-            for value in fitted[name]:
-                if type(value) is int and not -_SIGN <= value < _SIGN:
-                    raise DataError(f"the entities: '{name}' holds {value}, which is no int64", field=name) from None
-        raise
+    columns = [given[name] for name in group.types]
+    return [None if None in values else group.key(values) for values in zip(*columns, strict=True)]
 
 
 def _lists(group: _Stored, records: Sequence[Any], at: int) -> list[FeatureList]:

@@ -24,6 +24,7 @@ from penstock.features.definition import needs_of
 from penstock.features.naming import parse_reference
 from penstock.features.on_demand import Needs, as_columns, joined, own_feature, request_column
 from penstock.features.online import OnlineReader
+from penstock.features.online_lists import FeatureList, ListReader
 from penstock.features.references import Wanted, resolve_references, status_column, with_features
 from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from penstock.features.versions import Registered, find_set
@@ -141,6 +142,8 @@ class FeatureReader:
         wanted = tuple(each.column for each in retrieval.wanted)
         self.columns = wanted if retrieval.computed else reader.columns
         """The names of the values, in the order in which `row` gives them."""
+        self.times = tuple(dict.fromkeys(each.registered.definition.set.timestamp for each in retrieval.looked_up))
+        """The names of the columns with the event times of the sets that are read."""
         self._retrieval, self._reader = retrieval, reader
         self._compute = compile_row(retrieval.computed, retrieval.schema)
         places = {column: place for place, column in enumerate(reader.columns)}
@@ -184,6 +187,15 @@ class FeatureReader:
             return self._reader.table(entities, now=now, statuses=told)
 
         return self._retrieval.table(entities, look_up, statuses=statuses)
+
+    def lists(self, entities: Mapping[str, Any], *, now: int | None = None) -> list[FeatureList]:
+        """Return the features of entities given as lists of JSON values, with their statuses and event times, in the
+        order in which they are asked for."""
+        return self._lists.read(entities, now=now)
+
+    @cached_property
+    def _lists(self) -> ListReader:
+        return ListReader(self._reader.store, self._retrieval.wanted, self)
 
     def _ordered(
         self, found: Sequence[Any], states: Sequence[str], made: Sequence[Any], worst: Sequence[str]

@@ -73,6 +73,16 @@ class FeatureSetForm(msgspec.Struct, forbid_unknown_fields=True):
     freshness: str | float | None = None
 
 
+class FeatureServiceForm(msgspec.Struct, forbid_unknown_fields=True):
+    """A named list of features: references such as driver_rides:fare, driver_rides@2:fare, driver_rides:*."""
+
+    name: str
+    features: list[str]
+    description: str = ""
+    owner: str = ""
+    tags: dict[str, str] = {}
+
+
 class EntitiesForm(msgspec.Struct, forbid_unknown_fields=True):
     """Entities whose rows are to be forgotten: a list of values for each key."""
 
@@ -85,4 +95,6 @@ class ExpireForm(msgspec.Struct, forbid_unknown_fields=True):
     before: str
 
 
-FEATURE_FORMS = [OnlineForm, HistoricalForm, PushForm, IngestForm, FeatureSetForm, EntitiesForm, ExpireForm]
+FEATURE_FORMS = [
+    OnlineForm, HistoricalForm, PushForm, IngestForm, FeatureSetForm, FeatureServiceForm, EntitiesForm, ExpireForm,
+]  # fmt: skip

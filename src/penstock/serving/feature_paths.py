@@ -68,7 +68,12 @@ FEATURE_PATHS: dict[str, Json] = {
         )
     },
     "/v1/feature-sets": {
-        "get": operation("List the feature sets: the newest version of each"),
+        "get": operation(
+            "List the feature sets: the newest version of each, or of those that have every word of `search` in their "
+            "name, features, tags, owner or description",
+            (parameter("search", "query"),),
+            failures=(400,),
+        ),
         "post": operation(
             "Register the declaration of a feature set: a changed one is the next version, the same one changes "
             "nothing (200); its source is a declared table",
@@ -87,10 +92,25 @@ FEATURE_PATHS: dict[str, Json] = {
     },
     "/v1/feature-sets/{name}": {
         "get": operation(
-            "Show a feature set: its JSON Schema (2020-12), and every version with what changed",
+            "Show a feature set, or a version of it (driver_rides@2): its JSON Schema (2020-12), what it comes from "
+            "and what uses it, and every version with what changed",
             (_NAME,),
             failures=(404,),
         )
+    },
+    "/v1/feature-services": {
+        "get": operation("List the feature services, with the versions of sets that each has pinned"),
+        "post": operation(
+            "Register a feature service: a named list of features; the same one over the same versions changes nothing "
+            "(200)",
+            body=form("FeatureServiceForm"),
+            example={"name": "pricing", "features": ["driver_rides:fare"]},
+            status=201,
+            failures=(400, 403, 413, 422),
+        ),
+    },
+    "/v1/feature-services/{name}": {
+        "get": operation("Show a feature service, or a version of it (pricing@2)", (_NAME,), failures=(404,))
     },
     "/v1/feature-sets/{name}:ingest": {
         "post": operation(

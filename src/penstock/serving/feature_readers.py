@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 from penstock.core.feature import FeatureVersion
-from penstock.errors import RequestError, UnknownNameError
-from penstock.features import OnlineReader
+from penstock.errors import RequestError
+from penstock.features import FeatureReader
 from penstock.serving.errors import LOG
 from penstock.serving.service import Service
 
@@ -22,15 +22,13 @@ Asked = tuple[bool, str | None, tuple[str, ...]]
 """Whether names are full, the feature service or None, the references: what tells one list from another."""
 
 
-def references_of(service: str | None, features: Sequence[str]) -> Sequence[str]:
-    """Return the references that a request asks for: its own, or those of a feature service."""
+def features_of(service: str | None, features: Sequence[str]) -> Sequence[str] | str:
+    """Return what a request asks for: references, or a feature service."""
     if service is not None and features:
         raise RequestError("the body has both features and feature_service; give one of them")
     if service is None and not features:
         raise RequestError('the body asks for nothing; give features: ["driver_rides:trips_7d"], or feature_service')
-    if service is not None:
-        raise UnknownNameError("feature service", service, ())
-    return features
+    return features if service is None else service
 
 
 class FeatureReaders:
@@ -41,12 +39,12 @@ class FeatureReaders:
     """
 
     def __init__(self, project: Service) -> None:
-        self.by_asked: dict[Asked, OnlineReader] = {}
+        self.by_asked: dict[Asked, FeatureReader] = {}
         self._project = project
         self._seen: list[FeatureVersion] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-features")
 
-    async def get(self, asked: Asked) -> OnlineReader:
+    async def get(self, asked: Asked) -> FeatureReader:
         """Return the reader of what is asked for, making it if need be."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._get, asked)
 
@@ -73,11 +71,11 @@ class FeatureReaders:
             self.by_asked.clear()
             self._seen = newest
 
-    def _get(self, asked: Asked) -> OnlineReader:
+    def _get(self, asked: Asked) -> FeatureReader:
         if asked not in self.by_asked:
             full_feature_names, service, features = asked
-            references = references_of(service, features)
-            reader = self._project.features.reader(references, full_feature_names=full_feature_names)
+            asked_for = features_of(service, features)
+            reader = self._project.features.reader(asked_for, full_feature_names=full_feature_names)
             while len(self.by_asked) >= KEPT:
                 del self.by_asked[next(iter(self.by_asked))]
             self.by_asked[asked] = reader

@@ -19,13 +19,12 @@ from penstock.features import (
     columns_from_json,
     find_set,
     plain_values,
-    resolve_references,
     rows_as_columns,
 )
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import ARROW_STREAM, JSON, WRITERS, accepted, table_bytes
 from penstock.serving.feature_forms import HistoricalForm, OnlineForm, PushForm
-from penstock.serving.feature_readers import references_of
+from penstock.serving.feature_readers import features_of
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
 from penstock.serving.uploads import uploaded_rows
@@ -44,12 +43,12 @@ async def get_online_features(request: Request) -> Response:
     """POST /get-online-features, where the entities come, or are to be answered, as an Arrow stream."""
     served = serving(request)
     form, rows = await _form_and_rows(request, OnlineForm)
-    references = references_of(form.feature_service, form.features)
+    features = features_of(form.feature_service, form.features)
 
     def answer() -> pa.Table:
-        given = rows if rows is not None else _typed(served.project, references, form.entities, (), "the entities")
+        given = rows if rows is not None else _typed(served.project, features, form.entities, (), "the entities")
         return served.project.features.get_online_features(
-            references, given, full_feature_names=form.full_feature_names, statuses=form.statuses
+            features, given, full_feature_names=form.full_feature_names, statuses=form.statuses
         )
 
     media = accepted(request.headers.get("accept", ""), (ARROW_STREAM,))
@@ -61,7 +60,7 @@ async def get_historical_features(request: Request) -> Response:
     of online features unless `Accept` asks for Arrow, Parquet or CSV; an Arrow stream with one."""
     served = serving(request)
     form, rows = await _form_and_rows(request, HistoricalForm)
-    references = references_of(form.feature_service, form.features)
+    features = features_of(form.feature_service, form.features)
     media = accepted(request.headers.get("accept", ""), (JSON if rows is None else ARROW_STREAM, *WRITERS))
     as_of = instant(form.as_of, "as_of") if isinstance(form.as_of, str) else form.as_of
 
@@ -71,10 +70,10 @@ async def get_historical_features(request: Request) -> Response:
             times = tuple(name for name in (EVENT_TIMESTAMP, form.timestamp, form.known_at) if name)
             columns = form.entity_df
             by_column = rows_as_columns(columns, "entity_df") if isinstance(columns, list) else columns
-            given = _typed(served.project, references, by_column, times, "entity_df")
+            given = _typed(served.project, features, by_column, times, "entity_df")
         table = served.project.features.get_historical_features(
             given,
-            references,
+            features,
             timestamp=form.timestamp,
             known_at=form.known_at,
             as_of=as_of,
@@ -136,13 +135,11 @@ async def _form_and_rows(request: Request, form: type[T]) -> tuple[T, pa.Table |
     return decoded(said, form), rows
 
 
-def _typed(project: Service, references: Sequence[str], columns: Any, times: Sequence[str], what: str) -> pa.Table:
-    """Return columns of JSON as a table: keys by the types of the feature sets, times as instants."""
-    types = dict.fromkeys(times, "timestamp")
-    for each in resolve_references(project.metadata, references, full_feature_names=True):
-        given = each.registered.definition.set
-        types |= {given.timestamp: "timestamp", **given.entities}
-    return columns_from_json(columns, types, what)
+def _typed(project: Service, features: Sequence[str] | str, columns: Any, times: Sequence[str], what: str) -> pa.Table:
+    """Return columns of JSON as a table: keys and values of the request by their types, times as instants."""
+    reader = project.features.reader(features, full_feature_names=True)
+    types = dict.fromkeys((*reader.times, *times), "timestamp") | dict(reader.needs.entities)
+    return columns_from_json(columns, types | dict(reader.needs.requests), what)
 
 
 def _rows_of(registered: Registered, df: dict[str, Any] | list[Any]) -> pa.Table:

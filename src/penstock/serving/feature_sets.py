@@ -10,30 +10,40 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.errors import RequestError, UnknownNameError
-from penstock.features import FeatureSet, Registered, columns_from_json, feature_set, find_set, json_schema
+from penstock.features import (
+    Applied,
+    FeatureSet,
+    FeatureSetView,
+    RegisteredService,
+    columns_from_json,
+    feature_service,
+    feature_set,
+    find_set,
+)
 from penstock.operations.notation import expression_from_json
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import ARROW_STREAM, JSON, accepted
-from penstock.serving.feature_forms import EntitiesForm, ExpireForm, FeatureSetForm, IngestForm
+from penstock.serving.feature_forms import EntitiesForm, ExpireForm, FeatureServiceForm, FeatureSetForm, IngestForm
 from penstock.serving.feature_rows import ingested_answer, instant
+from penstock.serving.parameters import parameters
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
 
 
 def list_feature_sets(request: Request) -> Response:
-    """GET /v1/feature-sets: the newest version of each."""
-    features = serving(request).project.features
-    return json_answer({"feature_sets": [_standing(features.versions(name)[-1]) for name in features.names()]})
+    """GET /v1/feature-sets: the newest version of each, or of those that have every word of `search`."""
+    features, given = serving(request).project.features, parameters(request, "search")
+    found = features if "search" not in given else [hit.name for hit in features.search(given["search"])]
+    return json_answer({"feature_sets": [_standing(features[name]) for name in found]})
 
 
 def show_feature_set(request: Request) -> Response:
-    """GET /v1/feature-sets/{name}: its JSON Schema, and every version with what changed."""
-    versions = serving(request).project.features.versions(request.path_params["name"])
-    newest = versions[-1]
+    """GET /v1/feature-sets/{name}: what it is, its JSON Schema, and every version with what changed."""
+    found = serving(request).project.features[request.path_params["name"]]
     return json_answer(
         {
-            **_standing(newest),
-            "schema": json_schema(newest.definition, newest.record.version),
+            **found.describe(),
+            "schema": found.schema,
             "versions": [
                 {
                     "version": each.record.version,
@@ -42,7 +52,7 @@ def show_feature_set(request: Request) -> Response:
                     "breaks": each.record.breaks,
                     "compatible": each.record.compatible,
                 }
-                for each in reversed(versions)
+                for each in reversed(found.versions)
             ],
         }
     )
@@ -53,6 +63,31 @@ async def apply_feature_set(request: Request) -> Response:
     served = serving(request)
     form = decoded(await read_body(request.receive, served.limits.body_bytes), FeatureSetForm)
     applied = await run_in_threadpool(lambda: served.project.features.apply(_declared(served.project, form)))
+    return _applied(applied, f"/v1/feature-sets/{applied.name}")
+
+
+def list_feature_services(request: Request) -> Response:
+    """GET /v1/feature-services: the newest version of each, with the versions of sets that it has pinned."""
+    services = serving(request).project.features.services
+    return json_answer({"feature_services": [_said_of_service(each) for each in services.values()]})
+
+
+def show_feature_service(request: Request) -> Response:
+    """GET /v1/feature-services/{name}: one, or a version of it, pricing@2."""
+    services = serving(request).project.features.services
+    return json_answer(_said_of_service(services[request.path_params["name"]]))
+
+
+async def apply_feature_service(request: Request) -> Response:
+    """POST /v1/feature-services: register a service; 201 for a new version, 200 where nothing changed."""
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), FeatureServiceForm)
+    given = {name: getattr(form, name) for name in form.__struct_fields__}
+    applied = await run_in_threadpool(lambda: served.project.features.apply(feature_service(**given)))
+    return _applied(applied, f"/v1/feature-services/{applied.name}")
+
+
+def _applied(applied: Applied, path: str) -> Response:
     said = {
         "name": applied.name,
         "version": applied.version,
@@ -62,8 +97,23 @@ async def apply_feature_set(request: Request) -> Response:
         "message": applied.message,
         "schema": dict(applied),
     }
-    location = {"location": f"/v1/feature-sets/{applied.name}"}
-    return json_answer(said, 201 if applied.is_new else 200, location)
+    return json_answer(said, 201 if applied.is_new else 200, {"location": path})
+
+
+def _said_of_service(found: RegisteredService) -> dict[str, Any]:
+    given = found.service
+    return {
+        "name": given.name,
+        "version": found.record.version,
+        "features": given.features,
+        "pinned": found.features,
+        "description": given.description,
+        "owner": given.owner,
+        "tags": dict(given.tags),
+        "created": found.record.created,
+        "changes": found.record.changes,
+        "breaks": found.record.breaks,
+    }
 
 
 async def ingest_source(request: Request) -> Response:
@@ -109,17 +159,16 @@ async def compact(request: Request) -> Response:
     return json_answer({"files": await run_in_threadpool(features.compact, name)})
 
 
-def _standing(registered: Registered) -> dict[str, Any]:
-    given = registered.definition.set
+def _standing(found: FeatureSetView) -> dict[str, Any]:
     return {
-        "name": given.name,
-        "version": registered.record.version,
-        "entities": dict(given.entities),
-        "features": list(registered.definition.features),
-        "description": given.description,
-        "owner": given.owner,
-        "tags": dict(given.tags),
-        "created": registered.record.created,
+        "name": found.name,
+        "version": found.version,
+        "entities": found.entities,
+        "features": list(found.features),
+        "description": found.description,
+        "owner": found.owner,
+        "tags": found.tags,
+        "created": found.created,
     }
 
 

@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from penstock.features import FeatureList, OnlineReader, plain_values
+from penstock.features import FeatureList, FeatureReader, plain_values
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import ARROW_STREAM
 from penstock.serving.errors import failure, plain_failure
@@ -31,11 +31,10 @@ _ARROW = ARROW_STREAM.encode()
 _encode = msgspec.json.Encoder().encode
 
 
-def answered(reader: OnlineReader, form: OnlineForm) -> bytes:
+def answered(reader: FeatureReader, form: OnlineForm) -> bytes:
     """Return the answer to a request: keys, then features, each with its values, statuses and event times."""
     lists = reader.lists(form.entities)
-    keys = {key for each in lists for key in each.wanted.registered.definition.keys}
-    named = {name: values for name, values in form.entities.items() if name in keys}
+    named = {name: values for name, values in form.entities.items() if name in reader.needs.entities}
     count = len(next(iter(form.entities.values())))
     shared: dict[int, msgspec.Raw] = {}
     results = [
