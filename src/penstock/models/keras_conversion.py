@@ -11,8 +11,13 @@ from typing import Any
 
 import numpy as np
 
-_PROBES = (0.0, 1.0, -1.0, 0.5, 3.0, 17.0, -73.98, 40.75)
+from penstock.models.keras_columns import give_texts, keys_of
+
+_FLOATS = (0.0, 1.0, -1.0, 0.5, 3.0, 17.0, -73.98, 40.75)
 """What floats are when both are compared; whole numbers are 0 and 1, which every vocabulary has."""
+_STRANGERS = ("", "[UNK]", "no such text", "Zürich")
+_MOST_ROWS = 512
+_LOOKUPS = 4  # the version of ai.onnx.ml whose LabelEncoder is written
 _TOLERANCE = 1e-4  # of float32, in which Keras computes
 
 
@@ -21,32 +26,77 @@ def convert(folder: Path, *, run_lambdas: bool) -> None:
     import keras
     import onnx
 
-    model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=not run_lambdas)
-    feeds = _feeds(model)
-    expected = [
-        keras.ops.convert_to_numpy(tensor)
-        for tensor in keras.tree.flatten(model(keras.tree.pack_sequence_as(model.input, list(feeds.values()))))
-    ]
+    from penstock.models.keras_lookups import LAYERS, adapted
+
+    texts = adapted(folder / "model.keras", folder / "adapted.keras")
+    model = keras.saving.load_model(
+        folder / "adapted.keras", custom_objects=LAYERS, compile=False, safe_mode=not run_lambdas
+    )
+    _predicted(model, {tensor.name: _column(tensor, [0, 1]) for tensor in model.inputs})  # what is exported was called
     raw = folder / "raw.onnx"
     model.export(str(raw), format="onnx", verbose=False)
     made = onnx.load(raw)
+    for domain in made.opset_import:
+        domain.version = _LOOKUPS if domain.domain == "ai.onnx.ml" else domain.version
+    give_texts(made.graph, texts)
+    del made.graph.value_info[:]  # some say that texts are numbers
     _rename(made.graph, model.output_names)
+    feeds = _feeds(model, made.graph, texts)
     content = made.SerializeToString()
-    _hold(content, feeds, expected, model.output_names)
+    _hold(content, feeds, _predicted(model, _numbered(feeds, texts)), model.output_names)
     (folder / "model.onnx").write_bytes(content)
 
 
-def _feeds(model: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """Return a few rows of every input, by its name."""
-    feeds = {}
+def _predicted(model: Any, feeds: dict[str, Any]) -> list[Any]:
+    import keras
+
+    made = model(keras.tree.pack_sequence_as(model.input, list(feeds.values())))
+    return [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(made)]
+
+
+def _column(tensor: Any, values: list[Any], *, dtype: str | None = None) -> np.ndarray[Any, Any]:
+    """Return an input of rows, each of one value or of a list of equal ones."""
+    shape = tuple(tensor.shape[1:])
+    if None in shape:
+        raise SystemExit(f"the input '{tensor.name}' has the shape {tensor.shape}; a row is one value or one list")
+    column = np.array(values, dtype=dtype or tensor.dtype).reshape(-1, *([1] * len(shape)))
+    return np.broadcast_to(column, (len(values), *shape))
+
+
+def _feeds(model: Any, graph: Any, texts: frozenset[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """Return a few rows of every input, by its name; what lookups know, and some that they do not, is among them."""
+    seen: dict[str, list[Any]] = {}
     for place, tensor in enumerate(model.inputs):
-        shape = tuple(tensor.shape[1:])
-        if None in shape:
-            raise SystemExit(f"the input '{tensor.name}' has the shape {tensor.shape}; a row is one value or one list")
-        whole = np.dtype(tensor.dtype).kind != "f"
-        values = np.roll(np.array([0, 1] * 4) if whole else np.array(_PROBES), place).reshape(-1, *([1] * len(shape)))
-        feeds[tensor.name] = np.broadcast_to(values, (len(_PROBES), *shape)).astype(tensor.dtype)
-    return feeds
+        keys = keys_of(graph, tensor.name)
+        if tensor.name in texts:
+            seen[tensor.name] = [*_STRANGERS, *keys]
+        elif keys:
+            seen[tensor.name] = [*keys, 0, -1, -5, max(keys) + 1, min(keys) - 1, max(keys) + 2]
+        else:
+            whole = np.dtype(tensor.dtype).kind != "f"
+            seen[tensor.name] = list(np.roll([0, 1] if whole else _FLOATS, place))
+    rows = min(max(len(_FLOATS), *map(len, seen.values())), _MOST_ROWS)
+    return {
+        tensor.name: _column(
+            tensor,
+            [seen[tensor.name][row % len(seen[tensor.name])] for row in range(rows)],
+            dtype="object" if tensor.name in texts else None,
+        )
+        for tensor in model.inputs
+    }
+
+
+def _numbered(feeds: dict[str, Any], texts: frozenset[str]) -> dict[str, Any]:
+    """Return rows as Keras is given them here: a text is its place among all of them."""
+    from penstock.models.keras_lookups import texts_are
+
+    known = list(dict.fromkeys(text for name in texts for text in feeds[name].ravel()))
+    texts_are(known)
+    places = {text: place for place, text in enumerate(known)}
+    return {
+        name: np.vectorize(places.__getitem__, otypes=["int64"])(values) if name in texts else values
+        for name, values in feeds.items()
+    }
 
 
 def _rename(graph: Any, names: list[str]) -> None:
@@ -70,7 +120,7 @@ def _hold(content: bytes, feeds: dict[str, Any], expected: list[Any], names: lis
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    for rows in (slice(None), *(slice(row, row + 1) for row in range(len(_PROBES)))):
+    for rows in (slice(None), *(slice(row, row + 1) for row in range(len(expected[0])))):
         found = session.run(None, {port.name: feeds[port.name][rows] for port in session.get_inputs()})
         for name, one, other in zip(names, found, expected, strict=True):
             if not np.allclose(one, other[rows], rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True):

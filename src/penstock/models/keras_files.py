@@ -9,15 +9,27 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from penstock.errors import DataError, DeclarationError, MissingExtraError
 
-_LAYERS_OF_STRINGS = ("StringLookup", "IntegerLookup", "Hashing", "HashedCrossing", "TextVectorization")
-"""Layers that TensorFlow alone computes."""
+_LOOKUPS = ("StringLookup", "IntegerLookup")
+_TAKE_TEXTS = (*_LOOKUPS, "InputLayer", "Functional", "Sequential", "Reshape", "Flatten", "Concatenate", "Identity")
+"""Layers that texts may go into: what reads them, and what hands them on as they are."""
+_HASHED = (
+    "TensorFlow alone computes its hashes, and ONNX has no operator for a text's bytes; save it with a lookup that "
+    "has a vocabulary, or let penstock do that part: ML.HASH_BUCKETIZE, ML.FEATURE_CROSS"
+)
+_REFUSED = {
+    "Hashing": _HASHED,
+    "HashedCrossing": _HASHED,
+    "TextVectorization": "TensorFlow alone lowers and splits texts so; let penstock do that part: TEXT_ANALYZE, "
+    "ML.BAG_OF_WORDS, and give the model what they make",
+}
 _LONGEST_SECONDS = 600
 
 
@@ -29,15 +41,14 @@ def onnx_of(content: bytes, model: str, *, run_lambdas: bool) -> bytes:
     naming a layer that has no form in ONNX, and `MissingExtraError` where Keras or PyTorch is not installed.
     """
     layers = list(_layers(content, model))
-    for kind, name in layers:
-        if kind in _LAYERS_OF_STRINGS:
+    for layer in layers:
+        said = _refusal(layer)
+        if said:
             raise DataError(
-                f"model '{model}': the layer '{name}' of the Keras file is a {kind}, which TensorFlow alone computes "
-                "and ONNX cannot hold; give the model what it makes of the column instead (CategoryEncoding and "
-                "Embedding "
-                "take indices), or let penstock do that part: ML.LABEL_ENCODER, ML.HASH_BUCKETIZE"
+                f"model '{model}': the layer '{layer.name}' of the Keras file is a {layer.kind}, which cannot be "
+                f"converted: {said}"
             )
-    lambdas = [name for kind, name in layers if kind in ("Lambda", "__lambda__")]
+    lambdas = [layer.name for layer in layers if layer.kind in ("Lambda", "__lambda__")]
     if lambdas and not run_lambdas:
         raise DeclarationError(
             f"model '{model}': the layer '{lambdas[0]}' of the Keras file is a Lambda: Python code, which runs with "
@@ -71,8 +82,37 @@ def _converted(content: bytes, model: str, *, run_lambdas: bool) -> bytes:
         return (folder / "model.onnx").read_bytes()
 
 
-def _layers(content: bytes, model: str) -> Iterator[tuple[str, str]]:
-    """Yield the class and the name of everything that a file is made of; nothing of it is run."""
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Something that a file is made of, as it stands there."""
+
+    kind: str
+    name: str
+    config: Mapping[str, Any]
+    reads_texts: bool
+
+
+def _refusal(layer: _Layer) -> str | None:
+    """Return why a layer cannot be converted, if it is known before."""
+    if layer.kind in _REFUSED:
+        return _REFUSED[layer.kind]
+    if layer.reads_texts and layer.kind not in _TAKE_TEXTS:
+        return f"texts go into it, and only {' and '.join(_LOOKUPS)} can read texts; do that before the model"
+    if layer.kind not in _LOOKUPS:
+        return None
+    texts, told = layer.kind == "StringLookup", layer.config
+    buckets = told.get("num_oov_indices", 1)
+    if texts and told.get("invert"):
+        return "with invert it makes texts; let the model give the place, and look the text up after it"
+    if buckets == 0 and not told.get("invert"):
+        return "with num_oov_indices = 0 it fails at an unknown value, which ONNX cannot; save it with 1"
+    if buckets > 1 and (texts or told.get("oov_method", "floormod") != "floormod"):
+        return f"with num_oov_indices = {buckets} unknown values are hashed. {_HASHED}, or num_oov_indices = 1"
+    return "sparse tensors have no form in ONNX; save it with sparse = False" if told.get("sparse") else None
+
+
+def _layers(content: bytes, model: str) -> Iterator[_Layer]:
+    """Yield everything that a file is made of; nothing of it is run."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             config = json.loads(archive.read("config.json"))
@@ -80,18 +120,31 @@ def _layers(content: bytes, model: str) -> Iterator[tuple[str, str]]:
         raise DataError(
             f"model '{model}': model_path holds no Keras model: {error}; model.save('taxi.keras') writes one"
         ) from error
-    yield from _classes(config, "the model")
+    yield from _parts(config, "the model")
 
 
-def _classes(value: Any, within: str) -> Iterator[tuple[str, str]]:
+def _parts(value: Any, within: str) -> Iterator[_Layer]:
     match value:
         case dict():
             config = value.get("config")
-            name = config.get("name", within) if isinstance(config, dict) else within
+            config = config if isinstance(config, dict) else {}
+            name = str(config.get("name", within))
             if isinstance(value.get("class_name"), str):
-                yield value["class_name"], str(name)
+                yield _Layer(value["class_name"], name, config, _reads_texts(value.get("inbound_nodes", ())))
             for item in value.values():
-                yield from _classes(item, str(name))
+                yield from _parts(item, name)
         case list():
             for item in value:
-                yield from _classes(item, within)
+                yield from _parts(item, within)
+
+
+def _reads_texts(given: Any) -> bool:
+    """Tell whether a tensor of texts is among what a layer is given."""
+    match given:
+        case {"class_name": "__keras_tensor__", "config": {"dtype": "string"}}:
+            return True
+        case dict():
+            return any(map(_reads_texts, given.values()))
+        case list():
+            return any(map(_reads_texts, given))
+    return False

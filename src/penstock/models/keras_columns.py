@@ -1,0 +1,56 @@
+"""Where an input goes in an ONNX file that Keras exported: which lookups read it, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+_CARRY = ("Identity", "Cast", "Reshape", "Flatten", "Concat", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Slice")
+"""Operators that hand values on as they are, texts too; a cast of texts is none, and is taken out."""
+_INT64, _STRING = 7, 8  # ONNX's types of elements
+
+
+def give_texts(graph: Any, names: Collection[str]) -> None:
+    """Make inputs, exported as numbers, the texts that they are; they may go into lookups alone."""
+    for port in graph.input:
+        if port.name not in names:
+            continue
+        port.type.tensor_type.elem_type = _STRING
+        carriers, readers = _followed(graph, port.name)
+        casts = [node for node in carriers if node.op_type == "Cast"]
+        strangers = [node for node in readers if node.op_type != "LabelEncoder"]
+        strangers += [node for node in casts if node.attribute[0].i != _INT64]
+        if strangers:
+            raise SystemExit(f"the texts of '{port.name}' go into {strangers[0].op_type}; only lookups can read texts")
+        for node in casts:
+            node.op_type = "Identity"
+            del node.attribute[:]
+
+
+def keys_of(graph: Any, name: str) -> list[Any]:
+    """Return what the lookups know of an input, none where something else reads it as well."""
+    _, readers = _followed(graph, name)
+    if any(node.op_type not in ("LabelEncoder", "Mod") for node in readers):  # Mod: buckets of unknown numbers
+        return []
+    found: dict[Any, None] = {}
+    for node in readers:
+        for attribute in node.attribute:
+            if attribute.name == "keys_strings":
+                found |= dict.fromkeys(key.decode() for key in attribute.strings)
+            elif attribute.name == "keys_int64s":
+                found |= dict.fromkeys(attribute.ints)
+    return list(found)
+
+
+def _followed(graph: Any, name: str) -> tuple[list[Any], list[Any]]:
+    """Return the operators that hand an input on, and those that read it."""
+    moved, carriers, readers = {name}, [], []
+    for node in graph.node:
+        if node.op_type == "Shape" or not moved & set(node.input):
+            continue
+        if node.op_type in _CARRY and (node.op_type == "Concat" or node.input[0] in moved):
+            moved |= set(node.output)
+            carriers.append(node)
+        else:
+            readers.append(node)
+    return carriers, readers
