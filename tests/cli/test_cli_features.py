@@ -101,6 +101,13 @@ def test_sets_are_listed_shown_and_searched(filled: Path) -> None:
     shown = call(filled, "show", "rides").output
     for text in ("rides@1", "What a driver earns", "pricing@example.com", "team=money", "driver_id int64", "100d"):
         assert text in shown
+    assert "3 of 1 ingest," in shown
+    fare, city = shown.splitlines()[-2:]
+    assert fare.split() == ["fare", "float64", "stored", "0.0%", "5", "11.6667", "20"]
+    assert city.split()[:4] == ["city", "string", "stored", "0.0%"]
+    assert "a 33%, b 33%, c 33%" in city
+    counted = told(filled, "show", "rides")["statistics"]
+    assert (counted["rows"], counted["features"]["city"]["top"]) == (3, [["a", 1], ["b", 1], ["c", 1]])
     lineage = told(filled, "show", "rides")["lineage"]
     assert (lineage["sets"], lineage["services"], lineage["models"]) == (["calls@1"], ["price@1"], [])
     assert told(filled, "show", "calls")["lineage"]["reads"] == ["rides@1:fare"]

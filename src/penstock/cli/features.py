@@ -48,7 +48,7 @@ def listing(root: Where, as_json: bool) -> None:
     elif not found:
         click.echo("no feature sets yet; declare one in a module, rides = ps.feature_set(...): penstock features apply")
     else:
-        columns = ("set", "version", "entities", "features", "owner", "description")
+        columns = ("set", "version", "entities", "features", "rows", "last event", "owner", "description")
         print_cells(
             columns,
             (
@@ -57,6 +57,8 @@ def listing(root: Where, as_json: bool) -> None:
                     each["version"],
                     ", ".join(each["entities"]),
                     len(each["features"]),
+                    (each["statistics"] or {}).get("rows", 0),
+                    _instant((each["statistics"] or {}).get("last_event")),
                     each["owner"],
                     each["description"],
                 ]
@@ -70,7 +72,10 @@ def listing(root: Where, as_json: bool) -> None:
 @JSON
 @click.pass_obj
 def show(root: Where, name: str, as_json: bool) -> None:
-    """Show a feature SET: what it is, what its rows are like, what it comes from and what uses it."""
+    """Show a feature SET: what it is, what its rows are like, what it comes from and what uses it.
+
+    Drift is how far the newest ingest's values are from those of all before: 0% equal, 100% nothing in common.
+    """
     found = _project(root).features[name].describe()
     if as_json:
         print_json(found)
@@ -85,6 +90,7 @@ def show(root: Where, name: str, as_json: bool) -> None:
         ("event time", found["timestamp"]),
         ("ttl", _length(found["ttl_seconds"])),
         ("applied", moment(found["created"])),
+        *_rows(found["statistics"]),
         ("source", lineage["source"] or ""),
         *((f"used by {kind}", ", ".join(lineage[kind])) for kind in ("sets", "services", "models")),
         ("reads", ", ".join(lineage["reads"])),
@@ -92,7 +98,9 @@ def show(root: Where, name: str, as_json: bool) -> None:
         if value:
             click.echo(f"{title:<18}{value}")
     click.echo()
-    print_cells(("feature", "type", "kind"), ([each["name"], each["type"], each["kind"]] for each in found["features"]))
+    counted = found["statistics"] or {"features": {}}
+    columns = ("feature", "type", "kind", "NULL", "min", "mean", "max", "drift", "most frequent")
+    print_cells(columns, (_told(each, counted["features"].get(each["name"], {})) for each in found["features"]))
 
 
 @features.command(cls=Command)
@@ -287,6 +295,35 @@ def _project(root: Where) -> Project:
 def _references(project: Project, name: str, wanted: tuple[str, ...]) -> list[str]:
     view: FeatureSetView = project.features[name]
     return [each if ":" in each else f"{name}:{each}" for each in wanted or view.features]
+
+
+def _rows(counted: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if counted is None:
+        return [("rows", "none yet")]
+    ingests = f"{counted['ingests']:,} ingest{'s' if counted['ingests'] > 1 else ''}"
+    return [
+        ("rows", f"{counted['rows']:,} of {ingests}, the last {_instant(counted['created'])} UTC"),
+        ("events", f"{_instant(counted['first_event'])} to {_instant(counted['last_event'])} UTC"),
+    ]
+
+
+def _told(feature: dict[str, Any], counted: dict[str, Any]) -> list[Any]:
+    """Return the cells of a feature; numbers are told by their range and mean, texts by what is there most often."""
+    rate, drift = counted.get("null_rate"), counted.get("drift")
+    values = sum(count for _, count in counted.get("top", ())) + counted.get("others", 0)
+    top = ", ".join(f"{value} {count / values:.0%}" for value, count in counted.get("top", ())[:3])
+    shares = ["" if part is None else f"{part:.1%}" for part in (rate, drift)]
+    return [
+        *(feature[name] for name in ("name", "type", "kind")),
+        shares[0],
+        *(counted.get(name) for name in ("min", "mean", "max")),
+        shares[1],
+        top,
+    ]
+
+
+def _instant(text: str | None) -> str:
+    return (text or "").replace("T", " ")[:16]
 
 
 def _confirmed(question: str, yes: bool) -> None:

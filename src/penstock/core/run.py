@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from penstock.core.artifact import Artifact
-from penstock.core.feature import FeatureVersion
+from penstock.core.feature import FeatureVersion, IngestStatistics
 from penstock.core.trigger import Firing, Pause, Trigger
 
 State: TypeAlias = Literal["waiting", "running", "succeeded", "up_to_date", "failed", "skipped", "cancelled"]
@@ -195,5 +195,5 @@ class StartRequest:
 Record: TypeAlias = (
     "Run | StepRun | CacheEntry | Artifact | ModelVersion | AliasChange | Heartbeat | Lease | Cancellation | Metric"
     " | Trigger | Pause | Firing"
-    " | NamedVersion | NameChange | Attempt | StartRequest | FeatureVersion"
+    " | NamedVersion | NameChange | Attempt | StartRequest | FeatureVersion | IngestStatistics"
 )

@@ -15,6 +15,7 @@ from penstock.features.online_store import OnlineStore
 from penstock.features.plain_values import columns_from_json, plain_values, rows_as_columns
 from penstock.features.retrieval import FeatureReader
 from penstock.features.services import FeatureService, RegisteredService, feature_service
+from penstock.features.statistics import FeatureStatistics, Statistics
 from penstock.features.store import FeatureStore, Places
 from penstock.features.versions import Differences, Registered, find_set
 from penstock.features.view import FeatureSetView
@@ -28,6 +29,7 @@ __all__ = [
     "FeatureService",
     "FeatureSet",
     "FeatureSetView",
+    "FeatureStatistics",
     "FeatureStore",
     "Hit",
     "Ingested",
@@ -38,6 +40,7 @@ __all__ = [
     "Registered",
     "RegisteredService",
     "SetLineage",
+    "Statistics",
     "columns_from_json",
     "feature_service",
     "feature_set",

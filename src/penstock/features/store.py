@@ -15,6 +15,7 @@ from penstock.core.ports import MetadataStore
 from penstock.errors import DataError, DeclarationError
 from penstock.features.applied import Applied, service_schema
 from penstock.features.checking import OnBad
+from penstock.features.counting import count_commit, counted_anew
 from penstock.features.declare import FeatureSet
 from penstock.features.definition import define
 from penstock.features.discovery import Hit, search_sets
@@ -100,14 +101,17 @@ class FeatureStore:
         """
         registered = self._registered(feature_set)
         given = self._source(registered) if rows is None else rows
-        ingested, _ = ingest_rows(
+        history = self._index(registered).history
+        ingested, commit = ingest_rows(
             registered.name,
             registered.definition,
-            self._index(registered).history,
+            history,
             to_arrow(given),
             batch=batch,
             on_bad=on_bad,
         )
+        if commit is not None:
+            count_commit(self._places.metadata, registered, history, commit, batch=batch)
         self._bring_up(registered)
         return ingested
 
@@ -184,13 +188,16 @@ class FeatureStore:
         Versions of the history that had them can no more be read. Raises `StorageError` where one is left after it.
         """
         versions = set_versions(self._places.metadata, name)
-        return forget(versions, _entities(entities, versions[-1].definition.set.entities), self._held)
+        with counted_anew(self._places.metadata, versions, self._history):
+            return forget(versions, _entities(entities, versions[-1].definition.set.entities), self._held)
 
     def expire(self, name: str, *, before: datetime.datetime) -> int:
         """Take every row out of a feature set whose event is older than an instant, for good; return how many."""
         if before.tzinfo is None:
             raise DataError(f"before={before} has no zone; write it as in datetime(2026, 1, 1, tzinfo=UTC)")
-        return expire(set_versions(self._places.metadata, name), before, self._held)
+        versions = set_versions(self._places.metadata, name)
+        with counted_anew(self._places.metadata, versions, self._history):
+            return expire(versions, before, self._held)
 
     def compact(self, name: str) -> int:
         """Put small files of a feature set's history together; return how many files fewer there are.
@@ -208,7 +215,8 @@ class FeatureStore:
 
     def __getitem__(self, name: str) -> FeatureSetView:
         """Return a feature set, `driver_rides`, or a version of it, `driver_rides@2`; raises `UnknownNameError`."""
-        return FeatureSetView(self._places.metadata, find_set(self._places.metadata, *parse_version(name)))
+        registered = find_set(self._places.metadata, *parse_version(name))
+        return FeatureSetView(self._places.metadata, registered, self._history(registered))
 
     def __iter__(self) -> Iterator[str]:
         return iter(set_names(self._places.metadata))

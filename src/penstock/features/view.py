@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from penstock.core.feature import IngestStatistics
 from penstock.core.ports import MetadataStore
+from penstock.features.counting import count_missing
 from penstock.features.definition import kind_of
 from penstock.features.discovery import SetLineage, set_lineage
+from penstock.features.history import History
 from penstock.features.json_schema import json_schema
+from penstock.features.statistics import Statistics, plain_statistics, statistics_of, total_statistics
 from penstock.features.versions import Differences, Registered, differences, find_set, set_versions
 
 
 class FeatureSetView:
     """A version of a feature set: what it is, what its rows are like, what it comes from and what uses it."""
 
-    def __init__(self, metadata: MetadataStore, registered: Registered) -> None:
+    def __init__(self, metadata: MetadataStore, registered: Registered, history: History) -> None:
         given = registered.definition.set
-        self._metadata = metadata
+        self._metadata, self._history = metadata, history
         self.registered = registered
         self.name, self.version, self.created = given.name, registered.record.version, registered.record.created
         self.description, self.owner, self.tags = given.description, given.owner, dict(given.tags)
@@ -38,6 +42,17 @@ class FeatureSetView:
         return set_versions(self._metadata, self.name)
 
     @property
+    def statistics(self) -> Statistics | None:
+        """What the rows are like, all together; None while there are none. What was counted when they came is put
+        together; rows of which that is not known (another version took them in) are counted once, now."""
+        return total_statistics(self._counted())
+
+    @property
+    def ingests(self) -> list[Statistics]:
+        """What the rows of each ingest are like, the newest first. Of very many the oldest are told as one."""
+        return [statistics_of(record) for record in reversed(self._counted())]
+
+    @property
     def lineage(self) -> SetLineage:
         """What it comes from, and what became of it."""
         return set_lineage(self._metadata, self.registered)
@@ -47,8 +62,12 @@ class FeatureSetView:
         return differences(find_set(self._metadata, self.name, other).definition, self.registered.definition)
 
     def describe(self) -> dict[str, Any]:
-        """Return all of it as plain JSON values."""
-        definition, lineage = self.registered.definition, self.lineage
+        """Return all of it as plain JSON values; a feature's `drift` is that of the newest ingest from all before."""
+        definition, lineage, counted = self.registered.definition, self.lineage, self._counted()
+        total, drift = total_statistics(counted), {}
+        if total is not None and len(counted) > 1:
+            before = total_statistics(counted[:-1])
+            drift = {} if before is None else statistics_of(counted[-1]).drift(before)
         return {
             "name": self.name,
             "version": self.version,
@@ -63,6 +82,7 @@ class FeatureSetView:
                 {"name": name, "type": type, "kind": kind_of(definition.features[name])}
                 for name, type in self.features.items()
             ],
+            "statistics": None if total is None else plain_statistics(total, drift=drift),
             "lineage": {
                 "source": lineage.source,
                 "reads": list(lineage.reads),
@@ -71,6 +91,11 @@ class FeatureSetView:
                 "models": list(lineage.models),
             },
         }
+
+    def _counted(self) -> list[IngestStatistics]:
+        if self._history.version() is None:
+            return []
+        return count_missing(self._metadata, self.registered, self._history)
 
     def __repr__(self) -> str:
         return f"<feature set {self.registered.name}: {', '.join(self.features)}>"

@@ -124,6 +124,16 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
                 created DOUBLE PRECISION NOT NULL, PRIMARY KEY (kind, name, version))""",
         ),
     ),
+    (
+        10,  # what the rows of each ingest into a feature set were like
+        (
+            """CREATE TABLE ingest_statistics (
+                history TEXT NOT NULL, digest TEXT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
+                ingests BIGINT NOT NULL, batch TEXT NOT NULL, rows BIGINT NOT NULL, first_event BIGINT,
+                last_event BIGINT, features TEXT NOT NULL, reached DOUBLE PRECISION NOT NULL,
+                created DOUBLE PRECISION NOT NULL, PRIMARY KEY (history, digest, first, last))""",
+        ),
+    ),
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

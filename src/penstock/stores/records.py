@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from penstock.core.artifact import Artifact
-from penstock.core.feature import FeatureVersion
+from penstock.core.feature import FeatureVersion, IngestStatistics
 from penstock.core.run import (
     AliasChange,
     Attempt,
@@ -145,6 +145,7 @@ RECORDS: dict[type, RecordTable[Any]] = {
         (NameChange, "name_changes", ("name", "alias", "sequence"), ("created",)),
         (StartRequest, "start_requests", ("key",), ("created",)),
         (FeatureVersion, "feature_versions", ("kind", "name", "version"), ("created",)),
+        (IngestStatistics, "ingest_statistics", ("history", "digest", "first", "last"), ("created",)),
     )
 }
 """A new kind of record is a line here and a migration that makes its table."""

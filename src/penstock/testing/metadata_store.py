@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from penstock.core.artifact import Artifact
-from penstock.core.feature import FeatureVersion
+from penstock.core.feature import FeatureVersion, IngestStatistics
 from penstock.core.ports import MetadataStore
 from penstock.core.run import (
     AliasChange,
@@ -81,6 +81,7 @@ EVERY_KIND: tuple[Record, ...] = (
     FeatureVersion(
         kind="set", name="rides", version=2, digest="d", definition={"ttl": None}, changes=("a", "b"), created=1.0
     ),
+    IngestStatistics(history="rides", digest="v", first=1, last=2**40, rows=3, last_event=7, features={"x": 1}),
 )
 
 
