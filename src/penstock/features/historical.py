@@ -12,15 +12,18 @@ from penstock.errors import DataError
 from penstock.features.checking import fitted_keys
 from penstock.features.index import FeatureIndex, Found, microseconds
 from penstock.features.keys import Numbers
-from penstock.features.layout import Layout
+from penstock.features.layout import Layout, decoded
 from penstock.features.references import Wanted, by_set, status_column, with_features
-from penstock.features.segment import Segment
+from penstock.features.segment import Segment, joined_dictionary
 from penstock.features.statuses import statuses_of
 from penstock.features.versions import Registered
 from penstock.features.window_history import Questions, as_columns, no_entity, window_features
 
 EVENT_TIMESTAMP = "event_timestamp"
 """The column of the rows given that says as of when, unless they have the set's own."""
+
+_BLOCK = 1 << 12
+"""So many records are taken at a time."""
 
 IndexOf = Callable[[Registered], FeatureIndex]
 
@@ -75,37 +78,49 @@ def _values(
     there = found.segment >= 0
     ttl = index.definition.set.ttl
     fresh = there if ttl is None else there & (times - found.events <= ttl)
-    records = np.zeros((len(times), layout.width), dtype=np.int64)
-    for number, segment in enumerate(segments):
-        if len(segments) == 1 and there.all():
-            records = np.take(segment.records, found.row, axis=0)
-        else:
-            mine = np.flatnonzero(found.segment == number)
-            records[mine] = np.take(segment.records, found.row[mine], axis=0)
-    nulls = layout.nulls(records, [each.feature for each in group])
+    words = _words(layout, segments, found, [each.feature for each in group])
     made: dict[str, pa.Array] = {}
     for each in group:
-        codes, dictionary = _dictionary(layout, each.feature, segments, found, records)
-        made[each.column] = layout.decode(each.feature, codes, ~fresh | nulls[each.feature], dictionary)
+        place, bit = divmod(layout.positions[each.feature], 64)
+        null = (words[place] >> bit) & 1 != 0
+        dictionary = joined_dictionary(segments, each.feature)
+        made[each.column] = decoded(words[each.feature], ~fresh | null, layout.schema[each.feature].type, dictionary)
         if statuses:
-            made[status_column(each)] = statuses_of(there, fresh, nulls[each.feature])
+            made[status_column(each)] = statuses_of(there, fresh, null)
     return made
 
 
-def _dictionary(
-    layout: Layout, feature: str, segments: Sequence[Segment], found: Found, records: Numbers
-) -> tuple[Numbers, pa.Array | None]:
-    """Return records whose word of a feature is a position in one dictionary, and that; of several segments joined."""
-    parts = [segment.dictionaries[feature] for segment in segments if feature in segment.dictionaries]
-    if len(parts) < 2:
-        return records, parts[0] if parts else None
-    place = layout.null_words + layout.positions[feature]
-    records = records.copy()
-    offset = 0
-    for number, part in enumerate(parts):
-        records[found.segment == number, place] += offset
-        offset += len(part)
-    return records, pa.concat_arrays(parts)
+def _words(
+    layout: Layout, segments: Sequence[Segment], found: Found, features: Sequence[str]
+) -> dict[str | int, Numbers]:
+    """Return the words of features, and those that say what is NULL, one array for each; a text's word is its position
+    in the joined dictionary.
+
+    Records are taken some at a time: what stays in the processor's cache is turned into columns at little cost.
+    """
+    places: dict[str | int, int] = {word: word for word in range(layout.null_words)}
+    places |= {feature: layout.null_words + layout.positions[feature] for feature in features}
+    columns = np.zeros((len(places), len(found.row)), dtype=np.int64)
+    wanted = list(places.values())
+    offsets = {segment: _offsets(layout, segments[:segment], features, wanted) for segment in range(len(segments))}
+    for first in range(0, len(found.row), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        for number, segment in enumerate(segments):
+            if len(segments) == 1 and len(segment):  # what is not there is taken from row 0, and NULL in the end
+                columns[:, part] = segment.records[np.maximum(found.row[part], 0)][:, wanted].T
+                continue
+            mine = np.flatnonzero(found.segment[part] == number)
+            taken = segment.records[found.row[part][mine]][:, wanted]
+            columns[:, first + mine] = (taken + offsets[number]).T
+    return dict(zip(places, columns, strict=True))
+
+
+def _offsets(layout: Layout, before: Sequence[Segment], features: Sequence[str], wanted: Sequence[int]) -> Numbers:
+    """Return what is added to each wanted word of a segment: for a text the sizes of the dictionaries before its."""
+    offsets = np.zeros(len(wanted), dtype=np.int64)
+    for place, feature in enumerate(features, start=layout.null_words):
+        offsets[place] = sum(len(segment.dictionaries.get(feature, ())) for segment in before)
+    return offsets
 
 
 def _check_taken(rows: pa.Table, wanted: Sequence[Wanted]) -> None:
@@ -127,6 +142,8 @@ def _times(rows: pa.Table, timestamp: str | None, own: str) -> Numbers:
 
 
 def _instants(rows: pa.Table, name: str) -> Numbers:
+    if name not in rows.column_names:
+        raise DataError(f"the rows have no column '{name}'; they have: {', '.join(rows.column_names)}", field=name)
     column = rows.column(name)
     if not pa.types.is_timestamp(column.type) or column.type.tz is None:
         raise DataError(f"the time '{name}' is {column.type}; it has to be a timestamp with a zone", field=name)

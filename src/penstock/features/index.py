@@ -61,9 +61,19 @@ class FeatureIndex:
         self._covered = (0, 0)
         self._base: tuple[tuple[int, int], Segment] | None = None
         self._window_rows: tuple[tuple[Segment, ...], list[WindowRows]] = ((), [])
+        self._is_pinned = False
+
+    def pinned(self) -> FeatureIndex:
+        """Return the index as it is now: rows that come into the history later do not come into it."""
+        segments = self.segments()
+        made = FeatureIndex(self.definition, self.history, self._folder)
+        made._segments, made._is_pinned = segments, True
+        return made
 
     def segments(self) -> tuple[Segment, ...]:
         """Return segments that hold every row that is in the history now."""
+        if self._is_pinned:
+            return self._segments
         state = self.history.state()
         with self._lock:
             if not self._segments or state != self._covered:

@@ -134,6 +134,14 @@ def build_segment(
     )
 
 
+def joined_dictionary(segments: Sequence[Segment], name: str) -> pa.Array | None:
+    """Return the dictionaries of segments behind one another; None for a column whose words are its values."""
+    parts = [segment.dictionaries[name] for segment in segments if name in segment.dictionaries]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return pa.concat_arrays(parts)
+
+
 def _order(ordinals: Numbers, events: Numbers, created: Numbers, sequences: Numbers) -> Numbers:
     """Return the order by key, event time, created, sequence. Rows come by sequence, mostly also by `created`."""
     if len(events) == 0:

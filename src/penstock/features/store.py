@@ -6,20 +6,20 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
 from penstock.core.artifact import Source
 from penstock.core.ports import MetadataStore
 from penstock.errors import DataError, DeclarationError
+from penstock.features.answers import Asking, Question, answer, write_answers
 from penstock.features.applied import Applied, service_schema
 from penstock.features.checking import OnBad
 from penstock.features.counting import count_commit, counted_anew
 from penstock.features.declare import FeatureSet
 from penstock.features.definition import define
 from penstock.features.discovery import Hit, search_sets
-from penstock.features.historical import get_historical_features
 from penstock.features.history import History
 from penstock.features.index import FeatureIndex
 from penstock.features.ingest import Ingested, ingest_rows
@@ -28,7 +28,6 @@ from penstock.features.naming import parse_version
 from penstock.features.on_demand import Read
 from penstock.features.online import OnlineReader, bring_up, entity_table
 from penstock.features.online_store import OnlineStore
-from penstock.features.references import Wanted
 from penstock.features.removing import Forgotten, Held, expire, forget
 from penstock.features.retrieval import FeatureReader, Retrieval, plan_retrieval
 from penstock.features.services import (
@@ -117,16 +116,20 @@ class FeatureStore:
 
     def get_historical_features(
         self,
-        entity_rows: TableLike,
+        entity_rows: TableLike | None,
         features: Features,
         *,
         timestamp: str | None = None,
         known_at: str | None = None,
         as_of: int | datetime.datetime | None = None,
+        start: datetime.datetime | None = None,
+        end: datetime.datetime | None = None,
         full_feature_names: bool = False,
         statuses: bool = False,
     ) -> pa.Table:
         """Return the rows given with each feature as it was at the row's time: one row for each, in the same order.
+
+        Without rows (None) there is one for each entity and event time of the sets in [start, end), by time, then key.
 
         - `timestamp`: the column with each row's instant (default `event_timestamp`, else the set's own; a row without
           any is asked for now). A value counts from its event time on, and at most for the set's `ttl`.
@@ -137,20 +140,19 @@ class FeatureStore:
 
         Raises `UnknownNameError` for a feature that is not there, `DataError` for keys of another type.
         """
-        rows = to_arrow(entity_rows)
+        options = Asking(timestamp=timestamp, known_at=known_at, as_of=as_of, start=start, end=end, statuses=statuses)
+        options["full_feature_names"] = full_feature_names
+        return answer(self._question(entity_rows, features, options))
 
-        def look_up(wanted: Sequence[Wanted], told: bool) -> pa.Table:
-            return get_historical_features(
-                rows,
-                wanted,
-                self._index,
-                timestamp=timestamp,
-                known=known_at,
-                statuses=told,
-                until=lambda registered: None if as_of is None else self._history(registered).sequence_at(as_of),
-            )
+    def write_historical_features(
+        self, to: str | Path, entity_rows: TableLike | None, features: Features, **options: Unpack[Asking]
+    ) -> Path:
+        """Write what `get_historical_features` returns to a Parquet file, and return its path.
 
-        return self._retrieval(features, full_feature_names).table(rows, look_up, statuses=statuses)
+        Rows are answered a batch at a time, all as of one state of the history: neither they nor the answers have to
+        fit into memory. The file is whole, or not there.
+        """
+        return write_answers(self._question(entity_rows, features, options), Path(to))
 
     def get_online_features(
         self,
@@ -242,6 +244,15 @@ class FeatureStore:
     def _retrieval(self, features: Features, full_feature_names: bool) -> Retrieval:
         metadata = self._places.metadata
         return plan_retrieval(metadata, references_of(metadata, features), full_feature_names=full_feature_names)
+
+    def _question(self, entity_rows: TableLike | None, features: Features, options: Asking) -> Question:
+        as_of = options.get("as_of")
+
+        def until(registered: Registered) -> int | None:
+            return None if as_of is None else self._history(registered).sequence_at(as_of)
+
+        retrieval = self._retrieval(features, options.get("full_feature_names", False))
+        return Question(retrieval, self._index, entity_rows, options, until)
 
     def _types(self, declared: FeatureSet, rows: TableLike | None) -> dict[str, str]:
         if rows is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyarrow import Table
 
+from penstock.tables.batches import BATCH_ROWS, Batched, batches, known_rows
 from penstock.tables.connection import cache_folder, clear_errors, connection, with_natives
 from penstock.tables.differences import table_difference
 from penstock.tables.query import bound, query
@@ -13,17 +14,21 @@ from penstock.tables.sources import FORMATS, FileState, resolve
 from penstock.tables.types import arrow_schema, arrow_type, normalize, schema_of
 
 __all__ = [
+    "BATCH_ROWS",
     "FORMATS",
     "ArrowStream",
+    "Batched",
     "FileState",
     "Table",
     "TableLike",
     "arrow_schema",
     "arrow_type",
+    "batches",
     "bound",
     "cache_folder",
     "clear_errors",
     "connection",
+    "known_rows",
     "normalize",
     "numbered_scan",
     "query",
