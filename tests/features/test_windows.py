@@ -21,6 +21,7 @@ SECOND = 1_000_000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 WINDOWS = [("90s", None), ("1h", None), ("2h", "1h"), ("1h", "1h"), ("36h", None), ("3d", "1d"), ("20d", None)]
+WINDOWS += [("50m", "20m"), ("2d", "2d")]  # no whole number of hops; one that tumbles over days
 NUMBERS = ["count", "sum", "mean", "min", "max", "stddev", "first", "last", "count_distinct", "last_n"]
 FUNCTIONS = {
     "int64": NUMBERS,
@@ -170,15 +171,18 @@ def test_windows_are_what_brute_force_finds(
     references = [f"{name}:{window.name}" for window in windows]
     store = ps.open(shared.root).features
     check_online(store, name, everything, windows, asked[:: max(1, len(asked) // 20)], entities)
-    for horizon in (None, "known"):
-        answer = store.get_historical_features(table, references, statuses=True, known_at=horizon)
+    version = data.draw(st.integers(0, len(batches) - 1))
+    earlier = [event for batch in batches[: version + 1] for event in batch]
+    for horizon, as_of in ((None, None), ("known", None), (None, version), ("known", version)):
+        answer = store.get_historical_features(table, references, statuses=True, known_at=horizon, as_of=as_of)
         assert answer.num_rows == len(asked)
+        there = everything if as_of is None else earlier
         for window in windows:
             found = answer.column(window.name).to_pylist()
             statuses = answer.column(f"{window.name}__status").to_pylist()
             for (key, at), limit, value, status in zip(asked, known, found, statuses, strict=True):
                 expected = window_value(
-                    everything, key, at, window.function, length=window.length, hop=window.hop, n=window.n,
+                    there, key, at, window.function, length=window.length, hop=window.hop, n=window.n,
                     known=limit if horizon else None,
                 )  # fmt: skip
                 assert bits(value) == bits(expected), (window, key, at)

@@ -46,7 +46,7 @@ def window_features(
     for number, part in enumerate(rows):
         found = part.segment.keys.find(asked.keys)
         owner, ordinals = np.where(found >= 0, number, owner), np.where(found >= 0, found, ordinals)
-    order = np.argsort(owner, kind="stable")
+    order = np.lexsort((asked.times, ordinals, owner))  # asking in the rows' order touches each part of memory once
     pieces = []
     for number, part in enumerate(rows):
         mine = order[owner[order] == number]
@@ -56,8 +56,6 @@ def window_features(
     back = np.argsort(order)
     columns = {
         window.column: pa.concat_arrays([piece[window.column] for piece in pieces]).take(pa.array(back))
-        if len(pieces) > 1
-        else pieces[0][window.column]
         for window in windows
     }
     return around_windows(plan, features, columns, no_entity(asked.keys))

@@ -32,7 +32,7 @@ from penstock.tables import arrow_type
 SLACK = 86_400_000_000
 """Tiles are kept for so many microseconds longer than the longest window reaches back from the newest event."""
 
-MOST_ROWS = 500_000
+MOST_ROWS = 100_000
 """So many rows of the history become tiles in one transaction."""
 
 _HORIZON = b"\xff" * 9
