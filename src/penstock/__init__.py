@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         new_file as new_file,
         on as on,
         run_finished as run_finished,
+        stale as stale,
     )
     from penstock.operations import col as col, feature as feature, lit as lit, request as request, struct as struct
     from penstock.pipelines import (
@@ -84,7 +85,7 @@ _NAMES = {
         "plot_calibration", "plot_importance",
     ),
     "penstock.monitor": (
-        "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "event_data",
+        "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "event_data",
     ),
     "penstock.operations": ("col", "lit", "struct", "feature", "request"),
     "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService"),

@@ -118,6 +118,22 @@ def test_sets_are_listed_shown_and_searched(filled: Path) -> None:
     assert "Did you mean 'rides'?" in call(filled, "show", "ride", code=2).output
 
 
+def test_a_stale_set_is_shown_as_stale(root: Path) -> None:
+    (root / "declared_sets.py").write_text(DECLARED.replace('ttl="100d"', 'freshness="90m"'))
+    sys.modules.pop("declared_sets", None)
+    call(root, "apply", "rides")
+    assert "90m" in call(root, "show", "rides").output
+    assert "stale" not in call(root, "show", "rides").output
+    old = pa.table({"driver_id": [7], "at": [NOW - dt.timedelta(hours=5)], "fare": [1.0], "city": ["a"]})
+    ps.open(root).features.ingest("rides", old)
+    assert "the newest event is 5 h old" in call(root, "show", "rides").output
+    freshness = told(root, "show", "rides")["freshness"]
+    assert (freshness["stale"], freshness["freshness_seconds"]) == (True, 5400.0)
+    assert "stale" in call(root, "list").output.splitlines()[1]
+    ps.open(root).features.ingest("rides", old.set_column(1, "at", pa.array([NOW])))
+    assert told(root, "show", "rides")["freshness"]["stale"] is False
+
+
 def test_rows_get_features_as_of_their_time(filled: Path, tmp_path: Path) -> None:
     rows = pa.table({"driver_id": [7, 7, 1], "event_timestamp": [NOW - dt.timedelta(minutes=90), NOW, NOW]})
     pq.write_table(rows, tmp_path / "rows.parquet")

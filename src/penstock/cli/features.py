@@ -9,6 +9,7 @@ import click
 import msgspec
 
 import penstock
+from penstock.cli.feature_cells import counted_rows, feature_cells, instant, length, stale_since
 from penstock.cli.feature_keys import read_keys
 from penstock.cli.group import Command
 from penstock.cli.output import moment, print_cells, print_json, print_table
@@ -48,7 +49,7 @@ def listing(root: Where, as_json: bool) -> None:
     elif not found:
         click.echo("no feature sets yet; declare one in a module, rides = ps.feature_set(...): penstock features apply")
     else:
-        columns = ("set", "version", "entities", "features", "rows", "last event", "owner", "description")
+        columns = ("set", "version", "entities", "features", "rows", "last event", "stale", "owner", "description")
         print_cells(
             columns,
             (
@@ -58,7 +59,8 @@ def listing(root: Where, as_json: bool) -> None:
                     ", ".join(each["entities"]),
                     len(each["features"]),
                     (each["statistics"] or {}).get("rows", 0),
-                    _instant((each["statistics"] or {}).get("last_event")),
+                    instant((each["statistics"] or {}).get("last_event")),
+                    "stale" if each["freshness"]["stale"] else "",
                     each["owner"],
                     each["description"],
                 ]
@@ -88,9 +90,11 @@ def show(root: Where, name: str, as_json: bool) -> None:
         ("tags", ", ".join(f"{key}={value}" for key, value in found["tags"].items())),
         ("entities", ", ".join(f"{key} {type}" for key, type in found["entities"].items())),
         ("event time", found["timestamp"]),
-        ("ttl", _length(found["ttl_seconds"])),
+        ("ttl", length(found["ttl_seconds"])),
+        ("freshness", length(found["freshness"]["freshness_seconds"])),
+        ("stale", stale_since(found["freshness"])),
         ("applied", moment(found["created"])),
-        *_rows(found["statistics"]),
+        *counted_rows(found["statistics"]),
         ("source", lineage["source"] or ""),
         *((f"used by {kind}", ", ".join(lineage[kind])) for kind in ("sets", "services", "models")),
         ("reads", ", ".join(lineage["reads"])),
@@ -100,7 +104,7 @@ def show(root: Where, name: str, as_json: bool) -> None:
     click.echo()
     counted = found["statistics"] or {"features": {}}
     columns = ("feature", "type", "kind", "NULL", "min", "mean", "max", "drift", "most frequent")
-    print_cells(columns, (_told(each, counted["features"].get(each["name"], {})) for each in found["features"]))
+    print_cells(columns, (feature_cells(each, counted["features"].get(each["name"], {})) for each in found["features"]))
 
 
 @features.command(cls=Command)
@@ -297,47 +301,9 @@ def _references(project: Project, name: str, wanted: tuple[str, ...]) -> list[st
     return [each if ":" in each else f"{name}:{each}" for each in wanted or view.features]
 
 
-def _rows(counted: dict[str, Any] | None) -> list[tuple[str, str]]:
-    if counted is None:
-        return [("rows", "none yet")]
-    ingests = f"{counted['ingests']:,} ingest{'s' if counted['ingests'] > 1 else ''}"
-    return [
-        ("rows", f"{counted['rows']:,} of {ingests}, the last {_instant(counted['created'])} UTC"),
-        ("events", f"{_instant(counted['first_event'])} to {_instant(counted['last_event'])} UTC"),
-    ]
-
-
-def _told(feature: dict[str, Any], counted: dict[str, Any]) -> list[Any]:
-    """Return the cells of a feature; numbers are told by their range and mean, texts by what is there most often."""
-    rate, drift = counted.get("null_rate"), counted.get("drift")
-    values = sum(count for _, count in counted.get("top", ())) + counted.get("others", 0)
-    top = ", ".join(f"{value} {count / values:.0%}" for value, count in counted.get("top", ())[:3])
-    shares = ["" if part is None else f"{part:.1%}" for part in (rate, drift)]
-    return [
-        *(feature[name] for name in ("name", "type", "kind")),
-        shares[0],
-        *(counted.get(name) for name in ("min", "mean", "max")),
-        shares[1],
-        top,
-    ]
-
-
-def _instant(text: str | None) -> str:
-    return (text or "").replace("T", " ")[:16]
-
-
 def _confirmed(question: str, yes: bool) -> None:
     if not yes:
         click.confirm(question, abort=True, err=True)
-
-
-def _length(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= length and not seconds % length:
-            return f"{seconds / length:g}{unit}"
-    return f"{seconds:g}s"
 
 
 def _said(record: Any) -> str:

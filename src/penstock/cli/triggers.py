@@ -175,7 +175,7 @@ def _when(spec: dict[str, Any]) -> str:
             return expression if zone == "UTC" else f"{expression} ({zone})"
         case {"seconds": float(seconds) | int(seconds)}:
             return duration(seconds)
-    return str(next(spec[name] for name in ("pattern", "type", "name", "pipeline") if name in spec))
+    return str(next(spec[name] for name in ("pattern", "type", "name", "pipeline", "feature_set") if name in spec))
 
 
 def _state(found: TriggerView) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-TriggerKind: TypeAlias = Literal["every", "cron", "new_file", "event", "new_artifact", "run_finished"]
+TriggerKind: TypeAlias = Literal["every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale"]
 FiringState: TypeAlias = Literal["waiting", "started", "gathered", "failed", "skipped"]
 
 

@@ -71,7 +71,12 @@ def counted_anew(
 def merged(records: Sequence[IngestStatistics]) -> IngestStatistics:
     """Return the statistics of several ingests, given the oldest first, as those of one."""
     events = [each for each in records if each.last_event is not None]
-    newest = max(events, key=lambda each: (each.last_event or 0, -each.reached), default=records[-1])
+    # An event from the future says no more than that it came.
+    newest = max(
+        events,
+        key=lambda each: (min((each.last_event or 0) / 1_000_000, each.reached), -each.reached),
+        default=records[-1],
+    )
     return replace(
         records[-1],
         first=records[0].first,
@@ -79,7 +84,7 @@ def merged(records: Sequence[IngestStatistics]) -> IngestStatistics:
         batch="" if len(records) > 1 else records[0].batch,
         rows=sum(each.rows for each in records),
         first_event=min((each.first_event for each in events if each.first_event is not None), default=None),
-        last_event=newest.last_event,
+        last_event=max((each.last_event for each in events if each.last_event is not None), default=None),
         features=merge_all(each.features for each in records),
         reached=newest.reached,
         created=max(each.created for each in records),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from penstock.core.feature import IngestStatistics
@@ -13,6 +14,7 @@ from penstock.features.history import History
 from penstock.features.json_schema import json_schema
 from penstock.features.statistics import Statistics, plain_statistics, statistics_of, total_statistics
 from penstock.features.versions import Differences, Registered, differences, find_set, set_versions
+from penstock.monitor import Freshness, freshness_of
 
 
 class FeatureSetView:
@@ -40,6 +42,11 @@ class FeatureSetView:
     def versions(self) -> list[Registered]:
         """Every version of the set, the oldest first, each with what it changed."""
         return set_versions(self._metadata, self.name)
+
+    @property
+    def freshness(self) -> Freshness | None:
+        """How old the newest event of the set is, and whether that is older than the set's `freshness` allows."""
+        return freshness_of(self._metadata, self.name)
 
     @property
     def statistics(self) -> Statistics | None:
@@ -82,6 +89,7 @@ class FeatureSetView:
                 {"name": name, "type": type, "kind": kind_of(definition.features[name])}
                 for name, type in self.features.items()
             ],
+            "freshness": _plain_freshness(self.freshness, time.time()),
             "statistics": None if total is None else plain_statistics(total, drift=drift),
             "lineage": {
                 "source": lineage.source,
@@ -99,3 +107,16 @@ class FeatureSetView:
 
     def __repr__(self) -> str:
         return f"<feature set {self.registered.name}: {', '.join(self.features)}>"
+
+
+def _plain_freshness(found: Freshness | None, now: float) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {
+        "freshness_seconds": found.limit,
+        "last_event": found.last_event,
+        "last_ingest": found.last_ingest,
+        "age_seconds": found.age(now),
+        "stale": found.is_stale(now),
+        "stale_since": found.stale_from if found.is_stale(now) else None,
+    }

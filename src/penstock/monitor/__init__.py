@@ -17,6 +17,7 @@ from penstock.monitor.declare import (
     on,
     read_params,
     run_finished,
+    stale,
     when_of,
 )
 from penstock.monitor.firing import cause_of
@@ -25,10 +26,12 @@ from penstock.monitor.pruning import old_firings
 from penstock.monitor.registering import pause, register, register_declared, remove, resume
 from penstock.monitor.schedules import SCHEDULED, instant_name, instants
 from penstock.monitor.services import Services
+from penstock.monitor.staleness import Freshness, freshness_of
 
 __all__ = [
     "SCHEDULED",
     "CloudEvent",
+    "Freshness",
     "Monitor",
     "NamedPipeline",
     "Received",
@@ -43,6 +46,7 @@ __all__ = [
     "event_data",
     "every",
     "fire",
+    "freshness_of",
     "instant_name",
     "instants",
     "matches",
@@ -60,5 +64,6 @@ __all__ = [
     "remove",
     "resume",
     "run_finished",
+    "stale",
     "when_of",
 ]

@@ -27,9 +27,19 @@ class NamedPipeline(Protocol):
     name: str
 
 
+class NamedSet(Protocol):
+    """A feature set."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
-    """What makes a trigger fire: `every`, `cron`, `new_file`, `event`, `new_artifact` or `run_finished` makes one."""
+    """What makes a trigger fire: what `every`, `cron`, `new_file`, `event`, `new_artifact`, `run_finished` and `stale`
+    return."""
 
     kind: TriggerKind
     spec: FrozenMap[Any] = field(default_factory=FrozenMap)
@@ -138,6 +148,16 @@ def run_finished(pipeline: NamedPipeline | str, *, state: str = "succeeded") -> 
     )
 
 
+def stale(feature_set: NamedSet | str) -> When:
+    """Fire when the newest event of a feature set has become older than its `freshness`; once, however long that lasts,
+    and again when it was fresh meanwhile. A set without rows is as old as it is applied. The event's data has
+    `feature_set`, `version`, `stale_since`, `last_event` and `freshness_seconds`."""
+    name = feature_set if isinstance(feature_set, str) else getattr(feature_set, "name", None)
+    if not isinstance(name, str) or not name.isidentifier():
+        raise DeclarationError(f"stale({feature_set!r}): give a feature set, or its name, as in stale('driver_rides')")
+    return When(kind="stale", spec=FrozenMap({"feature_set": name}))
+
+
 WHENS: dict[str, Callable[..., When]] = {
     "every": every,
     "cron": cron,
@@ -145,6 +165,7 @@ WHENS: dict[str, Callable[..., When]] = {
     "event": event,
     "new_artifact": new_artifact,
     "run_finished": run_finished,
+    "stale": stale,
 }
 """What makes a trigger fire, by the name of its kind."""
 _ARGUMENTS = {"seconds": "interval", "debounce_seconds": "debounce"}
@@ -198,7 +219,7 @@ def on(
     """
     if not isinstance(when, When):
         raise DeclarationError(
-            f"on({when!r}, ...): say when with every, cron, new_file, event, new_artifact, run_finished"
+            f"on({when!r}, ...): say when with every, cron, new_file, event, new_artifact, run_finished, stale"
         )
     if not isinstance(max_parallel, int) or max_parallel < 1:
         raise DeclarationError(f"max_parallel is {max_parallel!r}; give a whole number of runs, 1 or more")

@@ -12,7 +12,7 @@ from penstock.core.run import DONE, Run
 from penstock.core.trigger import Firing, Trigger
 from penstock.monitor.schedules import SCHEDULED, named_instant
 
-_KINDS = ("every", "cron", "new_file", "new_artifact", "run_finished", "manual")
+_KINDS = ("every", "cron", "new_file", "new_artifact", "run_finished", "stale", "manual")
 
 
 def old_firings(metadata: MetadataStore, root: Path, *, keep: int, before: float) -> list[Firing]:
@@ -39,6 +39,8 @@ def old_firings(metadata: MetadataStore, root: Path, *, keep: int, before: float
                     continue
                 case "new_artifact" if firing.event.get("data", {}).get("run") is None or firing.occurrence in made:
                     continue  # versions of models and names are there for good
+                case "stale" if firing is firings[-1]:
+                    continue  # it may be stale still
             found.append(firing)
     return found
 

@@ -12,9 +12,12 @@ from penstock.monitor.firing import record
 from penstock.monitor.recorded import RecordedNews
 from penstock.monitor.schedules import MOST_AT_ONCE, SCHEDULED, due, instant_name, instants, named_instant
 from penstock.monitor.services import Services
+from penstock.monitor.staleness import freshness_of
 
 RESCAN_SECONDS = 30.0
 """How often files are looked for where the system says nothing: its word can be lost, and network folders give none."""
+STALE_SECONDS = 10.0
+"""How often it is looked whether a feature set that is stale is fresh again, or fresh for longer."""
 POLL_SECONDS = 1.0
 """How often the store is asked what other processes wrote."""
 
@@ -31,6 +34,7 @@ class Watched:
             "new_file": self._files,
             "new_artifact": self._news,
             "run_finished": self._news,
+            "stale": self._staleness,
             "event": lambda now, changed: math.inf,
         }[trigger.kind]
         self._handled = trigger.since
@@ -41,6 +45,9 @@ class Watched:
             self._handled = max([trigger.since, *(name for name in names if name is not None)])
         elif trigger.kind == "new_file":
             self._arrivals = Arrivals(services.root, trigger, self._history())
+        elif trigger.kind == "stale":
+            names = (named_instant(firing.occurrence.rpartition(" ")[2]) for firing in self._history())
+            self._handled = max((name for name in names if name is not None), default=-math.inf)
         elif trigger.kind != "event":
             self._recorded = RecordedNews(services.metadata, trigger)
             self._known = {firing.occurrence for firing in self._history()}
@@ -91,6 +98,23 @@ class Watched:
                 self._record(name, data)
                 self._known.add(name)
         return now + POLL_SECONDS
+
+    def _staleness(self, now: float, changed: bool) -> float:
+        """A time of being stale has the name of when it began: the one that is known is not recorded again."""
+        name = self.trigger.spec["feature_set"]
+        found = freshness_of(self._services.metadata, name)
+        if found is None or found.stale_from is None:
+            return now + STALE_SECONDS
+        if not found.is_stale(now):
+            return min(now + STALE_SECONDS, found.stale_from + 0.001)
+        since = instant_name(found.stale_from)
+        began = named_instant(since) or found.stale_from
+        if began > self._handled:
+            data = {"feature_set": name, "version": found.version, "stale_since": since}
+            event = None if found.last_event is None else instant_name(found.last_event)
+            self._record(f"{name} {since}", data | {"last_event": event, "freshness_seconds": found.limit})
+            self._handled = began
+        return now + STALE_SECONDS
 
     def _record(self, name: str, data: dict[str, Any]) -> None:
         record(self._services, self.trigger, name, {"type": self.trigger.kind, "data": data})
