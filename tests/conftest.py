@@ -98,6 +98,37 @@ def postgres() -> Iterator[str]:
         (root.parent / f"{root.name}.log").unlink()
 
 
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """The address of a real Redis server that this session alone uses, on loopback, in memory alone."""
+    program = shutil.which("redis-server")
+    if program is None:
+        if "PENSTOCK_TEST_SERVERS" in os.environ:
+            pytest.fail("Redis is not here; `make servers` installs it")
+        pytest.skip("Redis is not here; `make servers` installs it")
+    redis = pytest.importorskip("redis")
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            with redis.Redis(port=port, retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.1), 100)) as client:
+                client.ping()
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """The address of an empty database in that server."""
+    import redis
+
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+    return redis_server
+
+
 @pytest.fixture(scope="module")
 def warm_workers() -> Iterator[None]:
     """The local engine in the process of the tests starts its template warm, too."""

@@ -13,6 +13,7 @@ from penstock.features.online import OnlineReader
 from penstock.features.online_lists import FeatureList
 from penstock.features.online_store import OnlineStore
 from penstock.features.plain_values import columns_from_json, plain_values, rows_as_columns
+from penstock.features.redis_store import RedisStore
 from penstock.features.retrieval import FeatureReader
 from penstock.features.services import FeatureService, RegisteredService, feature_service
 from penstock.features.statistics import FeatureStatistics, Statistics
@@ -37,6 +38,7 @@ __all__ = [
     "OnlineReader",
     "OnlineStore",
     "Places",
+    "RedisStore",
     "Registered",
     "RegisteredService",
     "SetLineage",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ class LmdbStore:
             seek, step = cursor.set_range, cursor.next
             for owner, ranges in asked:
                 start = _short(owner, _LONGEST_KEY - _PLACE)
+                size = len(start) + _PLACE
                 mine: dict[bytes, bytes] = {}
                 for first, last in ranges:
                     end = start + last
@@ -68,7 +70,8 @@ class LmdbStore:
                         key, value = cursor.item()
                         if key > end:
                             break
-                        mine[key[-_PLACE:]] = value
+                        if len(key) == size:  # not one of an owner that begins so
+                            mine[key[-_PLACE:]] = value
                         there = step()
                 found.append(mine)
         return found
@@ -135,7 +138,8 @@ class LmdbStore:
                     self._folder.mkdir(parents=True, exist_ok=True)
                     # Without `metasync` a crash of the machine may lose the last commits, whole; they are made again
                     # from the history. A crash of a process loses nothing.
-                    opened = lmdb.open(str(self._folder), map_size=_MOST_BYTES, max_readers=1022, metasync=False)
+                    with _beside_the_parents(str(self._folder)):
+                        opened = lmdb.open(str(self._folder), map_size=_MOST_BYTES, max_readers=1022, metasync=False)
                     opened.reader_check()  # places of processes that were killed
                 except (lmdb.Error, OSError) as error:
                     raise StorageError(f"the online store '{self._folder}' cannot be opened: {error}") from error
@@ -165,6 +169,27 @@ def _delete(transaction: Any, prefix: bytes, chosen: Callable[[bytes], bool]) ->
 
 def _number(value: bytes | None) -> int:
     return 0 if value is None else int.from_bytes(value, "big")
+
+
+@contextmanager
+def _beside_the_parents(folder: str) -> Iterator[None]:
+    """Let a forked process open a folder that its parent had opened.
+
+    py-lmdb refuses a folder that is open in the process, and a forked one counts what its parent opened. What speaks
+    against it (LMDB's locks belong to the process, and go when one of two is closed) does not hold here: no lock is
+    inherited, and what was inherited stays in `_environments`, never used or closed. Closing it would take away the
+    snapshots of the parent's readers.
+    """
+    if not any(pid != os.getpid() and path == folder for pid, path in _environments):
+        yield
+        return
+    from lmdb import _envid
+
+    told, _envid.env_keys = _envid.env_keys, lambda *_: ()
+    try:
+        yield
+    finally:
+        _envid.env_keys = told
 
 
 def _after_fork() -> None:

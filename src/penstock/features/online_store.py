@@ -20,7 +20,10 @@ class OnlineStore(Protocol):
 
     def put(self, records: Mapping[bytes, bytes], *, mark: tuple[bytes, int] | None = None) -> None:
         """Store records, all or none of them, each unless the one that is there is newer; and the set's new mark with
-        them, unless a higher one is there."""
+        them, unless a higher one is there.
+
+        A store may take very many (thousands) in parts, each of them whole, the mark with the last.
+        """
         ...
 
     def mark(self, name: bytes) -> int:
@@ -38,7 +41,8 @@ class OnlineStore(Protocol):
 
     def tiles(self, asked: Sequence[tuple[bytes, Sequence[tuple[bytes, bytes]]]]) -> list[dict[bytes, bytes]]:
         """Return, for each owner that is asked for, its tiles in certain ranges of places, both ends included, all as
-        of one moment. A place has 9 bytes; an owner has few tiles of many possible places."""
+        of one moment (of thousands of owners: of one for each part of them). A place has 9 bytes; an owner has few
+        tiles of many possible places."""
         ...
 
     def put_tiles(self, tiles: Mapping[tuple[bytes, bytes], bytes], *, mark: tuple[bytes, int, int]) -> bool:

@@ -36,7 +36,7 @@ class StoresSection:
     metadata: str = f"sqlite:///{STATE}/metadata.db"
     artifacts: str = f"{STATE}/artifacts"
     history: str = f"{STATE}/history"
-    online: str = f"lmdb:{STATE}/online"
+    online: str = field(default=f"lmdb:{STATE}/online", repr=False)  # a url may hold a password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from penstock.core.ports import MetadataStore
 from penstock.errors import DeclarationError
-from penstock.features import FeatureStore, LmdbStore, OnlineStore, Places
+from penstock.features import FeatureStore, LmdbStore, OnlineStore, Places, RedisStore
 from penstock.project.config import Config
 from penstock.project.driving import resolve_source
+from penstock.secrets import REDIS_PASSWORD, Secret, without_password
 
 
 def feature_store(config: Config, metadata: MetadataStore) -> FeatureStore:
@@ -24,9 +25,14 @@ def feature_store(config: Config, metadata: MetadataStore) -> FeatureStore:
 
 
 def _online(config: Config) -> OnlineStore:
-    scheme, _, path = config.stores.online.partition(":")
+    address = config.stores.online
+    scheme, _, path = address.partition(":")
     if scheme == "lmdb" and path:
         return LmdbStore(config.root / path)
+    if scheme in ("redis", "rediss") and path.startswith("//"):
+        name = config.project.name or config.root.name
+        return RedisStore(address, project=name, password=lambda: Secret(REDIS_PASSWORD).find(config.secrets))
     raise DeclarationError(
-        f'online = {config.stores.online!r} in [stores]: write "lmdb:.penstock/online"; there is no other store yet'
+        f'online = "{without_password(address)}" in [stores]: write "lmdb:.penstock/online", "redis://host:6379/0", or '
+        '"rediss://host:6379/0" (with TLS)'
     )

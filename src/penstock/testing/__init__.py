@@ -12,6 +12,8 @@ from penstock.testing.artifact_store import ArtifactStoreContract
 from penstock.testing.engine import EngineContract
 from penstock.testing.isolated_engine import IsolatedEngineContract
 from penstock.testing.metadata_store import MetadataStoreContract
+from penstock.testing.online_store import OnlineStoreContract
+from penstock.testing.online_tiles import OnlineTilesContract
 from penstock.testing.sweeper import SweeperContract
 
 __all__ = [
@@ -19,5 +21,7 @@ __all__ = [
     "EngineContract",
     "IsolatedEngineContract",
     "MetadataStoreContract",
+    "OnlineStoreContract",
+    "OnlineTilesContract",
     "SweeperContract",
 ]

@@ -56,3 +56,16 @@ def killed_while(function: Callable[..., Any], *arguments: Any) -> None:
 def _begin(begun: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     begun.set()
     function(*arguments)
+
+
+def killed_after(seconds: float, function: Callable[..., Any], *arguments: Any) -> None:
+    """Start `function` in a forked process and kill that process (SIGKILL) so long after it began, if it still runs."""
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
+    process = context.Process(target=_begin, args=(begun, function, arguments), daemon=True)
+    process.start()
+    begun.wait(_PATIENCE_SECONDS)
+    process.join(seconds)
+    process.kill()
+    process.join(_PATIENCE_SECONDS)
+    process.close()
