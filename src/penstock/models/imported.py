@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from penstock.core.model import Model
 from penstock.core.schema import SCALAR_TYPES, Field, Schema
 from penstock.errors import DataError, DeclarationError, MissingExtraError
 from penstock.models.keras_files import onnx_of
+from penstock.operations.fingerprints import fingerprint
 from penstock.operations.tensors.recording import TENSOR_TYPES
 from penstock.operations.tensors.tables import encoded
 from penstock.tables import arrow_type
@@ -40,12 +41,13 @@ _EMPTY: dict[str, Any] = {"float64": math.nan, "int64": 0, "bool": False, "strin
 @dataclass(frozen=True, slots=True)
 class Slot:
     """An input: its column, the type of its tensor, how many numbers a row has (None: the tensor has one dimension),
-    and the input that says where it is NULL, if there is one."""
+    the input that says where it is NULL, if there is one, and whether it is texts that come as their fingerprints."""
 
     field: Field
     dtype: str
     width: int | None
     flag: str = ""
+    hashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,12 @@ def load(content: bytes, model: str, label: str | None) -> Imported:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no base of their own
         raise DataError(f"model '{model}': ONNX Runtime cannot load the file: {error}") from error
-    told = json.loads(session.get_modelmeta().custom_metadata_map.get("penstock.inputs", "{}"))
+    metadata = session.get_modelmeta().custom_metadata_map
+    told = json.loads(metadata.get("penstock.inputs", "{}"))
+    hashed = json.loads(metadata.get("penstock.fingerprints", "[]"))
     flags = {port.name for port in session.get_overridable_initializers()}
     slots = tuple(_slot(port, told, flags, model) for port in session.get_inputs())
+    slots = tuple(_of_texts(slot) if slot.field.name in hashed else slot for slot in slots)
     ports = session.get_outputs()
     fields = [_output(port, model) for port in ports]
     if label is not None:
@@ -177,6 +182,16 @@ def _slot(port: Any, told: Mapping[str, str], flags: set[str], model: str) -> Sl
     onnx = port.type.removeprefix("tensor(").removesuffix(")")
     nullable = field.type == "float64" or bool(flag)
     return Slot(Field(port.name, type, nullable), _DTYPES.get(onnx, onnx), width, flag)
+
+
+def _of_texts(slot: Slot) -> Slot:
+    """Return an input whose numbers are the fingerprints of texts."""
+    type = "array<string>" if slot.field.type.startswith("array<") else "string"
+    return replace(slot, field=Field(slot.field.name, type, slot.field.nullable), hashed=True)
+
+
+def _fingerprints(values: Any) -> Any:
+    return [fingerprint(value.encode()) if isinstance(value, str) else _fingerprints(value) for value in values]
 
 
 def _output(port: Any, model: str) -> Field:
@@ -220,13 +235,14 @@ def _tensors(slot: Slot, values: Any, model: str) -> dict[str, Any]:
                 raise DataError(
                     f"model '{model}': '{name}' is a list of {slot.width} numbers; given was {value}", field=name
                 )
-        return {name: np.array(values, dtype=slot.dtype)}
+        return {name: np.array(_fingerprints(values) if slot.hashed else values, dtype=slot.dtype)}
     missing = [] if isinstance(values, np.ndarray) else [value is None for value in values]
     if any(missing):
         if not slot.field.nullable:
             raise DataError(f"model '{model}': '{name}' is NULL, which the ONNX file has no way to say", field=name)
         empty = _EMPTY["int64" if type not in _EMPTY else type]
         values = [empty if value is None else value for value in values]
+    values = _fingerprints(values) if slot.hashed else values
     tensor = np.asarray(values, dtype=slot.dtype)
     made = {name: tensor if slot.width is None else tensor.reshape(-1, 1)}
     return {**made, slot.flag: np.array(missing)} if any(missing) and slot.flag else made

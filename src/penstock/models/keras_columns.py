@@ -5,26 +5,39 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+BINS = "Bins"
+"""What stands in the graph for the bin of a hash, until its operators do."""
 _CARRY = ("Identity", "Cast", "Reshape", "Flatten", "Concat", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Slice")
 """Operators that hand values on as they are, texts too; a cast of texts is none, and is taken out."""
 _INT64, _STRING = 7, 8  # ONNX's types of elements
 
 
-def give_texts(graph: Any, names: Collection[str]) -> None:
-    """Make inputs, exported as numbers, the texts that they are; they may go into lookups alone."""
+def give_texts(graph: Any, names: Collection[str]) -> frozenset[str]:
+    """Make inputs, exported as numbers, the texts that they are, which go into lookups alone.
+
+    Returns those that go into hashes alone instead: they stay numbers, the fingerprints of the texts.
+    """
+    hashed = set()
     for port in graph.input:
         if port.name not in names:
             continue
-        port.type.tensor_type.elem_type = _STRING
         carriers, readers = _followed(graph, port.name)
         casts = [node for node in carriers if node.op_type == "Cast"]
-        strangers = [node for node in readers if node.op_type != "LabelEncoder"]
+        strangers = [node for node in readers if node.op_type not in ("LabelEncoder", BINS)]
         strangers += [node for node in casts if node.attribute[0].i != _INT64]
         if strangers:
             raise SystemExit(f"the texts of '{port.name}' go into {strangers[0].op_type}; only lookups can read texts")
+        kinds = {node.op_type for node in readers}
+        if kinds == {BINS}:
+            hashed.add(port.name)
+            continue
+        if BINS in kinds:
+            raise SystemExit(f"the texts of '{port.name}' are looked up and hashed; give the model two inputs of them")
+        port.type.tensor_type.elem_type = _STRING
         for node in casts:
             node.op_type = "Identity"
             del node.attribute[:]
+    return frozenset(hashed)
 
 
 def keys_of(graph: Any, name: str) -> list[Any]:

@@ -5,6 +5,7 @@ The only place where Keras is imported, and where Lambdas run. Its last line of 
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from penstock.models.keras_columns import give_texts, keys_of
+from penstock.operations.fingerprints import fingerprint
 
 _FLOATS = (0.0, 1.0, -1.0, 0.5, 3.0, 17.0, -73.98, 40.75)
 """What floats are when both are compared; whole numbers are 0 and 1, which every vocabulary has."""
@@ -26,11 +28,12 @@ def convert(folder: Path, *, run_lambdas: bool) -> None:
     import keras
     import onnx
 
-    from penstock.models.keras_lookups import LAYERS, adapted
+    from penstock.models import keras_hashes, keras_lookups
 
-    texts = adapted(folder / "model.keras", folder / "adapted.keras")
+    texts = keras_lookups.adapted(folder / "model.keras", folder / "adapted.keras")
+    ours = keras_lookups.LAYERS | keras_hashes.LAYERS
     model = keras.saving.load_model(
-        folder / "adapted.keras", custom_objects=LAYERS, compile=False, safe_mode=not run_lambdas
+        folder / "adapted.keras", custom_objects=ours, compile=False, safe_mode=not run_lambdas
     )
     _predicted(model, {tensor.name: _column(tensor, [0, 1]) for tensor in model.inputs})  # what is exported was called
     raw = folder / "raw.onnx"
@@ -38,12 +41,14 @@ def convert(folder: Path, *, run_lambdas: bool) -> None:
     made = onnx.load(raw)
     for domain in made.opset_import:
         domain.version = _LOOKUPS if domain.domain == "ai.onnx.ml" else domain.version
-    give_texts(made.graph, texts)
+    hashed = give_texts(made.graph, texts)
+    made.metadata_props.add(key="penstock.fingerprints", value=json.dumps(sorted(hashed)))
     del made.graph.value_info[:]  # some say that texts are numbers
     _rename(made.graph, model.output_names)
-    feeds = _feeds(model, made.graph, texts)
+    feeds = _feeds(model, made.graph, texts, hashed)
+    keras_hashes.write_hashes(made)
     content = made.SerializeToString()
-    _hold(content, feeds, _predicted(model, _numbered(feeds, texts)), model.output_names)
+    _hold(content, feeds, _predicted(model, _numbered(feeds, texts - hashed)), model.output_names)
     (folder / "model.onnx").write_bytes(content)
 
 
@@ -63,12 +68,14 @@ def _column(tensor: Any, values: list[Any], *, dtype: str | None = None) -> np.n
     return np.broadcast_to(column, (len(values), *shape))
 
 
-def _feeds(model: Any, graph: Any, texts: frozenset[str]) -> dict[str, np.ndarray[Any, Any]]:
+def _feeds(model: Any, graph: Any, texts: frozenset[str], hashed: frozenset[str]) -> dict[str, np.ndarray[Any, Any]]:
     """Return a few rows of every input, by its name; what lookups know, and some that they do not, is among them."""
     seen: dict[str, list[Any]] = {}
     for place, tensor in enumerate(model.inputs):
         keys = keys_of(graph, tensor.name)
-        if tensor.name in texts:
+        if tensor.name in hashed:
+            seen[tensor.name] = [fingerprint(text.encode()) for text in _STRANGERS]
+        elif tensor.name in texts:
             seen[tensor.name] = [*_STRANGERS, *keys]
         elif keys:
             seen[tensor.name] = [*keys, 0, -1, -5, max(keys) + 1, min(keys) - 1, max(keys) + 2]
@@ -80,7 +87,7 @@ def _feeds(model: Any, graph: Any, texts: frozenset[str]) -> dict[str, np.ndarra
         tensor.name: _column(
             tensor,
             [seen[tensor.name][row % len(seen[tensor.name])] for row in range(rows)],
-            dtype="object" if tensor.name in texts else None,
+            dtype="object" if tensor.name in texts - hashed else None,
         )
         for tensor in model.inputs
     }

@@ -18,18 +18,21 @@ from typing import Any
 from penstock.errors import DataError, DeclarationError, MissingExtraError
 
 _LOOKUPS = ("StringLookup", "IntegerLookup")
-_TAKE_TEXTS = (*_LOOKUPS, "InputLayer", "Functional", "Sequential", "Reshape", "Flatten", "Concatenate", "Identity")
-"""Layers that texts may go into: what reads them, and what hands them on as they are."""
-_HASHED = (
-    "TensorFlow alone computes its hashes, and ONNX has no operator for a text's bytes; save it with a lookup that "
-    "has a vocabulary, or let penstock do that part: ML.HASH_BUCKETIZE, ML.FEATURE_CROSS"
+_TAKE_TEXTS = (
+    *_LOOKUPS,
+    "Hashing",
+    "HashedCrossing",
+    "InputLayer",
+    "Functional",
+    "Sequential",
+    "Reshape",
+    "Flatten",
+    "Concatenate",
+    "Identity",
 )
-_REFUSED = {
-    "Hashing": _HASHED,
-    "HashedCrossing": _HASHED,
-    "TextVectorization": "TensorFlow alone lowers and splits texts so; let penstock do that part: TEXT_ANALYZE, "
-    "ML.BAG_OF_WORDS, and give the model what they make",
-}
+"""Layers that texts may go into: what reads them, and what hands them on as they are."""
+_HASHES = ("Hashing", "HashedCrossing")
+_LET_US = "let penstock do that part before the model: ML.HASH_BUCKETIZE, ML.FEATURE_CROSS"
 _LONGEST_SECONDS = 600
 
 
@@ -94,21 +97,35 @@ class _Layer:
 
 def _refusal(layer: _Layer) -> str | None:
     """Return why a layer cannot be converted, if it is known before."""
-    if layer.kind in _REFUSED:
-        return _REFUSED[layer.kind]
+    if layer.kind == "TextVectorization":
+        return "TensorFlow alone lowers and splits texts so; let penstock do that part: TEXT_ANALYZE, ML.BAG_OF_WORDS"
     if layer.reads_texts and layer.kind not in _TAKE_TEXTS:
-        return f"texts go into it, and only {' and '.join(_LOOKUPS)} can read texts; do that before the model"
-    if layer.kind not in _LOOKUPS:
+        return f"texts go into it, and only {', '.join((*_LOOKUPS, *_HASHES))} can read texts; do that before the model"
+    told = layer.config
+    if layer.kind in (*_LOOKUPS, *_HASHES) and told.get("sparse"):
+        return "sparse tensors have no form in ONNX; save it with sparse = False"
+    if layer.kind in _LOOKUPS:
+        return _refusal_of_lookup(layer.kind, told)
+    if layer.kind != "Hashing":
         return None
-    texts, told = layer.kind == "StringLookup", layer.config
+    if told.get("salt") is not None or told.get("mask_value") is not None:
+        return f"with a salt or a mask_value it has no form here; {_LET_US}"
+    return None if layer.reads_texts else f"it hashes texts alone, given as an input of dtype string; {_LET_US}"
+
+
+def _refusal_of_lookup(kind: str, told: Mapping[str, Any]) -> str | None:
+    texts = kind == "StringLookup"
     buckets = told.get("num_oov_indices", 1)
     if texts and told.get("invert"):
         return "with invert it makes texts; let the model give the place, and look the text up after it"
     if buckets == 0 and not told.get("invert"):
         return "with num_oov_indices = 0 it fails at an unknown value, which ONNX cannot; save it with 1"
     if buckets > 1 and (texts or told.get("oov_method", "floormod") != "floormod"):
-        return f"with num_oov_indices = {buckets} unknown values are hashed. {_HASHED}, or num_oov_indices = 1"
-    return "sparse tensors have no form in ONNX; save it with sparse = False" if told.get("sparse") else None
+        return (
+            f"with num_oov_indices = {buckets} unknown values are hashed, and it reads the values themselves too; "
+            "save it with 1"
+        )
+    return None
 
 
 def _layers(content: bytes, model: str) -> Iterator[_Layer]:

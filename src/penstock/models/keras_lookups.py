@@ -14,6 +14,7 @@ import keras
 import torch
 
 _KINDS = ("StringLookup", "IntegerLookup")
+_OURS = (*_KINDS, "Hashing", "HashedCrossing")
 _DROPPED = -2
 """What a masked value is where the output has a place for each token, but none for it."""
 _UNKNOWN = -1  # until it has its bucket
@@ -124,15 +125,20 @@ class _Lookup(keras.layers.Layer):  # type: ignore[misc]  # Keras is Any here
         if buckets > 1 and not self.options["invert"]:
             first = 1 if self.options["mask_token"] is not None and mode == "int" else 0
             places = torch.where(places == _UNKNOWN, torch.remainder(keys, buckets) + first, places)
-        if mode == "int":
-            return places
-        if mode == "one_hot" and places.ndim > 1 and places.shape[-1] == 1:
-            places = places.squeeze(-1)
-        flags = (places.unsqueeze(-1) == torch.arange(self.table.size)).to(torch.int64)
-        if mode == "one_hot":
-            return flags
-        counts = flags.amax(-2) if mode == "multi_hot" else flags.sum(-2)
-        return counts if mode != "tf_idf" else counts.to(torch.float32) * self.weights_of_tokens
+        made = encoded(places, "count" if mode == "tf_idf" else mode, self.table.size)
+        return made if mode != "tf_idf" else made.to(torch.float32) * self.weights_of_tokens
+
+
+def encoded(places: Any, mode: str, size: int) -> Any:
+    """Return places as they are, or as flags or counts of so many places; one outside of them has none."""
+    if mode == "int":
+        return places
+    if mode == "one_hot" and places.ndim > 1 and places.shape[-1] == 1:
+        places = places.squeeze(-1)
+    flags = (places.unsqueeze(-1) == torch.arange(size)).to(torch.int64)
+    if mode == "one_hot":
+        return flags
+    return flags.amax(-2) if mode == "multi_hot" else flags.sum(-2)
 
 
 LAYERS = {f"penstock>{kind}": type(kind, (_Lookup,), {}) for kind in _KINDS}
@@ -145,7 +151,7 @@ def texts_are(texts: Sequence[str]) -> None:
 
 
 def adapted(source: Path, target: Path) -> frozenset[str]:
-    """Write a Keras file whose lookups are ours and whose texts are numbers; return the names of the texts."""
+    """Write a Keras file whose lookups and hashes are ours and whose texts are numbers; return the texts' names."""
     with zipfile.ZipFile(source) as given, zipfile.ZipFile(target, "w") as made:
         for entry in given.infolist():
             content = given.read(entry)
@@ -171,6 +177,6 @@ def _ours(value: Any) -> Any:
     match value:
         case {"class_name": "InputLayer", "config": {"dtype": "string"} as config}:
             return {**value, "config": {**config, "dtype": "int64"}}
-        case {"class_name": kind} if kind in _KINDS:
-            return {**value, "module": __name__, "registered_name": f"penstock>{kind}"}
+        case {"class_name": kind} if kind in _OURS:
+            return {**value, "module": "penstock", "registered_name": f"penstock>{kind}"}
     return {key: _ours(item) for key, item in value.items()}
