@@ -97,6 +97,19 @@ def test_a_window_that_is_added_is_filled_from_history(project: ps.Project) -> N
     assert row(project, 3, 2 * DAY, "most_30d", "count_1d") == [None, 0]
 
 
+def test_a_version_before_the_newest_is_kept_up_too(project: ps.Project, caplog: pytest.LogCaptureFixture) -> None:
+    rate = ps.col("amount") / ps.col("amount")
+    project.features.apply(spending(rate=rate))
+    project.features.apply(spending(rate=rate, most=ps.col("amount").max().over("1d")))
+    project.features.ingest("spending", purchases((1, 0, 1.0)))
+    references = ["spending@1:count_1d", "spending@1:rate"]
+    assert project.features.reader(references).row({"card": 1}, now=EPOCH_OFFSET + 1)[0] == [1.0, 1]
+    project.features.apply(spending(rate=ps.col("amount").safe_divide(ps.col("amount"))))
+    project.features.ingest("spending", purchases((1, 1, 0.0)))  # which the first two refuse: 0 / 0
+    assert row(project, 1, 2, "rate", "count_1d") == [None, 2]
+    assert "spending@1 stays behind spending@3" in caplog.text
+
+
 def test_expressions_over_windows_are_the_same_in_both_paths(project: ps.Project) -> None:
     amount = ps.col("amount")
     per_day = amount.sum().over("1d") / amount.count().over("7d")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from penstock.errors import DataError
+from penstock.errors import DataError, ExpressionError
 from penstock.features.checking import fitted_keys
 from penstock.features.index import FeatureIndex
 from penstock.features.layout import Layout
@@ -21,6 +22,8 @@ from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, P
 from penstock.features.versions import Registered
 from penstock.features.window_online import WindowReader, bring_up_tiles
 from penstock.tables import arrow_type
+
+LOG = logging.getLogger("penstock.features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,28 @@ def entity_table(entities: Mapping[str, Sequence[Any]], types: Mapping[str, str]
         except (pa.ArrowException, OverflowError, TypeError) as error:
             raise DataError(f"the entities' '{name}' does not hold one type: {error}", field=name) from error
     return pa.table(columns)
+
+
+def bring_up_versions(
+    registered: Registered,
+    versions: Sequence[Registered],
+    index_of: Callable[[Registered], FeatureIndex],
+    store: OnlineStore,
+) -> int:
+    """Bring a version of a set up to its history, and every other that has the same rows: services and models ask for
+    the versions that they have pinned. Return how many entities of the first had rows that were not there yet.
+
+    Another version whose features refuse a value stays behind, which the log says: what a new version is there to mend
+    may not keep rows from coming in.
+    """
+    count = bring_up(registered, index_of(registered), store)
+    for other in versions:
+        if other.record.history == registered.record.history and other.name != registered.name:
+            try:
+                bring_up(other, index_of(other), store)
+            except ExpressionError as error:
+                LOG.warning("%s stays behind %s online: %s", other.name, registered.name, error)
+    return count
 
 
 def bring_up(registered: Registered, index: FeatureIndex, store: OnlineStore) -> int:

@@ -26,7 +26,7 @@ from penstock.features.ingest import Ingested, ingest_rows
 from penstock.features.json_schema import json_schema
 from penstock.features.naming import parse_version
 from penstock.features.on_demand import Read
-from penstock.features.online import OnlineReader, bring_up, entity_table
+from penstock.features.online import OnlineReader, bring_up_versions, entity_table
 from penstock.features.online_store import OnlineStore
 from penstock.features.removing import Forgotten, Held, expire, forget
 from penstock.features.retrieval import FeatureReader, Retrieval, plan_retrieval
@@ -68,6 +68,7 @@ class FeatureStore:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._indexes: dict[str, FeatureIndex] = {}
+        self._histories: dict[str, History] = {}
 
     def apply(self, declared: FeatureSet | FeatureService, rows: TableLike | None = None) -> Applied:
         """Register a feature set, or a feature service, and return its JSON Schema (2020-12).
@@ -281,7 +282,8 @@ class FeatureStore:
         return self._places.source(text)
 
     def _history(self, registered: Registered) -> History:
-        return History(f"{self._places.history}/{registered.record.history}")
+        name = registered.record.history
+        return self._histories.setdefault(name, History(f"{self._places.history}/{name}"))
 
     def _index(self, registered: Registered) -> FeatureIndex:
         values = registered.definition.values_digest
@@ -292,11 +294,11 @@ class FeatureStore:
         return self._indexes[key]
 
     def _bring_up(self, registered: Registered) -> int:
-        index = self._index(registered)
+        versions = set_versions(self._places.metadata, registered.record.name)
         try:
-            return bring_up(registered, index, self._places.online)
+            return bring_up_versions(registered, versions, self._index, self._places.online)
         finally:
-            index.history.let_go()
+            self._index(registered).history.let_go()
 
 
 def _entities(given: Mapping[str, Sequence[Any]] | TableLike, types: Mapping[str, str]) -> pa.Table:
