@@ -177,7 +177,7 @@ def test_compact_and_materialize_change_no_answer(filled: Path) -> None:
     assert told(filled, "online", "calls:n", "-k", "driver_id=7", "-k", "driver_id=9") == before
 
 
-def test_sets_are_where_the_project_is(root: Path) -> None:
-    done = CliRunner().invoke(main, ["-C", "http://127.0.0.1:1", "features"])
+def test_declarations_of_modules_are_applied_where_the_project_is(root: Path) -> None:
+    done = CliRunner().invoke(main, ["-C", "http://127.0.0.1:1", "features", "apply"])
     assert done.exit_code == 2
-    assert "done where the project is" in done.output
+    assert "applying what modules declare is done where the project is" in done.output

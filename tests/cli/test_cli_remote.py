@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import penstock as ps
 import warm
 from penstock.cli import main
 
@@ -121,3 +123,16 @@ def test_the_display_of_a_run_works_from_afar(server, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert "double" in ran.stderr
     assert "succeeded" in ran.stderr
+
+
+def test_feature_sets_are_shown_and_read_over_rest(call, server):
+    features = ps.open(server, token=TOKEN).features
+    rides = ps.feature_set("rides", entities={"driver": "int64"}, timestamp="at", columns={"fare": "float64"})
+    features.apply(rides)
+    now = dt.datetime.now(dt.UTC)
+    features.ingest(rides, [{"driver": 7, "at": now, "fare": 12.5}, {"driver": 9, "at": now, "fare": 2.5}])
+    assert [each["name"] for each in json.loads(call("features", "list", "--json").stdout)] == ["rides"]
+    assert json.loads(call("features", "online", "rides", "-k", "driver=7", "--json").stdout)[0]["fare"] == 12.5
+    forgotten = call("features", "forget", "rides", "-k", "driver=9", "--yes", "--json")
+    assert json.loads(forgotten.stdout) == {"rows": 1, "online": 1}
+    assert len(json.loads(call("features", "versions", "rides", "--json").stdout)) == 1

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 import penstock as ps
+from penstock.features import FeatureReader, FeatureStore
 from penstock.project.repository import Repository
 from penstock.remote import is_address
+from penstock.remote.feature_reader import RemoteReader
+from penstock.remote.features import RemoteFeatures
 from penstock.remote.pipelines import _annotation
 from penstock.remote.repository import RemoteRepository
 
-HERE_ONLY = {"config", "features", "root", "table"}
+HERE_ONLY = {"config", "root", "table"}
 
 
 def _public(of: type) -> set[str]:
@@ -33,6 +36,19 @@ def test_every_attribute_is_there(tmp_path: Path):
     names = {name for name in {*vars(local), *_public(ps.Project)} if not name.startswith("_")}
     assert {name for name in names - HERE_ONLY if not hasattr(remote, name)} == set()
     assert _public(Repository) - _public(RemoteRepository) - {"forget_project"} == set()
+
+
+@pytest.mark.parametrize(
+    ("local", "remote"), [(FeatureStore, RemoteFeatures), (FeatureReader, RemoteReader)], ids=["store", "reader"]
+)
+def test_features_are_asked_for_with_the_same_parameters(local, remote):
+    for name in _public(local) - {"lists"}:  # which is what the server answers from
+        if inspect.isfunction(getattr(local, name)):
+            mine, theirs = (list(inspect.signature(getattr(of, name)).parameters) for of in (local, remote))
+            assert mine == theirs, name
+        else:
+            assert hasattr(remote, name), name
+    assert {"__getitem__", "__iter__", "__len__", "__contains__"} & {*vars(local)} <= {*vars(remote)}
 
 
 @pytest.mark.parametrize("name", sorted(HERE_ONLY))

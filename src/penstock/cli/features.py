@@ -19,6 +19,9 @@ from penstock.cli.where import Where, here
 if TYPE_CHECKING:  # they load every library: not for --help
     from penstock.features import FeatureSetView
     from penstock.project import Project
+    from penstock.remote import RemoteProject
+
+    AnyProject = Project | RemoteProject
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _ENTITY = click.option(
@@ -139,7 +142,7 @@ def apply(root: Where, names: tuple[str, ...], as_json: bool) -> None:
     """
     from penstock.project.declared import load_features  # here: it loads libraries that --help does not need
 
-    project = _project(root)
+    project = penstock.open(here(root, "applying what modules declare"))
     applied = [project.features.apply(each) for each in load_features(project.config, names)]
     if as_json:
         print_json(
@@ -292,11 +295,11 @@ def materialize(root: Where, name: str, as_json: bool) -> None:
     print_json({"entities": entities}) if as_json else click.echo(f"{entities:,} entities had newer rows")
 
 
-def _project(root: Where) -> Project:
-    return penstock.open(here(root, "work with feature sets"))
+def _project(root: Where) -> AnyProject:
+    return penstock.open(root)
 
 
-def _references(project: Project, name: str, wanted: tuple[str, ...]) -> list[str]:
+def _references(project: AnyProject, name: str, wanted: tuple[str, ...]) -> list[str]:
     view: FeatureSetView = project.features[name]
     return [each if ":" in each else f"{name}:{each}" for each in wanted or view.features]
 

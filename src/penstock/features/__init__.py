@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from penstock.features.answers import Asking
 from penstock.features.applied import Applied
+from penstock.features.checking import OnBad
 from penstock.features.declare import FeatureSet, feature_set
-from penstock.features.discovery import Hit, SetLineage
+from penstock.features.discovery import Hit, SetLineage, search_sets
 from penstock.features.historical import EVENT_TIMESTAMP
 from penstock.features.ingest import Ingested
 from penstock.features.json_schema import json_schema
 from penstock.features.lmdb_store import LmdbStore
-from penstock.features.online import OnlineReader
+from penstock.features.naming import parse_version
+from penstock.features.online import OnlineReader, entity_table
 from penstock.features.online_lists import FeatureList
 from penstock.features.online_store import OnlineStore
-from penstock.features.plain_values import columns_from_json, plain_values, rows_as_columns
+from penstock.features.plain_values import ARROW_FORM, columns_from_json, plain_values, rows_as_columns
 from penstock.features.redis_store import RedisStore
-from penstock.features.retrieval import FeatureReader
-from penstock.features.services import FeatureService, RegisteredService, feature_service
+from penstock.features.removing import Forgotten
+from penstock.features.retrieval import FeatureReader, plan_retrieval
+from penstock.features.services import (
+    Features,
+    FeatureService,
+    RegisteredService,
+    Services,
+    feature_service,
+    references_of,
+)
 from penstock.features.statistics import FeatureStatistics, Statistics
 from penstock.features.store import FeatureStore, Places
-from penstock.features.versions import Differences, Registered, find_set
+from penstock.features.versions import Differences, Registered, find_declared, find_set, set_names
 from penstock.features.view import FeatureSetView
 
 __all__ = [
+    "ARROW_FORM",
     "EVENT_TIMESTAMP",
     "Applied",
+    "Asking",
     "Differences",
     "FeatureList",
     "FeatureReader",
@@ -32,22 +45,33 @@ __all__ = [
     "FeatureSetView",
     "FeatureStatistics",
     "FeatureStore",
+    "Features",
+    "Forgotten",
     "Hit",
     "Ingested",
     "LmdbStore",
+    "OnBad",
     "OnlineReader",
     "OnlineStore",
     "Places",
     "RedisStore",
     "Registered",
     "RegisteredService",
+    "Services",
     "SetLineage",
     "Statistics",
     "columns_from_json",
+    "entity_table",
     "feature_service",
     "feature_set",
+    "find_declared",
     "find_set",
     "json_schema",
+    "parse_version",
     "plain_values",
+    "plan_retrieval",
+    "references_of",
     "rows_as_columns",
+    "search_sets",
+    "set_names",
 ]

@@ -20,6 +20,9 @@ from penstock.errors import DataError
 from penstock.operations.notation import value_from_json
 from penstock.tables import arrow_type
 
+ARROW_FORM = b"penstock"
+"""The key, in the metadata of an Arrow stream's schema, with the form that JSON has around the rows."""
+
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 

@@ -11,12 +11,13 @@ from typing import Any, Unpack
 import pyarrow as pa
 
 from penstock.core.artifact import Source
+from penstock.core.feature import IngestStatistics
 from penstock.core.ports import MetadataStore
-from penstock.errors import DataError, DeclarationError
+from penstock.errors import DataError
 from penstock.features.answers import Asking, Question, answer, write_answers
 from penstock.features.applied import Applied, service_schema
 from penstock.features.checking import OnBad
-from penstock.features.counting import count_commit, counted_anew
+from penstock.features.counting import count_commit, count_missing, counted_anew
 from penstock.features.declare import FeatureSet
 from penstock.features.definition import define
 from penstock.features.discovery import Hit, search_sets
@@ -40,7 +41,7 @@ from penstock.features.services import (
 from penstock.features.versions import (
     Registered,
     apply_set,
-    as_pinned,
+    find_declared,
     find_read,
     find_set,
     set_names,
@@ -99,7 +100,7 @@ class FeatureStore:
         `on_bad="set_aside"` rows that cannot be stored come back instead of failing the others. The set has to be
         applied before, as it is declared now.
         """
-        registered = self._registered(feature_set)
+        registered = find_declared(self._places.metadata, feature_set)
         given = self._source(registered) if rows is None else rows
         history = self._index(registered).history
         ingested, commit = ingest_rows(
@@ -183,7 +184,7 @@ class FeatureStore:
 
         `ingest` does so by itself: this is for a store that was lost, or written by others.
         """
-        return self._bring_up(self._registered(name))
+        return self._bring_up(find_set(self._places.metadata, name))
 
     def forget(self, name: str, entities: Mapping[str, Sequence[Any]] | TableLike) -> Forgotten:
         """Take every row of entities out of a feature set, for good: of its history, its index and the online store.
@@ -219,7 +220,7 @@ class FeatureStore:
     def __getitem__(self, name: str) -> FeatureSetView:
         """Return a feature set, `driver_rides`, or a version of it, `driver_rides@2`; raises `UnknownNameError`."""
         registered = find_set(self._places.metadata, *parse_version(name))
-        return FeatureSetView(self._places.metadata, registered, self._history(registered))
+        return FeatureSetView(self._places.metadata, registered, lambda: self._counted(registered))
 
     def __iter__(self) -> Iterator[str]:
         return iter(set_names(self._places.metadata))
@@ -246,6 +247,10 @@ class FeatureStore:
         metadata = self._places.metadata
         return plan_retrieval(metadata, references_of(metadata, features), full_feature_names=full_feature_names)
 
+    def _counted(self, registered: Registered) -> list[IngestStatistics]:
+        history = self._history(registered)
+        return [] if history.version() is None else count_missing(self._places.metadata, registered, history)
+
     def _question(self, entity_rows: TableLike | None, features: Features, options: Asking) -> Question:
         as_of = options.get("as_of")
 
@@ -261,19 +266,6 @@ class FeatureStore:
         if declared.source is not None:
             return {field.name: field.type for field in source_schema(self._places.source(declared.source))}
         return {}
-
-    def _registered(self, feature_set: FeatureSet | str) -> Registered:
-        if isinstance(feature_set, str):
-            return find_set(self._places.metadata, feature_set)
-        found = find_set(self._places.metadata, feature_set.name)
-        types = {field.name: field.type for field in found.definition.columns}
-        declared = define(feature_set, types, as_pinned(found.definition, self._read))
-        if declared.digest != found.definition.digest:
-            raise DeclarationError(
-                f"feature set '{feature_set.name}' is declared otherwise than it was applied; apply it first: "
-                f"project.features.apply({feature_set.name})"
-            )
-        return found
 
     def _source(self, registered: Registered) -> Source:
         text = registered.definition.set.source

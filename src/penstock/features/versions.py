@@ -9,8 +9,9 @@ from functools import partial
 
 from penstock.core.feature import FeatureVersion
 from penstock.core.ports import MetadataStore
-from penstock.errors import ConflictError, UnknownNameError
-from penstock.features.definition import Definition, definition_from_json, definition_to_json, needs_of
+from penstock.errors import ConflictError, DeclarationError, UnknownNameError
+from penstock.features.declare import FeatureSet
+from penstock.features.definition import Definition, define, definition_from_json, definition_to_json, needs_of
 from penstock.features.naming import parse_reference
 from penstock.features.on_demand import FindRead, Read
 
@@ -112,6 +113,22 @@ def as_pinned(definition: Definition, otherwise: FindRead) -> FindRead:
         return newest, definition.reads[newest]
 
     return find
+
+
+def find_declared(metadata: MetadataStore, feature_set: FeatureSet | str) -> Registered:
+    """Return the newest version of a set that is named, or declared; raises `DeclarationError` for one that is declared
+    otherwise than it was applied."""
+    if isinstance(feature_set, str):
+        return find_set(metadata, feature_set)
+    found = find_set(metadata, feature_set.name)
+    types = {field.name: field.type for field in found.definition.columns}
+    find = as_pinned(found.definition, partial(find_read, metadata))
+    if define(feature_set, types, find).digest != found.definition.digest:
+        raise DeclarationError(
+            f"feature set '{feature_set.name}' is declared otherwise than it was applied; apply it first: "
+            f"project.features.apply({feature_set.name})"
+        )
+    return found
 
 
 def set_versions(metadata: MetadataStore, name: str) -> list[Registered]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from penstock.core.feature import IngestStatistics
 from penstock.core.ports import MetadataStore
-from penstock.features.counting import count_missing
 from penstock.features.definition import kind_of
 from penstock.features.discovery import SetLineage, set_lineage
-from penstock.features.history import History
 from penstock.features.json_schema import json_schema
 from penstock.features.statistics import Statistics, plain_statistics, statistics_of, total_statistics
 from penstock.features.versions import Differences, Registered, differences, find_set, set_versions
@@ -20,9 +19,11 @@ from penstock.monitor import Freshness, freshness_of
 class FeatureSetView:
     """A version of a feature set: what it is, what its rows are like, what it comes from and what uses it."""
 
-    def __init__(self, metadata: MetadataStore, registered: Registered, history: History) -> None:
+    def __init__(
+        self, metadata: MetadataStore, registered: Registered, counted: Callable[[], list[IngestStatistics]]
+    ) -> None:
         given = registered.definition.set
-        self._metadata, self._history = metadata, history
+        self._metadata, self._counted = metadata, counted
         self.registered = registered
         self.name, self.version, self.created = given.name, registered.record.version, registered.record.created
         self.description, self.owner, self.tags = given.description, given.owner, dict(given.tags)
@@ -100,10 +101,10 @@ class FeatureSetView:
             },
         }
 
-    def _counted(self) -> list[IngestStatistics]:
-        if self._history.version() is None:
-            return []
-        return count_missing(self._metadata, self.registered, self._history)
+    @property
+    def counted(self) -> list[IngestStatistics]:
+        """What is recorded of the rows of each ingest, the oldest first."""
+        return self._counted()
 
     def __repr__(self) -> str:
         return f"<feature set {self.registered.name}: {', '.join(self.features)}>"

@@ -22,6 +22,7 @@ from penstock.project.runs import ArtifactView, Run
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.remote.connection import Server, segment
 from penstock.remote.exporting import exporter
+from penstock.remote.features import RemoteFeatures
 from penstock.remote.models import model_form, model_path
 from penstock.remote.pipelines import RemotePipeline, RemotePipelines, pipeline_name
 from penstock.remote.repository import RemoteRepository
@@ -49,6 +50,7 @@ class RemoteProject:
         self._recorded = RemoteRecords(self.server, self.metadata, self.artifacts)
         self.repository = RemoteRepository(self.server, self._recorded)
         self.experiments = Experiments(self._recorded)
+        self.features = RemoteFeatures(self.server, self.metadata)
         self.triggers = RemoteTriggers(self.server, self.metadata)
         self.on = self.triggers.on
 
@@ -217,7 +219,6 @@ _HERE_ONLY = {
     "config": "what penstock.toml says is known where the project is",
     "root": "its folder lies on the server",
     "table": "rows that are here are given to predict, evaluate and fit themselves, which send them",
-    "features": "feature sets are used where the project is",
 }
 """What a project in a folder has and this has not -> why, or what to do instead."""
 

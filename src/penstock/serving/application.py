@@ -105,6 +105,7 @@ ROUTES = [
     Route("/v1/feature-sets/{name}:forget", feature_sets.forget_entities, methods=["POST"]),
     Route("/v1/feature-sets/{name}:expire", feature_sets.expire_rows, methods=["POST"]),
     Route("/v1/feature-sets/{name}:compact", feature_sets.compact, methods=["POST"]),
+    Route("/v1/feature-sets/{name}/ingests", feature_sets.show_ingests),
     Route("/v1/feature-sets/{name}", feature_sets.show_feature_set),
     Route("/v1/feature-services", feature_sets.list_feature_services),
     Route("/v1/feature-services", feature_sets.apply_feature_service, methods=["POST"]),

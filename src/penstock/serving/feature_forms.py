@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 
 class OnlineForm(msgspec.Struct, forbid_unknown_fields=True):
     """Which features of which entities: Feast's form. `entities` has a list of values for each key; `statuses` adds
-    columns of them to an answer that is Arrow (one that is JSON has them always)."""
+    columns of them to an answer that is Arrow (one that is JSON has them always). Windows end, and ages are counted,
+    at `now`: microseconds since 1970."""
 
     entities: dict[str, Any] = {}
     features: list[str] = []
@@ -17,20 +18,24 @@ class OnlineForm(msgspec.Struct, forbid_unknown_fields=True):
     full_feature_names: bool = False
     include_feature_view_version_metadata: bool = False
     statuses: bool = False
+    now: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
 
 
 class HistoricalForm(msgspec.Struct, forbid_unknown_fields=True):
     """Which features, as of each row of `entity_df`: a list for each column, or a list of objects. The instant of a row
     is its `event_timestamp`, or the column that `timestamp` names; `known_at` names a column with the time up to which
-    values had to be known; `as_of` is a version of the history, or a time."""
+    values had to be known; `as_of` is a version of the history, or a time. Without `entity_df` every instant at which a
+    feature changed, from `start` to `end`."""
 
-    entity_df: dict[str, Any] | list[Any] = {}
+    entity_df: dict[str, Any] | list[Any] | None = None
     features: list[str] = []
     feature_service: str | None = None
     full_feature_names: bool = False
     timestamp: str | None = None
     known_at: str | None = None
     as_of: int | str | None = None
+    start: str | None = None
+    end: str | None = None
     statuses: bool = False
 
 

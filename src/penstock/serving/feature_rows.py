@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from penstock.errors import RequestError
 from penstock.features import (
+    ARROW_FORM,
     EVENT_TIMESTAMP,
     Ingested,
     Registered,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-REQUEST = b"penstock"
-"""The key, in the metadata of an Arrow stream's schema, with the form that JSON has around the rows."""
-
 
 async def get_online_features(request: Request) -> Response:
     """POST /get-online-features, where the entities come, or are to be answered, as an Arrow stream."""
@@ -48,7 +46,7 @@ async def get_online_features(request: Request) -> Response:
     def answer() -> pa.Table:
         given = rows if rows is not None else _typed(served.project, features, form.entities, (), "the entities")
         return served.project.features.get_online_features(
-            features, given, full_feature_names=form.full_feature_names, statuses=form.statuses
+            features, given, full_feature_names=form.full_feature_names, statuses=form.statuses, now=form.now
         )
 
     media = accepted(request.headers.get("accept", ""), (ARROW_STREAM,))
@@ -63,10 +61,11 @@ async def get_historical_features(request: Request) -> Response:
     features = features_of(form.feature_service, form.features)
     media = accepted(request.headers.get("accept", ""), (JSON if rows is None else ARROW_STREAM, *WRITERS))
     as_of = instant(form.as_of, "as_of") if isinstance(form.as_of, str) else form.as_of
+    start, end = (None if text is None else instant(text, "start or end") for text in (form.start, form.end))
 
-    def answer() -> tuple[pa.Table, int]:
+    def answer() -> pa.Table:
         given = rows
-        if given is None:
+        if given is None and form.entity_df is not None:
             times = tuple(name for name in (EVENT_TIMESTAMP, form.timestamp, form.known_at) if name)
             columns = form.entity_df
             by_column = rows_as_columns(columns, "entity_df") if isinstance(columns, list) else columns
@@ -77,14 +76,20 @@ async def get_historical_features(request: Request) -> Response:
             timestamp=form.timestamp,
             known_at=form.known_at,
             as_of=as_of,
+            start=start,
+            end=end,
             full_feature_names=form.full_feature_names,
             statuses=form.statuses or media == JSON,
         )
-        return table, given.num_columns
+        return table
 
-    table, given = await run_in_threadpool(answer)
+    def as_feast(table: pa.Table) -> bytes:
+        asked = len(served.project.features.reader(features, full_feature_names=True).columns)
+        return _as_feast(table, table.num_columns - 2 * asked)
+
+    table = await run_in_threadpool(answer)
     if media == JSON:
-        return Response(await run_in_threadpool(_as_feast, table, given), media_type=JSON)
+        return Response(await run_in_threadpool(as_feast, table), media_type=JSON)
     return _streamed(table, media)
 
 
@@ -116,7 +121,7 @@ def ingested_answer(ingested: Ingested, media: str) -> Response:
         "reasons": ingested.reasons,
     }
     if media == ARROW_STREAM:
-        set_aside = ingested.set_aside.replace_schema_metadata({REQUEST: msgspec.json.encode(said)})
+        set_aside = ingested.set_aside.replace_schema_metadata({ARROW_FORM: msgspec.json.encode(said)})
         return _streamed(set_aside, media)
     return json_answer({**said, "set_aside": ingested.set_aside.to_pylist()})
 
@@ -126,11 +131,11 @@ async def _form_and_rows(request: Request, form: type[T]) -> tuple[T, pa.Table |
     rows = await uploaded_rows(request)
     if rows is None:
         return decoded(await read_body(request.receive, serving(request).limits.body_bytes), form), None
-    said = (rows.schema.metadata or {}).get(REQUEST)
+    said = (rows.schema.metadata or {}).get(ARROW_FORM)
     if said is None:
         raise RequestError(
             f"the Arrow stream does not say what is asked for; put the form as JSON into the metadata of its schema, "
-            f"under '{REQUEST.decode()}': table.replace_schema_metadata({{'penstock': '{{...}}'}})"
+            f"under '{ARROW_FORM.decode()}': table.replace_schema_metadata({{'penstock': '{{...}}'}})"
         )
     return decoded(said, form), rows
 

@@ -58,6 +58,12 @@ def show_feature_set(request: Request) -> Response:
     )
 
 
+def show_ingests(request: Request) -> Response:
+    """GET /v1/feature-sets/{name}/ingests: what is recorded of the rows of each ingest, the oldest first."""
+    counted = serving(request).project.features[request.path_params["name"]].counted
+    return json_answer({"ingests": [msgspec.to_builtins(record, enc_hook=repr) for record in counted]})
+
+
 async def apply_feature_set(request: Request) -> Response:
     """POST /v1/feature-sets: register a declaration; 201 for a new version, 200 where nothing changed."""
     served = serving(request)

@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 
 def answered(reader: FeatureReader, form: OnlineForm) -> bytes:
     """Return the answer to a request: keys, then features, each with its values, statuses and event times."""
-    lists = reader.lists(form.entities)
+    lists = reader.lists(form.entities, now=form.now)
     named = {name: values for name, values in form.entities.items() if name in reader.needs.entities}
     count = len(next(iter(form.entities.values())))
     shared: dict[int, msgspec.Raw] = {}

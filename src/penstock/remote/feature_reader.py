@@ -1,0 +1,74 @@
+"""Features of one entity over REST, or of many, asked for in the way of a project in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from penstock.errors import DataError
+from penstock.features import ARROW_FORM, plain_values, plan_retrieval
+from penstock.operations.notation import value_from_json, value_to_json
+from penstock.remote.connection import Server
+from penstock.remote.rows import ARROW_STREAM, arrow_bytes, arrow_table
+from penstock.remote.stores import RemoteMetadata
+
+PATH = "/get-online-features"
+
+
+class RemoteReader:
+    """Reads certain features of entities, of the versions that stood when it was made; each call is one request."""
+
+    def __init__(
+        self, server: Server, metadata: RemoteMetadata, references: Sequence[str], *, full_feature_names: bool
+    ) -> None:
+        retrieval = plan_retrieval(metadata, references, full_feature_names=full_feature_names)
+        self.needs = retrieval.needs
+        """The keys and values of the request that have to be given."""
+        self.columns = tuple(each.column for each in retrieval.wanted)
+        """The names of the values, in the order in which `row` gives them."""
+        self._server = server
+        self._types = tuple(each.registered.definition.types[each.feature] for each in retrieval.wanted)
+        pinned = [f"{each.registered.name}:{each.feature}" for each in retrieval.wanted]
+        self._form = {"features": pinned, "full_feature_names": full_feature_names}
+
+    def row(self, entity: Mapping[str, Any], *, now: int | None = None) -> tuple[list[Any], list[str]]:
+        """Return the values of one entity (None where there is none; an array is a tuple) and their statuses; `now` is
+        in microseconds. `entity` has its keys, and the values of the request that on-demand features read."""
+        types = {**self.needs.entities, **self.needs.requests}
+        try:
+            given = {name: [_sent(entity[name], type)] for name, type in types.items()}
+        except KeyError as error:
+            raise DataError(
+                f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}", field=error.args[0]
+            ) from error
+        answer = self._server.post(PATH, {**self._form, "entities": given, "now": now})
+        results = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
+        found = [results[column] for column in self.columns]
+        values = [value_from_json(each["values"][0], type) for each, type in zip(found, self._types, strict=True)]
+        return values, [each["statuses"][0] for each in found]
+
+    def table(self, entities: pa.Table, *, now: int | None = None, statuses: bool = False) -> pa.Table:
+        """Return the entities' rows, as given, with the features behind them."""
+        form = {**self._form, "now": now, "statuses": statuses}
+        return send_rows(self._server, PATH, form, entities)
+
+
+def send_rows(server: Server, path: str, form: Mapping[str, Any], rows: pa.Table) -> pa.Table:
+    """Send rows as an Arrow stream whose schema has the form, and return the rows of the answer."""
+    headers = {"content-type": ARROW_STREAM, "accept": ARROW_STREAM}
+    said = {name: value for name, value in form.items() if value is not None}
+    return arrow_table(server.content("POST", path, body=rows_with_form(rows, said), headers=headers))
+
+
+def rows_with_form(rows: pa.Table, form: Mapping[str, Any]) -> bytes:
+    """Return rows as an Arrow stream whose schema has a form."""
+    return arrow_bytes(rows.replace_schema_metadata({ARROW_FORM: msgspec.json.encode(form)}))
+
+
+def _sent(value: Any, type: str) -> Any:
+    if "float64" in type:
+        return plain_values([value], type)[0]
+    return value_to_json(value, type)
