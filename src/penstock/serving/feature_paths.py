@@ -92,16 +92,16 @@ FEATURE_PATHS: dict[str, Json] = {
     },
     "/v1/feature-sets/{name}": {
         "get": operation(
-            "Show a feature set, or a version of it (driver_rides@2): its JSON Schema (2020-12), its statistics, what it "
-            "comes from and what uses it, and every version with what changed",
+            "Show a feature set, or a version of it (driver_rides@2): its JSON Schema (2020-12), its statistics, what "
+            "it comes from and what uses it, and every version with what changed",
             (_NAME,),
             failures=(404,),
         )
     },
     "/v1/feature-sets/{name}/ingests": {
         "get": operation(
-            "Read what is recorded of the rows of each ingest, the oldest first: how many, of when, and a sketch of the "
-            "values of each feature",
+            "Read what is recorded of the rows of each ingest, the oldest first: how many, of when, and a sketch of "
+            "the values of each feature",
             (_NAME,),
             failures=(404,),
         )
