@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock.components import (
         evaluate as evaluate,
         fit as fit,
+        historical_features as historical_features,
         name as name,
         named as named,
         plot_calibration as plot_calibration,
@@ -82,6 +83,7 @@ _NAMES = {
     "penstock.pipelines": ("step", "pipeline", "when", "optional", "unmapped", "log_metric"),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict", "name", "named",
+        "historical_features",
         "plot_calibration", "plot_importance",
     ),
     "penstock.monitor": (

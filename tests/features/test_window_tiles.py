@@ -133,7 +133,7 @@ def test_tiles_older_than_any_window_are_deleted_and_asking_for_them_is_refused(
     assert row(project, 1, 31 * DAY) == [1, 2.0]
     with pytest.raises(DataError, match="no more online"):
         row(project, 2, HOUR)
-    tiles = project.features._places.online.tiles
+    tiles = project.features.places.online.tiles
     owner = window_online.owner_maker(project.features["spending"].versions[0])
     everything = [(place(0, -(1 << 40)), place(2, 1 << 40))]
     assert [len(found) for found in tiles([(owner([1]), everything), (owner([2]), everything)])] == [1, 0]

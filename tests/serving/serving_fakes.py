@@ -75,6 +75,7 @@ class FakeProject:
         self.features = feature_store(self.config, self.metadata)
         self.models = FakeModels()
         self.triggers = Triggers(self.config, self.metadata, lambda: self.pipelines)
+        self.features = feature_store(self.config, self.metadata)
 
     def push(self, model: str, version: int, alias: str = "") -> None:
         self.models[model] = FakeModel(model)

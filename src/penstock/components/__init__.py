@@ -2,6 +2,7 @@
 
 from penstock.components.calibration_plot import plot_calibration
 from penstock.components.data import read, split
+from penstock.components.feature_join import historical_features
 from penstock.components.importance_plot import plot_importance
 from penstock.components.learning import evaluate, fit, predict, push
 from penstock.components.naming import name, named
@@ -10,6 +11,7 @@ from penstock.components.validation import schema, statistics, validate
 __all__ = [
     "evaluate",
     "fit",
+    "historical_features",
     "name",
     "named",
     "plot_calibration",

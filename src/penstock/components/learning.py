@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock import models
+from penstock.components.feature_join import known_features
 from penstock.core.artifact import Artifact
 from penstock.core.model import Model
 from penstock.core.ports import Context
@@ -16,9 +17,14 @@ from penstock.values import Metrics
 
 
 @step(modes={"train"})
-def fit(model: Model, rows: Table, options: dict[str, Any] | None = None) -> ModelGraph:
-    """Learn a model graph from rows; `options` override those of the declaration for this fit."""
-    graph = models.fit(model, rows, options=options)
+def fit(
+    model: Model, rows: Table, options: dict[str, Any] | None = None, *, context: Context | None = None
+) -> ModelGraph:
+    """Learn a model graph from rows; `options` override those of the declaration for this fit.
+
+    A model that looks features up takes rows that were joined with them: `ps.historical_features(rows, model)`.
+    """
+    graph = models.fit(model, rows, options=options, known=known_features(model, rows, context))
     for name, value in graph.facts.get("evaluation", {}).items():
         print(f"{name} {value}")
         if value is not None and in_step():
@@ -53,7 +59,9 @@ def push(
     kept with the version; `when=` decides whether it is pushed at all. It is up to date while the alias stays there.
     """
     metadata = open_metadata(context.metadata)
-    lineage = {"run": context.run, "step": context.step, "graph": graph.made_by}
+    lineage: dict[str, Any] = {"run": context.run, "step": context.step, "graph": graph.made_by}
+    if graph.facts.get("features"):
+        lineage["features"] = graph.facts["features"]
     version = models.register(metadata, name, graph, metrics=report or {}, lineage=lineage)
     if alias is not None:
         models.set_alias(metadata, name, alias, version.version, reason=f"pushed by run {context.run}")

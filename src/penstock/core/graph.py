@@ -15,7 +15,10 @@ class Node:
     """One named step of the graph.
 
     - `input`: a raw column; params `type`.
-    - `expression`: reads columns (inputs or earlier expressions); params `expr` (without learned operations), `type`.
+    - `feature`: a feature of a feature set, looked up by inputs (keys, values of the request); its name is its
+      reference; params `set`, `version`, `feature`, `type`.
+    - `expression`: reads columns (inputs, features or earlier expressions); params `expr` (without learned
+      operations), `type`.
     - `concat`: reads expressions; params `kinds` (`number`, `category` or `sparse`) and `widths` (how many numbers each
       gives), in the order of its inputs.
     - `estimator`: reads the concat; params `learner` and what that learner needs; its bytes are blobs.

@@ -9,12 +9,23 @@ from penstock.features.declare import FeatureSet, feature_set
 from penstock.features.discovery import Hit, SetLineage, search_sets
 from penstock.features.historical import EVENT_TIMESTAMP
 from penstock.features.ingest import Ingested
+from penstock.features.joining import (
+    FEATURES,
+    feature_facts,
+    feature_source,
+    features_text,
+    have_times,
+    join_history,
+    join_source,
+    reference_reader,
+)
 from penstock.features.json_schema import json_schema
 from penstock.features.lmdb_store import LmdbStore
 from penstock.features.naming import parse_version
 from penstock.features.online import OnlineReader, entity_table
 from penstock.features.online_lists import FeatureList
 from penstock.features.online_store import OnlineStore
+from penstock.features.places import Past, Places
 from penstock.features.plain_values import ARROW_FORM, columns_from_json, plain_values, rows_as_columns
 from penstock.features.redis_store import RedisStore
 from penstock.features.removing import Forgotten
@@ -28,13 +39,14 @@ from penstock.features.services import (
     references_of,
 )
 from penstock.features.statistics import FeatureStatistics, Statistics
-from penstock.features.store import FeatureStore, Places
+from penstock.features.store import FeatureStore
 from penstock.features.versions import Differences, Registered, find_declared, find_set, set_names
 from penstock.features.view import FeatureSetView
 
 __all__ = [
     "ARROW_FORM",
     "EVENT_TIMESTAMP",
+    "FEATURES",
     "Applied",
     "Asking",
     "Differences",
@@ -53,6 +65,7 @@ __all__ = [
     "OnBad",
     "OnlineReader",
     "OnlineStore",
+    "Past",
     "Places",
     "RedisStore",
     "Registered",
@@ -62,14 +75,21 @@ __all__ = [
     "Statistics",
     "columns_from_json",
     "entity_table",
+    "feature_facts",
     "feature_service",
     "feature_set",
+    "feature_source",
+    "features_text",
     "find_declared",
     "find_set",
+    "have_times",
+    "join_history",
+    "join_source",
     "json_schema",
     "parse_version",
     "plain_values",
     "plan_retrieval",
+    "reference_reader",
     "references_of",
     "rows_as_columns",
     "search_sets",

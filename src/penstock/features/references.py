@@ -23,12 +23,16 @@ class Wanted:
 
 
 def resolve_references(
-    metadata: MetadataStore, references: Sequence[str], *, full_feature_names: bool = False
+    metadata: MetadataStore,
+    references: Sequence[str],
+    *,
+    full_feature_names: bool = False,
+    by_reference: bool = False,
 ) -> list[Wanted]:
     """Return what the references name, in their order; `set:*` stands for every feature of a set.
 
-    With `full_feature_names` columns are called `set__feature`. Raises `UnknownNameError` for what is not there, and
-    `DeclarationError` where two features would have one column.
+    With `full_feature_names` columns are called `set__feature`, `by_reference` they are `set@2:feature`. Raises
+    `UnknownNameError` for what is not there, and `DeclarationError` where two features would have one column.
     """
     known: dict[tuple[str, int | None], Registered] = {}
     wanted: list[Wanted] = []
@@ -41,7 +45,8 @@ def resolve_references(
         if feature != "*" and feature not in features:
             raise UnknownNameError("feature", feature, features, within=f"feature set '{registered.name}'")
         for each in features if feature == "*" else [feature]:
-            wanted.append(Wanted(registered, each, f"{name}__{each}" if full_feature_names else each))
+            column = f"{registered.name}:{each}" if by_reference else f"{name}__{each}" if full_feature_names else each
+            wanted.append(Wanted(registered, each, column))
     _check_columns(wanted)
     return wanted
 

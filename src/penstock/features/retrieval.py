@@ -29,6 +29,7 @@ from penstock.features.references import Wanted, resolve_references, status_colu
 from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from penstock.features.versions import Registered, find_set
 from penstock.operations import compile_row
+from penstock.tables import arrow_type
 from penstock.transforms import apply
 
 LookUp = Callable[[Sequence[Wanted], bool], pa.Table]
@@ -90,10 +91,14 @@ class Retrieval:
 
 
 def plan_retrieval(
-    metadata: MetadataStore, references: Sequence[str], *, full_feature_names: bool = False
+    metadata: MetadataStore,
+    references: Sequence[str],
+    *,
+    full_feature_names: bool = False,
+    by_reference: bool = False,
 ) -> Retrieval:
     """Return how the features that references name are found; raises `UnknownNameError` for one that is not there."""
-    wanted = resolve_references(metadata, references, full_feature_names=full_feature_names)
+    wanted = resolve_references(metadata, references, full_feature_names=full_feature_names, by_reference=by_reference)
     sets = {each.registered.name: each.registered for each in wanted}
     looked_up: dict[tuple[str, str], Wanted] = {}
     for each in wanted:
@@ -145,6 +150,7 @@ class FeatureReader:
         self.times = tuple(dict.fromkeys(each.registered.definition.set.timestamp for each in retrieval.looked_up))
         """The names of the columns with the event times of the sets that are read."""
         self._retrieval, self._reader = retrieval, reader
+        self._keys = tuple(retrieval.needs.entities)
         self._compute = compile_row(retrieval.computed, retrieval.schema)
         places = {column: place for place, column in enumerate(reader.columns)}
         self._places = tuple(places.get(column) for column in self.columns)
@@ -160,6 +166,8 @@ class FeatureReader:
         Both have to be of the declared types: what comes from outside is checked where it comes in. Raises
         `ExpressionError` where an on-demand feature refuses a value.
         """
+        if None in [entity.get(key, 0) for key in self._keys]:  # no entity is told by NULL
+            return self._by_table(entity, now)
         found, states = self._reader.row(entity, now=now)
         if not self._reads:
             return found, states
@@ -196,6 +204,17 @@ class FeatureReader:
     @cached_property
     def _lists(self) -> ListReader:
         return ListReader(self._reader.store, self._retrieval.wanted, self)
+
+    def _by_table(self, entity: Mapping[str, Any], now: int | None) -> tuple[list[Any], list[str]]:
+        types = {**self.needs.entities, **self.needs.requests}
+        lacking = next((name for name in types if name not in entity), None)
+        if lacking is not None:
+            raise _lacking(lacking, entity)
+        columns = {name: pa.array([entity[name]], arrow_type(type)) for name, type in types.items()}
+        row = self.table(pa.table(columns), now=now, statuses=True).to_pylist()[0]
+        values = [row[column] for column in self.columns]
+        states = [row[f"{column}__status"] for column in self.columns]
+        return [tuple(value) if isinstance(value, list) else value for value in values], states
 
     def _ordered(
         self, found: Sequence[Any], states: Sequence[str], made: Sequence[Any], worst: Sequence[str]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -12,7 +11,6 @@ import pyarrow as pa
 
 from penstock.core.artifact import Source
 from penstock.core.feature import IngestStatistics
-from penstock.core.ports import MetadataStore
 from penstock.errors import DataError
 from penstock.features.answers import Asking, Question, answer, write_answers
 from penstock.features.applied import Applied, service_schema
@@ -22,13 +20,12 @@ from penstock.features.declare import FeatureSet
 from penstock.features.definition import define
 from penstock.features.discovery import Hit, search_sets
 from penstock.features.history import History
-from penstock.features.index import FeatureIndex
 from penstock.features.ingest import Ingested, ingest_rows
 from penstock.features.json_schema import json_schema
 from penstock.features.naming import parse_version
 from penstock.features.on_demand import Read
 from penstock.features.online import OnlineReader, bring_up_versions, entity_table
-from penstock.features.online_store import OnlineStore
+from penstock.features.places import Past, Places
 from penstock.features.removing import Forgotten, Held, expire, forget
 from penstock.features.retrieval import FeatureReader, Retrieval, plan_retrieval
 from penstock.features.services import (
@@ -51,24 +48,12 @@ from penstock.features.view import FeatureSetView
 from penstock.tables import TableLike, schema_of, source_schema, to_arrow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where a feature store keeps what it holds: `history` is a folder or a bucket, `index` a folder of this machine
-    that may be deleted at any time. `source` finds the rows that a text stands for."""
-
-    metadata: MetadataStore
-    history: str
-    index: Path
-    online: OnlineStore
-    source: Callable[[str], Source]
-
-
 class FeatureStore:
     """The feature sets of a project: `project.features`. They are found by name: `project.features["driver_rides"]`."""
 
     def __init__(self, places: Places) -> None:
-        self._places = places
-        self._indexes: dict[str, FeatureIndex] = {}
+        self.places = places
+        self.past = Past(places.history, places.index)
         self._histories: dict[str, History] = {}
 
     def apply(self, declared: FeatureSet | FeatureService, rows: TableLike | None = None) -> Applied:
@@ -79,9 +64,9 @@ class FeatureStore:
         of its sets: applied when one has a newer version, it has a new one too.
         """
         if isinstance(declared, FeatureService):
-            service, wanted, is_new = apply_service(self._places.metadata, declared)
+            service, wanted, is_new = apply_service(self.places.metadata, declared)
             return Applied(service.record, service_schema(service, wanted), is_new=is_new)
-        registered, is_new = apply_set(self._places.metadata, define(declared, self._types(declared, rows), self._read))
+        registered, is_new = apply_set(self.places.metadata, define(declared, self._types(declared, rows), self._read))
         if is_new:
             self._bring_up(registered)
         return Applied(registered.record, json_schema(registered.definition, registered.record.version), is_new=is_new)
@@ -100,9 +85,9 @@ class FeatureStore:
         `on_bad="set_aside"` rows that cannot be stored come back instead of failing the others. The set has to be
         applied before, as it is declared now.
         """
-        registered = find_declared(self._places.metadata, feature_set)
+        registered = find_declared(self.places.metadata, feature_set)
         given = self._source(registered) if rows is None else rows
-        history = self._index(registered).history
+        history = self.past.index(registered).history
         ingested, commit = ingest_rows(
             registered.name,
             registered.definition,
@@ -112,7 +97,7 @@ class FeatureStore:
             on_bad=on_bad,
         )
         if commit is not None:
-            count_commit(self._places.metadata, registered, history, commit, batch=batch)
+            count_commit(self.places.metadata, registered, history, commit, batch=batch)
         self._bring_up(registered)
         return ingested
 
@@ -177,30 +162,30 @@ class FeatureStore:
     def reader(self, features: Features, *, full_feature_names: bool = False) -> FeatureReader:
         """Return what reads these features of one entity in microseconds: `reader.row({"driver_id": 7})`."""
         retrieval = self._retrieval(features, full_feature_names)
-        return FeatureReader(retrieval, OnlineReader(self._places.online, retrieval.looked_up))
+        return FeatureReader(retrieval, OnlineReader(self.places.online, retrieval.looked_up))
 
     def materialize(self, name: str) -> int:
         """Bring the online records of a feature set up to its history; return how many entities had newer rows.
 
         `ingest` does so by itself: this is for a store that was lost, or written by others.
         """
-        return self._bring_up(find_set(self._places.metadata, name))
+        return self._bring_up(find_set(self.places.metadata, name))
 
     def forget(self, name: str, entities: Mapping[str, Sequence[Any]] | TableLike) -> Forgotten:
         """Take every row of entities out of a feature set, for good: of its history, its index and the online store.
 
         Versions of the history that had them can no more be read. Raises `StorageError` where one is left after it.
         """
-        versions = set_versions(self._places.metadata, name)
-        with counted_anew(self._places.metadata, versions, self._history):
+        versions = set_versions(self.places.metadata, name)
+        with counted_anew(self.places.metadata, versions, self.past.history):
             return forget(versions, _entities(entities, versions[-1].definition.set.entities), self._held)
 
     def expire(self, name: str, *, before: datetime.datetime) -> int:
         """Take every row out of a feature set whose event is older than an instant, for good; return how many."""
         if before.tzinfo is None:
             raise DataError(f"before={before} has no zone; write it as in datetime(2026, 1, 1, tzinfo=UTC)")
-        versions = set_versions(self._places.metadata, name)
-        with counted_anew(self._places.metadata, versions, self._history):
+        versions = set_versions(self.places.metadata, name)
+        with counted_anew(self.places.metadata, versions, self.past.history):
             return expire(versions, before, self._held)
 
     def compact(self, name: str) -> int:
@@ -208,89 +193,78 @@ class FeatureStore:
 
         Older versions can be read for a week more.
         """
-        return self._history(find_set(self._places.metadata, name)).compact()
+        return self.past.history(find_set(self.places.metadata, name)).compact()
 
     def search(self, text: str) -> list[Hit]:
         """Return the feature sets that have every word of a text in their name, features, tags, owner or description.
 
         Each says where; those where it says most come first.
         """
-        return search_sets(self._places.metadata, text)
+        return search_sets(self.places.metadata, text)
 
     def __getitem__(self, name: str) -> FeatureSetView:
         """Return a feature set, `driver_rides`, or a version of it, `driver_rides@2`; raises `UnknownNameError`."""
-        registered = find_set(self._places.metadata, *parse_version(name))
-        return FeatureSetView(self._places.metadata, registered, lambda: self._counted(registered))
+        registered = find_set(self.places.metadata, *parse_version(name))
+        return FeatureSetView(self.places.metadata, registered, lambda: self._counted(registered))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(set_names(self._places.metadata))
+        return iter(set_names(self.places.metadata))
 
     def __len__(self) -> int:
-        return len(set_names(self._places.metadata))
+        return len(set_names(self.places.metadata))
 
     def __contains__(self, name: object) -> bool:
-        return name in set_names(self._places.metadata)
+        return name in set_names(self.places.metadata)
 
     @property
     def services(self) -> Services:
         """The feature services by name: `project.features.services["pricing"].features`."""
-        return Services(self._places.metadata)
+        return Services(self.places.metadata)
 
     @property
     def _held(self) -> Held:
-        return Held(history=self._history, index=self._index, folder=self._places.index, online=self._places.online)
+        past, places = self.past, self.places
+        return Held(history=past.history, index=past.index, folder=places.index, online=places.online)
 
     def _read(self, reference: str) -> tuple[str, Read]:
-        return find_read(self._places.metadata, reference)
+        return find_read(self.places.metadata, reference)
 
     def _retrieval(self, features: Features, full_feature_names: bool) -> Retrieval:
-        metadata = self._places.metadata
+        metadata = self.places.metadata
         return plan_retrieval(metadata, references_of(metadata, features), full_feature_names=full_feature_names)
 
     def _counted(self, registered: Registered) -> list[IngestStatistics]:
-        history = self._history(registered)
-        return [] if history.version() is None else count_missing(self._places.metadata, registered, history)
+        history = self.past.history(registered)
+        return [] if history.version() is None else count_missing(self.places.metadata, registered, history)
 
     def _question(self, entity_rows: TableLike | None, features: Features, options: Asking) -> Question:
         as_of = options.get("as_of")
 
         def until(registered: Registered) -> int | None:
-            return None if as_of is None else self._history(registered).sequence_at(as_of)
+            return None if as_of is None else self.past.history(registered).sequence_at(as_of)
 
         retrieval = self._retrieval(features, options.get("full_feature_names", False))
-        return Question(retrieval, self._index, entity_rows, options, until)
+        return Question(retrieval, self.past.index, entity_rows, options, until)
 
     def _types(self, declared: FeatureSet, rows: TableLike | None) -> dict[str, str]:
         if rows is not None:
             return {field.name: field.type for field in schema_of(to_arrow(rows).schema)}
         if declared.source is not None:
-            return {field.name: field.type for field in source_schema(self._places.source(declared.source))}
+            return {field.name: field.type for field in source_schema(self.places.source(declared.source))}
         return {}
 
     def _source(self, registered: Registered) -> Source:
         text = registered.definition.set.source
         if text is None:
             raise DataError(f"feature set '{registered.name}' has no source; give the rows: ingest(set, rows)")
-        return self._places.source(text)
-
-    def _history(self, registered: Registered) -> History:
-        name = registered.record.history
-        return self._histories.setdefault(name, History(f"{self._places.history}/{name}"))
-
-    def _index(self, registered: Registered) -> FeatureIndex:
-        values = registered.definition.values_digest
-        key = f"{registered.record.history}/{values}/{registered.definition.set.ttl}"
-        if key not in self._indexes:
-            folder = self._places.index / registered.record.history / values[:24]
-            self._indexes[key] = FeatureIndex(registered.definition, self._history(registered), folder)
-        return self._indexes[key]
+        return self.places.source(text)
 
     def _bring_up(self, registered: Registered) -> int:
-        versions = set_versions(self._places.metadata, registered.record.name)
+        versions = set_versions(self.places.metadata, registered.record.name)
         try:
-            return bring_up_versions(registered, versions, self._index, self._places.online)
+            return bring_up_versions(registered, versions, self.past.index, self.places.online)
         finally:
-            self._index(registered).history.let_go()
+            self.past.index(registered).history.let_go()
 
 
 def _entities(given: Mapping[str, Sequence[Any]] | TableLike, types: Mapping[str, str]) -> pa.Table:

@@ -10,6 +10,7 @@ from penstock.models.graph import ModelGraph, from_files
 from penstock.models.learner import SUPERVISED, Learner
 from penstock.models.learners import LEARNERS
 from penstock.models.loading import ModelCodec, load_model
+from penstock.models.lookups import KnownFeature, LookUp, feature_references, given_to, looked_up, lookup_columns
 from penstock.models.package import save, to_files
 from penstock.models.predict import predict, predict_batches
 from penstock.models.ranking import Ranking, ranking
@@ -30,7 +31,9 @@ __all__ = [
     "CHAMPION",
     "LEARNERS",
     "SUPERVISED",
+    "KnownFeature",
     "Learner",
+    "LookUp",
     "ModelCodec",
     "ModelGraph",
     "Ranking",
@@ -39,11 +42,15 @@ __all__ = [
     "aliases",
     "evaluate",
     "explain",
+    "feature_references",
     "fit",
     "from_files",
+    "given_to",
     "hparam_candidates",
     "hparam_range",
     "load_model",
+    "looked_up",
+    "lookup_columns",
     "model",
     "model_names",
     "predict",

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from penstock.core.graph import ModelGraph
 from penstock.models import nodes
+from penstock.models.lookups import from_rows
 from penstock.models.predict import predict
 from penstock.models.row import row_predictor
 from penstock.transforms import check_forms
@@ -24,7 +25,8 @@ def disagreements(graph: ModelGraph, rows: pa.Table) -> list[str]:
     An empty list is what there should be: anything else is a fault of penstock.
     """
     step = max(1, rows.num_rows // _SAMPLE_ROWS)
-    sample = rows.select(list(graph.signature.inputs.names)).take(pa.array(range(0, rows.num_rows, step)))
+    read = dict.fromkeys([*graph.signature.inputs.names, *nodes.inputs(graph).names])
+    sample = rows.select(list(read)).take(pa.array(range(0, rows.num_rows, step)))
     found = check_forms(nodes.entering(graph), nodes.inputs(graph), sample)
     return [*found.features, *_predictions_apart(graph, sample)]
 
@@ -32,7 +34,7 @@ def disagreements(graph: ModelGraph, rows: pa.Table) -> list[str]:
 def _predictions_apart(graph: ModelGraph, sample: pa.Table) -> list[str]:
     names = graph.signature.outputs.names
     batch = predict(graph, sample).select(list(names)).to_pylist()
-    single = row_predictor(graph)
+    single = row_predictor(graph, from_rows(graph, sample))
     by_row = [single.predict(row) for row in sample.to_pylist()]
     return [
         name for name in names if not all(close(one[name], many[name]) for one, many in zip(by_row, batch, strict=True))

@@ -13,12 +13,14 @@ def describe(graph: ModelGraph) -> str:
     """Return what the graph takes, does and gives, a line for each node."""
     facts = graph.facts
     rows = facts.get("rows", {})
+    found = graph.of("feature")
     of = "" if graph.label is None else f" of {graph.label}"
     estimates = [_estimator(graph)] if graph.of("estimator") else [node.params["file"] for node in graph.of("onnx")]
     lines = [
         f"model {graph.name}: {facts.get('type', '')}{of}, learned from {rows.get('train', 0):,} rows",
         "",
         *_section("takes", [f"{field.name}: {field.type}" for field in graph.signature.inputs]),
+        *_section("looks up", [f"{node.name}: {node.params['type']}, by {', '.join(node.inputs)}" for node in found]),
         *_section("computes", [_node(node) for node in graph.of("expression")]),
         *_section("estimates", estimates),
         *_section("gives", [f"{field.name}: {field.type}" for field in graph.signature.outputs]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +14,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError
-from penstock.models import labels
+from penstock.models import labels, nodes
 from penstock.models.agreement import disagreements
 from penstock.models.assembly import assemble
 from penstock.models.evaluate import evaluate
@@ -24,6 +24,7 @@ from penstock.models.imported import import_graph
 from penstock.models.learner import SUPERVISED, Learner
 from penstock.models.learners import LEARNERS
 from penstock.models.lessons import Part, Ready, column_of, column_options, learn, ready
+from penstock.models.lookups import KnownFeature, over_columns, with_lookups
 from penstock.models.matrix import Flags, thinned
 from penstock.models.preparation import Prepared, declared_features, transformed
 from penstock.models.search import plain
@@ -36,7 +37,13 @@ from penstock.tables import TableLike, to_arrow
 from penstock.transforms import measured
 
 
-def fit(model: Model, rows: TableLike | None = None, *, options: Mapping[str, Any] | None = None) -> ModelGraph:
+def fit(
+    model: Model,
+    rows: TableLike | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    known: Sequence[KnownFeature] = (),
+) -> ModelGraph:
     """Learn a model from rows and return its graph; `options` override those of the declaration.
 
     Rows without a label are left out. Everything that is learned, the features' constants included, comes from the
@@ -46,6 +53,8 @@ def fit(model: Model, rows: TableLike | None = None, *, options: Mapping[str, An
 
     Where options are to be tuned, the graph is that of the best trial, judged on the part to test; all trials are in
     `facts["tuning"]`.
+
+    Features that the model looks up are columns of the rows, named by references with versions, which `known` tells of.
 
     Raises `DataError` where the rows lack a column or hold a label of a wrong type, and `MissingExtraError` where the
     learner's library is not installed.
@@ -60,7 +69,8 @@ def fit(model: Model, rows: TableLike | None = None, *, options: Mapping[str, An
     if rows is None:
         raise DataError(f"model '{model.name}' learns from rows; give them: fit(model, rows)")
     table = to_arrow(rows)
-    declared = declared_features(model, table, column_options(learner, settings).values())
+    over, found = over_columns(model, table, known)
+    declared = declared_features(over, table, column_options(learner, settings).values())
     labelled = _labelled(model, table)
     train, judged, tested = _divided(model, labelled, settings)
     facts = {
@@ -80,8 +90,9 @@ def fit(model: Model, rows: TableLike | None = None, *, options: Mapping[str, An
         graph = tune(lesson, settings) if spaces_in(settings) else learn(lesson, settings)
         if settings.get(OPTION):
             graph = _explained(graph, lesson)
+    graph = with_lookups(graph, found) if found else graph
     ends = {
-        "statistics": measured(train.rows.select(list(graph.signature.inputs.names))),
+        "statistics": measured(train.rows.select(list(nodes.inputs(graph).names))),
         "versions": _versions(learner, graph),
         "disagreements": disagreements(graph, train.rows),
     }
@@ -165,7 +176,7 @@ def _declaration(model: Model, declared: Mapping[str, Expr], settings: Mapping[s
     return {
         "type": model.type,
         **({} if model.target is None else {"target": expression_to_json(model.target)}),
-        "features": {name: text(expr) for name, expr in declared.items()},
+        "features": {name: text((model.features or declared)[name]) for name in declared},
         "options": {name: plain(value) for name, value in settings.items() if value is not None},
     }
 

@@ -86,7 +86,9 @@ def feature_schema(graph: ModelGraph, rows: Schema) -> Schema:
     known, named = nodes.expressions(graph), graph.facts["feature_nodes"]
     if all(known[node] == col(feature) for feature, node in named.items()):
         raise DataError(f"model '{graph.name}' was made without TRANSFORM; its features are the columns of its rows")
-    types = {node.name: node.params["type"] for node in (*graph.of("input"), *graph.of("expression"))}
+    types = {
+        node.name: node.params["type"] for node in (*graph.of("input"), *graph.of("feature"), *graph.of("expression"))
+    }
     made = tuple(Field(feature, types[node]) for feature, node in named.items())
     target = _target(graph, rows)
     if target is None or graph.label is None:

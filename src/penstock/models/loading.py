@@ -49,6 +49,7 @@ class ModelCodec:
                 "type": value.facts.get("type", ""),
                 "inputs": {field.name: field.type for field in value.signature.inputs},
                 "outputs": {field.name: field.type for field in value.signature.outputs},
+                **({"features": [node.name for node in value.of("feature")]} if value.of("feature") else {}),
                 "evaluation": value.facts.get("evaluation", {}),
                 "size_bytes": sum(map(len, files.values())),
             },

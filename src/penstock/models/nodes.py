@@ -31,8 +31,17 @@ def classes(graph: ModelGraph) -> tuple[Any, ...]:
 
 
 def inputs(graph: ModelGraph) -> Schema:
-    """Return the raw columns as a row or batch may bring them: any of them NULL, whatever training saw."""
-    return Schema(tuple(Field(field.name, field.type) for field in graph.signature.inputs))
+    """Return the columns that expressions read, as a row or batch may bring them: any of them NULL, whatever training
+    saw. They are the raw ones, and the features that are looked up; not what features alone are looked up by."""
+    features = graph.of("feature")
+    read = {name for node in graph.nodes if node.op != "feature" for name in node.inputs}
+    raw = (field for field in graph.signature.inputs if not features or field.name in read)
+    return Schema(
+        (
+            *(Field(field.name, field.type) for field in raw),
+            *(Field(node.name, node.params["type"]) for node in features),
+        )
+    )
 
 
 def entering(graph: ModelGraph) -> dict[str, Expr]:
@@ -45,8 +54,8 @@ def entering(graph: ModelGraph) -> dict[str, Expr]:
 
 
 def expressions(graph: ModelGraph) -> dict[str, Expr]:
-    """Return every input and expression node as an expression over raw inputs alone."""
-    known: dict[str, Expr] = {node.name: col(node.name) for node in graph.of("input")}
+    """Return every input, feature and expression node as an expression over inputs and features alone."""
+    known: dict[str, Expr] = {node.name: col(node.name) for op in ("input", "feature") for node in graph.of(op)}
     for node in graph.of("expression"):
         known[node.name] = transform(
             node.params["expr"], lambda expr: known[expr.args[0]] if expr.op == "column" else expr

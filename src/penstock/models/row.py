@@ -14,6 +14,7 @@ from penstock.models.domain import FAILURES, domain_error
 from penstock.models.estimators import estimator_of, method_of, task_of
 from penstock.models.imported import imported_row, is_imported
 from penstock.models.instances import Instances
+from penstock.models.lookups import LookUp, check_look_up, given_to, looked_up
 from penstock.models.outcomes import OUTCOMES
 from penstock.operations import row_source
 
@@ -27,12 +28,15 @@ class RowPredictor:
     `exact` (see `Method`). `source` is the text of the generated function.
     """
 
-    __slots__ = ("_function", "_instances", "graph", "source")
+    __slots__ = ("_function", "_instances", "_look_up", "graph", "source")
 
-    def __init__(self, graph: ModelGraph) -> None:
+    def __init__(self, graph: ModelGraph, look_up: LookUp | None = None) -> None:
+        check_look_up(graph, look_up)
         self.graph = graph
         self._instances = Instances(graph)
+        self._look_up = look_up
         self.source, names = _generate(graph)
+        names["_look_up"] = look_up
         exec(compile(self.source, f"<row function of {graph.name}>", "exec"), names)  # noqa: S102 - our own text: see row_source
         self._function = cast("Callable[[Any], dict[str, Any]]", names["predict"])
 
@@ -63,31 +67,46 @@ class RowPredictor:
         try:
             return self._function(row)
         except FAILURES as error:
-            found = domain_error(self.graph, [self._instances.to_dict(row)])
+            found = domain_error(self.graph, [self._read(row)])
             if found is None:
                 raise
             raise found from error
 
+    def _read(self, row: Any) -> dict[str, Any]:
+        """Return what expressions read of a row, by name."""
+        values = self._instances.to_dict(row)
+        if self._look_up is None:
+            return values
+        given = {name: values[name] for name in given_to(self.graph)}
+        return values | dict(zip(looked_up(self.graph), self._look_up(given), strict=True))
 
-def row_predictor(graph: ModelGraph) -> RowPredictor:
-    """Compile the graph's row function; keep the result, compiling takes some milliseconds."""
-    return RowPredictor(graph)
+
+def row_predictor(graph: ModelGraph, look_up: LookUp | None = None) -> RowPredictor:
+    """Compile the graph's row function; keep the result, compiling takes some milliseconds.
+
+    A graph that looks features up is handed `look_up`, which gives them by the keys and values of the request.
+    """
+    return RowPredictor(graph, look_up)
 
 
 def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
     """Return the source of `predict(row)` and the globals that it needs."""
-    inputs = nodes.inputs(graph)
-    variables = {name: f"a{position}" for position, name in enumerate(inputs.names)}
+    raw, inputs = graph.signature.inputs, nodes.inputs(graph)
+    variables = {name: f"a{position}" for position, name in enumerate(raw.names)}
     if is_imported(graph):
         return _imported(graph, variables)
-    features = row_source(nodes.entering(graph), inputs, variables)
+    features_at = {name: f"b{position}" for position, name in enumerate(looked_up(graph))}
+    features = row_source(nodes.entering(graph), inputs, variables | features_at)
     names: dict[str, Any] = {**features.names, "_utc": datetime.UTC}
     lines = [f"{variable} = row.f{position}" for position, variable in enumerate(variables.values())]
     lines += [
         f"if {variables[field.name]} is not None: {variables[field.name]} = {variables[field.name]}.astimezone(_utc)"
-        for field in inputs
+        for field in raw
         if field.type == "timestamp"
     ]
+    if features_at:
+        given = ", ".join(f"{name!r}: {variables[name]}" for name in given_to(graph))
+        lines.append(f"{''.join(f'{variable}, ' for variable in features_at.values())}= _look_up({{{given}}})")
     lines += features.lines
     if nodes.only_transforms(graph):
         items = [f"{name!r}: {source}" for name, source in features.results.items()]

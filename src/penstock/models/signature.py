@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Schema
 from penstock.errors import DataError
+from penstock.models import nodes
+from penstock.models.lookups import check_look_up, looked_up
 from penstock.tables import arrow_type, normalize, schema_of
 
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ def inputs_of(graph: ModelGraph, rows: pa.Table) -> pa.Table:
 
     Raises `DataError` naming the model, what it needs, and what the rows lack or have instead.
     """
-    needed = graph.signature.inputs
+    needed = graph.signature.inputs if not looked_up(graph) else nodes.inputs(graph)
     lacking = [name for name in needed.names if name not in rows.column_names]
+    if any(name in looked_up(graph) for name in lacking):
+        check_look_up(graph, None)
     if lacking:
         raise DataError(
             f"model '{graph.name}' needs {', '.join(needed.names)}; the rows lack {', '.join(lacking)}",

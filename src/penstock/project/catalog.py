@@ -22,6 +22,7 @@ from penstock.project.codecs import load_artifact
 from penstock.project.config import Config
 from penstock.project.driving import resolve_source
 from penstock.project.fitting import fit_pipeline, saved_rows
+from penstock.project.looking_up import check_features
 from penstock.project.registered import RegisteredModels
 from penstock.project.tabling import (
     Made,
@@ -99,6 +100,7 @@ class ProjectCatalog:
     def fitting(self, model: Model, rows: pa.Table, reading: Reading, *, alias: str | None) -> Pipeline:
         """Return the pipeline that fits a model on the rows of a statement and registers it; what the statement read is
         an input of it, so that lineage knows it."""
+        check_features(model, self.metadata)
         given = saved_rows(rows, self.metadata, self.store)
         return fit_pipeline(model, given, alias=alias, statement=reading.statement, read=self._read(reading))
 

@@ -18,6 +18,7 @@ from penstock.core.ports import ArtifactStore, Context, MetadataStore
 from penstock.core.run import NamedVersion
 from penstock.engines import open_engine
 from penstock.errors import DeclarationError, UnknownNameError
+from penstock.features import FEATURES, Past, feature_source
 from penstock.pipelines import Event, OnEvent, Plan, RunStarted, Services, execute, observe, plan
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
@@ -30,6 +31,20 @@ def resolve_source(config: Config, text: str, *, as_of: datetime.datetime | None
     """Return the rows that a path, a pattern or a declared name stands for now, or stood for at an instant."""
     cache = config.state / "unpacked"
     return tables.resolve(text, root=config.root, declared=config.tables, cache=cache, as_of=as_of)
+
+
+def _source(config: Config, metadata: MetadataStore, text: str) -> Source:
+    """Return what a text of a pipeline stands for: rows, or features as they are now."""
+    if not text.startswith(FEATURES):
+        return resolve_source(config, text)
+    history, index = history_uri(config), config.state / "index"
+    return feature_source(metadata, Past(history, index), text, history=history, index=index)
+
+
+def history_uri(config: Config) -> str:
+    """Return where the histories of features are; a relative path is relative to the project's root."""
+    given = config.stores.history
+    return given if "://" in given else str(config.root / given)
 
 
 def metadata_url(config: Config) -> str:
@@ -60,7 +75,7 @@ def services(config: Config, metadata: MetadataStore, artifacts: ArtifactStore) 
         metadata=metadata,
         artifacts=artifacts,
         codecs=CODECS,
-        sources=lambda text: resolve_source(config, text),
+        sources=lambda text: _source(config, metadata, text),
         observe=seen,
         named=lambda reference: find_named(metadata, reference),
         entry=ENTRY,

@@ -6,17 +6,16 @@ from penstock.core.ports import MetadataStore
 from penstock.errors import DeclarationError
 from penstock.features import FeatureStore, LmdbStore, OnlineStore, Places, RedisStore
 from penstock.project.config import Config
-from penstock.project.driving import resolve_source
+from penstock.project.driving import history_uri, resolve_source
 from penstock.secrets import REDIS_PASSWORD, Secret, without_password
 
 
 def feature_store(config: Config, metadata: MetadataStore) -> FeatureStore:
     """Return the feature store of a project; nothing is opened or made before it is used."""
-    history = config.stores.history
     return FeatureStore(
         Places(
             metadata=metadata,
-            history=history if "://" in history else str(config.root / history),
+            history=history_uri(config),
             index=config.state / "index",
             online=_online(config),
             source=lambda text: resolve_source(config, text),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from penstock import components
+from penstock import components, models
 from penstock.core.artifact import Artifact, Source
 from penstock.core.model import Model
 from penstock.core.pipeline import Pipeline
@@ -38,6 +38,8 @@ def fit_pipeline(
         given: Any = components.read(rows) if isinstance(rows, str) else rows
         if read is not None and isinstance(rows, Artifact):
             given = query(statement, rows.digest, **read)
+        if models.feature_references(model):
+            given = components.historical_features(given, model)
         graph = components.fit(model, given)
         components.push(graph, name=model.name, alias=alias)
 

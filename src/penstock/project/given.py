@@ -15,6 +15,7 @@ from penstock.project.catalog import ProjectCatalog
 from penstock.project.codecs import load_artifact
 from penstock.project.driving import resolve_source
 from penstock.project.fitting import fit_pipeline, is_query, named_rows
+from penstock.project.looking_up import check_features
 from penstock.project.tabling import find_made
 from penstock.tables import TableLike, to_arrow
 
@@ -60,6 +61,7 @@ def given_rows(rows: TableLike | None, catalog: ProjectCatalog) -> TableLike:
 def fit_on(model: Model, rows: TableLike | None, catalog: ProjectCatalog) -> Pipeline:
     """Return the pipeline that fits a model on what a user calls rows, and registers it. The tables and models that a
     query read are inputs of it, as those of CREATE MODEL are."""
+    check_features(model, catalog.metadata)
     if isinstance(rows, str) and (query := _query(rows, catalog)) is not None:
         return catalog.fitting(model, *sql.run_query(query, catalog), alias=None)
     given = named_rows(given_rows(rows, catalog), catalog.metadata, catalog.store)

@@ -23,6 +23,7 @@ from penstock.project.driving import artifacts_uri, drive, drive_apart, metadata
 from penstock.project.experiments import Experiments, compare_runs
 from penstock.project.features import feature_store
 from penstock.project.given import GivenTables, fit_on, given_rows
+from penstock.project.looking_up import predict, with_features
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repeating import Repeater
 from penstock.project.repository import Repository
@@ -162,12 +163,17 @@ class Project:
         return graph
 
     def predict(self, name: str, rows: TableLike) -> pa.Table:
-        """Predict rows with a registered model: its name, `name@alias` or `name/3`."""
-        return models.predict(self._graph(name), self._rows(rows))
+        """Predict rows with a registered model: its name, `name@alias` or `name/3`.
+
+        Features that it looks up are those as of each row's `event_timestamp` (or the time of their set), or, where the
+        rows have no such column, those that are online now.
+        """
+        return predict(self._graph(name), self._rows(rows), self.features)
 
     def evaluate(self, name: str, rows: TableLike) -> dict[str, float | None]:
         """Judge a registered model on rows with labels."""
-        return models.evaluate(self._graph(name), self._rows(rows))
+        graph = self._graph(name)
+        return models.evaluate(graph, with_features(graph, self._rows(rows), self.features))
 
     def verify(self, name: str, *, url: str | None = None, rows: TableLike | None = None) -> Verification:
         """Replay raw rows through serving (the server at `url`, else the row form) and compare with batch prediction.
@@ -177,7 +183,9 @@ class Project:
         version = self._version(name)
         replayed = learned_rows(version, self.metadata, self.artifacts) if rows is None else to_arrow(self._rows(rows))
         graph = load_version(version, self.metadata, self.artifacts)
-        return verify_graph(graph, replayed, version=version, url=url, token=self.config.server_token)
+        return verify_graph(
+            graph, replayed, version=version, features=self.features, url=url, token=self.config.server_token
+        )
 
     def sql(self, text: str) -> pa.Table:
         """Run SQL in BigQuery's dialect, with its CREATE MODEL and ML.* functions; return the last statement's rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import ModelVersion, StepRun
 from penstock.errors import DataError, RequestError
+from penstock.features import FeatureStore
 from penstock.models import ModelGraph
 from penstock.project.codecs import load_artifact
+from penstock.project.looking_up import as_of, look_up
 
 TOLERANCE = 1e-12
 """How far two numbers may lie apart, relative to the larger: sums of the same terms in another order."""
@@ -67,20 +70,30 @@ def learned_rows(version: ModelVersion, metadata: MetadataStore, store: Artifact
 
 
 def verify_graph(
-    graph: ModelGraph, rows: pa.Table, *, version: ModelVersion, url: str | None = None, token: str = ""
+    graph: ModelGraph,
+    rows: pa.Table,
+    *,
+    version: ModelVersion,
+    features: FeatureStore | None = None,
+    url: str | None = None,
+    token: str = "",
 ) -> Verification:
     """Replay `rows` through the server at `url` (else through the row form) and compare with batch prediction.
+
+    Features that the graph looks up are read online there, and here as the history has them now.
 
     The server is asked for this very version: another may be promoted meanwhile. `token` is what it wants to see.
     """
     wanted = graph.signature.inputs.names
     raw = rows.select([name for name in wanted if name in rows.column_names])
-    batch = models.predict(graph, raw).select(graph.signature.outputs.names).to_pylist()
+    now = time.time_ns() // 1000
+    joined = as_of(graph, raw, features, now)
+    batch = models.predict(graph, joined).select(graph.signature.outputs.names).to_pylist()
     if url:
         with _endpoint(url, version, token) as answer:
             served = _replay(raw.to_pylist(), answer)
     else:
-        served = _replay(raw.to_pylist(), models.row_predictor(graph).answer)
+        served = _replay(raw.to_pylist(), models.row_predictor(graph, look_up(graph, features, now=now)).answer)
     largest, differing = 0.0, []
     for row, expected, got in zip(raw.to_pylist(), batch, served, strict=True):
         # Through JSON and back, as any client would see it.

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import FrameType
 
+from penstock.core.graph import ModelGraph
 from penstock.errors import ConflictError, DeclarationError, MissingExtraError
-from penstock.serving.service import Service
+from penstock.serving.service import RowPredictor, Service
 
 _GRACE_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 75  # a client that thinks between two requests keeps its connection, as behind nginx
@@ -41,14 +42,18 @@ def serve(
     # Here, not above, because these packages may not be installed.
     import uvicorn
 
-    from penstock.models import row_predictor
+    from penstock.project.looking_up import row_predictor
     from penstock.serving.application import application
     from penstock.serving.state import Limits
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # each change of a file is no news
+
+    def make(graph: ModelGraph) -> RowPredictor:
+        return row_predictor(graph, project.features)
+
     config = uvicorn.Config(
-        application(project, row_predictor, limits=Limits(sql_writes=sql_writes), token=token),
+        application(project, make, limits=Limits(sql_writes=sql_writes), token=token),
         access_log=False,
         log_config=None,
         log_level=logging.WARNING,

@@ -25,7 +25,7 @@ from penstock.models.information import (
     training_distributions,
     training_info,
 )
-from penstock.models.nodes import only_transforms
+from penstock.models.nodes import inputs, only_transforms
 from penstock.models.points import (
     centroid_schema,
     centroid_table,
@@ -123,7 +123,7 @@ def _drift(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
 
 def _skew(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     base = training_distributions(use.model)
-    read = [name for name in rows[0].column_names if name in use.model.signature.inputs]
+    read = [name for name in rows[0].column_names if name in inputs(use.model)]
     return _changes(use, base, distributions(rows[0].select(read)))
 
 

@@ -26,6 +26,10 @@ def described_model(graph: ModelGraph) -> pa.Table:
         *(("said", name, "", str(facts[name])) for name in SAID if facts.get(name) is not None),
         *(("option", name, "", str(value)) for name, value in facts["options"].items()),
         *(("input", field.name, field.type.upper(), "") for field in graph.signature.inputs),
+        *(
+            ("lookup", node.name, str(node.params["type"]).upper(), ", ".join(node.inputs))
+            for node in graph.of("feature")
+        ),
         *(("feature", name, "", expression) for name, expression in facts["features"].items()),
         *(
             ("computed", node.name, str(node.params["type"]).upper(), shortened(text(node.params["expr"])))

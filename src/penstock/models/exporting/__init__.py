@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import UnknownNameError
+from penstock.models.lookups import joined_graph
 
 FORMATS = {
     "mlflow": "penstock.models.exporting.mlflow_model:export_mlflow",
@@ -19,7 +20,10 @@ FORMATS = {
 
 
 def export(graph: ModelGraph, format: str, path: str | Path, **options: Any) -> Path:
-    """Write a graph in a format; return the path. Raises `UnknownNameError` for a format that is not there."""
+    """Write a graph in a format; return the path. Raises `UnknownNameError` for a format that is not there.
+
+    A file has no feature store: features that the graph looks up are inputs there, named by their references.
+    """
     if format not in FORMATS:
         raise UnknownNameError("format", format, FORMATS)
     module, _, name = FORMATS[format].partition(":")
@@ -28,5 +32,5 @@ def export(graph: ModelGraph, format: str, path: str | Path, **options: Any) -> 
     for option in options:
         if option not in takes:
             raise UnknownNameError("option", option, takes, within=f"the export as {format}")
-    written: Path = function(graph, Path(path), **options)
+    written: Path = function(joined_graph(graph), Path(path), **options)
     return written

@@ -1,0 +1,47 @@
+"""Where a feature store keeps what it holds, and the indexes of its sets, each opened once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.core.artifact import Source
+from penstock.core.ports import MetadataStore
+from penstock.features.history import History
+from penstock.features.index import FeatureIndex
+from penstock.features.online_store import OnlineStore
+from penstock.features.versions import Registered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a feature store keeps what it holds: `history` is a folder or a bucket, `index` a folder of this machine
+    that may be deleted at any time. `source` finds the rows that a text stands for."""
+
+    metadata: MetadataStore
+    history: str
+    index: Path
+    online: OnlineStore
+    source: Callable[[str], Source]
+
+
+class Past:
+    """The histories of a store's sets, and their indexes: `history` and `index` are the folders that they are in."""
+
+    def __init__(self, history: str, index: Path) -> None:
+        self._root, self._folder = history, index
+        self._indexes: dict[str, FeatureIndex] = {}
+
+    def history(self, registered: Registered) -> History:
+        """Return the history of a version of a set."""
+        return History(f"{self._root}/{registered.record.history}")
+
+    def index(self, registered: Registered) -> FeatureIndex:
+        """Return the index of a version of a set; versions of the same values have one."""
+        values = registered.definition.values_digest
+        key = f"{registered.record.history}/{values}/{registered.definition.set.ttl}"
+        if key not in self._indexes:
+            folder = self._folder / registered.record.history / values[:24]
+            self._indexes[key] = FeatureIndex(registered.definition, self.history(registered), folder)
+        return self._indexes[key]
