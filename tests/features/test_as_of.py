@@ -110,7 +110,7 @@ def test_what_a_row_gets_is_what_brute_force_finds(
 @given(data=st.data())
 @pytest.mark.parametrize("kind", KEYS)
 @pytest.mark.parametrize("type", VALUES)
-def test_online_is_history_at_the_newest_instant(shared: ps.Project, kind: str, type: str, data: Any) -> None:
+def test_online_is_history_at_the_newest_instant(shared_online: ps.Project, kind: str, type: str, data: Any) -> None:
     entities = ENTITIES[kind]
     event = st.builds(Event, st.sampled_from(KEYS[kind]), TIMES, TIMES, VALUES[type])
     batches = data.draw(st.lists(st.lists(event, min_size=1, max_size=8), min_size=1, max_size=3))
@@ -118,16 +118,16 @@ def test_online_is_history_at_the_newest_instant(shared: ps.Project, kind: str, 
     declared = ps.feature_set(
         name, entities=entities, timestamp="event", created="made", features=["value"], columns={"value": type}
     )
-    shared.features.apply(declared)
+    shared_online.features.apply(declared)
     for batch in batches:
-        shared.features.ingest(declared, rows_of(entities, batch, type))
+        shared_online.features.ingest(declared, rows_of(entities, batch, type))
     everything = [event for batch in batches for event in batch]
     asked = {n: [key[i] for key in KEYS[kind]] for i, n in enumerate(entities)}
-    answer = shared.features.get_online_features([f"{name}:value"], asked, statuses=True)
+    answer = shared_online.features.get_online_features([f"{name}:value"], asked, statuses=True)
     expected = [newest(everything, key, 10**15) for key in KEYS[kind]]
     assert answer.column("value").to_pylist() == [value for value, _ in expected]
     assert answer.column("value__status").to_pylist() == [status for _, status in expected]
-    reader = shared.features.reader([f"{name}:value"])
+    reader = shared_online.features.reader([f"{name}:value"])
     for key, (value, status) in zip(KEYS[kind], expected, strict=True):
         row, statuses = reader.row(dict(zip(entities, key, strict=True)))
         assert (row, statuses) == ([tuple(value) if isinstance(value, list) else value], [status])

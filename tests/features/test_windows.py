@@ -137,9 +137,9 @@ def check_online(
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_windows_are_what_brute_force_finds(
-    shared: ps.Project, monkeypatch: pytest.MonkeyPatch, kind: str, type: str, data: st.DataObject
+    shared_online: ps.Project, monkeypatch: pytest.MonkeyPatch, kind: str, type: str, data: st.DataObject
 ) -> None:
-    entities = ENTITIES[kind]
+    shared, entities = shared_online, ENTITIES[kind]
     event = st.builds(Event, st.sampled_from(KEYS[kind][:3]), TIMES, TIMES, VALUES[type])
     batches = data.draw(st.lists(st.lists(event, min_size=1, max_size=10), min_size=1, max_size=4))
     picked = st.tuples(st.sampled_from(FUNCTIONS[type]), st.sampled_from(WINDOWS))
