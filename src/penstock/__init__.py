@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         FeatureSet as FeatureSet,
         feature_service as feature_service,
         feature_set as feature_set,
+        redis_stream as redis_stream,
     )
     from penstock.models import (
         ModelGraph as ModelGraph,
@@ -90,7 +91,7 @@ _NAMES = {
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "event_data",
     ),
     "penstock.operations": ("col", "lit", "struct", "feature", "request"),
-    "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService"),
+    "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService", "redis_stream"),
     "penstock.models": ("model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from penstock.features.answers import Asking
 from penstock.features.applied import Applied
 from penstock.features.checking import OnBad
+from penstock.features.dead_letters import DeadLetters
 from penstock.features.declare import FeatureSet, feature_set
 from penstock.features.discovery import Hit, SetLineage, search_sets
 from penstock.features.historical import EVENT_TIMESTAMP
-from penstock.features.ingest import Ingested
+from penstock.features.ingest import Ingested, Progress
 from penstock.features.joining import (
     FEATURES,
     feature_facts,
@@ -28,6 +29,7 @@ from penstock.features.online_store import OnlineStore
 from penstock.features.places import Past, Places
 from penstock.features.plain_values import ARROW_FORM, columns_from_json, plain_values, rows_as_columns
 from penstock.features.redis_store import RedisStore
+from penstock.features.redis_streams import RedisStream, redis_stream
 from penstock.features.removing import Forgotten
 from penstock.features.retrieval import FeatureReader, plan_retrieval
 from penstock.features.services import (
@@ -40,6 +42,8 @@ from penstock.features.services import (
 )
 from penstock.features.statistics import FeatureStatistics, Statistics
 from penstock.features.store import FeatureStore
+from penstock.features.streams import Message, Stream
+from penstock.features.taking_in import stream_at
 from penstock.features.versions import Differences, Registered, find_declared, find_set, set_names
 from penstock.features.view import FeatureSetView
 
@@ -49,6 +53,7 @@ __all__ = [
     "FEATURES",
     "Applied",
     "Asking",
+    "DeadLetters",
     "Differences",
     "FeatureList",
     "FeatureReader",
@@ -62,17 +67,21 @@ __all__ = [
     "Hit",
     "Ingested",
     "LmdbStore",
+    "Message",
     "OnBad",
     "OnlineReader",
     "OnlineStore",
     "Past",
     "Places",
+    "Progress",
     "RedisStore",
+    "RedisStream",
     "Registered",
     "RegisteredService",
     "Services",
     "SetLineage",
     "Statistics",
+    "Stream",
     "columns_from_json",
     "entity_table",
     "feature_facts",
@@ -89,9 +98,11 @@ __all__ = [
     "parse_version",
     "plain_values",
     "plan_retrieval",
+    "redis_stream",
     "reference_reader",
     "references_of",
     "rows_as_columns",
     "search_sets",
     "set_names",
+    "stream_at",
 ]

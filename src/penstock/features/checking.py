@@ -15,25 +15,28 @@ from penstock.errors import DataError
 from penstock.features.definition import Definition
 from penstock.tables import arrow_type, schema_of
 
-OnBad = Literal["fail", "set_aside"]
+OnBad = Literal["fail", "set_aside", "dead_letter"]
+"""Where rows go that cannot be stored: nowhere, nor does any other; back to the caller; to the dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Rows that may be stored, those that may not with the reason for each, and columns that no feature reads."""
+    """Rows that may be stored, those that may not with the reason for each and their places among the rows given, and
+    columns that no feature reads."""
 
     rows: pa.Table
     refused: pa.Table
     reasons: tuple[str, ...]
     unread: tuple[str, ...]
+    positions: np.ndarray
 
 
-def check_rows(definition: Definition, rows: pa.Table, *, on_bad: OnBad = "fail") -> Checked:
+def check_rows(definition: Definition, rows: pa.Table, *, on_bad: OnBad = "fail", first: int = 0) -> Checked:
     """Return the columns that the set's history keeps, each in its declared type.
 
     No value is changed: an integer may stand for a float that equals it, and the other way round, nothing else is
-    converted. Raises `DataError` for a column that is missing or of another type; and, unless `on_bad` is "set_aside",
-    for a key or time that is NULL and a value that does not fit.
+    converted. Raises `DataError` for a column that is missing or of another type; and, if `on_bad` is "fail", for a key
+    or time that is NULL and a value that does not fit. `first` is the number of the first row, where these are a part.
     """
     where = f"feature set '{definition.name}'"
     wanted = [field for field in definition.columns]
@@ -43,25 +46,26 @@ def check_rows(definition: Definition, rows: pa.Table, *, on_bad: OnBad = "fail"
     needed = {*definition.keys, definition.set.timestamp, definition.set.created}
     columns = []
     for field in wanted:
-        column, odd, reason = _fitted(where, rows.column(field.name), field)
-        _blame(bad, reasons, odd, f"'{field.name}' {reason}")
+        column, unfit, reason = _fitted(where, rows.column(field.name), field)
+        _blame(bad, reasons, unfit, f"'{field.name}' {reason}")
         if field.name in needed:
-            _blame(bad, reasons, column.is_null().to_numpy(zero_copy_only=False) & ~odd, f"'{field.name}' is NULL")
+            _blame(bad, reasons, column.is_null().to_numpy(zero_copy_only=False) & ~unfit, f"'{field.name}' is NULL")
         columns.append(column)
     if bad.any() and on_bad == "fail":
-        first = int(np.flatnonzero(bad)[0])
+        odd = int(np.flatnonzero(bad)[0])
         raise DataError(
-            f"{where}: row {first}: {reasons[first]} ({int(bad.sum())} of {len(bad)} rows cannot be stored); "
-            "nothing was stored. Correct them, or ingest with on_bad='set_aside'",
-            field=next(field.name for field in wanted if reasons[first].startswith(f"'{field.name}' ")),
+            f"{where}: row {first + odd}: {reasons[odd]} ({int(bad.sum())} of {len(bad)} rows cannot be stored); "
+            "nothing was stored. Correct them, or ingest with on_bad='set_aside' or 'dead_letter'",
+            field=next(field.name for field in wanted if reasons[odd].startswith(f"'{field.name}' ")),
         )
     schema = pa.schema([(field.name, arrow_type(field.type)) for field in wanted])
     kept = pa.table(columns, schema=schema)
     names = {field.name for field in wanted}
     unread = tuple(name for name in rows.column_names if name not in names)
     if not bad.any():
-        return Checked(kept, rows.slice(0, 0), (), unread)
-    return Checked(kept.filter(pa.array(~bad)), rows.filter(pa.array(bad)), tuple(reasons[bad]), unread)
+        return Checked(kept, rows.slice(0, 0), (), unread, np.flatnonzero(bad))
+    places = np.flatnonzero(bad)
+    return Checked(kept.filter(pa.array(~bad)), rows.filter(pa.array(bad)), tuple(reasons[bad]), unread, places)
 
 
 def fitted_keys(definition: Definition, rows: pa.Table) -> list[pa.ChunkedArray]:

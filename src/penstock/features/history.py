@@ -10,10 +10,10 @@ from __future__ import annotations
 import datetime
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 SEQUENCE, DAY = "_sequence", "_day"
-_LAST, _REMOVALS = "penstock:sequence", "penstock:removals"
-"""Application transactions of the table: the last sequence number, and how often rows were taken out."""
+_LAST, _REMOVALS, _TURN = "penstock:sequence", "penstock:removals", "penstock:turn"
+"""Application transactions of the table: the last sequence number; how often rows were taken out; and until when, in
+milliseconds since 1970, others wait for a large commit that lost against smaller ones."""
 _ATTEMPTS = 50
+_LARGE_SECONDS = 2.0
+_LONGEST_TURN_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,32 @@ class Commit:
     last: int
 
 
+class Rows(Protocol):
+    """Rows that are gone through once for each attempt to commit them, a batch at a time: an Arrow table, a staging."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Their columns."""
+        ...
+
+    def to_batches(self) -> Iterable[pa.RecordBatch]:
+        """Return all of them, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How far rows bring a source on: from the last sequence that is in the history to that of the last row."""
+
+    before: int
+    after: int
+
+
 class History:
     """The Delta table of a feature set's rows, in a folder or a bucket; it is made with the first rows."""
 
@@ -48,25 +77,79 @@ class History:
         self._options = dict(options or {})
         self._kept: _Kept | None = None
 
-    def append(self, rows: pa.Table, *, timestamp: str, batch: str = "") -> Commit | None:
+    def append(
+        self,
+        rows: Rows,
+        *,
+        timestamp: str,
+        batch: str = "",
+        moves: Mapping[str, Move] | None = None,
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> Commit | None:
         """Commit rows as a whole, in their order; return what was added.
 
-        `batch` names the rows: those of a batch that is there already are not added again, and None comes back.
+        `batch` names the rows: those of a batch that is there already are not added again, and None comes back. So it
+        does where a source of `moves` is not where they begin: another writer brought it on. `tell` hears how many
+        rows are written.
         """
+        mine = False
         for attempt in range(_ATTEMPTS):
-            table = self._open()
-            if batch and table is not None and table.transaction_version(f"batch:{batch}") is not None:
+            table = self._open() if mine else self._open_in_turn()
+            if table is not None and _is_there(table, batch, moves or {}):
                 return None
             first = 1 if table is None else self.last_sequence(table) + 1
             last = first + rows.num_rows - 1
+            transactions = {_LAST: last, **{f"source:{name}": move.after for name, move in (moves or {}).items()}}
+            transactions |= {f"batch:{batch}": 1} if batch else {}
+            transactions |= {_TURN: 0} if mine else {}
+            began = time.monotonic()
             try:
-                version = self._write(table, _numbered(rows, timestamp, first), last, batch)
+                version = self._write(table, _numbered(rows, timestamp, first, tell), transactions)
             except _Conflict:  # another writer was faster; its rows come first
-                time.sleep(random.random() * 0.01 * (attempt + 1))  # noqa: S311  # so that writers do not meet again
+                took = time.monotonic() - began
+                if took > _LARGE_SECONDS:
+                    mine = self._take_turn(min(4 * took, _LONGEST_TURN_SECONDS))
+                else:  # so that writers do not meet again
+                    time.sleep(random.random() * 0.01 * (attempt + 1))  # noqa: S311
                 continue
-            self._kept = _Kept(first, last, _removals(table), rows)
+            self._kept = _Kept(first, last, _removals(table), rows) if isinstance(rows, pa.Table) else None
             return Commit(version, first, last)
         raise ConflictError(f"'{self.uri}' is written to by so many that {_ATTEMPTS} attempts met another; try again")
+
+    def sources(self, names: Iterable[str]) -> dict[str, int]:
+        """Return up to which sequence the rows of each source are in the history; 0 where none is."""
+        table = self._open()
+        return {name: 0 if table is None else int(table.transaction_version(f"source:{name}") or 0) for name in names}
+
+    def has_batch(self, batch: str) -> bool:
+        """Tell whether the rows of a batch are in the history."""
+        table = self._open()
+        return table is not None and _is_there(table, batch, {})
+
+    def _open_in_turn(self) -> DeltaTable | None:
+        """Open the table once nobody has its turn: while a large commit is under way, small ones would beat it again
+        and again."""
+        while True:
+            table = self._open()
+            left = 0.0 if table is None else int(table.transaction_version(_TURN) or 0) / 1000 - time.time()
+            if left <= 0:
+                return table
+            time.sleep(min(left, 0.1))
+
+    def _take_turn(self, seconds: float) -> bool:
+        """Ask the other writers to wait for at most so long; tell whether they were asked."""
+        delta, table = _deltalake(), self._open_in_turn()
+        if table is None:
+            return False
+        until = delta.Transaction(_TURN, int((time.time() + seconds) * 1000))
+        properties = delta.CommitProperties(app_transactions=[until], max_commit_retries=0)
+        try:
+            table.create_write_transaction([], "append", table.schema(), [DAY], commit_properties=properties)
+        except delta.exceptions.CommitFailedError:
+            return False
+        except (delta.exceptions.DeltaError, OSError) as error:
+            raise StorageError(f"the history '{self.uri}' cannot be written: {error}") from error
+        return True
 
     def read(
         self, columns: Sequence[str], *, after: int = 0, until: int | None = None, version: int | None = None
@@ -183,11 +266,9 @@ class History:
                 raise DataError(f"the history '{self.uri}' has no version as of {at}: {error}") from error
             raise StorageError(f"the history '{self.uri}' cannot be read: {error}") from error
 
-    def _write(self, table: DeltaTable | None, rows: pa.Table, last: int, batch: str) -> int:
+    def _write(self, table: DeltaTable | None, rows: pa.RecordBatchReader, numbers: Mapping[str, int]) -> int:
         delta = _deltalake()
-        transactions = [delta.Transaction(_LAST, last)]
-        if batch:
-            transactions.append(delta.Transaction(f"batch:{batch}", 1))
+        transactions = [delta.Transaction(name, number) for name, number in numbers.items()]
         if table is None and "://" not in self.uri:
             Path(self.uri).mkdir(parents=True, exist_ok=True)
         try:
@@ -253,10 +334,26 @@ class _Conflict(Exception):  # never seen outside this file
     """Another commit came between."""
 
 
-def _numbered(rows: pa.Table, timestamp: str, first: int) -> pa.Table:
-    day = pc.cast(rows.column(timestamp), pa.date32(), safe=False)
-    numbers = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int64))
-    return rows.append_column(SEQUENCE, numbers).append_column(DAY, day)
+def _is_there(table: DeltaTable, batch: str, moves: Mapping[str, Move]) -> bool:
+    if batch and table.transaction_version(f"batch:{batch}") is not None:
+        return True
+    return any(int(table.transaction_version(f"source:{name}") or 0) != move.before for name, move in moves.items())
+
+
+def _numbered(rows: Rows, timestamp: str, first: int, tell: Callable[[int], None]) -> pa.RecordBatchReader:
+    """Return rows with their sequence numbers and their days, made as they are asked for."""
+    schema = rows.schema.append(pa.field(SEQUENCE, pa.int64())).append(pa.field(DAY, pa.date32()))
+
+    def made() -> Iterator[pa.RecordBatch]:
+        number = first
+        for batch in rows.to_batches():
+            day = pc.cast(batch.column(rows.schema.get_field_index(timestamp)), pa.date32(), safe=False)
+            numbers = pa.array(np.arange(number, number + batch.num_rows, dtype=np.int64))
+            number += batch.num_rows
+            yield pa.RecordBatch.from_arrays([*batch.columns, numbers, day], schema=schema)
+            tell(number - first)
+
+    return pa.RecordBatchReader.from_batches(schema, made())
 
 
 def _deltalake() -> Any:

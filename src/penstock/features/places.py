@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from penstock.core.artifact import Source
 from penstock.core.ports import MetadataStore
 from penstock.features.history import History
 from penstock.features.index import FeatureIndex
@@ -17,13 +17,13 @@ from penstock.features.versions import Registered
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where a feature store keeps what it holds: `history` is a folder or a bucket, `index` a folder of this machine
-    that may be deleted at any time. `source` finds the rows that a text stands for."""
+    that may be deleted at any time. `rows` finds what a text stands for: rows, or a stream."""
 
     metadata: MetadataStore
     history: str
     index: Path
     online: OnlineStore
-    source: Callable[[str], Source]
+    rows: Callable[[Any], Any]
 
 
 class Past:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
 import pyarrow as pa
 
-from penstock.core.artifact import Source
 from penstock.core.feature import IngestStatistics
 from penstock.errors import DataError
 from penstock.features.answers import Asking, Question, answer, write_answers
 from penstock.features.applied import Applied, service_schema
 from penstock.features.checking import OnBad
 from penstock.features.counting import count_commit, count_missing, counted_anew
+from penstock.features.dead_letters import DeadLetters
 from penstock.features.declare import FeatureSet
 from penstock.features.definition import define
 from penstock.features.discovery import Hit, search_sets
-from penstock.features.history import History
-from penstock.features.ingest import Ingested, ingest_rows
+from penstock.features.ingest import Ingested, OnProgress, Target
 from penstock.features.json_schema import json_schema
 from penstock.features.naming import parse_version
 from penstock.features.on_demand import Read
@@ -35,6 +35,8 @@ from penstock.features.services import (
     apply_service,
     references_of,
 )
+from penstock.features.streams import Stream
+from penstock.features.taking_in import source_of, source_types, take_in
 from penstock.features.versions import (
     Registered,
     apply_set,
@@ -45,7 +47,7 @@ from penstock.features.versions import (
     set_versions,
 )
 from penstock.features.view import FeatureSetView
-from penstock.tables import TableLike, schema_of, source_schema, to_arrow
+from penstock.tables import Batched, TableLike, schema_of, to_arrow
 
 
 class FeatureStore:
@@ -54,7 +56,8 @@ class FeatureStore:
     def __init__(self, places: Places) -> None:
         self.places = places
         self.past = Past(places.history, places.index)
-        self._histories: dict[str, History] = {}
+        self.dead_letters = DeadLetters(places.history)
+        """What could not be stored: `project.features.dead_letters.read("driver_rides")`."""
 
     def apply(self, declared: FeatureSet | FeatureService, rows: TableLike | None = None) -> Applied:
         """Register a feature set, or a feature service, and return its JSON Schema (2020-12).
@@ -74,32 +77,31 @@ class FeatureStore:
     def ingest(
         self,
         feature_set: FeatureSet | str,
-        rows: TableLike | None = None,
+        rows: Batched | Stream | None = None,
         *,
         batch: str = "",
-        on_bad: OnBad = "fail",
+        on_bad: OnBad | None = None,
+        follow: bool | threading.Event = False,
+        on_progress: OnProgress | None = None,
     ) -> Ingested:
         """Add rows to the history of a feature set and to the online store; without `rows`, those of its source.
 
-        All rows are stored, or none. `batch` names them: a batch that was ingested before is not ingested again. With
-        `on_bad="set_aside"` rows that cannot be stored come back instead of failing the others. The set has to be
-        applied before, as it is declared now.
+        Rows are a table of any library, a list of dicts, a path, the name of a table, a query, an iterator of tables,
+        or a stream. All are stored, or none; they go through a batch at a time, so they may be more than fit into
+        memory. The set has to be applied before, as it is declared now.
+
+        - `batch` names the rows: a batch that was ingested before is not ingested again.
+        - `on_bad`: "fail", or where rows go that cannot be stored: "set_aside" (they come back), "dead_letter" (they
+          are in `project.features.dead_letters`). The default is "fail", of a stream "dead_letter".
+        - `follow`: store what comes by a stream until the process is interrupted, or the event given is set; without
+          it, what is there. Each message is stored once, whatever is killed when.
+        - `on_progress` is called with a `Progress` after each batch.
         """
         registered = find_declared(self.places.metadata, feature_set)
-        given = self._source(registered) if rows is None else rows
-        history = self.past.index(registered).history
-        ingested, commit = ingest_rows(
-            registered.name,
-            registered.definition,
-            history,
-            to_arrow(given),
-            batch=batch,
-            on_bad=on_bad,
+        given = self.places.rows(source_of(registered) if rows is None else rows)
+        return take_in(
+            self._target(registered), given, batch=batch, on_bad=on_bad, follow=follow, on_progress=on_progress
         )
-        if commit is not None:
-            count_commit(self.places.metadata, registered, history, commit, batch=batch)
-        self._bring_up(registered)
-        return ingested
 
     def get_historical_features(
         self,
@@ -249,15 +251,19 @@ class FeatureStore:
     def _types(self, declared: FeatureSet, rows: TableLike | None) -> dict[str, str]:
         if rows is not None:
             return {field.name: field.type for field in schema_of(to_arrow(rows).schema)}
-        if declared.source is not None:
-            return {field.name: field.type for field in source_schema(self.places.source(declared.source))}
-        return {}
+        return {} if declared.source is None else source_types(self.places.rows(declared.source))
 
-    def _source(self, registered: Registered) -> Source:
-        text = registered.definition.set.source
-        if text is None:
-            raise DataError(f"feature set '{registered.name}' has no source; give the rows: ingest(set, rows)")
-        return self.places.source(text)
+    def _target(self, registered: Registered) -> Target:
+        history = self.past.index(registered).history
+        return Target(
+            name=registered.name,
+            definition=registered.definition,
+            history=history,
+            dead_letters=self.dead_letters,
+            staging=self.places.index / "staging",
+            count=lambda commit, batch: count_commit(self.places.metadata, registered, history, commit, batch=batch),
+            serve=lambda: self._bring_up(registered),
+        )
 
     def _bring_up(self, registered: Registered) -> int:
         versions = set_versions(self.places.metadata, registered.record.name)

@@ -203,7 +203,9 @@ def _secrets(content: dict[str, Any], path: Path, environment: Mapping[str, str]
     return found
 
 
-_TABLE_KEYS = ({"path"}, {"path", "format"}, {"path", "as_of"}, {"path", "format", "as_of"}, {"url", "table"})
+_TABLE_KEYS = (
+    {"path"}, {"path", "format"}, {"path", "as_of"}, {"path", "format", "as_of"}, {"url", "table"}, {"url", "query"},
+)  # fmt: skip
 
 
 def _shown_keys(table: dict[str, Any]) -> str:
@@ -220,6 +222,6 @@ def _tables(content: dict[str, Any], path: Path) -> dict[str, str | dict[str, An
             raise DeclarationError(
                 f"table '{name}' in {path} {shown}; give a path (\"data/*.parquet\"), "
                 '{ path = "...", format = "csv" }, { path = "...", as_of = 3 } for a version of a Delta table, '
-                'or { url = "sqlite:///x.db", table = "..." }'
+                'or { url = "sqlite:///x.db", table = "..." } (or query = "SELECT ...")'
             )
     return content

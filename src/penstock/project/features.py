@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from penstock.core.ports import MetadataStore
 from penstock.errors import DeclarationError
-from penstock.features import FeatureStore, LmdbStore, OnlineStore, Places, RedisStore
+from penstock.features import FeatureStore, LmdbStore, OnlineStore, Places, RedisStore, stream_at
 from penstock.project.config import Config
-from penstock.project.driving import history_uri, resolve_source
+from penstock.project.driving import history_uri
 from penstock.secrets import REDIS_PASSWORD, Secret, without_password
 
 
-def feature_store(config: Config, metadata: MetadataStore) -> FeatureStore:
-    """Return the feature store of a project; nothing is opened or made before it is used."""
+def feature_store(config: Config, metadata: MetadataStore, rows: Callable[[Any], Any]) -> FeatureStore:
+    """Return the feature store of a project; nothing is opened or made before it is used. `rows` finds what a text
+    stands for."""
     return FeatureStore(
         Places(
             metadata=metadata,
             history=history_uri(config),
             index=config.state / "index",
             online=_online(config),
-            source=lambda text: resolve_source(config, text),
+            rows=lambda given: stream_at(given) or rows(given),
         )
     )
 

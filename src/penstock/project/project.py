@@ -61,7 +61,7 @@ class Project:
         self.on = self.triggers.on
         self._given = GivenTables(lambda: self._catalog)
         self.table = self._given.declare
-        self.features = feature_store(config, self.metadata)
+        self.features = feature_store(config, self.metadata, self._rows)
         self._ran: dict[str, PipelineFunction] = {}
         repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater)

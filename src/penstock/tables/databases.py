@@ -28,14 +28,21 @@ Rows: TypeAlias = tuple[Schema, Iterator[pa.Table]]
 """The columns of a table, and its rows in batches."""
 
 _BATCH_ROWS = 1 << 16
+_VIEW = "penstock_query"
+
+
+class Query(str):
+    """A query in the dialect of a database, which stands for a table of it."""
+
+    __slots__ = ()
 
 
 def database_file(name: str, url: str, table: str, *, root: Path, cache: Path) -> Path:
     """Return a Parquet file with the rows that a table of a database has now; equal rows are one file.
 
     `url` is `sqlite:///path`, `duckdb:///path` (a path from `root`) or `postgresql://user@host/database`; `table` may
-    name its schema (`public.trips`). Rows come in the order of the primary key, if there is one. No error, and no file,
-    holds the address's password.
+    name its schema (`public.trips`), or be a `Query`, which the database runs. Rows come in the order of the primary
+    key, if there is one, those of a query in its own. No error, and no file, holds the address's password.
 
     Raises `DeclarationError` for an address of another kind, `MissingExtraError` without PostgreSQL's driver,
     `UnknownNameError` for a table that is not there, and `DataError` for a value that is not of its column's type.
@@ -101,16 +108,24 @@ def _clear_errors(where: str, address: sa.URL) -> Iterator[None]:
 def _read_duckdb(address: sa.URL, table: str, root: Path, where: str) -> Iterator[Rows]:
     path = _file(address, root, where)
     with duckdb.connect(str(path), read_only=True) as database:
-        found = database.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema != 'information_schema'"
-        ).fetchall()
-        names = {name if schema == "main" else f"{schema}.{name}": (schema, name) for schema, name in found}
-        if table not in names:
-            raise UnknownNameError("table", table, names, within=where)
-        selected = f"SELECT * FROM {'.'.join(map(quoted, names[table]))}"
-        schema = schema_of(database.sql(f"{selected} LIMIT 0").to_arrow_table().schema)
+        if isinstance(table, Query):
+            selected: str = table
+        else:
+            selected = f"SELECT * FROM {_of_duckdb(database, table, where)}"
+        schema = schema_of(database.sql(f"SELECT * FROM ({selected}) LIMIT 0").to_arrow_table().schema)
         reader = database.sql(selected).to_arrow_reader(_BATCH_ROWS)
         yield schema, (normalize(pa.Table.from_batches([batch])) for batch in reader)
+
+
+def _of_duckdb(database: duckdb.DuckDBPyConnection, table: str, where: str) -> str:
+    """Return the quoted name of a table."""
+    found = database.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema != 'information_schema'"
+    ).fetchall()
+    names = {name if schema == "main" else f"{schema}.{name}": (schema, name) for schema, name in found}
+    if table not in names:
+        raise UnknownNameError("table", table, names, within=where)
+    return ".".join(map(quoted, names[table]))
 
 
 @contextmanager
@@ -143,6 +158,11 @@ def _file(address: sa.URL, root: Path, where: str) -> Path:
 
 
 def _reflected(connection: sa.Connection, table: str, where: str) -> sa.Table:
+    if isinstance(table, Query):  # a view of this connection alone, which knows the types of the columns
+        connection.exec_driver_sql(
+            f"CREATE TEMP VIEW {_VIEW} AS {table}", execution_options={"stream_results": False, "yield_per": None}
+        )
+        return sa.Table(_VIEW, sa.MetaData(), autoload_with=connection)
     inspector = sa.inspect(connection)
     schema, _, bare = table.rpartition(".")
     for name, within in ((table, None), (bare, schema or None)):

@@ -56,10 +56,11 @@ def resolve(
 
     Paths and patterns start at `root`; a pattern's files, and all those in a folder, come in the order of their names.
     `declared` maps table names to such texts, to `{"path": ..., "format": ...}`, or to `{"url": "sqlite:///x.db",
-    "table": ...}` for a table of a database. Zips are unpacked, and tables of databases read, into `cache`. `digests`
-    remembers the digest of files that have not changed. A folder that is a Delta table is its newest version, the one
-    that its declaration has as `"as_of"` (a number, an instant), or the one that stood at `as_of`; of no other table is
-    it known what it was. Raises `DataError` when nothing matches or a file cannot be read.
+    "table": ...}` for a table of a database (`"query"` for a query of it). Zips are unpacked, and tables of databases
+    read, into `cache`. `digests` remembers the digest of files that have not changed. A folder that is a Delta table is
+    its newest version, the one that its declaration has as `"as_of"` (a number, an instant), or the one that stood at
+    `as_of`; of no other table is it known what it was. Raises `DataError` when nothing matches or a file cannot be
+    read.
     """
     declared, cache = declared or {}, cache or cache_folder()
     value = declared.get(text, text)
@@ -122,12 +123,15 @@ def _as_of(name: str, value: Any) -> int | datetime.datetime | None:
 
 
 def _database_file(name: str, value: Mapping[str, Any], root: Path, cache: Path) -> Path:
-    from penstock.tables.databases import database_file  # SQLAlchemy is loaded with the first such table
+    from penstock.tables.databases import Query, database_file  # SQLAlchemy is loaded with the first such table
 
-    if set(value) != {"url", "table"}:
-        raise DeclarationError(f"table '{name}' has {', '.join(value)}; a table of a database has a url and a table")
+    if set(value) not in ({"url", "table"}, {"url", "query"}):
+        raise DeclarationError(
+            f"table '{name}' has {', '.join(value)}; a table of a database has a url and a table, or a query"
+        )
     cache.mkdir(parents=True, exist_ok=True)
-    return database_file(name, value["url"], value["table"], root=root, cache=cache)
+    of = Query(value["query"]) if "query" in value else value["table"]
+    return database_file(name, value["url"], of, root=root, cache=cache)
 
 
 def _files_in(folder: Path, pattern: str) -> list[Path]:
