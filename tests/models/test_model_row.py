@@ -18,7 +18,7 @@ from penstock.models.agreement import close
 from penstock.operations import col
 from penstock.tables import arrow_schema
 
-LEARNING = [type for type in models.LEARNERS if type != "onnx"]
+LEARNING = [type for type, learner in models.LEARNERS.items() if learner.task != "imported"]
 """The types that learn; a model that comes as an ONNX file has tests of its own."""
 
 ROW = {
