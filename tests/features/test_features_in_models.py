@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import random
+import re
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 import penstock as ps
+from penstock.cli.group import main
 from penstock.errors import DataError, RunError, UnknownNameError
 from penstock.project.looking_up import row_predictor
 from penstock.serving.application import application
@@ -274,3 +279,43 @@ def test_it_is_saved_loaded_and_exported(fitted: tuple[ps.Project, ps.ModelGraph
     assert row_predictor(loaded, project.features).predict(rows) == row_predictor(graph, project.features).predict(rows)
     exported = graph.export("sql", tmp_path / "price.sql")
     assert "rides@1:fare" in exported.read_text()
+
+
+def test_sql_learns_and_predicts_with_features(project: ps.Project) -> None:
+    project.features.apply(rides())
+    project.features.ingest("rides", events())
+    project.table("labels", labelled())
+    project.sql(PRICE.sql(rows="labels"))
+    assert project.models["price"].alias("champion").lineage["features"][0] == "rides@1:trips"
+    predicted = project.sql("SELECT * FROM ML.PREDICT(MODEL price, (SELECT * EXCEPT (price) FROM labels))")
+    rows = labelled().drop_columns(["price"])
+    assert predicted.column_names == ["predicted_price", *rows.column_names]
+    assert predicted.column("predicted_price").to_pylist() == (
+        project.predict("price", rows).column("predicted_price").to_pylist()
+    )
+    judged = project.sql("SELECT * FROM ML.EVALUATE(MODEL price, TABLE labels)")
+    assert judged.to_pylist() == [project.evaluate("price", labelled())]
+    shown = project.sql("DESCRIBE MODEL price").to_pylist()
+    assert {"part": "lookup", "name": "rides@1:fare", "type": "FLOAT64", "value": "driver_id"} in shown
+
+
+def test_lineage_leads_from_the_source_over_the_set_to_the_model(project: ps.Project) -> None:
+    pq.write_table(events(), project.root / "rides.parquet")
+    declared = dataclasses.replace(rides(), source="rides.parquet")
+    project.features.apply(declared)
+    project.features.ingest(declared)
+    project.fit(PRICE, labelled())
+    shown = CliRunner().invoke(main, ["-C", str(project.root), "lineage", "price", "--up"]).output
+    assert re.search(r"features: feature set rides@1\n.*source rides.parquet", shown), shown
+    assert project.features["rides"].lineage.models == ("price/1",)
+
+
+def test_predict_on_the_command_line_and_verify(fitted: tuple[ps.Project, ps.ModelGraph]) -> None:
+    project, _ = fitted
+    root = ["-C", str(project.root)]
+    pq.write_table(pa.table({"driver_id": [3], "amount": [25.0], "km": [1.0]}), project.root / "one.parquet")
+    answer = CliRunner().invoke(main, [*root, "predict", "price", "one.parquet", "--json"])
+    assert answer.exit_code == 0, answer.output
+    one = row_predictor(project.models["price"].load(), project.features)
+    assert repr(one.predict({"driver_id": 3, "amount": 25.0, "km": 1.0})["predicted_price"]) in answer.output
+    assert CliRunner().invoke(main, [*root, "verify", "price"]).exit_code == 0

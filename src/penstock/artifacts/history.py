@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from penstock.core.artifact import Artifact
+from penstock.core.feature import FeatureVersion
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import ModelVersion, NamedVersion, Run, StepRun
 from penstock.values import COLLECTIONS, named_items
@@ -61,6 +62,11 @@ class History:
         """Yield the versions of models and names that stand for an artifact."""
         yield from self._metadata.find(ModelVersion, digest=digest)
         yield from self._metadata.find(NamedVersion, digest=digest)
+
+    def feature_set(self, name: str) -> FeatureVersion | None:
+        """Return the version of a feature set that `rides@2` names."""
+        bare, _, version = name.partition("@")
+        return self._metadata.get(FeatureVersion, "set", bare, int(version)) if version.isdigit() else None
 
     def holders(self, digest: str) -> Iterator[tuple[str, Artifact]]:
         """Yield the lists in which an artifact is, and where it stands in them."""

@@ -10,17 +10,21 @@ from typing import Any, Literal, TypeAlias
 from penstock.artifacts.finding import size_of
 from penstock.artifacts.history import History
 from penstock.core.artifact import Artifact
+from penstock.core.feature import FeatureVersion
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import ModelVersion, NamedVersion, StepRun
 
-NodeKind: TypeAlias = Literal["artifact", "step", "source", "model", "name"]
+NodeKind: TypeAlias = Literal["artifact", "step", "source", "feature set", "model", "name"]
+
+_FEATURES = "features: "  # how a step's source is called that is features of feature sets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One thing of a lineage. `id` tells it from all others ("artifact:<digest>", "step:<run>/<step>",
-    "source:<digest>", "model:bicycle/3", "name:prices/1"); `label` is for people; `facts` is what is known of it: of a
-    step its run, pipeline, state, parameters and the digests of its code, of an artifact its kind, rows and size."""
+    "source:<digest>", "feature set:rides@2", "model:bicycle/3", "name:prices/1"); `label` is for people; `facts` is
+    what is known of it: of a step its run, pipeline, state, parameters and the digests of its code, of an artifact its
+    kind, rows and size."""
 
     id: str
     kind: NodeKind
@@ -86,7 +90,7 @@ class _Tracer:
         self._history = history
         self.nodes: dict[str, Node] = {}
         self.edges: dict[Edge, None] = {}
-        self._records: dict[str, Start] = {}
+        self._records: dict[str, Start | FeatureVersion] = {}
         self._readers: dict[str, StepRun] = {}  # the step run from which an artifact was reached, going up
 
     def walk(self, ids: Iterable[str], further: Callable[[str], Iterator[str]]) -> None:
@@ -110,7 +114,11 @@ class _Tracer:
         match self._records.get(id):
             case StepRun() as step:
                 for parameter, digest in step.inputs.items():
-                    yield self._above(self._read(step, parameter, digest), id, parameter)
+                    for tail in self._read(step, parameter, digest):
+                        yield self._above(tail, id, parameter)
+            case FeatureVersion() as features:
+                for tail in self._behind(features):
+                    yield self._above(tail, id, "")
             case Artifact() as artifact:
                 for maker in self._history.makers(artifact, read_by=self._readers.get(id)):
                     yield self._above(self.add(maker), id, _output(maker, artifact.digest))
@@ -143,16 +151,39 @@ class _Tracer:
         self.edges[Edge(tail=tail, head=head, label=label)] = None
         return head
 
-    def _read(self, step: StepRun, parameter: str, digest: str) -> str:
-        """Add what a step read: an artifact, or rows outside the store."""
+    def _read(self, step: StepRun, parameter: str, digest: str) -> list[str]:
+        """Add what a step read: an artifact, rows outside the store, or feature sets."""
         source = _part(step, f"source {parameter}")
+        if source.startswith(_FEATURES):
+            return self._sets(source.removeprefix(_FEATURES).split(", "))
         if source and self._history.artifact(digest) is None:
-            node = Node(id=f"source:{digest}", kind="source", label=source, facts={"digest": digest})
-            self.nodes.setdefault(node.id, node)
-            return node.id
+            return [self._source(source, digest)]
         id = self._artifact(digest)
         self._readers.setdefault(id, step)
-        return id
+        return [id]
+
+    def _source(self, name: str, digest: str) -> str:
+        node = Node(id=f"source:{digest or name}", kind="source", label=name, facts={"digest": digest})
+        self.nodes.setdefault(node.id, node)
+        return node.id
+
+    def _sets(self, references: Iterable[str]) -> list[str]:
+        """Add the versions of feature sets that references name: "rides@2:fare"."""
+        names = dict.fromkeys(reference.partition(":")[0] for reference in references)
+        for name in names:
+            record = self._history.feature_set(name)
+            facts = {} if record is None else {"features": list(record.definition.get("features", ()))}
+            node = Node(id=f"feature set:{name}", kind="feature set", label=name, facts=facts)
+            self.nodes.setdefault(node.id, node)
+            if record is not None:
+                self._records.setdefault(node.id, record)
+        return [f"feature set:{name}" for name in names]
+
+    def _behind(self, features: FeatureVersion) -> list[str]:
+        """Add what a version of a feature set comes from: where its rows are found, and the sets that it reads."""
+        source = features.definition.get("source")
+        found = [] if source is None else [self._source(source, "")]
+        return found + self._sets(features.definition.get("reads", ()))
 
     def _artifact(self, digest: str) -> str:
         found = self._history.artifact(digest)

@@ -104,5 +104,5 @@ def _said(node: Node) -> str:
             pipeline = facts["pipeline"] or "a run not recorded any more,"
             return f"step {node.label}({shown}{more}) of {pipeline} {facts['run']}"
         case "source":
-            return f"source {node.label} ({facts['digest'][:12]})"
+            return f"source {node.label} ({facts['digest'][:12]})" if facts["digest"] else f"source {node.label}"
     return f"{node.kind} {node.label}"

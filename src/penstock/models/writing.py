@@ -9,6 +9,7 @@ from penstock.core.expression import Expr, columns_of, type_of_value
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
 from penstock.models.learners import LEARNERS
+from penstock.models.lookups import feature_references
 from penstock.models.search import Candidates, Range
 from penstock.models.settings import with_defaults
 from penstock.operations import col, literal_text, name_text, python, python_value, text
@@ -26,7 +27,8 @@ def model_sql(model: Model, *, rows: str = "rows") -> str:
     if model.features is not None:
         items = {**model.features, **_label(model)}
         lines += ["TRANSFORM(", ",\n".join(f"  {_item(name, expr)}" for name, expr in items.items()), ")"]
-        columns = ", ".join(map(name_text, _columns(model, items))) or "*"
+        if not feature_references(model):  # else keys, which only the feature store knows, have to come with the rows
+            columns = ", ".join(map(name_text, _columns(model, items))) or "*"
     elif model.label is not None and model.target != col(model.label):
         raise DeclarationError(
             f"model '{model.name}' computes its label '{model.label}' and takes every column as a feature, which SQL "

@@ -34,7 +34,7 @@ from penstock.project.tabling import (
     table_pipeline,
     view_pipeline,
 )
-from penstock.sql import Entry, Mode, Reading, View, check_made, untold
+from penstock.sql import Entry, Join, Mode, Reading, View, as_they_are, check_made, untold
 
 _SAID = "said"
 
@@ -53,6 +53,7 @@ class ProjectCatalog:
     store: ArtifactStore
     run: Callable[[Pipeline, str], Any]
     given: Mapping[str, pa.Table] = field(default_factory=dict)
+    joined: Join = as_they_are
 
     def tables_there(self) -> Mapping[str, Entry]:
         """Return the names of the tables that penstock.toml declares, of those that Python handed over, and of the

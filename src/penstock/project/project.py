@@ -200,7 +200,11 @@ class Project:
             store=self.artifacts,
             run=self._result,
             given=self._given.rows,
+            joined=self._joined,
         )
+
+    def _joined(self, graph: ModelGraph, rows: pa.Table) -> pa.Table:
+        return to_arrow(with_features(graph, rows, self.features))
 
     def _asked(
         self,

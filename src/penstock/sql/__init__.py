@@ -1,6 +1,16 @@
 """BigQuery ML's statements: text -> values -> run against a catalog of tables and models that is handed in."""
 
-from penstock.sql.catalog import Catalog, Entry, MemoryCatalog, Reading, View, check_made, untold
+from penstock.sql.catalog import (
+    Catalog,
+    Entry,
+    Join,
+    MemoryCatalog,
+    Reading,
+    View,
+    as_they_are,
+    check_made,
+    untold,
+)
 from penstock.sql.dialect import is_whole
 from penstock.sql.inferences import FUNCTIONS as TABLE_FUNCTIONS
 from penstock.sql.running import run, run_query, to_model
@@ -28,12 +38,14 @@ __all__ = [
     "Drop",
     "Entry",
     "ExportModel",
+    "Join",
     "MemoryCatalog",
     "Mode",
     "Query",
     "Reading",
     "Statement",
     "View",
+    "as_they_are",
     "check_made",
     "is_whole",
     "only_reads",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -44,13 +44,26 @@ class Entry:
     created: float | None = None
 
 
+Join = Callable[[ModelGraph, pa.Table], pa.Table]
+
+
+def as_they_are(graph: ModelGraph, rows: pa.Table) -> pa.Table:
+    """Return the rows: where there is no feature store."""
+    return rows
+
+
 class Catalog(Protocol):
     """The tables and views that may be read and made, and the models. Nothing else is reachable from SQL.
 
     A name that is not there raises `UnknownNameError`. `fit` and `create_table` raise `ConflictError` where the mode is
     `create` and the name is taken, and `create_table` and `drop_table` where the table is not one that SQL made, or is
-    a view where it should be a table.
+    a view where it should be a table. `joined` gives rows for a model with the features that it looks up.
     """
+
+    @property
+    def joined(self) -> Join:
+        """What joins rows with the features that a model looks up; it returns others as they are."""
+        ...
 
     def tables_there(self) -> Mapping[str, Entry]:
         """Return the names of the tables and views that may be read, and what is known of them."""
@@ -124,6 +137,7 @@ class MemoryCatalog:
     tables: Mapping[str, Source | pa.Table]
     models: dict[str, ModelGraph] = field(default_factory=dict)
     made: dict[str, pa.Table | View] = field(default_factory=dict)
+    joined: Join = as_they_are
 
     def tables_there(self) -> Mapping[str, Entry]:
         """Return the names of the tables and views."""

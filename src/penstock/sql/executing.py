@@ -12,9 +12,10 @@ from sqlglot import exp
 
 from penstock.core.schema import Field, Schema
 from penstock.errors import ExpressionError, SqlError
+from penstock.models import looked_up
 from penstock.operations import sql_literal
 from penstock.sql.binding import Binding, Inference
-from penstock.sql.catalog import Catalog, Reading
+from penstock.sql.catalog import Catalog, Join, Reading
 from penstock.sql.database import locked_database, rows_of
 from penstock.sql.learning import Learning, learned_text, put_in
 from penstock.sql.queries import bind_query
@@ -69,7 +70,7 @@ def rows_of_query(query: Bound, binding: Binding) -> pa.Table:
                 case Learning():
                     learned[before.name] = learned_text(before, learned, database)
                 case Inference():
-                    database.register(before.name, _infer(before, learned, database))
+                    database.register(before.name, _infer(before, learned, database, binding.catalog.joined))
         return rows_of(database, put_in(query.text, learned))
 
 
@@ -111,6 +112,12 @@ def _value(node: exp.Expr, name: str, type: str | None, session: Session) -> Sca
         ) from None
 
 
-def _infer(inference: Inference, learned: Mapping[str, str], database: duckdb.DuckDBPyConnection) -> pa.Table:
+def _infer(
+    inference: Inference, learned: Mapping[str, str], database: duckdb.DuckDBPyConnection, joined: Join
+) -> pa.Table:
     rows = [rows_of(database, put_in(query.text, learned)) for query in inference.rows]
-    return inference.function.table(inference.use, rows).cast(arrow_schema(inference.columns))
+    graph = inference.use.graph
+    if graph is None or not looked_up(graph):
+        return inference.function.table(inference.use, rows).cast(arrow_schema(inference.columns))
+    made = inference.function.table(inference.use, [joined(graph, table) for table in rows])
+    return made.select(list(inference.columns.names)).cast(arrow_schema(inference.columns))
