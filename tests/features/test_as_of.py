@@ -11,6 +11,7 @@ from feature_oracle import Event, instant, newest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import penstock as ps
+from penstock.errors import DataError
 from penstock.features import index
 from penstock.tables import arrow_type
 
@@ -141,3 +142,35 @@ def test_the_oracle_itself() -> None:
     assert newest(events, (1,), 8, ttl=3) == ("b", "PRESENT")
     assert newest(events, (1,), 8, ttl=2) == (None, "OUTSIDE_MAX_AGE")
     assert newest(events, (2,), 8) == (None, "NOT_FOUND")
+
+
+def test_many_entities_read_together_are_each_read_alone(shared_online: ps.Project) -> None:
+    store = shared_online.features
+    columns = {f"v{n}": kind for n, kind in enumerate(["int64", "string", "float64"] * 25)}  # two words of NULLs
+    one = ps.feature_set("many", entities={"k": "int64"}, timestamp="event", features=list(columns), columns=columns)
+    tags = {"doubled": ps.feature("tags:size") * 2, "size": ps.col("size"), "seen": ps.col("size").count().over("7d")}
+    other = ps.feature_set(
+        "tags", entities={"k": "int64", "l": "string"}, timestamp="event", ttl="1h", features=tags,
+        columns={"size": "int64"},
+    )  # fmt: skip
+    times = pa.array([instant(0), instant(2 * HOUR)] * 10, pa.timestamp("us", "UTC"))
+    some = [None if n % 7 == 0 else n for n in range(20)]
+    made = {"int64": some, "string": [None if n is None else f"t{n}" for n in some], "float64": some[::-1]}
+    values = {name: pa.array(made[kind], arrow_type(kind)) for name, kind in columns.items()}
+    store.apply(one)
+    store.apply(other)
+    store.ingest(one, pa.table({"k": range(20), "event": times, **values}))
+    store.ingest(other, pa.table({"k": range(20), "l": ["x", "y"] * 10, "event": times, "size": some}))
+    entities = [{"k": k, "l": l} for k in range(-2, 22) for l in ("x", "y")]  # noqa: E741
+    now = int(instant(2 * HOUR).timestamp()) * 1_000_000
+    for features in (["many:*"], ["many:v3", "tags:size", "many:v64", "tags:seen"], ["tags:doubled", "many:v1"]):
+        reader = store.reader(features)
+        for at in (None, now):
+            alone = [reader.row(entity, now=at) for entity in entities]
+            assert reader.rows(entities, now=at) == alone
+            assert {status for _, states in alone for status in states} >= {"PRESENT", "NULL_VALUE", "NOT_FOUND"}
+        assert reader.rows([]) == []
+        with_none = [{"k": None, "l": "x"}, entities[9]]
+        assert reader.rows(with_none) == [reader.row(entity) for entity in with_none]
+    with pytest.raises(DataError, match="the entity has no 'l'; it has: k"):
+        store.reader(["tags:size"]).rows([{"k": 1, "l": "x"}, {"k": 1}])

@@ -29,13 +29,13 @@ class LmdbStore:
     shares its environment; a forked process opens its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._path = folder, str(folder)
 
     def get(self, keys: Sequence[bytes]) -> list[Any]:
         """Return the record of each key as of one moment, None where there is none."""
         with self._environment().begin() as transaction:
             get = transaction.get
-            return [get(_short(key)) for key in keys]
+            return [get(key if len(key) <= _LONGEST_KEY else _short(key)) for key in keys]
 
     def put(self, records: Mapping[bytes, bytes], *, mark: tuple[bytes, int] | None = None) -> None:
         """Store records in one transaction, each unless the one that is there is newer, and the set's mark."""
@@ -126,7 +126,7 @@ class LmdbStore:
             environment.close()
 
     def _environment(self) -> Any:
-        key = (os.getpid(), str(self._folder))
+        key = (os.getpid(), self._path)
         found = _environments.get(key)
         return found if found is not None else self._opened(key)
 

@@ -57,31 +57,24 @@ class OnlineReader:
 
         The keys have to be of the declared types: what comes from outside is checked where it comes in.
         """
+        return self.rows((entity,), now=now)[0]
+
+    def rows(
+        self, entities: Sequence[Mapping[str, Any]], *, now: int | None = None
+    ) -> list[tuple[list[Any], list[str]]]:
+        """Return for each entity what `row` returns, all of one moment: their records are read together."""
         at = time.time_ns() // 1000 if now is None else now
-        try:
-            keys = [group.key([entity[key] for key in group.keys]) for group in self._groups]
-        except KeyError as error:
-            raise DataError(f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}") from error
-        values: list[Any] = []
-        statuses: list[str] = []
-        for group, record in zip(self._groups, self.store.get(keys), strict=True):
-            count = len(group.wanted)
-            if record is None:
-                values += [None] * count
-                statuses += [NOT_FOUND] * count
-                continue
-            event, found = group.reader.row(record)
-            if group.ttl is not None and at - event > group.ttl:
-                values += [None] * count
-                statuses += [OUTSIDE_MAX_AGE] * count
-            else:
-                values += found
-                statuses += [NULL_VALUE if value is None else PRESENT for value in found]
+        made: list[tuple[list[Any], list[str]]] | None = None
+        if self._groups:
+            records = self.store.get([key for group in self._groups for key in _keys_of(group, entities)])
+            for number, group in enumerate(self._groups):
+                mine = records[number * len(entities) : (number + 1) * len(entities)]
+                found = _values_of(group, mine, at)
+                made = found if made is None else _side_by_side(made, found)
         for windows in self._windows:
-            found, states = windows.row(entity, at)
-            values += found
-            statuses += states
-        return values, statuses
+            found = [(values, [*states]) for values, states in (windows.row(entity, at) for entity in entities)]
+            made = found if made is None else _side_by_side(made, found)
+        return made or [([], []) for _ in entities]
 
     def table(self, entities: pa.Table, *, now: int | None = None, statuses: bool = False) -> pa.Table:
         """Return the entities' keys, as given, with the features behind them."""
@@ -115,6 +108,43 @@ class OnlineReader:
             if statuses:
                 made[status_column(each)] = statuses_of(there, fresh, nulls[each.feature])
         return made
+
+
+def _keys_of(group: _Group, entities: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    key = group.key
+    try:
+        if len(group.keys) == 1:
+            (name,) = group.keys
+            return [key((entity[name],)) for entity in entities]
+        return [key([entity[name] for name in group.keys]) for entity in entities]
+    except KeyError as error:
+        entity = next(entity for entity in entities if error.args[0] not in entity)
+        raise DataError(f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}") from error
+
+
+def _values_of(group: _Group, records: Sequence[Any], at: int) -> list[tuple[list[Any], list[str]]]:
+    """Return the values and statuses of entities from their records in one set."""
+    count, values, ttl = len(group.wanted), group.reader.values, group.ttl
+    present: list[str] = [PRESENT] * count
+    made: list[tuple[list[Any], list[str]]] = []
+    for record in records:
+        if record is None:
+            made.append(([None] * count, [NOT_FOUND] * count))
+        elif ttl is not None and at - group.reader.event(record) > ttl:
+            made.append(([None] * count, [OUTSIDE_MAX_AGE] * count))
+        else:
+            found, nulls = values(record)
+            states = present.copy()
+            for number in nulls:
+                states[number] = NULL_VALUE
+            made.append((found, states))
+    return made
+
+
+def _side_by_side(
+    one: Sequence[tuple[list[Any], Sequence[str]]], other: Sequence[tuple[list[Any], Sequence[str]]]
+) -> list[tuple[list[Any], list[str]]]:
+    return [(values + more, [*states, *others]) for (values, states), (more, others) in zip(one, other, strict=True)]
 
 
 def _group(wanted: Sequence[Wanted]) -> _Group:

@@ -11,6 +11,8 @@ import datetime
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -110,7 +112,7 @@ def content_of(value: Any, type: str) -> bytes:
     return bytes(value) if type == "bytes" else msgspec.json.encode(value_to_json(value, type))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RecordReader:
     """Reads certain features of online records of one layout."""
 
@@ -119,17 +121,40 @@ class RecordReader:
     unpack: Callable[[Any], tuple[Any, ...]]
     readers: tuple[tuple[int, int, int, Callable[[Any, Any], Any] | None], ...]
 
-    def row(self, record: Any) -> tuple[int, list[Any]]:
-        """Return the event time in microseconds and the values, None for NULL."""
-        words = self.unpack(record)
-        values: list[Any] = []
-        for place, null_word, bit, read in self.readers:
-            if words[null_word] & bit:
-                values.append(None)
-            else:
-                value = words[place]
-                values.append(value if read is None else read(value, record))
-        return words[0] - _SIGN, values
+    def event(self, record: Any) -> int:
+        """Return the event time in microseconds."""
+        return int.from_bytes(record[:8], "big") - _SIGN
+
+    @cached_property
+    def values(self) -> Callable[[Any], tuple[list[Any], Sequence[int]]]:
+        """What gives the values of a record, None for NULL, and the places of those."""
+        unpack = words_of(self.layout).unpack_from
+        places = [place - 1 for place, _, _, _ in self.readers]
+        pick = itemgetter(*places) if len(places) > 1 else lambda words: tuple(words[place] for place in places)
+        bits: dict[int, dict[int, list[int]]] = {}
+        for number, (_, null_word, bit, _) in enumerate(self.readers):
+            bits.setdefault(null_word - 1, {}).setdefault(bit, []).append(number)
+        masks = [(null_word, sum(of_word), of_word) for null_word, of_word in bits.items()]
+        made = [(number, read) for number, (_, _, _, read) in enumerate(self.readers) if read is not None]
+
+        def values(record: Any) -> tuple[list[Any], Sequence[int]]:
+            words = unpack(record, AGE_BYTES)
+            found = list(pick(words))
+            nulls: list[int] = []
+            for null_word, mask, of_word in masks:
+                left = words[null_word] & mask
+                while left:
+                    bit = left & -left
+                    nulls += of_word[bit]
+                    left ^= bit
+            for number, read in made:
+                if number not in nulls:
+                    found[number] = read(found[number], record)
+            for number in nulls:
+                found[number] = None
+            return found, nulls
+
+        return values
 
     def table(self, records: Sequence[Any]) -> tuple[Numbers, Numbers, dict[str, pa.Array]]:
         """Return event times, words, and the dictionaries of features that need one, of many records at once."""
@@ -156,11 +181,16 @@ class RecordReader:
         return pa.array(values, arrow_type(type))
 
 
+def words_of(layout: Layout) -> struct.Struct:
+    """Return what reads the words of a record: what is NULL, then the features."""
+    codes = "".join("d" if field.type == "float64" else "q" for field in layout.schema)
+    return struct.Struct(f"<{layout.null_words}Q{codes}")
+
+
 def record_reader(layout: Layout, features: Sequence[str]) -> RecordReader:
     """Return what reads these features."""
-    codes = "".join("d" if field.type == "float64" else "q" for field in layout.schema)
     # The age is big-endian: it is unpacked apart from the little-endian words.
-    words = struct.Struct(f"<{layout.null_words}Q{codes}")
+    words = words_of(layout)
     age = struct.Struct(">Q")
 
     def unpack(record: Any) -> tuple[Any, ...]:

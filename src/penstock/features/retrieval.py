@@ -169,8 +169,22 @@ class FeatureReader:
         if None in [entity.get(key, 0) for key in self._keys]:  # no entity is told by NULL
             return self._by_table(entity, now)
         found, states = self._reader.row(entity, now=now)
+        return self._with_computed(entity, found, states) if self._reads else (found, states)
+
+    def rows(
+        self, entities: Sequence[Mapping[str, Any]], *, now: int | None = None
+    ) -> list[tuple[list[Any], list[str]]]:
+        """Return for each entity what `row` returns, from one reading of the store."""
+        if any(None in [entity.get(key, 0) for entity in entities] for key in self._keys):
+            return [self.row(entity, now=now) for entity in entities]
+        found = self._reader.rows(entities, now=now)
         if not self._reads:
-            return found, states
+            return found
+        return [self._with_computed(entity, *each) for entity, each in zip(entities, found, strict=True)]
+
+    def _with_computed(
+        self, entity: Mapping[str, Any], found: list[Any], states: list[str]
+    ) -> tuple[list[Any], list[str]]:
         row = {name: list(v) if isinstance(v := found[place], tuple) else v for name, place in self._read}
         for column, name, fit in self._values:
             try:
