@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -51,21 +51,26 @@ def sketch_column(column: pa.ChunkedArray, type: str) -> Sketch:
     return counted
 
 
-def merge_sketches(one: Sketch, other: Sketch) -> Sketch:
-    """Return the sketch of the rows of both."""
-    merged: Sketch = {
-        name: one[name] + other[name] for name in ("rows", "nulls", "others", "not_finite") if name in one
-    }
+def merge_sketches(*sketches: Sketch) -> Sketch:
+    """Return the sketch of the rows of all."""
+    first = sketches[0]
+    added = ("rows", "nulls", "others", "not_finite")
+    merged: Sketch = {name: sum(each[name] for each in sketches) for name in added if name in first}
     for end, choose in (("min", min), ("max", max)):
-        if end in one:
-            merged[end] = choose((each[end] for each in (one, other) if each[end] is not None), default=None)
-    if "buckets" in one:
-        level = max(one["level"], other["level"])
-        both = Counter(dict(_coarser(one, level))) + Counter(dict(_coarser(other, level)))
-        merged |= _fitted(level, dict(both)) | _moments(one, other)
-    if "top" in one:
-        counts = Counter(dict(one["top"])) + Counter(dict(other["top"]))
-        ranked = _ranked(counts.items())
+        if end in first:
+            merged[end] = choose((each[end] for each in sketches if each[end] is not None), default=None)
+    if "buckets" in first:
+        level = max(each["level"] for each in sketches)
+        counts: Counter[int] = Counter()
+        for each in sketches:
+            for code, count in each["buckets"]:
+                counts[code >> (level - each["level"])] += count
+        merged |= _fitted(level, counts) | _moments(sketches)
+    if "top" in first:
+        texts: Counter[str] = Counter()
+        for each in sketches:
+            texts.update(dict(each["top"]))
+        ranked = _ranked(texts.items())
         merged["top"] = ranked[:TOP]
         merged["others"] += sum(count for _, count in ranked[TOP:])
     return merged
@@ -156,13 +161,6 @@ def _ranked(counts: Iterable[tuple[str, int]]) -> list[list[Any]]:
     return [list(each) for each in sorted(counts, key=lambda each: (-each[1], each[0]))]
 
 
-def _coarser(sketch: Sketch, level: int) -> list[tuple[int, int]]:
-    counts: Counter[int] = Counter()
-    for code, count in sketch["buckets"]:
-        counts[code >> (level - sketch["level"])] += count
-    return list(counts.items())
-
-
 def _fitted(level: int, counts: Mapping[int, int], most: int = BUCKETS) -> Sketch:
     """Return buckets, wider ones where there would be too many. Each level leaves one bit more out."""
     while len(counts) > most:
@@ -183,9 +181,9 @@ def _range(code: int, level: int) -> tuple[float, float]:
     return (-high, -low) if code >> sign_bit else (low, high)
 
 
-def _moments(one: Sketch, other: Sketch) -> Sketch:
-    """Return mean and deviation of the values of both, of those of each."""
-    parts = [(counted_values(each), each["mean"], each["stddev"]) for each in (one, other) if counted_values(each)]
+def _moments(sketches: Sequence[Sketch]) -> Sketch:
+    """Return mean and deviation of all values, of those of each sketch."""
+    parts = [(counted_values(each), each["mean"], each["stddev"]) for each in sketches if counted_values(each)]
     if len(parts) < 2:
         return {"mean": parts[0][1] if parts else None, "stddev": parts[0][2] if parts else None}
     count = sum(number for number, _, _ in parts)
@@ -197,8 +195,8 @@ def _moments(one: Sketch, other: Sketch) -> Sketch:
 
 def merge_all(sketches: Iterable[Mapping[str, Sketch]]) -> dict[str, Sketch]:
     """Return the sketches of the columns of all; a column that some lack counts where it is."""
-    merged: dict[str, Sketch] = {}
+    by_name: dict[str, list[Sketch]] = {}
     for each in sketches:
         for name, sketch in each.items():
-            merged[name] = merge_sketches(merged[name], sketch) if name in merged else sketch
-    return merged
+            by_name.setdefault(name, []).append(sketch)
+    return {name: merge_sketches(*found) if len(found) > 1 else found[0] for name, found in by_name.items()}

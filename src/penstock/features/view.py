@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.core.feature import IngestStatistics
 from penstock.core.ports import MetadataStore
+from penstock.features.counting import merged
 from penstock.features.definition import kind_of
 from penstock.features.discovery import SetLineage, set_lineage
 from penstock.features.json_schema import json_schema
@@ -73,9 +74,8 @@ class FeatureSetView:
         """Return all of it as plain JSON values; a feature's `drift` is that of the newest ingest from all before."""
         definition, lineage, counted = self.registered.definition, self.lineage, self._counted()
         total, drift = total_statistics(counted), {}
-        if total is not None and len(counted) > 1:
-            before = total_statistics(counted[:-1])
-            drift = {} if before is None else statistics_of(counted[-1]).drift(before)
+        if len(counted) > 1:
+            drift = statistics_of(counted[-1]).drift(statistics_of(merged(counted[:-1])))
         return {
             "name": self.name,
             "version": self.version,
