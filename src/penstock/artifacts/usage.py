@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from penstock.artifacts.collecting import Place, collect
 from penstock.artifacts.keeping import Policy, everything
@@ -25,7 +27,8 @@ class Share:
 class Usage:
     """The room that a store and a project's state take. `store` is all that lies in the store, `project` what this
     project holds of it; of that `by_kind`, `by_step` ("pipeline/step"), `by_name` and what `shared` other projects hold
-    too. `garbage` is what `gc` would take from the store now, `recent` what it would but for its grace."""
+    too. `garbage` is what `gc` would take from the store now, `recent` what it would but for its grace.
+    `features` is what the feature store has in files here: its history, its index, what is online."""
 
     store: Share
     project: Share
@@ -38,10 +41,13 @@ class Usage:
     log_bytes: int = 0
     scratch_bytes: int = 0
     metadata_bytes: int = 0
+    features: dict[str, int] = field(default_factory=dict)
 
 
-def usage(place: Place, policy: Policy, *, metadata_bytes: int = 0) -> Usage:
-    """Return what takes how much room, largest first."""
+def usage(
+    place: Place, policy: Policy, *, metadata_bytes: int = 0, features: Mapping[str, Path] | None = None
+) -> Usage:
+    """Return what takes how much room, largest first; `features` are the folders of the feature store."""
     sizes = {blob.digest: blob.size_bytes for blob in place.sweeper.blobs()}
     artifacts = place.metadata.find(Artifact)
     held = {artifact.digest: _blobs_of(artifact, place) & sizes.keys() for artifact in artifacts}
@@ -75,6 +81,7 @@ def usage(place: Place, policy: Policy, *, metadata_bytes: int = 0) -> Usage:
         log_bytes=bytes_of(place.state / "logs"),
         scratch_bytes=sum(bytes_of(path) for path, _ in place.sweeper.scratch()),
         metadata_bytes=metadata_bytes,
+        features={name: bytes_of(path) for name, path in (features or {}).items() if path.exists()},
     )
 
 

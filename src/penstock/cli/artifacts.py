@@ -198,6 +198,7 @@ def usage(root: Where, as_json: bool) -> None:
     for what, count in (
         ("logs", found.log_bytes),
         ("records", found.metadata_bytes),
+        *((f"features: {name}", count) for name, count in found.features.items()),
         ("left by ended processes", found.scratch_bytes),
     ):
         if count:

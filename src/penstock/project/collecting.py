@@ -50,5 +50,13 @@ def metadata_bytes(config: Config) -> int:
     return sum(file.stat().st_size for file in files)
 
 
+def feature_folders(config: Config) -> dict[str, Path]:
+    """Return the folders of the feature store that are here; a bucket and a server have none."""
+    history, (scheme, _, online) = config.stores.history, config.stores.online.partition(":")
+    places = {"history": None if "://" in history else config.root / history, "index": config.state / "index"}
+    places["online"] = config.root / online if scheme == "lmdb" else None
+    return {name: path for name, path in places.items() if path is not None}
+
+
 def _seconds(value: float | str | None, what: str) -> float | None:
     return 0.0 if value in (0, "0") else None if value is None else seconds(value, what)

@@ -10,7 +10,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import NameChange, NamedVersion
 from penstock.errors import UnknownNameError
-from penstock.project.collecting import gc_place, gc_policy, metadata_bytes
+from penstock.project.collecting import feature_folders, gc_place, gc_policy, metadata_bytes
 from penstock.project.config import Config
 from penstock.project.runs import ArtifactView
 from penstock.stores import Member, members_of
@@ -153,7 +153,8 @@ class Repository:
     def usage(self) -> Usage:
         """Return what takes how much room in the store and in the project's state."""
         place = gc_place(self._config, self._metadata, self._store)
-        return artifacts.usage(place, gc_policy(self._config), metadata_bytes=metadata_bytes(self._config))
+        records, features = metadata_bytes(self._config), feature_folders(self._config)
+        return artifacts.usage(place, gc_policy(self._config), metadata_bytes=records, features=features)
 
     def forget_project(self, name: str) -> Member:
         """Forget another project that kept artifacts in the same store and is gone for good."""
