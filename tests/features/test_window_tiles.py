@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from window_oracle import EPOCH_OFFSET
 
 import penstock as ps
 from penstock.errors import DataError, DeclarationError
-from penstock.features import LmdbStore, window_online
+from penstock.features import LmdbStore, tiles, window_online
 from penstock.features.tiles import place
 
 SECOND = 1_000_000
@@ -69,6 +72,46 @@ def test_a_bring_up_that_is_killed_counts_every_row_once(
     for _ in range(2):
         project.features.materialize("spending")
         assert row(project, 1, 3 * HOUR) == [3, 7.0]
+
+
+INGESTING = """
+import sys, datetime as dt, pyarrow as pa, penstock as ps
+features = ps.open(sys.argv[1]).features
+start = dt.datetime(2026, 3, 28, 22, tzinfo=dt.UTC)
+for number in range(10_000):
+    at = [start + dt.timedelta(minutes=number % 600)] * 2
+    features.ingest("spending", pa.table({"card": [1, 2], "at": at, "amount": [0.1, 0.7]}))
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("most_rows", [3, 128])
+def test_processes_that_are_killed_while_they_ingest_leave_online_as_history(
+    project: ps.Project, monkeypatch: pytest.MonkeyPatch, most_rows: int
+) -> None:
+    project.features.apply(spending())
+    code = INGESTING.replace(
+        "features = ", f"from penstock.features import tiles; tiles.MOST_ROWS = {most_rows}\nfeatures = "
+    )
+    for lines in (1, 4, 7):
+        process = subprocess.Popen([sys.executable, "-c", code, str(project.root)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        for _ in range(lines):
+            process.stdout.readline()
+        time.sleep(0.003 * lines)  # somewhere within the next ingest
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    monkeypatch.setattr(tiles, "MOST_ROWS", most_rows)
+    project.features.materialize("spending")
+    asked = pa.table(
+        {"card": [1, 2], "event_timestamp": pa.array([instant(DAY - HOUR)] * 2, pa.timestamp("us", "UTC"))}
+    )
+    references = ["spending:count_1d", "spending:sum_7d"]
+    history = project.features.get_historical_features(asked, references)
+    online = project.features.get_online_features(references, {"card": [1, 2]}, now=EPOCH_OFFSET + DAY - HOUR)
+    assert online.equals(history.drop_columns(["event_timestamp"]))
+    assert online.column("count_1d")[0].as_py() >= 12
 
 
 def test_tiles_brought_up_by_several_at_once_hold_every_row_once(project: ps.Project) -> None:
