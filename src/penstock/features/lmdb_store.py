@@ -28,6 +28,8 @@ class LmdbStore:
     """The online store in a folder. LMDB wants a folder to be opened once in a process, so every store on one folder
     shares its environment; a forked process opens its own."""
 
+    most_tiles = 500_000
+
     def __init__(self, folder: Path) -> None:
         self._folder, self._path = folder, str(folder)
 

@@ -14,6 +14,9 @@ class OnlineStore(Protocol):
     together with the mark that says which rows they hold.
     """
 
+    most_tiles: int
+    """About so many tiles are put at once, in one transaction."""
+
     def get(self, keys: Sequence[bytes]) -> list[Any]:
         """Return the record (bytes) of each key as of one moment, None where there is none."""
         ...

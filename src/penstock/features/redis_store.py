@@ -94,6 +94,8 @@ class RedisStore:
     """The online store in a Redis server, `redis://` or, with TLS, `rediss://`. Connections are made when they are
     needed, again after one broke, and anew in a forked process."""
 
+    most_tiles = 20_000  # stored by one script, while nobody else is answered
+
     def __init__(
         self, url: str, *, project: str = "penstock", password: Callable[[], str | None] = lambda: None
     ) -> None:

@@ -32,8 +32,8 @@ from penstock.tables import arrow_type
 SLACK = 86_400_000_000
 """Tiles are kept for so many microseconds longer than the longest window reaches back from the newest event."""
 
-MOST_ROWS = 100_000
-"""So many rows of the history become tiles in one transaction."""
+MOST_ROWS = 500_000
+"""So many rows of the history become tiles at once; fewer where the store takes fewer tiles."""
 
 _HORIZON = b"\xff" * 9
 """The place, of no entity, of the time from which on a set has tiles."""
@@ -87,7 +87,7 @@ def bring_up_tiles(
         return
     prefix, mark = window_prefix(registered.name), window_mark(registered.name)
     while (before := store.mark(mark)) < newest:
-        until = min(newest, before + MOST_ROWS)
+        until = min(newest, before + min(MOST_ROWS, store.most_tiles))
         known = read is not None and (before, until) == (read[0], newest)
         segment = read[1] if read is not None and known else index.between(before, until)
         old = _horizon(store, prefix)
