@@ -55,8 +55,10 @@ def historical_features(rows: Any, features: Features | Model, *, timestamp: str
 
 def known_features(model: Model, rows: Table, context: Context | None) -> list[models.KnownFeature]:
     """Return what the columns of rows are that a model looks up."""
+    if context is None:  # called by itself, outside a run: with whatever has rows
+        return []
     names = models.lookup_columns(model, rows.column_names)
-    if not names or context is None:
+    if not names:
         return []
     metadata = open_metadata(context.metadata)
     facts = {name: store.feature_facts(metadata, name) for name in names}
