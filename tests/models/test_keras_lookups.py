@@ -249,20 +249,28 @@ def every_mode() -> str:
 
 HASHES = """
 inputs = {n: keras.Input((w,), name=n, dtype=d) for n, w, d in
-          (("word", 1, "string"), ("words", 3, "string"), ("code", 1, "int64"), ("where", 1, "float32"))}
+          (("word", 1, "string"), ("words", 3, "string"), ("code", 1, "int64"), ("where", 1, "float32"),
+           ("side", 1, "string"))}
 made = {"hashed": hashed("Hashing", 1009)(layers.Reshape((1,))(inputs["word"])),
     "each": hashed("Hashing", 97)(inputs["words"]),
     "flags": hashed("Hashing", 5, output_mode="one_hot")(inputs["word"]),
     "counts": hashed("Hashing", 5, output_mode="count")(inputs["words"]),
     "numbers": hashed("HashedCrossing", 1000003)((inputs["code"], layers.Discretization([0.0, 40.7])(inputs["where"]))),
     "crossed": hashed("HashedCrossing", 1009)((inputs["word"], inputs["code"])),
+    "strict": lookup("StringLookup", ["east", "west"], num_oov_indices=0, name="sides")(inputs["side"]),
     "crossed_flags": hashed("HashedCrossing", 7, output_mode="one_hot")((inputs["word"], inputs["code"]))}
 saved(inputs, {n: layers.Flatten(name=n)(t) for n, t in made.items()})
 """
 HASHED_ROWS: list[dict[str, Any]] = [
-    {"word": "cash", "words": ["a", "b", "a"], "code": 4611686018427387904, "where": 40.75},
-    {"word": "Zürich", "words": ["", "a much longer text than sixteen bytes", "b"], "code": -7, "where": -1.0},
-    {"word": "x" * 70, "words": ["a", "a", "a"], "code": 0, "where": 12.5},
+    {"word": "cash", "words": ["a", "b", "a"], "code": 4611686018427387904, "where": 40.75, "side": "west"},
+    {
+        "word": "Zürich",
+        "words": ["", "a much longer text than sixteen bytes", "b"],
+        "code": -7,
+        "where": -1.0,
+        "side": "east",
+    },
+    {"word": "x" * 70, "words": ["a", "a", "a"], "code": 0, "where": 12.5, "side": "west"},
 ]
 HASHES_BY_TENSORFLOW: dict[str, list[list[float]]] = {
     "hashed": [[207], [666], [671]],
@@ -271,20 +279,24 @@ HASHES_BY_TENSORFLOW: dict[str, list[list[float]]] = {
     "counts": [[0, 0, 1, 0, 2], [0, 0, 1, 2, 0], [0, 0, 0, 0, 3]],
     "numbers": [[596583], [419505], [200369]],
     "crossed": [[517], [87], [181]],
+    "strict": [[1], [0], [1]],
     "crossed_flags": [[1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 0, 1, 0]],
 }
 
 
 @needs_keras
-def test_hashes_and_crosses_of_texts_and_numbers_are_those_of_tensorflow(tmp_path: Path) -> None:
+def test_hashes_crosses_and_lookups_without_unknown_places_are_those_of_tensorflow(tmp_path: Path) -> None:
     options = {"model_path": keras_file(tmp_path, HASHES)}
     graph = ps.fit(ps.model("m", type="keras", options=options), None)
     assert {field.name: field.type for field in graph.signature.inputs} == {
         "word": "string", "words": "array<string>", "code": "int64", "where": "float64",
+        "side": "string",
     }  # fmt: skip
     for rows in (graph.predict(HASHED_ROWS).to_pylist(), [graph.predict_row(row) for row in HASHED_ROWS]):
         for name, expected in HASHES_BY_TENSORFLOW.items():
             assert [row[name] if isinstance(row[name], list) else [row[name]] for row in rows] == expected, name
+    with pytest.raises(DataError, match=r"'m': the ONNX file .*sides: a value that its vocabulary lacks"):
+        graph.predict_row({**HASHED_ROWS[0], "side": "north"})
 
 
 @needs_keras
@@ -306,7 +318,6 @@ REFUSED = {
     "masked": ("Hashing", {"mask_value": ""}, "'masked' .* with a salt or a mask_value"),
     "words": ("TextVectorization", {}, "'words' .* is a TextVectorization.*TEXT_ANALYZE"),
     "back": ("StringLookup", {"invert": True}, "'back' .* with invert it makes texts"),
-    "known": ("StringLookup", {"num_oov_indices": 0}, "'known' .* fails at an unknown value"),
     "more": ("StringLookup", {"num_oov_indices": 3}, "'more' .* num_oov_indices = 3 unknown values are hashed"),
     "spread": (
         "IntegerLookup", {"num_oov_indices": 3, "oov_method": "farmhash"}, "'spread' .* unknown values are hashed",

@@ -52,16 +52,20 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A file that is loaded: how to run it, what it takes and gives, and the names of its outputs by columns'."""
+    """A file that is loaded: how to run it, what it takes and gives, its outputs' names by columns', and its model."""
 
     session: Any
     slots: tuple[Slot, ...]
     outputs: Schema
     names: tuple[str, ...]
+    model: str
 
     def run(self, tensors: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
-        """Return the outputs for tensors."""
-        found: list[np.ndarray[Any, Any]] = self.session.run(list(self.names), dict(tensors))
+        """Return the outputs for tensors; raises `DataError` where the file refuses them, as a lookup may."""
+        try:
+            found: list[np.ndarray[Any, Any]] = self.session.run(list(self.names), dict(tensors))
+        except Exception as error:  # its errors have no base of their own
+            raise DataError(f"model '{self.model}': the ONNX file cannot predict the rows: {error}") from error
         return found
 
 
@@ -155,7 +159,7 @@ def load(content: bytes, model: str, label: str | None) -> Imported:
     except ImportError as error:
         raise MissingExtraError("onnxruntime", extra="onnx", purpose="a model of type onnx") from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what is refused is an error of ours, not a line of a log
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no base of their own
@@ -170,7 +174,7 @@ def load(content: bytes, model: str, label: str | None) -> Imported:
     fields = [_output(port, model) for port in ports]
     if label is not None:
         fields[0] = Field(f"predicted_{label}", fields[0].type)
-    return Imported(session, slots, Schema(tuple(fields)), tuple(port.name for port in ports))
+    return Imported(session, slots, Schema(tuple(fields)), tuple(port.name for port in ports), model)
 
 
 def _slot(port: Any, told: Mapping[str, str], flags: set[str], model: str) -> Slot:

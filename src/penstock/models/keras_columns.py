@@ -7,6 +7,9 @@ from typing import Any
 
 BINS = "Bins"
 """What stands in the graph for the bin of a hash, until its operators do."""
+KNOWN = "Known"
+"""What stands there for the demand that a lookup knows a value."""
+UNKNOWN = -1  # as long as it has no bucket, or is no error
 _CARRY = ("Identity", "Cast", "Reshape", "Flatten", "Concat", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Slice")
 """Operators that hand values on as they are, texts too; a cast of texts is none, and is taken out."""
 _INT64, _STRING = 7, 8  # ONNX's types of elements
@@ -40,19 +43,29 @@ def give_texts(graph: Any, names: Collection[str]) -> frozenset[str]:
     return frozenset(hashed)
 
 
-def keys_of(graph: Any, name: str) -> list[Any]:
-    """Return what the lookups know of an input, none where something else reads it as well."""
+def keys_of(graph: Any, name: str) -> tuple[list[Any], set[Any] | None]:
+    """Return what the lookups know of an input, none where something else reads it as well, and what they all take if
+    some take nothing else."""
     _, readers = _followed(graph, name)
-    if any(node.op_type not in ("LabelEncoder", "Mod") for node in readers):  # Mod: buckets of unknown numbers
-        return []
+    demanded = {node.input[0] for node in graph.node if node.op_type == KNOWN}
     found: dict[Any, None] = {}
+    taken: set[Any] | None = None
     for node in readers:
-        for attribute in node.attribute:
-            if attribute.name == "keys_strings":
-                found |= dict.fromkeys(key.decode() for key in attribute.strings)
-            elif attribute.name == "keys_int64s":
-                found |= dict.fromkeys(attribute.ints)
-    return list(found)
+        keys = _keys(node)
+        found |= dict.fromkeys(keys)
+        if node.output[0] in demanded:
+            taken = set(keys) if taken is None else taken & set(keys)
+    alone = all(node.op_type in ("LabelEncoder", "Mod") for node in readers)  # Mod: buckets of unknown numbers
+    return list(found) if alone else [], taken
+
+
+def _keys(lookup: Any) -> list[Any]:
+    for attribute in lookup.attribute:
+        if attribute.name == "keys_strings":
+            return [key.decode() for key in attribute.strings]
+        if attribute.name == "keys_int64s":
+            return list(attribute.ints)
+    return []
 
 
 def _followed(graph: Any, name: str) -> tuple[list[Any], list[Any]]:

@@ -28,7 +28,7 @@ def convert(folder: Path, *, run_lambdas: bool) -> None:
     import keras
     import onnx
 
-    from penstock.models import keras_hashes, keras_lookups
+    from penstock.models import keras_hashes, keras_lookups, keras_operators
 
     texts = keras_lookups.adapted(folder / "model.keras", folder / "adapted.keras")
     ours = keras_lookups.LAYERS | keras_hashes.LAYERS
@@ -46,7 +46,7 @@ def convert(folder: Path, *, run_lambdas: bool) -> None:
     del made.graph.value_info[:]  # some say that texts are numbers
     _rename(made.graph, model.output_names)
     feeds = _feeds(model, made.graph, texts, hashed)
-    keras_hashes.write_hashes(made)
+    keras_operators.write_operators(made)
     content = made.SerializeToString()
     _hold(content, feeds, _predicted(model, _numbered(feeds, texts - hashed)), model.output_names)
     (folder / "model.onnx").write_bytes(content)
@@ -72,16 +72,20 @@ def _feeds(model: Any, graph: Any, texts: frozenset[str], hashed: frozenset[str]
     """Return a few rows of every input, by its name; what lookups know, and some that they do not, is among them."""
     seen: dict[str, list[Any]] = {}
     for place, tensor in enumerate(model.inputs):
-        keys = keys_of(graph, tensor.name)
+        keys, taken = keys_of(graph, tensor.name)
+        values: list[Any]
         if tensor.name in hashed:
-            seen[tensor.name] = [fingerprint(text.encode()) for text in _STRANGERS]
+            values = [fingerprint(text.encode()) for text in _STRANGERS]
         elif tensor.name in texts:
-            seen[tensor.name] = [*_STRANGERS, *keys]
+            values = [*_STRANGERS, *keys]
         elif keys:
-            seen[tensor.name] = [*keys, 0, -1, -5, max(keys) + 1, min(keys) - 1, max(keys) + 2]
+            values = _near(keys, np.dtype(tensor.dtype))
         else:
-            whole = np.dtype(tensor.dtype).kind != "f"
-            seen[tensor.name] = list(np.roll([0, 1] if whole else _FLOATS, place))
+            values = list(np.roll([0, 1] if np.dtype(tensor.dtype).kind != "f" else _FLOATS, place))
+        known = values if taken is None else [value for value in values if value in taken] or list(taken)
+        if not known:
+            raise SystemExit(f"the lookups of '{tensor.name}' that take known values alone have none in common")
+        seen[tensor.name] = known
     rows = min(max(len(_FLOATS), *map(len, seen.values())), _MOST_ROWS)
     return {
         tensor.name: _column(
@@ -91,6 +95,13 @@ def _feeds(model: Any, graph: Any, texts: frozenset[str], hashed: frozenset[str]
         )
         for tensor in model.inputs
     }
+
+
+def _near(keys: list[int], dtype: np.dtype[Any]) -> list[int]:
+    """Return what lookups know of an input of numbers, and some that they may not know."""
+    values = [*keys, 0, -1, -5, max(keys) + 1, max(keys) + 2, min(keys) - 1]
+    limits = np.iinfo(dtype if dtype.kind in "iu" else "int64")
+    return [value for value in values if limits.min <= value <= limits.max]
 
 
 def _numbered(feeds: dict[str, Any], texts: frozenset[str]) -> dict[str, Any]:

@@ -118,8 +118,6 @@ def _refusal_of_lookup(kind: str, told: Mapping[str, Any]) -> str | None:
     buckets = told.get("num_oov_indices", 1)
     if texts and told.get("invert"):
         return "with invert it makes texts; let the model give the place, and look the text up after it"
-    if buckets == 0 and not told.get("invert"):
-        return "with num_oov_indices = 0 it fails at an unknown value, which ONNX cannot; save it with 1"
     if buckets > 1 and (texts or told.get("oov_method", "floormod") != "floormod"):
         return (
             f"with num_oov_indices = {buckets} unknown values are hashed, and it reads the values themselves too; "

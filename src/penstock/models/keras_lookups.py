@@ -13,11 +13,12 @@ from typing import Any
 import keras
 import torch
 
+from penstock.models.keras_columns import KNOWN, UNKNOWN
+
 _KINDS = ("StringLookup", "IntegerLookup")
 _OURS = (*_KINDS, "Hashing", "HashedCrossing")
 _DROPPED = -2
 """What a masked value is where the output has a place for each token, but none for it."""
-_UNKNOWN = -1  # until it has its bucket
 _HOLDER: dict[str, Sequence[str]] = {"texts": ("", "")}
 
 
@@ -29,6 +30,8 @@ class Table:
     otherwise: int
     size: int
     """How many places an encoded output has, vocabulary and unknown ones."""
+    strict: bool = False
+    """An unknown value is an error in what is made; here it is anything, as Keras is asked for known ones alone."""
 
 
 def table_of(config: Mapping[str, Any], vocabulary: Sequence[Any]) -> Table:
@@ -46,7 +49,8 @@ def table_of(config: Mapping[str, Any], vocabulary: Sequence[Any]) -> Table:
         return Table({**{place: token for token, place in places.items()}, **masked}, config["oov_token"], 0)
     masked = {} if mask is None else {mask: 0 if start else _DROPPED}
     size = config["max_tokens"] if config["pad_to_max_tokens"] else len(special) + len(tokens)
-    return Table({**places, **masked}, start if unknown == 1 else _UNKNOWN, size)
+    otherwise = {0: 0, 1: start}.get(unknown, UNKNOWN)
+    return Table({**places, **masked}, otherwise, size, strict=unknown == 0)
 
 
 class _Encoded(torch.autograd.Function):  # type: ignore[misc]  # PyTorch is Any here
@@ -68,8 +72,11 @@ class _Encoded(torch.autograd.Function):  # type: ignore[misc]  # PyTorch is Any
             keys,
             **{"keys_strings_s" if layer.of_texts else "keys_int64s_i": list(entries)},
             values_int64s_i=list(entries.values()),
-            default_int64_i=layer.table.otherwise,
+            default_int64_i=UNKNOWN if layer.table.strict else layer.table.otherwise,
         )
+        if layer.table.strict:
+            made.setType(keys.type())
+            made = graph.op(f"penstock::{KNOWN}", made, layer_s=layer.name)
         made.setType(keys.type())
         return made
 
@@ -124,7 +131,7 @@ class _Lookup(keras.layers.Layer):  # type: ignore[misc]  # Keras is Any here
         places = _Encoded.apply(keys, self)
         if buckets > 1 and not self.options["invert"]:
             first = 1 if self.options["mask_token"] is not None and mode == "int" else 0
-            places = torch.where(places == _UNKNOWN, torch.remainder(keys, buckets) + first, places)
+            places = torch.where(places == UNKNOWN, torch.remainder(keys, buckets) + first, places)
         made = encoded(places, "count" if mode == "tf_idf" else mode, self.table.size)
         return made if mode != "tf_idf" else made.to(torch.float32) * self.weights_of_tokens
 
