@@ -17,7 +17,7 @@ from bench.measure import Figure
 
 NAMES = (
     "start", "steps", "workers", "containers", "one_row", "http_predict", "many_rows", "transforms", "create_model",
-    "slide", "export", "repository", "windows", "online",
+    "slide", "export", "repository", "windows", "online", "features",
 )  # fmt: skip
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

@@ -7,10 +7,14 @@ import gc
 import shutil
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +76,38 @@ def per_call_microseconds(function: Callable[[], object], *, seconds: float = 1.
             times.append(clock() - started)
     times.sort()
     return times[len(times) // 2] / 1000, times[int(len(times) * 0.99)] / 1000
+
+
+def first_and_best(
+    call: Callable[[], Result], *, repeats: int = 3, seconds: float = 20.0
+) -> tuple[Result, float, float, float]:
+    """Return what a call gives, the seconds of the first call and of the best one after it (of `repeats`, while
+    `seconds` last), and by how many megabytes the process's own memory (without mapped files) was
+    larger in the first call than before."""
+    before = _own_megabytes()
+    peak, done = before, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.005):
+            peak = max(peak, _own_megabytes())
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    began = time.perf_counter()
+    result = call()
+    first = time.perf_counter() - began
+    done.set()
+    thread.join()
+    times = []
+    while len(times) < repeats and time.perf_counter() - began < seconds:
+        gc.collect()
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return result, first, min(times, default=first), peak - before
+
+
+def _own_megabytes() -> float:
+    text = Path("/proc/self/status").read_text()
+    return int(text.partition("RssAnon:")[2].split()[0]) / 1024

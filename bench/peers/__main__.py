@@ -46,9 +46,9 @@ class Timed:
     problem: str = ""
 
 
-def environment(tool: str) -> Path:
+def environment(tool: str, packages: tuple[str, ...] | None = None) -> Path:
     """Return the interpreter of a tool's environment, made if it is not there."""
-    packages = TOOLS[tool]
+    packages = TOOLS[tool] if packages is None else packages
     if not packages:
         return Path(sys.executable)
     folder = WORK / "environments" / tool
