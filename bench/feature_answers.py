@@ -6,6 +6,7 @@ first call and the best of those after it are timed; the answer is written to TO
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import sys
@@ -79,9 +80,9 @@ def main() -> None:
     """Measure one contender and print what was found as JSON."""
     name, rows, asked, to, root = sys.argv[1:]
     call = CONTENDERS[name](Path(rows), pq.read_table(asked, columns=COLUMNS), Path(root))
-    answer, first, best, megabytes = first_and_best(call)
+    answer, took = first_and_best(call)
     pq.write_table(answer, to)
-    print(json.dumps({"first": first, "best": best, "megabytes": megabytes}))
+    print(json.dumps(dataclasses.asdict(took)))
 
 
 if __name__ == "__main__":

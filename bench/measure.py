@@ -78,12 +78,19 @@ def per_call_microseconds(function: Callable[[], object], *, seconds: float = 1.
     return times[len(times) // 2] / 1000, times[int(len(times) * 0.99)] / 1000
 
 
-def first_and_best(
-    call: Callable[[], Result], *, repeats: int = 3, seconds: float = 20.0
-) -> tuple[Result, float, float, float]:
-    """Return what a call gives, the seconds of the first call and of the best one after it (of `repeats`, while
-    `seconds` last), and by how many megabytes the process's own memory (without mapped files) was
-    larger in the first call than before."""
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What calls took: seconds of the first, the least of those after it, the least of their processor time; and by how
+    many megabytes the process's own memory (without mapped files) was larger in the first than before it."""
+
+    first: float
+    best: float
+    processor: float
+    megabytes: float
+
+
+def first_and_best(call: Callable[[], Result], *, repeats: int = 3, seconds: float = 20.0) -> tuple[Result, Called]:
+    """Return what a call gives and what it took: once, then up to `repeats` times while `seconds` last."""
     before = _own_megabytes()
     peak, done = before, threading.Event()
 
@@ -94,18 +101,22 @@ def first_and_best(
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
-    began = time.perf_counter()
-    result = call()
-    first = time.perf_counter() - began
+    result, first, used = _timed(call)
     done.set()
     thread.join()
-    times = []
-    while len(times) < repeats and time.perf_counter() - began < seconds:
+    best, processor, spent, count = first, used, first, 0
+    while count < repeats and spent < seconds:
         gc.collect()
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return result, first, min(times, default=first), peak - before
+        _, took, used = _timed(call)
+        best = took if count == 0 else min(best, took)
+        processor, spent, count = min(processor, used), spent + took, count + 1
+    return result, Called(first, best, processor, peak - before)
+
+
+def _timed(call: Callable[[], Result]) -> tuple[Result, float, float]:
+    began, used = time.perf_counter(), time.process_time()
+    result = call()
+    return result, time.perf_counter() - began, time.process_time() - used
 
 
 def _own_megabytes() -> float:
