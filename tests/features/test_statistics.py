@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import math
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -215,6 +216,23 @@ def test_records_that_cover_each_other_count_once(project: ps.Project) -> None:
     found = project.features["rides"].statistics
     assert found is not None
     assert (found.rows, found.features["fare"].mean) == (4, 1.5)
+
+
+def test_of_writers_at_the_same_time_every_row_is_counted_once(project: ps.Project) -> None:
+    project.features.apply(declared())
+
+    def write(writer: int) -> None:
+        own = ps.open(project.root)
+        for number in range(5):
+            own.features.ingest("rides", rows([float(writer)] * 3, first=100 * writer), batch=f"{writer}-{number}")
+            assert own.features["rides"].statistics is not None  # who looks counts what is missing just then
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    found = project.features["rides"].statistics
+    assert found is not None
+    assert (found.rows, found.features["fare"].mean, found.features["fare"].max) == (60, pytest.approx(1.5), 3.0)
+    assert sum(each.rows for each in project.features["rides"].ingests) == 60
 
 
 def test_drift_shows_between_ingests(project: ps.Project) -> None:

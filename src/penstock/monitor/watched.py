@@ -100,6 +100,11 @@ class Watched:
         return now + POLL_SECONDS
 
     def _staleness(self, now: float, changed: bool) -> float:
+        if now >= self._scan_at:
+            self._scan_at = self._look_at_freshness(now)
+        return self._scan_at
+
+    def _look_at_freshness(self, now: float) -> float:
         """A time of being stale has the name of when it began: the one that is known is not recorded again."""
         name = self.trigger.spec["feature_set"]
         found = freshness_of(self._services.metadata, name)
