@@ -12,7 +12,6 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -127,34 +126,45 @@ class RecordReader:
 
     @cached_property
     def values(self) -> Callable[[Any], tuple[list[Any], Sequence[int]]]:
-        """What gives the values of a record, None for NULL, and the places of those."""
-        unpack = words_of(self.layout).unpack_from
-        places = [place - 1 for place, _, _, _ in self.readers]
-        pick = itemgetter(*places) if len(places) > 1 else lambda words: tuple(words[place] for place in places)
-        bits: dict[int, dict[int, list[int]]] = {}
-        for number, (_, null_word, bit, _) in enumerate(self.readers):
-            bits.setdefault(null_word - 1, {}).setdefault(bit, []).append(number)
-        masks = [(null_word, sum(of_word), of_word) for null_word, of_word in bits.items()]
-        made = [(number, read) for number, (_, _, _, read) in enumerate(self.readers) if read is not None]
+        """What gives the values of a record, None for NULL, and the places of those: a function made for these
+        features, which reads their words and no others."""
+        masks: dict[int, int] = {}
+        for _, null_word, bit, _ in self.readers:
+            masks[null_word - 1] = masks.get(null_word - 1, 0) | bit
+        needed = {*masks, *(place - 1 for place, _, _, _ in self.readers)}
+        codes = [code if word in needed else "8x" for word, code in enumerate(_word_codes(self.layout))]
+        unpack = struct.Struct(f"<{''.join(codes)}").unpack_from
+        known: dict[str, Any] = {"unpack": unpack, "with_nulls": self._with_nulls}
+        shown = []
+        for number, (place, _, _, read) in enumerate(self.readers):
+            word = f"w{place - 1}"
+            known[f"read{number}"] = read
+            if self.layout.schema[self.features[number]].type == "string":  # without a call: texts are frequent
+                shown.append(f"str(record[{word} >> 32 : ({word} >> 32) + ({word} & 0xFFFFFFFF)], 'utf-8')")
+            else:
+                shown.append(word if read is None else f"read{number}({word}, record)")
+        text = (
+            "def values(record):\n"
+            f"    {' '.join(f'w{word},' for word in sorted(needed))} = unpack(record, {AGE_BYTES})\n"
+            f"    if {' or '.join(f'w{word} & {mask}' for word, mask in masks.items())}:\n"
+            f"        return with_nulls(record)\n"
+            f"    return [{', '.join(shown)}], ()\n"
+        )
+        exec(compile(text, "<values of records>", "exec"), known)  # noqa: S102  # of numbers and names of ours alone
+        made: Callable[[Any], tuple[list[Any], Sequence[int]]] = known["values"]
+        return made
 
-        def values(record: Any) -> tuple[list[Any], Sequence[int]]:
-            words = unpack(record, AGE_BYTES)
-            found = list(pick(words))
-            nulls: list[int] = []
-            for null_word, mask, of_word in masks:
-                left = words[null_word] & mask
-                while left:
-                    bit = left & -left
-                    nulls += of_word[bit]
-                    left ^= bit
-            for number, read in made:
-                if number not in nulls:
-                    found[number] = read(found[number], record)
-            for number in nulls:
-                found[number] = None
-            return found, nulls
-
-        return values
+    def _with_nulls(self, record: Any) -> tuple[list[Any], Sequence[int]]:
+        words = self.unpack(record)
+        values: list[Any] = []
+        nulls: list[int] = []
+        for number, (place, null_word, bit, read) in enumerate(self.readers):
+            if words[null_word] & bit:
+                values.append(None)
+                nulls.append(number)
+            else:
+                values.append(words[place] if read is None else read(words[place], record))
+        return values, nulls
 
     def table(self, records: Sequence[Any]) -> tuple[Numbers, Numbers, dict[str, pa.Array]]:
         """Return event times, words, and the dictionaries of features that need one, of many records at once."""
@@ -181,16 +191,15 @@ class RecordReader:
         return pa.array(values, arrow_type(type))
 
 
-def words_of(layout: Layout) -> struct.Struct:
-    """Return what reads the words of a record: what is NULL, then the features."""
-    codes = "".join("d" if field.type == "float64" else "q" for field in layout.schema)
-    return struct.Struct(f"<{layout.null_words}Q{codes}")
+def _word_codes(layout: Layout) -> str:
+    """Return the words of a record as `struct` names them: what is NULL, then the features."""
+    return "Q" * layout.null_words + "".join("d" if field.type == "float64" else "q" for field in layout.schema)
 
 
 def record_reader(layout: Layout, features: Sequence[str]) -> RecordReader:
     """Return what reads these features."""
     # The age is big-endian: it is unpacked apart from the little-endian words.
-    words = words_of(layout)
+    words = struct.Struct(f"<{_word_codes(layout)}")
     age = struct.Struct(">Q")
 
     def unpack(record: Any) -> tuple[Any, ...]:

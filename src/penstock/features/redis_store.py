@@ -30,12 +30,16 @@ _AT_ONCE = 1_000
 _TIMEOUTS: dict[str, Any] = {"socket_connect_timeout": 5, "socket_timeout": 30}
 _PLACE = 9
 
-# Lua compares texts as the server's locale sorts them: bytes have to be compared one by one.
+# Lua compares texts as the server's locale sorts them: bytes have to be compared, here 4 at a time.
 _OLDER = """
 local function older(one, other)
-  for i = 1, #one do
-    local a, b = one:byte(i), other:byte(i)
-    if a ~= b then return a < b end
+  for i = 1, #one, 4 do
+    local a, b, c, d = one:byte(i, i + 3)
+    local e, f, g, h = other:byte(i, i + 3)
+    if a ~= e then return a < e end
+    if b ~= f then return b < f end
+    if c ~= g then return c < g end
+    if d ~= h then return d < h end
   end
   return false
 end
