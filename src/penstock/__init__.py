@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         evaluate as evaluate,
         fit as fit,
         historical_features as historical_features,
+        ingest as ingest,
         name as name,
         named as named,
         plot_calibration as plot_calibration,
@@ -84,7 +85,7 @@ _NAMES = {
     "penstock.pipelines": ("step", "pipeline", "when", "optional", "unmapped", "log_metric"),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict", "name", "named",
-        "historical_features",
+        "historical_features", "ingest",
         "plot_calibration", "plot_importance",
     ),
     "penstock.monitor": (

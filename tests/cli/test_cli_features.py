@@ -181,3 +181,18 @@ def test_declarations_of_modules_are_applied_where_the_project_is(root: Path) ->
     done = CliRunner().invoke(main, ["-C", "http://127.0.0.1:1", "features", "apply"])
     assert done.exit_code == 2
     assert "applying what modules declare is done where the project is" in done.output
+
+
+def test_a_file_is_ingested_with_its_bad_rows_as_dead_letters(root: Path) -> None:
+    call(root, "apply")
+    lines = ["driver_id,at,fare,city", "7,2026-11-01T08:00:00Z,1.5,a", ",2026-11-01T08:00:00Z,2.5,b"]
+    (root / "rides.csv").write_text("\n".join(lines))
+    assert "'driver_id' is NULL" in call(root, "ingest", "rides", "rides.csv", code=3).output
+    done = told(root, "ingest", "rides", "rides.csv", "--batch", "monday", "--on-bad", "dead_letter")
+    assert (done["rows"], done["dead_letters"], done["repeated"]) == (1, 1, False)
+    assert "there already" in call(root, "ingest", "rides", "rides.csv", "--batch", "monday").output
+    (letter,) = told(root, "dead-letters", "rides")
+    assert (letter["reason"], letter["position"], letter["batch"]) == ("'driver_id' is NULL", 1, "monday")
+    assert told(root, "dead-letters", "rides", "--clear") == {"cleared": 1}
+    assert "no dead letters" in call(root, "dead-letters", "rides").output
+    assert "only a stream can be followed" in call(root, "ingest", "rides", "rides.csv", "--follow", code=2).output

@@ -10,6 +10,7 @@ import msgspec
 
 import penstock
 from penstock.cli.feature_cells import counted_rows, feature_cells, instant, length, stale_since
+from penstock.cli.feature_ingest import dead_letters, ingest
 from penstock.cli.feature_keys import read_keys
 from penstock.cli.group import Command
 from penstock.cli.output import moment, print_cells, print_json, print_table
@@ -38,6 +39,10 @@ def features(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(listing)
+
+
+features.add_command(ingest)
+features.add_command(dead_letters)
 
 
 @features.command("list", cls=Command)

@@ -2,6 +2,7 @@
 
 from penstock.components.calibration_plot import plot_calibration
 from penstock.components.data import read, split
+from penstock.components.feature_ingest import ingest
 from penstock.components.feature_join import historical_features
 from penstock.components.importance_plot import plot_importance
 from penstock.components.learning import evaluate, fit, predict, push
@@ -12,6 +13,7 @@ __all__ = [
     "evaluate",
     "fit",
     "historical_features",
+    "ingest",
     "name",
     "named",
     "plot_calibration",

@@ -24,6 +24,7 @@ from penstock.features.json_schema import json_schema
 from penstock.features.lmdb_store import LmdbStore
 from penstock.features.naming import parse_version
 from penstock.features.online import OnlineReader, entity_table
+from penstock.features.online_address import open_online
 from penstock.features.online_lists import FeatureList
 from penstock.features.online_store import OnlineStore
 from penstock.features.places import Past, Places
@@ -44,6 +45,7 @@ from penstock.features.statistics import FeatureStatistics, Statistics
 from penstock.features.store import FeatureStore
 from penstock.features.streams import Message, Stream
 from penstock.features.taking_in import stream_at
+from penstock.features.targets import TARGET, ingest_into, target_source
 from penstock.features.versions import Differences, Registered, find_declared, find_set, set_names
 from penstock.features.view import FeatureSetView
 
@@ -51,6 +53,7 @@ __all__ = [
     "ARROW_FORM",
     "EVENT_TIMESTAMP",
     "FEATURES",
+    "TARGET",
     "Applied",
     "Asking",
     "DeadLetters",
@@ -92,9 +95,11 @@ __all__ = [
     "find_declared",
     "find_set",
     "have_times",
+    "ingest_into",
     "join_history",
     "join_source",
     "json_schema",
+    "open_online",
     "parse_version",
     "plain_values",
     "plan_retrieval",
@@ -105,4 +110,5 @@ __all__ = [
     "search_sets",
     "set_names",
     "stream_at",
+    "target_source",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import pyarrow as pa
 
 from penstock.errors import StorageError
 
-_MEMORY_BYTES = 128 << 20
+_MEMORY_BYTES = min(1 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16)
+"""Rows of so many bytes stay in memory, where what is made of them need not read them again."""
 
 
 class Staging:

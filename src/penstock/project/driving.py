@@ -18,7 +18,7 @@ from penstock.core.ports import ArtifactStore, Context, MetadataStore
 from penstock.core.run import NamedVersion
 from penstock.engines import open_engine
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.features import FEATURES, Past, feature_source
+from penstock.features import FEATURES, TARGET, Past, feature_source, target_source
 from penstock.pipelines import Event, OnEvent, Plan, RunStarted, Services, execute, observe, plan
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
@@ -34,10 +34,13 @@ def resolve_source(config: Config, text: str, *, as_of: datetime.datetime | None
 
 
 def _source(config: Config, metadata: MetadataStore, text: str) -> Source:
-    """Return what a text of a pipeline stands for: rows, or features as they are now."""
-    if not text.startswith(FEATURES):
+    """Return what a text of a pipeline stands for: rows, features as they are now, or a feature set."""
+    if not text.startswith((FEATURES, TARGET)):
         return resolve_source(config, text)
     history, index = history_uri(config), config.state / "index"
+    if text.startswith(TARGET):
+        name = config.project.name or config.root.name
+        return target_source(metadata, text, history=history, index=index, online=config.stores.online, project=name)
     return feature_source(metadata, Past(history, index), text, history=history, index=index)
 
 
