@@ -256,3 +256,7 @@ def test_what_is_told_is_plain_json(project: ps.Project) -> None:
     told = project.features["rides"].describe()["statistics"]
     assert msgspec.json.decode(msgspec.json.encode(told)) == told
     assert (told["features"]["fare"]["not_finite"], told["features"]["fare"]["mean"]) == (2, 1.0)
+    project.features.apply(declared(features={"nothing": "fare * 0"}))
+    nothing = project.features["rides"].describe()["statistics"]["features"]["nothing"]
+    assert (nothing["min"], nothing["mean"], nothing["max"]) == (0.0, 0.0, 0.0)
+    assert not {"top", "others"} & set(nothing)

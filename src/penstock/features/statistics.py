@@ -100,7 +100,8 @@ def _plain(feature: FeatureStatistics) -> dict[str, Any]:
     values = {name: getattr(feature, name) for name in FeatureStatistics.__slots__}
     values["top"] = list(map(list, feature.top))
     always = ("rows", "nulls", "null_rate")
-    return {name: value for name, value in values.items() if name in always or value not in (None, [], 0)}
+    unsaid = {"not_finite": 0, "others": 0, "top": []}
+    return {name: value for name, value in values.items() if name in always or value != unsaid.get(name)}
 
 
 def _feature(sketch: Sketch) -> FeatureStatistics:
