@@ -37,8 +37,13 @@ check: setup ## Style, types, layers, sizes
 test: setup ## All tests that need no server of another project, without the slow ones
 	$(PYTEST) -m "not server and not slow"
 
-servers: setup ## Install what test-all starts (podman), where apt can
+servers: setup .venv-feast/.installed ## Install what test-all starts (podman, databases, where apt can; Feast's SDK)
 	$(BIN)/python tools/servers.py
+
+.venv-feast/.installed: requirements-feast.lock
+	$(PYTHON) -m venv .venv-feast
+	.venv-feast/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-feast.lock
+	@touch $@
 
 test-all: servers ## Also the tests against real servers, and in real containers
 	PENSTOCK_TEST_SERVERS=required $(PYTEST)
@@ -54,6 +59,8 @@ lock: ## Solve the versions anew and write the lock file (hashes, no addresses)
 	printf '%s\n' filelock fsspec jinja2 networkx setuptools sympy typing-extensions | $(BIN)/uv pip compile --quiet --universal \
 	  --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url -c requirements-dev.lock - \
 	  >> requirements-deep.lock
+	echo "feast==0.67.0" | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-header --no-emit-index-url - -o requirements-feast.lock
 
 clean: ## Remove everything that the commands above made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/.penstock
+	rm -rf .venv .venv-feast .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/.penstock

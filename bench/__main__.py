@@ -16,7 +16,8 @@ import msgspec
 from bench.measure import Figure
 
 NAMES = (
-    "start", "steps", "workers", "containers", "one_row", "http_predict", "many_rows", "transforms", "create_model",
+    "start", "steps", "workers", "containers", "one_row", "http_predict", "http_features", "many_rows", "transforms",
+    "create_model",
     "slide", "export", "repository", "windows", "online", "features",
 )  # fmt: skip
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"

@@ -202,10 +202,11 @@ def _lists(group: _Stored, records: Sequence[Any], at: int) -> list[FeatureList]
         ]
         hidden = True
     made = []
+    nulls = {word: reduce(or_, words[word]) for word in {null_word for _, null_word, _, _ in group.reader.readers}}
     for each, (place, null_word, bit, read) in zip(group.wanted, group.reader.readers, strict=True):
         values: Sequence[Any] = words[place]
         shown: Sequence[str] = statuses
-        has_nulls = bool(reduce(or_, words[null_word]) & bit)
+        has_nulls = bool(nulls[null_word] & bit)
         if has_nulls or read is not None:
             values = [
                 None if null & bit else value if read is None else read(value, record)

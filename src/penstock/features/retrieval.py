@@ -21,6 +21,7 @@ from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError, ExpressionError
 from penstock.features.checking import fitted_requests
 from penstock.features.definition import needs_of
+from penstock.features.lmdb_store import LmdbStore
 from penstock.features.naming import parse_reference
 from penstock.features.on_demand import Needs, as_columns, joined, own_feature, request_column
 from penstock.features.online import OnlineReader
@@ -149,6 +150,8 @@ class FeatureReader:
         """The names of the values, in the order in which `row` gives them."""
         self.times = tuple(dict.fromkeys(each.registered.definition.set.timestamp for each in retrieval.looked_up))
         """The names of the columns with the event times of the sets that are read."""
+        self.waits = not isinstance(reader.store, LmdbStore)
+        """Whether a read waits for another process, and so has no place in an event loop."""
         self._retrieval, self._reader = retrieval, reader
         self._keys = tuple(retrieval.needs.entities)
         self._compute = compile_row(retrieval.computed, retrieval.schema)

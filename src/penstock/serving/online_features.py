@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
 import msgspec
+import numpy as np
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,7 +27,6 @@ PATH = "/get-online-features"
 
 _JSON = (b"content-type", b"application/json")
 _NOT_POST = plain_failure(405, "method_not_allowed", f"{PATH} takes POST")
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _ARROW = ARROW_STREAM.encode()
 _encode = msgspec.json.Encoder().encode
 
@@ -43,8 +43,8 @@ def answered(reader: FeatureReader, form: OnlineForm) -> bytes:
     results += [
         {
             "values": plain_values(each.values, each.wanted.registered.definition.types[each.wanted.feature]),
-            "statuses": shared.get(id(each.statuses)) or _once(shared, each.statuses, each.statuses),
-            "event_timestamps": shared.get(id(each.events)) or _once(shared, each.events, _times(each.events)),
+            "statuses": shared.get(id(each.statuses)) or _once(shared, each.statuses, _encode),
+            "event_timestamps": shared.get(id(each.events)) or _once(shared, each.events, _times),
         }
         for each in lists
     ]
@@ -54,14 +54,17 @@ def answered(reader: FeatureReader, form: OnlineForm) -> bytes:
     return _encode({"metadata": metadata, "results": results})
 
 
-def _once(shared: dict[int, msgspec.Raw], given: Sequence[Any], values: Sequence[Any]) -> msgspec.Raw:
+def _once(shared: dict[int, msgspec.Raw], given: Sequence[Any], encode: Callable[[Any], bytes]) -> msgspec.Raw:
     """Encode a list that features share once for all of them."""
-    made = shared[id(given)] = msgspec.Raw(_encode(values))
+    made = shared[id(given)] = msgspec.Raw(encode(given))
     return made
 
 
-def _times(events: Sequence[int]) -> list[datetime.datetime]:
-    return [_EPOCH + datetime.timedelta(microseconds=event) if event else _EPOCH for event in events]
+def _times(events: Sequence[int]) -> bytes:
+    """Return microseconds since 1970 as a JSON list of times in UTC. NumPy makes times of numbers six times as fast as
+    Python does, but without a zone: that is put behind each."""
+    content = _encode(np.array(events, dtype="M8[us]").tolist())
+    return content.replace(b'",', b'Z",').replace(b'"]', b'Z"]')
 
 
 @lru_cache(maxsize=256)
@@ -71,7 +74,7 @@ def _present(count: int) -> msgspec.Raw:
 
 @lru_cache(maxsize=256)
 def _never(count: int) -> msgspec.Raw:
-    return msgspec.Raw(_encode([_EPOCH] * count))
+    return msgspec.Raw(_times([0] * count))
 
 
 def _versions(lists: Sequence[FeatureList]) -> list[Mapping[str, Any]]:
@@ -96,6 +99,8 @@ def online_features_or(
             form = decoded(body, OnlineForm)
             asked = form.full_feature_names, form.feature_service, tuple(form.features)
             reader = by_asked.get(asked) or await readers.get(asked)
+            if reader.waits:
+                return 200, await run_in_threadpool(answered, reader, form)
             if len(body) > LARGE_BODY_BYTES:
                 return 200, await beside.beside(lambda: answered(reader, form))
             return 200, answered(reader, form)
