@@ -72,10 +72,9 @@ class FakeProject:
         self.pipelines = {"rides": rides}
         self.config = Config(root=root, tables={"hire": "hire/*.parquet"})
         self.repository = Repository(self.config, self.metadata, self.artifacts)
-        self.features = feature_store(self.config, self.metadata)
         self.models = FakeModels()
         self.triggers = Triggers(self.config, self.metadata, lambda: self.pipelines)
-        self.features = feature_store(self.config, self.metadata)
+        self.features = feature_store(self.config, self.metadata, lambda rows: rows)
 
     def push(self, model: str, version: int, alias: str = "") -> None:
         self.models[model] = FakeModel(model)

@@ -9,7 +9,7 @@ from penstock.features.dead_letters import DeadLetters
 from penstock.features.declare import FeatureSet, feature_set
 from penstock.features.discovery import Hit, SetLineage, search_sets
 from penstock.features.historical import EVENT_TIMESTAMP
-from penstock.features.ingest import Ingested, Progress
+from penstock.features.ingest import Ingested, OnProgress, Progress
 from penstock.features.joining import (
     FEATURES,
     feature_facts,
@@ -72,6 +72,7 @@ __all__ = [
     "LmdbStore",
     "Message",
     "OnBad",
+    "OnProgress",
     "OnlineReader",
     "OnlineStore",
     "Past",

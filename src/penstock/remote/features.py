@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -13,6 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.feature import FeatureVersion, IngestStatistics
+from penstock.errors import DeclarationError
 from penstock.features import (
     ARROW_FORM,
     Applied,
@@ -25,7 +27,9 @@ from penstock.features import (
     Hit,
     Ingested,
     OnBad,
+    OnProgress,
     Services,
+    Stream,
     entity_table,
     find_declared,
     find_set,
@@ -39,7 +43,7 @@ from penstock.remote.connection import Server, segment
 from penstock.remote.feature_reader import PATH, RemoteReader, rows_with_form, send_rows
 from penstock.remote.rows import ARROW_STREAM, arrow_table
 from penstock.remote.stores import RemoteMetadata
-from penstock.tables import TableLike, schema_of, to_arrow
+from penstock.tables import Batched, TableLike, batches, schema_of, to_arrow
 
 PARQUET = "application/vnd.apache.parquet"
 
@@ -67,13 +71,20 @@ class RemoteFeatures:
     def ingest(
         self,
         feature_set: FeatureSet | str,
-        rows: TableLike | None = None,
+        rows: Batched | Stream | None = None,
         *,
         batch: str = "",
-        on_bad: OnBad = "fail",
+        on_bad: OnBad | None = None,
+        follow: bool | threading.Event = False,
+        on_progress: OnProgress | None = None,
     ) -> Ingested:
         """Add rows to a feature set, all or none; without `rows`, those of its source on the server. A path is read
-        here."""
+        here, and rows are sent as a whole. Streams are followed, and progress is told, where the project is."""
+        if follow is not False or on_progress is not None or isinstance(rows, Stream):
+            raise DeclarationError(
+                "an ingest over REST follows no stream and tells no progress: rows are sent as a whole. Ingest where "
+                "the project is, or leave follow and on_progress out"
+            )
         name = find_declared(self._metadata, feature_set).record.name
         if rows is None:
             path, form = f"/v1/feature-sets/{segment(name)}:ingest", {"batch": batch, "on_bad": on_bad}
@@ -81,7 +92,7 @@ class RemoteFeatures:
             content = self._server.content("POST", path, body=msgspec.json.encode(form), headers=headers)
             return _ingested(arrow_table(content))
         form = {"push_source_name": name, "batch": batch, "on_bad": on_bad}
-        return _ingested(send_rows(self._server, "/push", form, to_arrow(rows)))
+        return _ingested(send_rows(self._server, "/push", form, pa.concat_tables(batches(rows))))
 
     def get_historical_features(
         self,
@@ -246,4 +257,6 @@ def _ingested(set_aside: pa.Table) -> Ingested:
         unread=tuple(said["unread"]),
         version=said["version"],
         repeated=said["repeated"],
+        dead_letters=said["dead_letters"],
+        seconds=said["seconds"],
     )

@@ -50,14 +50,14 @@ class PushForm(msgspec.Struct, forbid_unknown_fields=True):
     allow_registry_cache: bool = True
     transform_on_write: bool = True
     batch: str = ""
-    on_bad: Literal["fail", "set_aside"] = "fail"
+    on_bad: Literal["fail", "set_aside", "dead_letter"] = "fail"
 
 
 class IngestForm(msgspec.Struct, forbid_unknown_fields=True):
     """How the rows of a feature set's own source are ingested."""
 
     batch: str = ""
-    on_bad: Literal["fail", "set_aside"] = "fail"
+    on_bad: Literal["fail", "set_aside", "dead_letter"] | None = None
 
 
 class FeatureSetForm(msgspec.Struct, forbid_unknown_fields=True):

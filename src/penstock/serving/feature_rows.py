@@ -119,6 +119,8 @@ def ingested_answer(ingested: Ingested, media: str) -> Response:
         "repeated": ingested.repeated,
         "unread": ingested.unread,
         "reasons": ingested.reasons,
+        "dead_letters": ingested.dead_letters,
+        "seconds": ingested.seconds,
     }
     if media == ARROW_STREAM:
         set_aside = ingested.set_aside.replace_schema_metadata({ARROW_FORM: msgspec.json.encode(said)})
