@@ -203,6 +203,8 @@ def test_online_features_are_those_of_the_reader_and_of_history(filled: Any) -> 
             assert found[name] == (expected, table.column(f"{name}__status")[place].as_py())
             assert type(found[name][0]) is type(expected)
     assert reader.table(pa.table(entities), now=NOW, statuses=True).equals(table)
+    several = [{"driver": driver, "amount": 25.0} for driver in entities["driver"]]
+    assert reader.rows(several, now=NOW) == [reader.row(each, now=NOW) for each in several]
     assert reader.row({"driver": 7, "amount": 1.0}, now=NOW + 2 * 3_600_000_000)[1][0] == "OUTSIDE_MAX_AGE"
     assert dict(reader.needs.requests) == {"amount": "float64"}
 

@@ -37,18 +37,27 @@ class RemoteReader:
     def row(self, entity: Mapping[str, Any], *, now: int | None = None) -> tuple[list[Any], list[str]]:
         """Return the values of one entity (None where there is none; an array is a tuple) and their statuses; `now` is
         in microseconds. `entity` has its keys, and the values of the request that on-demand features read."""
-        types = {**self.needs.entities, **self.needs.requests}
-        try:
-            given = {name: [_sent(entity[name], type)] for name, type in types.items()}
-        except KeyError as error:
-            raise DataError(
-                f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}", field=error.args[0]
-            ) from error
+        return self.rows([entity], now=now)[0]
+
+    def rows(
+        self, entities: Sequence[Mapping[str, Any]], *, now: int | None = None
+    ) -> list[tuple[list[Any], list[str]]]:
+        """Return for each entity what `row` returns, by one request."""
+        given = {
+            name: [_sent(_given(entity, name), type) for entity in entities]
+            for name, type in {**self.needs.entities, **self.needs.requests}.items()
+        }
         answer = self._server.post(PATH, {**self._form, "entities": given, "now": now})
         results = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
         found = [results[column] for column in self.columns]
-        values = [value_from_json(each["values"][0], type) for each, type in zip(found, self._types, strict=True)]
-        return values, [each["statuses"][0] for each in found]
+        values = [
+            [value_from_json(value, type) for value in each["values"]]
+            for each, type in zip(found, self._types, strict=True)
+        ]
+        return [
+            ([each[place] for each in values], [each["statuses"][place] for each in found])
+            for place in range(len(entities))
+        ]
 
     def table(self, entities: pa.Table, *, now: int | None = None, statuses: bool = False) -> pa.Table:
         """Return the entities' rows, as given, with the features behind them."""
@@ -66,6 +75,12 @@ def send_rows(server: Server, path: str, form: Mapping[str, Any], rows: pa.Table
 def rows_with_form(rows: pa.Table, form: Mapping[str, Any]) -> bytes:
     """Return rows as an Arrow stream whose schema has a form."""
     return arrow_bytes(rows.replace_schema_metadata({ARROW_FORM: msgspec.json.encode(form)}))
+
+
+def _given(entity: Mapping[str, Any], name: str) -> Any:
+    if name not in entity:
+        raise DataError(f"the entity has no '{name}'; it has: {', '.join(entity)}", field=name)
+    return entity[name]
 
 
 def _sent(value: Any, type: str) -> Any:
