@@ -46,6 +46,7 @@ def _asof(rows: str, asked: pa.Table) -> Callable[[], pa.Table]:
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
     connection.register("asked", asked)
     fresh = f"asked.event_timestamp - f.event_timestamp <= INTERVAL {TTL_DAYS} DAY"
     columns = ", ".join(f"CASE WHEN {fresh} THEN f.{name} END AS {name}" for name in FEATURES)
@@ -82,7 +83,7 @@ def main() -> None:
     call = CONTENDERS[name](Path(rows), pq.read_table(asked, columns=COLUMNS), Path(root))
     answer, took = first_and_best(call)
     pq.write_table(answer, to)
-    print(json.dumps(dataclasses.asdict(took)))
+    print("\n" + json.dumps(dataclasses.asdict(took)))
 
 
 if __name__ == "__main__":

@@ -78,4 +78,5 @@ def _copy(select: str, path: Path) -> None:
 
     with duckdb.connect(config={"temp_directory": str(path.parent / "spill"), "memory_limit": "4GB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 250000)")
