@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 from pathlib import Path
@@ -101,6 +102,21 @@ def test_a_server_that_is_away_is_named_with_what_was_asked(tmp_path: Path) -> N
     with redis_at(port):
         assert project.features.ingest(made, rows({1: 10}), batch="b").repeated
         assert project.features.reader(["s:v"]).row({"k": 1}) == ([10], ["PRESENT"])
+
+
+def test_a_store_that_is_let_go_closes_its_connections(redis_url: str) -> None:
+    import redis
+
+    gc.collect()  # what other tests let go
+    with redis.Redis.from_url(redis_url) as client:
+        before = len(client.client_list())
+        store = RedisStore(redis_url)
+        store.cycle = store  # type: ignore[attr-defined]  # as where a project holds it
+        store.put({b"k": age(1)})
+        assert len(client.client_list()) == before + 1
+        del store
+        gc.collect()
+        assert len(client.client_list()) == before
 
 
 def test_a_server_that_comes_back_is_found_again_and_filled_again(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -263,6 +264,7 @@ class RedisStore:
             client: redis.Redis = module.Redis.from_url(self._url, retry=retry, **_TIMEOUTS, **own)
         except (ValueError, TypeError) as error:
             raise DeclarationError(f"the online store {self._address} cannot be: {error}") from error
+        weakref.finalize(self, client.connection_pool.disconnect)  # a store that nobody has any more leaves none open
         return client
 
     @contextmanager
