@@ -20,10 +20,10 @@ from penstock.serving import serve, server
 SCRIPT = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
-import penstock.models
+import penstock.project.looking_up
 from serving_fakes import FakeProject, Multiply
 from penstock.serving import serve
-penstock.models.row_predictor = Multiply
+penstock.project.looking_up.row_predictor = lambda graph, features: Multiply(graph)
 project = FakeProject(pathlib.Path(sys.argv[2]))
 project.push("km", 2)
 serve(project, port=0, announce=lambda url: {announce})
