@@ -87,6 +87,9 @@ def test_sets_are_listed_and_shown_with_their_schema_and_versions(rides):
     assert shown["schema"]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert [(each["version"], each["compatible"]) for each in shown["versions"]] == [(2, False), (1, True)]
     assert rides.get("/v1/feature-sets/ride").status_code == 404
+    page = rides.get("/").text
+    assert '<a href="/v1/feature-sets/rides">rides</a>' in page
+    assert "fare of driver" in page
 
 
 def test_sets_are_found_by_words(rides):

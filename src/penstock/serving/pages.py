@@ -54,6 +54,7 @@ def index(request: Request) -> Response:
         project=escape(served.project.root.resolve().name),
         version=penstock.__version__,
         models="\n".join(models) or _NONE,
+        features="\n".join(_features(served.project)) or _NONE,
         pipelines="\n".join(_pipelines(served.project)) or _NONE,
         triggers="\n".join(_triggers(served.project)) or _NONE,
         runs="\n".join(_runs(served.project)) or _NONE,
@@ -79,6 +80,18 @@ def _shown(name: str, **parts: str) -> Response:
 def _takes(loaded: Loaded) -> str:
     signature = loaded.graph.signature
     return escape(f"{', '.join(signature.outputs.names)} from {', '.join(signature.inputs.names)}")
+
+
+def _features(project: Service) -> list[str]:
+    found = [project.features[name] for name in project.features]
+    return [
+        row(
+            link(f"/v1/feature-sets/{quote(each.name)}", each.name),
+            f"version {each.version}",
+            escape(f"{', '.join(each.features)} of {', '.join(each.entities)}"),
+        )
+        for each in found
+    ]
 
 
 def _pipelines(project: Service) -> list[str]:
