@@ -192,6 +192,12 @@ def define(declared: FeatureSet, types: Mapping[str, str], find: FindRead) -> De
             )
     else:
         read = list(columns_of(*declared.features.values()))
+    for column in read:
+        if known.get(column) == "time":
+            raise DeclarationError(
+                f"{where}: '{column}' is a time of day, which a Delta table cannot hold; give it as a string, or as "
+                "the seconds since midnight"
+            )
     missing = [column for column in read if column not in known]
     if missing:
         raise DeclarationError(
