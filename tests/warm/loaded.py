@@ -10,8 +10,14 @@ import penstock
 
 OTHERS = ("lightgbm", "sklearn.linear_model", "pandas", "uvicorn", "uvloop", "httptools")
 
+APART = (
+    "penstock.__main__", "penstock.testing", "penstock.features.beam", "penstock.models.keras_conversion",
+    "penstock.models.keras_hashes", "penstock.models.keras_lookups", "penstock.models.keras_operators",
+)  # fmt: skip
+"""What no command loads: tests of stores and engines, and what runs in processes of Beam and of Keras."""
+
 for _, name, _ in pkgutil.walk_packages(penstock.__path__, "penstock."):
-    if name != "penstock.__main__" and not name.startswith("penstock.testing"):
+    if not name.startswith(APART):
         importlib.import_module(name)
 for name in OTHERS:
     importlib.import_module(name)
