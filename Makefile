@@ -48,7 +48,7 @@ servers: setup .venv-feast/.installed ## Install what test-all starts (podman, d
 test-all: servers ## Also the tests against real servers, and in real containers
 	PENSTOCK_TEST_SERVERS=required $(PYTEST)
 
-bench: setup ## Every figure of docs/benchmarks.md, measured again (about two minutes)
+bench: setup ## Every figure of docs/benchmarks.md, measured again (half an hour)
 	$(BIN)/python -m bench
 
 lock: ## Solve the versions anew and write the lock file (hashes, no addresses)

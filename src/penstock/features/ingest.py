@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -50,7 +50,7 @@ class Ingested:
 
     feature_set: str
     rows: int
-    set_aside: pa.Table
+    set_aside: pa.Table = field(repr=False)
     reasons: tuple[str, ...]
     unread: tuple[str, ...]
     version: int | None
