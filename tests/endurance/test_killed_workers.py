@@ -15,7 +15,7 @@ from penstock.core.run import Attempt, StepRun
 from penstock.engines.families import children
 from penstock.stores import open_metadata
 
-KILLS = 25
+KILLS = 12
 """At least so many of about 35 that are drawn must really have happened in one run."""
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from penstock.errors import MissingExtraError, StorageError
 from penstock.features.packing import AGE_BYTES
 
-_MOST_BYTES = 1 << 40
-"""The size of the address range, not of the file: that grows as it is filled."""
+_MOST_BYTES = 1 << 37
+"""The size of the address range, not of the file, which grows as it is filled. A process has room for a thousand."""
 
 _LONGEST_KEY = 511
 _PLACE = 9
