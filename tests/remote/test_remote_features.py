@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-import uvicorn
+from served_projects import serving
 
 import penstock as ps
 from penstock.errors import DataError, DeclarationError, UnknownNameError
-from penstock.models import row_predictor
-from penstock.serving.application import application
 
 UTC = dt.UTC
 LARGE = 2**53 + 1
@@ -63,22 +59,6 @@ def rows(**changed: Any) -> pa.Table:
         "raw": pa.array([b"\0\xff", b"", None], pa.binary()),
     }
     return pa.table({**given, **changed})
-
-
-@contextmanager
-def serving(project: ps.Project) -> Iterator[ps.RemoteProject]:
-    server = uvicorn.Server(uvicorn.Config(application(project, row_predictor), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    opened = ps.open(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
-    try:
-        yield opened
-    finally:
-        opened.server.close()
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(params=["local", "remote"])

@@ -88,10 +88,10 @@ class FakeProject:
             AliasChange(model=model, alias=alias, sequence=sequence, version=version, created=100.0 + sequence)
         )
 
-    def predict(self, name: str, rows) -> pa.Table:
+    def predict(self, name: str, rows, *, timestamp: str | None = None) -> pa.Table:
         return pa.table({"predicted_y": [2.0] * (3 if isinstance(rows, str) else rows.num_rows)})
 
-    def evaluate(self, name: str, rows) -> dict:
+    def evaluate(self, name: str, rows, *, timestamp: str | None = None) -> dict:
         return {"r2_score": 1.0 if name == "km/2" else 0.5}
 
     def fit(self, model, rows) -> ModelGraph:

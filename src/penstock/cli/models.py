@@ -73,10 +73,13 @@ def _version(thing: dict[str, Any]) -> dict[str, Any]:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write all predictions to a .parquet, .csv, .arrow or .json file.",
 )
+@click.option("--timestamp", help="The column with each row's time, as of which features of feature sets are read.")
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print all predictions as one JSON array.")
 @click.pass_obj
-def predict(root: Where, model: str, rows: str, out: Path | None, limit: int, as_json: bool) -> None:
+def predict(
+    root: Where, model: str, rows: str, out: Path | None, timestamp: str | None, limit: int, as_json: bool
+) -> None:
     """Predict ROWS with MODEL.
 
     MODEL is a name, name@alias or name/3; ROWS a file, a declared table, or inline JSON: '{"km": 3}'.
@@ -88,7 +91,7 @@ def predict(root: Where, model: str, rows: str, out: Path | None, limit: int, as
     if isinstance(given, list):
         version = resolve_version(project.metadata, model)
         given = typed_rows(given, project.models[version.model].load(version.version).signature.inputs)
-    predictions = project.predict(model, given)
+    predictions = project.predict(model, given, timestamp=timestamp)
     if out is not None:
         write_rows(predictions, out)
         click.echo(f"{predictions.num_rows:,} predictions written to {out}", err=True)

@@ -40,17 +40,18 @@ def historical_features(rows: Any, features: Features | Model, *, timestamp: str
     features' histories have come or gone.
 
     `features` are references, a feature service, or a model: then the features that it looks up, in columns that
-    `ps.fit` takes them from. `timestamp` is the column with each row's time (default `event_timestamp`, else that of
-    the feature's set).
+    `ps.fit` takes them from. `timestamp` is the column with each row's time (default that of the model's option
+    `feature_timestamp_col`, else `event_timestamp`, else that of the feature's set).
     """
     if isinstance(rows, pa.Table):
         raise StepError(
             "ps.historical_features is a step of a pipeline; of a project ask "
             "project.features.get_historical_features(rows, features)"
         )
-    references = models.feature_references(features) if isinstance(features, Model) else features
-    text: Any = store.features_text(references)  # the run finds what it stands for
-    return joined_features(rows, text, timestamp=timestamp, by_reference=isinstance(features, Model))
+    if isinstance(features, Model):
+        text: Any = store.features_text(models.feature_references(features))  # the run finds what it stands for
+        return joined_features(rows, text, timestamp=timestamp or models.row_times(features), by_reference=True)
+    return joined_features(rows, store.features_text(features), timestamp=timestamp, by_reference=False)
 
 
 def known_features(model: Model, rows: Table, context: Context | None) -> list[models.KnownFeature]:

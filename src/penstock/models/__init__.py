@@ -10,7 +10,17 @@ from penstock.models.graph import ModelGraph, from_files
 from penstock.models.learner import SUPERVISED, Learner
 from penstock.models.learners import LEARNERS
 from penstock.models.loading import ModelCodec, load_model
-from penstock.models.lookups import KnownFeature, LookUp, feature_references, given_to, looked_up, lookup_columns
+from penstock.models.lookups import (
+    KnownFeature,
+    LookUp,
+    as_of_column,
+    feature_references,
+    given_to,
+    looked_up,
+    lookup_columns,
+    no_look_up,
+    row_times,
+)
 from penstock.models.package import save, to_files
 from penstock.models.predict import predict, predict_batches
 from penstock.models.ranking import Ranking, ranking
@@ -40,6 +50,7 @@ __all__ = [
     "RowPredictor",
     "alias_history",
     "aliases",
+    "as_of_column",
     "evaluate",
     "explain",
     "feature_references",
@@ -53,12 +64,14 @@ __all__ = [
     "lookup_columns",
     "model",
     "model_names",
+    "no_look_up",
     "predict",
     "predict_batches",
     "ranking",
     "register",
     "resolve_version",
     "row_predictor",
+    "row_times",
     "save",
     "set_alias",
     "to_files",

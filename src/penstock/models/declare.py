@@ -13,6 +13,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
 from penstock.models.learner import SUPERVISED, Task
 from penstock.models.learners import LEARNERS
+from penstock.models.lookups import check_row_times
 from penstock.models.settings import check_options, settled
 from penstock.models.writing import model_python, model_sql
 from penstock.operations import col
@@ -62,12 +63,14 @@ def model(
     within = f"model '{name}' ({kind})"
     _check_label(name, kind, label, target, learner.task)
     checked = check_options(options or {}, learner.options, within=within)
+    made = None if features is None else _features(features, name, label)
+    check_row_times(name, made, checked)
     return Model(
         name=name,
         type=kind,
         label=label,
         target=None if label is None else _target(name, label, target),
-        features=None if features is None else _features(features, name, label),
+        features=made,
         # An option that says what holds anyway says nothing: with and without it the declaration is the same.
         options=settled(checked, learner.options, within=within),
     )

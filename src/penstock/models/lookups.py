@@ -20,10 +20,13 @@ from penstock.core.graph import ModelGraph, Node, Signature
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
-from penstock.errors import DataError
+from penstock.errors import DataError, DeclarationError
 from penstock.operations import col
 
 Graph = TypeVar("Graph", bound=ModelGraph)
+Declared = TypeVar("Declared", bound=Model)
+
+_ROW_TIMES = "feature_timestamp_col"
 
 LookUp = Callable[[Mapping[str, Any]], Sequence[Any]]
 """Gives the features of one row, in the order of its graph's nodes `feature`, by its keys and values of the request."""
@@ -40,8 +43,39 @@ class KnownFeature:
 
 def feature_references(model: Model) -> tuple[str, ...]:
     """Return the references of the features that a declared model looks up."""
-    exprs = () if model.features is None else tuple(model.features.values())
+    return _references(model.features)
+
+
+def _references(features: Mapping[str, Expr] | None) -> tuple[str, ...]:
+    exprs = () if features is None else tuple(features.values())
     return tuple(dict.fromkeys(node.args[0] for expr in exprs for node in walk(expr) if node.op == "feature"))
+
+
+def as_of_column(model: Declared, timestamp: str | None) -> Declared:
+    """Return the model with the column that has each row's time, as of which it looks features up; None: as it is."""
+    if timestamp is None:
+        return model
+    if not feature_references(model):
+        raise no_look_up(model.name, f"timestamp={timestamp!r}")
+    return dataclasses.replace(model, options=FrozenMap(sorted({**model.options, _ROW_TIMES: timestamp}.items())))
+
+
+def row_times(of: Model | ModelGraph) -> str | None:
+    """Return the column that has each row's time, where a model says which."""
+    options = of.options if isinstance(of, Model) else of.facts.get("options", {})
+    column: str | None = options.get(_ROW_TIMES)
+    return column
+
+
+def check_row_times(name: str, features: Mapping[str, Expr] | None, options: Mapping[str, Any]) -> None:
+    """Raise `DeclarationError` where a model says as of which column it looks features up, and looks none up."""
+    if _ROW_TIMES in options and not _references(features):
+        raise no_look_up(name, f"{_ROW_TIMES}={options[_ROW_TIMES]!r}")
+
+
+def no_look_up(name: str, said: str) -> DeclarationError:
+    """Return the error that a time of rows is given to a model that has no use for it."""
+    return DeclarationError(f"model '{name}' looks no features up, so there is nothing as of a time; leave {said} out")
 
 
 def lookup_columns(model: Model, columns: Sequence[str]) -> list[str]:

@@ -23,7 +23,9 @@ class Tuned:
 class Option:
     """What values an option takes. `default` None means: not set."""
 
-    type: str  # "int", "float", "bool", "column" (one that is no feature), "choice", "ints", "weights" or "objectives"
+    # "int", "float", "bool", "text", "column" (one that is no feature), "time" (a column, a feature or not), "choice",
+    # "ints", "weights" or "objectives"
+    type: str
     default: Any = None
     least: float | None = None
     most: float | None = None
@@ -75,6 +77,12 @@ SPLIT = {
         type="column", meaning="SEQ: newest by it are kept back; CUSTOM: TRUE or NULL are, or EVAL, TEST"
     ),
 }
+FEATURE_TIMES = {
+    "feature_timestamp_col": Option(
+        type="time", meaning="each row's time, as of which features of feature sets are looked up"
+    ),
+}
+"""Of every model that learns from columns, and so from features of feature sets."""
 WEIGHTS = {
     "auto_class_weights": Option(type="bool", default=False, meaning="every class weighs the same in sum"),
     "class_weights": Option(type="weights", meaning="weight of a row by its label"),
@@ -92,6 +100,7 @@ EXPLAINED = {
 }
 LINEAR = {
     **SPLIT,
+    **FEATURE_TIMES,
     **EXPLAINED,
     "l1_reg": Option(
         type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute coefficients", tuned=_PENALTY
@@ -146,6 +155,7 @@ LOGISTIC_REG = {
 }
 TREES = {
     **SPLIT,
+    **FEATURE_TIMES,
     **EXPLAINED,
     **STOPPING,
     "max_iterations": Option(type="int", default=20, least=1, meaning="how many trees (a class)"),
@@ -228,6 +238,7 @@ RANDOM_FOREST_REGRESSOR = {
 }
 RANDOM_FOREST_CLASSIFIER = {**RANDOM_FOREST_REGRESSOR, **_CLASSES, **WEIGHTS}
 KMEANS = {
+    **FEATURE_TIMES,
     **_tuning("davies_bouldin_index"),
     "num_clusters": Option(
         type="int",
@@ -256,6 +267,7 @@ KMEANS = {
     "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of the first centroids"),
 }
 PCA = {
+    **FEATURE_TIMES,
     "num_principal_components": Option(type="int", least=1, meaning="how many; or give the next option"),
     "pca_explained_variance_ratio": Option(
         type="float", least=0.0, most=1.0, meaning="as many as explain this part of the variance"
@@ -266,6 +278,7 @@ PCA = {
 
 DNN_REGRESSOR = {
     **SPLIT,
+    **FEATURE_TIMES,
     **EXPLAINED,
     **_VALUES,
     "hidden_units": Option(
@@ -318,7 +331,7 @@ DNN_REGRESSOR = {
     "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of first weights, order and dropout"),
 }
 DNN_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
-TRANSFORM_ONLY: dict[str, Option] = {}
+TRANSFORM_ONLY = {**FEATURE_TIMES}
 ONNX = {"model_path": Option(type="text", meaning="the file; its inputs are the columns of the rows")}
 KERAS = {
     **ONNX,

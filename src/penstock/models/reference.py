@@ -122,7 +122,7 @@ def _values(option: Option) -> str:
             return ", ".join(option.choices)
         case "bool":
             return "TRUE, FALSE"
-        case "column":
+        case "column" | "time":
             return "the name of a column"
         case "text":
             return "a path"

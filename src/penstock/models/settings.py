@@ -133,7 +133,7 @@ def _space(name: str, space: Space, option: Option, within: str) -> Space:
 
 def _value(name: str, value: Any, option: Option, within: str) -> Any:
     match option.type, value:
-        case ("bool", bool()) | (("column" | "text"), str()):
+        case ("bool", bool()) | (("column" | "time" | "text"), str()):
             return value
         case (("int" | "float"), bool()):
             pass
@@ -172,6 +172,7 @@ def _takes(option: Option) -> str:
     text = {
         "bool": "True or False",
         "column": "the name of a column",
+        "time": "the name of a column",
         "text": "a path",
         "int": "a whole number",
         "float": "a number",

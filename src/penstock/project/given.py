@@ -11,6 +11,7 @@ from penstock import sql
 from penstock.core.model import Model
 from penstock.core.pipeline import Pipeline
 from penstock.errors import ConflictError
+from penstock.models import as_of_column
 from penstock.project.catalog import ProjectCatalog
 from penstock.project.codecs import load_artifact
 from penstock.project.driving import resolve_source
@@ -58,9 +59,10 @@ def given_rows(rows: TableLike | None, catalog: ProjectCatalog) -> TableLike:
     return rows
 
 
-def fit_on(model: Model, rows: TableLike | None, catalog: ProjectCatalog) -> Pipeline:
+def fit_on(model: Model, rows: TableLike | None, timestamp: str | None, catalog: ProjectCatalog) -> Pipeline:
     """Return the pipeline that fits a model on what a user calls rows, and registers it. The tables and models that a
-    query read are inputs of it, as those of CREATE MODEL are."""
+    query read are inputs of it, as those of CREATE MODEL are. `timestamp` is as of which column features are joined."""
+    model = as_of_column(model, timestamp)
     check_features(model, catalog.metadata)
     if isinstance(rows, str) and (query := _query(rows, catalog)) is not None:
         return catalog.fitting(model, *sql.run_query(query, catalog), alias=None)

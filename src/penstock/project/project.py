@@ -157,23 +157,28 @@ class Project:
         """Return the run of that id."""
         return Run(id, self._recorded)
 
-    def fit(self, model: Model, rows: TableLike | None = None) -> ModelGraph:
-        """Fit a model on rows (a table, a path, a declared name, a SQL text) as a run, and register a version of it."""
-        graph: ModelGraph = self._result(fit_on(model, rows, self._catalog), "fit")
+    def fit(self, model: Model, rows: TableLike | None = None, *, timestamp: str | None = None) -> ModelGraph:
+        """Fit a model on rows (a table, a path, a declared name, a SQL text) as a run, and register a version of it.
+
+        `timestamp` is the column with each row's time, as of which features of feature sets are joined: the model's
+        option `feature_timestamp_col`. Default: `event_timestamp`, else the time of the set.
+        """
+        graph: ModelGraph = self._result(fit_on(model, rows, timestamp, self._catalog), "fit")
         return graph
 
-    def predict(self, name: str, rows: TableLike) -> pa.Table:
+    def predict(self, name: str, rows: TableLike, *, timestamp: str | None = None) -> pa.Table:
         """Predict rows with a registered model: its name, `name@alias` or `name/3`.
 
-        Features that it looks up are those as of each row's `event_timestamp` (or the time of their set), or, where the
-        rows have no such column, those that are online now.
+        Features that it looks up are those as of each row's time, or, where the rows have none, those that are online
+        now. `timestamp` is the column with the time; default: the one that the model learned by, or `event_timestamp`,
+        else that of their set.
         """
-        return predict(self._graph(name), self._rows(rows), self.features)
+        return predict(self._graph(name), self._rows(rows), self.features, timestamp)
 
-    def evaluate(self, name: str, rows: TableLike) -> dict[str, float | None]:
-        """Judge a registered model on rows with labels."""
+    def evaluate(self, name: str, rows: TableLike, *, timestamp: str | None = None) -> dict[str, float | None]:
+        """Judge a registered model on rows with labels, with features as of each row's time, as `predict` has them."""
         graph = self._graph(name)
-        return models.evaluate(graph, with_features(graph, self._rows(rows), self.features))
+        return models.evaluate(graph, with_features(graph, self._rows(rows), self.features, timestamp))
 
     def verify(self, name: str, *, url: str | None = None, rows: TableLike | None = None) -> Verification:
         """Replay raw rows through serving (the server at `url`, else the row form) and compare with batch prediction.

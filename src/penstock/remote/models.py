@@ -6,18 +6,21 @@ from typing import Any
 
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
+from penstock.models import as_of_column
 from penstock.models.search import plain
 from penstock.operations.notation import expression_to_json
 from penstock.remote.connection import segment
 
 
-def model_form(model: Model) -> dict[str, Any]:
-    """Return a declaration as the server takes it: every feature as the JSON of its expression."""
-    if not isinstance(model, Model):
+def model_form(declared: Model, timestamp: str | None = None) -> dict[str, Any]:
+    """Return a declaration as the server takes it: every feature as the JSON of its expression; with `timestamp`, the
+    column as of which it looks features up."""
+    if not isinstance(declared, Model):
         raise DeclarationError(
-            f"{model!r} is no declaration of a model; over REST fit takes what ps.model(...) gives, "
+            f"{declared!r} is no declaration of a model; over REST fit takes what ps.model(...) gives, "
             "and everything else is fitted where the project is"
         )
+    model = as_of_column(declared, timestamp)
     features = model.features
     return {
         "name": model.name,

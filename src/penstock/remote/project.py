@@ -140,29 +140,33 @@ class RemoteProject:
         """Return the run of that id."""
         return Run(id, self._recorded)
 
-    def fit(self, model: Model, rows: TableLike) -> ModelGraph:
+    def fit(self, model: Model, rows: TableLike, *, timestamp: str | None = None) -> ModelGraph:
         """Fit a model on the server, as a run, and register a version of it. Rows that are here are sent."""
-        given, form = rows_or_name(rows), model_form(model)
+        given, form = rows_or_name(rows), model_form(model, timestamp)
         name = given if isinstance(given, str) else f"artifact:{upload(self.server, given).digest}"
         made = self.server.post("/v1/models:fit", {"model": form, "rows": name})
         return self.models[made["model"]].load(made["version"])
 
-    def predict(self, name: str, rows: TableLike) -> pa.Table:
+    def predict(self, name: str, rows: TableLike, *, timestamp: str | None = None) -> pa.Table:
         """Predict rows with a registered model: its name, `name@alias` or `name/3`. Rows that are here are sent."""
-        return arrow_table(self._with_rows(f"{model_path(name)}:batchPredict", rows, accept=ARROW_STREAM))
+        return arrow_table(self._with_rows(f"{model_path(name)}:batchPredict", rows, timestamp, ARROW_STREAM))
 
-    def evaluate(self, name: str, rows: TableLike) -> dict[str, float | None]:
+    def evaluate(self, name: str, rows: TableLike, *, timestamp: str | None = None) -> dict[str, float | None]:
         """Judge a registered model on rows with labels."""
-        answer = self._with_rows(f"{model_path(name)}:evaluate", rows, accept="application/json")
+        answer = self._with_rows(f"{model_path(name)}:evaluate", rows, timestamp, "application/json")
         found: dict[str, float | None] = msgspec.json.decode(answer)["metrics"]
         return found
 
     def verify(self, name: str, *, url: str | None = None, rows: TableLike | None = None) -> Verification:
-        """Replay raw rows through the server (this one, or that at `url`) and compare with batch prediction here."""
+        """Replay raw rows through the server (this one, or that at `url`) and compare with batch prediction here.
+
+        Features that the model looks up are, for the batch, as this server's history has them.
+        """
         version = self._version(name)
         replayed = learned_rows(version, self.metadata, self.artifacts) if rows is None else self._here(rows)
         graph = load_version(version, self.metadata, self.artifacts)
-        return verify_graph(graph, replayed, version=version, url=url or self.server.url, token=self.server.token)
+        there: Any = {"url": url or self.server.url, "token": self.server.token}
+        return verify_graph(graph, replayed, version=version, features=self.features, **there)
 
     def sql(self, text: str) -> pa.Table:
         """Run SQL on the server; what is not a query needs a server that was started with --allow-sql-writes."""
@@ -180,13 +184,14 @@ class RemoteProject:
             raise
         return run
 
-    def _with_rows(self, path: str, rows: TableLike, *, accept: str) -> bytes:
+    def _with_rows(self, path: str, rows: TableLike, timestamp: str | None, accept: str) -> bytes:
         given = rows_or_name(rows)
         if isinstance(given, str):
             body, media = msgspec.json.encode({"rows": given}), "application/json"
         else:
             body, media = arrow_bytes(given), ARROW_STREAM
-        return self.server.content("POST", path, body=body, headers={"content-type": media, "accept": accept})
+        headers, query = {"content-type": media, "accept": accept}, {"timestamp": timestamp}
+        return self.server.content("POST", path, body=body, headers=headers, query=query)
 
     def _here(self, rows: TableLike) -> pa.Table:
         given = rows_or_name(rows)

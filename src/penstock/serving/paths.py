@@ -6,6 +6,7 @@ from penstock.serving.describing import ARROW, BINARY, ID, TEXT, Json, form, ope
 from penstock.serving.feature_paths import FEATURE_PATHS
 
 _NAME, _VERSION = parameter("name", "path"), parameter("version", "path")
+_TIMES = parameter("timestamp", "query")
 _RUN, _STEP = parameter("id", "path"), parameter("step", "path")
 _KIND = parameter("kind", "path")
 _DIGEST = parameter("digest", "path")
@@ -266,7 +267,7 @@ PATHS: dict[str, Json] = {
                 failures=(400, 403, 404, 413, 422),
             )
         }
-        for version, parameters in (("", (_NAME,)), ("/versions/{version}", (_NAME, _VERSION)))
+        for version, parameters in (("", (_NAME, _TIMES)), ("/versions/{version}", (_NAME, _VERSION, _TIMES)))
     },
     **{
         f"/v1/models/{{name}}{version}:evaluate": {
@@ -278,7 +279,7 @@ PATHS: dict[str, Json] = {
                 failures=(400, 403, 404, 413, 422),
             )
         }
-        for version, parameters in (("", (_NAME,)), ("/versions/{version}", (_NAME, _VERSION)))
+        for version, parameters in (("", (_NAME, _TIMES)), ("/versions/{version}", (_NAME, _VERSION, _TIMES)))
     },
     **{
         f"/v1/models/{{name}}{version}:export": {

@@ -75,11 +75,11 @@ class Service(Protocol):
         """What starts runs by itself."""
         ...
 
-    def predict(self, name: str, rows: Any, /) -> pa.Table:
+    def predict(self, name: str, rows: Any, /, *, timestamp: str | None = None) -> pa.Table:
         """Predict rows with a registered model."""
         ...
 
-    def evaluate(self, name: str, rows: Any, /) -> dict[str, float | None]:
+    def evaluate(self, name: str, rows: Any, /, *, timestamp: str | None = None) -> dict[str, float | None]:
         """Judge a registered model on rows with labels."""
         ...
 
