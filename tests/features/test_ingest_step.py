@@ -55,7 +55,7 @@ def test_other_rows_are_another_batch(filled: ps.Project) -> None:
 def test_the_batch_is_the_content_of_the_rows_however_they_lie_in_memory(filled: ps.Project) -> None:
     places = filled.features.places
     target = target_source(
-        filled.metadata, TARGET + "rides", history=places.history, index=places.index,
+        filled.metadata, TARGET + "rides", history=places.history.address, index=places.index,
         online="lmdb:.penstock/online", project="p",
     )  # fmt: skip
     rows = to_arrow(filled.root / "rides.jsonl").slice(3)

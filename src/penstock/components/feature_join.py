@@ -22,7 +22,9 @@ def joined_features(
     rows: Table, features: Source, *, timestamp: str | None = None, by_reference: bool = False, context: Context
 ) -> Table:
     """Return rows with features as of each row's time behind their columns."""
-    made = store.join_source(rows, features, open_metadata(context.metadata), timestamp=timestamp)
+    made = store.join_source(
+        rows, features, open_metadata(context.metadata), secrets=context.secrets, timestamp=timestamp
+    )
     if by_reference:
         return made
     names = [name.partition(":")[2] for name in made.column_names[rows.num_columns :]]

@@ -9,6 +9,7 @@ from penstock.features.dead_letters import DeadLetters
 from penstock.features.declare import FeatureSet, feature_set
 from penstock.features.discovery import Hit, SetLineage, search_sets
 from penstock.features.historical import EVENT_TIMESTAMP
+from penstock.features.histories import Histories
 from penstock.features.ingest import Ingested, OnProgress, Progress
 from penstock.features.joining import (
     FEATURES,
@@ -67,6 +68,7 @@ __all__ = [
     "FeatureStore",
     "Features",
     "Forgotten",
+    "Histories",
     "Hit",
     "Ingested",
     "LmdbStore",

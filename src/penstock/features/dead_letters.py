@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from penstock.errors import DataError
 from penstock.features.checking import Checked
+from penstock.features.histories import Histories
 from penstock.features.history import Commit, History, Move, Rows
 from penstock.operations.notation import value_to_json
 from penstock.tables import schema_of
@@ -35,8 +36,8 @@ class DeadLetters:
     """The dead letters of a project's feature sets: `project.features.dead_letters.read("rides")`. Those of a set are a
     Delta table beside its history, `rides__dead_letters`."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, histories: Histories) -> None:
+        self._histories = histories
 
     def read(self, feature_set: str) -> pa.Table:
         """Return the dead letters of a feature set, the oldest first."""
@@ -69,7 +70,7 @@ class DeadLetters:
         return self._history(feature_set).sources(names)
 
     def _history(self, feature_set: str) -> History:
-        return History(f"{self._root}/{feature_set}__dead_letters")
+        return self._histories.open(f"{feature_set}__dead_letters")
 
 
 def letters(name: str, checked: Checked, *, first: int, batch: str, now: int) -> pa.Table:

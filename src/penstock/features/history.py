@@ -12,15 +12,17 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.errors import ConflictError, DataError, MissingExtraError, StorageError, UnknownNameError
+from penstock.features.history_errors import explained
 from penstock.operations import quoted
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _ATTEMPTS = 50
 _LARGE_SECONDS = 2.0
 _LONGEST_TURN_SECONDS = 600.0
 _LONG_RUN = 1000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,12 @@ class Move:
 
 
 class History:
-    """The Delta table of a feature set's rows, in a folder or a bucket; it is made with the first rows."""
+    """The Delta table of a feature set's rows, in a folder or a bucket; it is made with the first rows. `options` says
+    what opens the bucket."""
 
-    def __init__(self, uri: str, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, uri: str, options: Callable[[], dict[str, str]] = dict) -> None:
         self.uri = uri
-        self._options = dict(options or {})
+        self._options = options
         self._kept: _Kept | None = None
 
     def append(
@@ -94,29 +98,52 @@ class History:
         does where a source of `moves` is not where they begin: another writer brought it on. `tell` hears how many
         rows are written.
         """
-        mine = False
-        for attempt in range(_ATTEMPTS):
-            table = self._open() if mine else self._open_in_turn()
+
+        def added(table: DeltaTable | None, turn: Mapping[str, int]) -> Commit | None:
             if table is not None and _is_there(table, batch, moves or {}):
                 return None
             first = 1 if table is None else self.last_sequence(table) + 1
             last = first + rows.num_rows - 1
             transactions = {_LAST: last, **{f"source:{name}": move.after for name, move in (moves or {}).items()}}
             transactions |= {f"batch:{batch}": 1} if batch else {}
-            transactions |= {_TURN: 0} if mine else {}
-            began = time.monotonic()
-            try:
-                version = self._write(table, _numbered(rows, timestamp, first, tell), transactions)
-            except _Conflict:  # another writer was faster; its rows come first
-                took = time.monotonic() - began
-                if took > _LARGE_SECONDS:
-                    mine = self._take_turn(min(4 * took, _LONGEST_TURN_SECONDS))
-                else:  # so that writers do not meet again
-                    time.sleep(random.random() * 0.01 * (attempt + 1))  # noqa: S311
-                continue
+            version = self._write(table, _numbered(rows, timestamp, first, tell), {**transactions, **turn})
             self._kept = _Kept(first, last, _removals(table), rows) if isinstance(rows, pa.Table) else None
             return Commit(version, first, last)
+
+        return self._committed(added)
+
+    def _committed(self, change: Callable[[DeltaTable | None, Mapping[str, int]], T]) -> T:
+        """Change the table as it is now, again for as long as other writers are faster: theirs come first.
+
+        `change` gets the table, None where there is none, and what its commit has to say beside its own.
+        """
+        turn: Mapping[str, int] = {}
+        for attempt in range(_ATTEMPTS):
+            table = self._open() if turn else self._open_in_turn()
+            began = time.monotonic()
+            try:
+                with self._explained("written", conflict="already exists" if table is None else ""):
+                    return change(table, turn)
+            except _Conflict:
+                took = time.monotonic() - began
+                if took > _LARGE_SECONDS:
+                    turn = {_TURN: 0} if self._take_turn(min(4 * took, _LONGEST_TURN_SECONDS)) else {}
+                else:  # so that writers do not meet again
+                    time.sleep(random.random() * 0.01 * (attempt + 1))  # noqa: S311
         raise ConflictError(f"'{self.uri}' is written to by so many that {_ATTEMPTS} attempts met another; try again")
+
+    @contextmanager
+    def _explained(self, done: str, *, conflict: str = "") -> Iterator[None]:
+        """Say what could not be done with which history, and why; `conflict` is a text by which one is known, too."""
+        delta = _deltalake().exceptions
+        try:
+            yield
+        except delta.CommitFailedError as error:
+            raise _Conflict from error
+        except (delta.DeltaError, OSError) as error:
+            if conflict and conflict in str(error):
+                raise _Conflict from error
+            raise StorageError(explained(error, self.uri, done)) from error
 
     def sources(self, names: Iterable[str]) -> dict[str, int]:
         """Return up to which sequence the rows of each source are in the history; 0 where none is."""
@@ -146,11 +173,10 @@ class History:
         until = delta.Transaction(_TURN, int((time.time() + seconds) * 1000))
         properties = delta.CommitProperties(app_transactions=[until], max_commit_retries=0)
         try:
-            table.create_write_transaction([], "append", table.schema(), [DAY], commit_properties=properties)
-        except delta.exceptions.CommitFailedError:
+            with self._explained("written"):
+                table.create_write_transaction([], "append", table.schema(), [DAY], commit_properties=properties)
+        except _Conflict:
             return False
-        except (delta.exceptions.DeltaError, OSError) as error:
-            raise StorageError(f"the history '{self.uri}' cannot be written: {error}") from error
         return True
 
     def read(
@@ -168,9 +194,10 @@ class History:
         needed = pc.field(SEQUENCE) > after
         if until is not None:
             needed &= pc.field(SEQUENCE) <= until
-        dataset = table.to_pyarrow_dataset()
-        there = [name for name in columns if name in dataset.schema.names]
-        return _in_order(dataset.to_table(columns=[*there, SEQUENCE], filter=needed))
+        with self._explained("read"):
+            dataset = table.to_pyarrow_dataset()
+            there = [name for name in columns if name in dataset.schema.names]
+            return _in_order(dataset.to_table(columns=[*there, SEQUENCE], filter=needed))
 
     def let_go(self) -> None:
         """Forget the rows that were appended last: until then they are not read from files again."""
@@ -185,20 +212,26 @@ class History:
     def remove(self, sequences: np.ndarray[Any, np.dtype[np.int64]]) -> int:
         """Take rows out for good: the files that held them are written anew and the old ones deleted, with the versions
         that needed them. Return how many rows there were. The log names them by their numbers only."""
-        wanted = ", ".join(map(str, sequences.tolist()))
-        table, removed = self._changed(
-            lambda table, properties: table.delete(f"{SEQUENCE} IN ({wanted})", commit_properties=properties)
-        )
-        self._vacuum(table, hours=0)
-        return int(removed["num_deleted_rows"])
+        return self._removed(f"{SEQUENCE} IN ({', '.join(map(str, sequences.tolist()))})")
 
     def remove_before(self, timestamp: str, instant: datetime.datetime) -> int:
         """Take rows out whose event is older than an instant, for good; return how many there were."""
         text = instant.astimezone(datetime.UTC).isoformat(sep=" ", timespec="microseconds").removesuffix("+00:00")
         condition = f"{quoted(timestamp)} < arrow_cast('{text}Z', 'Timestamp(Microsecond, Some(\"UTC\"))')"
-        table, removed = self._changed(lambda table, properties: table.delete(condition, commit_properties=properties))
-        self._vacuum(table, hours=0)
-        return int(removed["num_deleted_rows"])
+        return self._removed(condition)
+
+    def _removed(self, condition: str) -> int:
+        """Take out the rows of a condition: what was made of the history does not hold from then on."""
+
+        def taken_out(table: DeltaTable | None, turn: Mapping[str, int]) -> int:
+            if table is None:
+                raise UnknownNameError("history", self.uri, [])
+            told = table.delete(condition, commit_properties=_saying({_REMOVALS: _removals(table) + 1, **turn}))
+            return int(told["num_deleted_rows"])
+
+        removed = self._committed(taken_out)
+        self._vacuum(hours=0)
+        return removed
 
     def compact(self) -> int:
         """Put small files together; return how many files fewer there are. Old versions can be read for a week more."""
@@ -207,33 +240,19 @@ class History:
             return 0
         before = len(table.file_uris())
         try:
-            table.optimize.compact()
-        except _deltalake().exceptions.CommitFailedError as error:
+            with self._explained("written"):
+                table.optimize.compact()
+        except _Conflict as error:
             raise ConflictError(f"rows were taken out of '{self.uri}' just now; compact it again") from error
-        self._vacuum(table, hours=None)
+        self._vacuum(hours=None)
         return before - len(table.file_uris())
 
-    def _changed(self, change: Callable[[DeltaTable, Any], Any]) -> tuple[DeltaTable, Any]:
-        """Change rows that are there already: what was made of the history does not hold from then on."""
-        delta = _deltalake()
-        for attempt in range(_ATTEMPTS):
-            table = self._open()
-            if table is None:
-                raise UnknownNameError("history", self.uri, [])
-            number = _removals(table) + 1
-            properties = delta.CommitProperties(
-                app_transactions=[delta.Transaction(_REMOVALS, number)], max_commit_retries=0
-            )
-            try:
-                return table, change(table, properties)
-            except delta.exceptions.CommitFailedError:
-                time.sleep(random.random() * 0.01 * (attempt + 1))  # noqa: S311  # so that writers do not meet again
-            except (delta.exceptions.DeltaError, OSError) as error:
-                raise StorageError(f"the history '{self.uri}' cannot be written: {error}") from error
-        raise ConflictError(f"'{self.uri}' is written to by so many that {_ATTEMPTS} attempts met another; try again")
-
-    def _vacuum(self, table: DeltaTable, *, hours: int | None) -> None:
-        table.vacuum(retention_hours=hours, enforce_retention_duration=False, dry_run=False)
+    def _vacuum(self, *, hours: int | None) -> None:
+        """Delete files that no version needs any more: those of `hours` ago, or of a week ago."""
+        table = self._open()
+        if table is not None:
+            with self._explained("written"):
+                table.vacuum(retention_hours=hours, enforce_retention_duration=False, dry_run=False)
 
     def version(self) -> int | None:
         """Return the newest version of the table; None where there are no rows yet."""
@@ -252,42 +271,34 @@ class History:
 
     def _open(self, at: int | datetime.datetime | None = None) -> DeltaTable | None:
         delta = _deltalake()
-        try:
-            table: DeltaTable = delta.DeltaTable(self.uri, storage_options=self._options)
-            if at is not None:
+        with self._explained("read"):
+            try:
+                table: DeltaTable = delta.DeltaTable(self.uri, storage_options=self._options())
+            except delta.exceptions.TableNotFoundError:
+                return None
+        if at is not None:
+            try:
                 table.load_as_version(at)
-            return table
-        except delta.exceptions.TableNotFoundError:
-            return None
-        except (delta.exceptions.DeltaError, ValueError, OSError) as error:
-            if at is not None:
+            except (delta.exceptions.DeltaError, ValueError, OSError) as error:
                 raise DataError(f"the history '{self.uri}' has no version as of {at}: {error}") from error
-            raise StorageError(f"the history '{self.uri}' cannot be read: {error}") from error
+        return table
 
     def _write(self, table: DeltaTable | None, rows: pa.RecordBatchReader, numbers: Mapping[str, int]) -> int:
         delta = _deltalake()
-        transactions = [delta.Transaction(name, number) for name, number in numbers.items()]
         if table is None and "://" not in self.uri:
             Path(self.uri).mkdir(parents=True, exist_ok=True)
-        try:
-            delta.write_deltalake(
-                self.uri if table is None else table,
-                rows,
-                mode="error" if table is None else "append",
-                partition_by=[DAY],
-                schema_mode=None if table is None else "merge",
-                # The log keeps the range of the numbers alone: what keys and values were is in the files only.
-                configuration={"delta.dataSkippingStatsColumns": SEQUENCE} if table is None else None,
-                storage_options=self._options,
-                writer_properties=_writer(delta, rows.schema),
-                commit_properties=delta.CommitProperties(app_transactions=transactions, max_commit_retries=0),
-            )
-        except delta.exceptions.CommitFailedError as error:
-            raise _Conflict from error
-        except (delta.exceptions.DeltaError, OSError) as error:
-            if table is None and "already exists" in str(error):
-                raise _Conflict from error
-            raise StorageError(f"the history '{self.uri}' cannot be written: {error}") from error
+        delta.write_deltalake(
+            self.uri if table is None else table,
+            rows,
+            mode="error" if table is None else "append",
+            partition_by=[DAY],
+            schema_mode=None if table is None else "merge",
+            # The log keeps the range of the numbers alone: what keys and values were is in the files only.
+            configuration={"delta.dataSkippingStatsColumns": SEQUENCE} if table is None else None,
+            storage_options=self._options(),
+            writer_properties=_writer(delta, rows.schema),
+            commit_properties=_saying(numbers),
+        )
         return 0 if table is None else int(table.version())
 
 
@@ -322,6 +333,13 @@ def _in_order(rows: pa.Table) -> pa.Table:
         return rows.take(pa.array(np.argsort(numbers)))
     runs = sorted(itertools.pairwise(edges), key=lambda run: numbers[run[0]])
     return pa.concat_tables([rows.slice(first, end - first) for first, end in runs])
+
+
+def _saying(numbers: Mapping[str, int]) -> Any:
+    """Return what a commit says beside its change: numbers by name; two at once cannot both say one of a name."""
+    delta = _deltalake()
+    transactions = [delta.Transaction(name, number) for name, number in numbers.items()]
+    return delta.CommitProperties(app_transactions=transactions, max_commit_retries=0)
 
 
 def _removals(table: DeltaTable | None) -> int:

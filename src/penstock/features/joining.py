@@ -6,7 +6,7 @@ the histories, so a step that reads it is stale exactly when rows have come or g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import blake3
@@ -18,6 +18,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.ports import MetadataStore
 from penstock.errors import DeclarationError
 from penstock.features.historical import EVENT_TIMESTAMP, get_historical_features
+from penstock.features.histories import Histories
 from penstock.features.online import OnlineReader
 from penstock.features.online_store import OnlineStore
 from penstock.features.places import Past
@@ -62,11 +63,13 @@ def feature_source(metadata: MetadataStore, past: Past, text: str, *, history: s
     )
 
 
-def join_source(rows: pa.Table, source: Source, metadata: MetadataStore, *, timestamp: str | None) -> pa.Table:
+def join_source(
+    rows: pa.Table, source: Source, metadata: MetadataStore, *, secrets: Mapping[str, str], timestamp: str | None
+) -> pa.Table:
     """Return rows with the features of a source as of each row's time, in columns named by references. What was
     ingested since the source was found does not count."""
     history, index, *states = source.uris
-    past = Past(history, Path(index))
+    past = Past(Histories(history, secrets), Path(index))
     versions = {name: number for name, _, number in (state.rpartition("#") for state in states)}
 
     def until(registered: Registered) -> int | None:

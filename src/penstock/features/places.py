@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.core.ports import MetadataStore
+from penstock.features.histories import Histories
 from penstock.features.history import History
 from penstock.features.index import FeatureIndex
 from penstock.features.online_store import OnlineStore
@@ -16,26 +17,26 @@ from penstock.features.versions import Registered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where a feature store keeps what it holds: `history` is a folder or a bucket, `index` a folder of this machine
+    """Where a feature store keeps what it holds: `history` in a folder or a bucket, `index` in a folder of this machine
     that may be deleted at any time. `rows` finds what a text stands for: rows, or a stream."""
 
     metadata: MetadataStore
-    history: str
+    history: Histories
     index: Path
     online: OnlineStore
     rows: Callable[[Any], Any]
 
 
 class Past:
-    """The histories of a store's sets, and their indexes: `history` and `index` are the folders that they are in."""
+    """The histories of a store's sets, and their indexes: `index` is the folder that these are in."""
 
-    def __init__(self, history: str, index: Path) -> None:
-        self._root, self._folder = history, index
+    def __init__(self, histories: Histories, index: Path) -> None:
+        self._histories, self._folder = histories, index
         self._indexes: dict[str, FeatureIndex] = {}
 
     def history(self, registered: Registered) -> History:
         """Return the history of a version of a set."""
-        return History(f"{self._root}/{registered.record.history}")
+        return self._histories.open(registered.record.history)
 
     def index(self, registered: Registered) -> FeatureIndex:
         """Return the index of a version of a set; versions of the same values have one."""

@@ -13,6 +13,7 @@ from penstock.core.artifact import Source
 from penstock.core.ports import MetadataStore
 from penstock.errors import DataError
 from penstock.features.checking import OnBad
+from penstock.features.histories import Histories
 from penstock.features.ingest import Ingested
 from penstock.features.online_address import open_online
 from penstock.features.places import Places
@@ -47,7 +48,8 @@ def ingest_into(
         raise DataError(f"'{target.name}' is no feature set; write ps.ingest('rides', rows)")
     history, index, online, project = target.uris
     store = open_online(online, root=root, project=project, secrets=secrets)
-    places = Places(metadata=metadata, history=history, index=Path(index), online=store, rows=_as_they_are)
+    histories = Histories(history, secrets)
+    places = Places(metadata=metadata, history=histories, index=Path(index), online=store, rows=_as_they_are)
     batch = _digest(rows)
     name = target.name.removeprefix(TARGET)
     return FeatureStore(places).ingest(name, rows, batch=batch, on_bad=on_bad), batch

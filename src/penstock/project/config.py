@@ -35,7 +35,7 @@ class StoresSection:
 
     metadata: str = f"sqlite:///{STATE}/metadata.db"
     artifacts: str = f"{STATE}/artifacts"
-    history: str = f"{STATE}/history"
+    history: str = field(default=f"{STATE}/history", repr=False)  # until it is checked, it may hold a password, too
     online: str = field(default=f"lmdb:{STATE}/online", repr=False)  # a url may hold a password
 
 

@@ -18,7 +18,7 @@ from penstock.core.ports import ArtifactStore, Context, MetadataStore
 from penstock.core.run import NamedVersion
 from penstock.engines import open_engine
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.features import FEATURES, TARGET, Past, feature_source, target_source
+from penstock.features import FEATURES, TARGET, Histories, Past, feature_source, target_source
 from penstock.pipelines import Event, OnEvent, Plan, RunStarted, Services, execute, observe, plan
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
@@ -37,17 +37,18 @@ def _source(config: Config, metadata: MetadataStore, text: str) -> Source:
     """Return what a text of a pipeline stands for: rows, features as they are now, or a feature set."""
     if not text.startswith((FEATURES, TARGET)):
         return resolve_source(config, text)
-    history, index = history_uri(config), config.state / "index"
+    histories, index = open_histories(config), config.state / "index"
+    history = histories.address
     if text.startswith(TARGET):
         name = config.project.name or config.root.name
         return target_source(metadata, text, history=history, index=index, online=config.stores.online, project=name)
-    return feature_source(metadata, Past(history, index), text, history=history, index=index)
+    return feature_source(metadata, Past(histories, index), text, history=history, index=index)
 
 
-def history_uri(config: Config) -> str:
+def open_histories(config: Config) -> Histories:
     """Return where the histories of features are; a relative path is relative to the project's root."""
     given = config.stores.history
-    return given if "://" in given else str(config.root / given)
+    return Histories(given if "://" in given else str(config.root / given), config.secrets)
 
 
 def metadata_url(config: Config) -> str:

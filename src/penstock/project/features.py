@@ -8,7 +8,7 @@ from typing import Any
 from penstock.core.ports import MetadataStore
 from penstock.features import FeatureStore, Places, open_online, stream_at
 from penstock.project.config import Config
-from penstock.project.driving import history_uri
+from penstock.project.driving import open_histories
 
 
 def feature_store(config: Config, metadata: MetadataStore, rows: Callable[[Any], Any]) -> FeatureStore:
@@ -17,7 +17,7 @@ def feature_store(config: Config, metadata: MetadataStore, rows: Callable[[Any],
     return FeatureStore(
         Places(
             metadata=metadata,
-            history=history_uri(config),
+            history=open_histories(config),
             index=config.state / "index",
             online=open_online(
                 config.stores.online,
