@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import penstock as ps
-from penstock.errors import DeclarationError, SqlError, UnknownNameError
+from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 SET: dict[str, Any] = {
@@ -30,6 +30,9 @@ def rides(**changed: Any) -> ps.FeatureSet:
 def rows(**more: list[Any]) -> pa.Table:
     time = pa.array([NOON], pa.timestamp("us", "UTC"))
     return pa.table({"driver_id": [7], "event": time, "made": time, "fare": [20.0], **more})
+
+
+FARE = ps.col("fare")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,28 @@ def rows(**more: list[Any]) -> pa.Table:
 def test_what_cannot_be_is_refused_where_it_is_written(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
         rides(**changed)
+
+
+def test_a_condition_may_be_a_text() -> None:
+    def of(*conditions: Any) -> ps.FeatureSet:
+        counted, paid = FARE.count(), FARE.sum()
+        for condition in conditions:
+            counted, paid = counted.where(condition), paid.where(condition)
+        return rides(features={"count": counted.over("7d"), "share": paid.over("1h") / FARE.sum().over("1h")})
+
+    assert of("tip > 2") == of(ps.col("tip") > 2)
+    assert of("tip > 2 AND fare IS NOT NULL") == of((ps.col("tip") > 2) & FARE.is_not_null())
+    assert of("tip > 2", "fare < 9", ps.col("tip") < 5) == of(ps.col("tip") > 2, FARE < 9, ps.col("tip") < 5)
+    assert of("tip > 2 OR tip < 1", FARE < 9) == of((ps.col("tip") > 2) | (ps.col("tip") < 1), FARE < 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("tip > 'a", "cannot read"), ("NOPE(tip)", "no function NOPE"), ("LN(tip, 1)", "ln takes")],
+)
+def test_a_condition_that_is_none_is_refused_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(SqlError, match=rf"feature set 'rides': feature 'x': .where: .*{said}"):
+        rides(features={"x": FARE.sum().where(text).over("1d") + 1})
 
 
 def test_a_text_that_is_no_expression_is_refused_with_its_place() -> None:
@@ -187,3 +212,15 @@ def test_a_reference_that_names_nothing_says_what_there_is(project: ps.Project) 
         ask(["ride:fare"], {"driver_id": [7]})
     with pytest.raises(DeclarationError, match="names no feature"):
         ask(["fare"], {"driver_id": [7]})
+
+
+def test_a_ratio_that_has_no_value_is_named_online_and_of_history(tmp_path: Path) -> None:
+    project = ps.open(tmp_path)
+    share = FARE.count().where("fare > 1").over("7d") / FARE.count().over("7d")
+    declared = rides(features={"fares": FARE.count().over("7d"), "share": share, "fare": FARE})
+    project.features.apply(declared)
+    project.features.ingest(declared, rows())
+    with pytest.raises(ExpressionError, match=r"'share' has no value in some row: division by zero; safe_divide gives"):
+        project.features.get_historical_features(pa.table({"driver_id": [1]}), ["rides:*"])
+    with pytest.raises(ExpressionError, match=r"'share': no value for this row: float division by zero"):
+        project.features.reader(["rides:fares", "rides:share"]).row({"driver_id": 1})

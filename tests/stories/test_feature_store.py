@@ -131,39 +131,65 @@ def _by_hand(events: list[tuple[int, int]], now: int) -> list[Any]:
     ]
 
 
-def test_a_shops_customers_over_a_month_are_what_their_invoices_say(tmp_path: Path) -> None:
+def test_a_shops_customers_are_what_their_invoices_say_at_any_time_and_online(tmp_path: Path) -> None:
     project = ps.open(tmp_path)
-    lines = real("online_retail", ["CustomerID", "InvoiceNo", "InvoiceDate", "Quantity", "UnitPrice"])
-    lines = lines.filter(pc.field("CustomerID").is_valid()).set_column(
-        2, "InvoiceDate", as_of(lines.filter(pc.field("CustomerID").is_valid()).column("InvoiceDate"))
-    )
+    columns = ["CustomerID", "InvoiceNo", "InvoiceDate", "StockCode", "Quantity", "UnitPrice"]
+    lines = real("online_retail", columns).filter(pc.field("CustomerID").is_valid())
+    lines = lines.set_column(2, "InvoiceDate", as_of(lines.column("InvoiceDate")))
     declared = ps.feature_set(
         "customer",
         entities={"CustomerID": "int64"},
         timestamp="InvoiceDate",
         features={
             "spent_30d": (ps.col("Quantity") * ps.col("UnitPrice")).sum().over("30d"),
-            "invoices_30d": ps.col("InvoiceNo").count_distinct().over("30d"),
-            "returned_30d": ps.col("Quantity").count().where(ps.col("Quantity") < 0).over("30d"),
+            "orders_7d": ps.col("InvoiceNo").count_distinct().where("Quantity > 0").over("7d"),
+            "returned_30d": ps.col("Quantity").count().where("InvoiceNo LIKE 'C%'").over("30d"),
+            "last_bought": ps.col("StockCode").last_n(3).where("Quantity > 0").over("90d"),
         },
     )
     project.features.apply(declared, lines)
     project.features.ingest(declared, lines)
     customers = pc.unique(lines.column("CustomerID")).to_pylist()[::40]
-    at = dt.datetime(2011, 12, 9, 13, tzinfo=dt.UTC)  # ten minutes after the last line
-    asked = pa.table({"CustomerID": customers, "event_timestamp": pa.array([at] * len(customers), UTC)})
-    history = project.features.get_historical_features(asked, ["customer:*"])
-    now = round(at.timestamp()) * 1_000_000
-    online = project.features.get_online_features(["customer:*"], {"CustomerID": customers}, now=now)
-    first = dt.datetime(2011, 11, 9, tzinfo=dt.UTC)  # 30 days before, at the beginning of a day
-    of: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for line in lines.to_pylist():
-        if first <= line["InvoiceDate"] < at:
-            of[line["CustomerID"]].append(line)
-    for customer, row in zip(customers, history.to_pylist(), strict=True):
-        spent = sum((Fraction(line["Quantity"] * line["UnitPrice"]) for line in of[customer]), Fraction(0))
-        assert row["spent_30d"] == (float(spent) if of[customer] else None)
-        assert row["invoices_30d"] == len({line["InvoiceNo"] for line in of[customer]})
-        assert row["returned_30d"] == sum(line["Quantity"] < 0 for line in of[customer])
-    assert online.drop_columns(["CustomerID"]).equals(history.drop_columns(["CustomerID", "event_timestamp"]))
-    assert sum(map(len, of.values())) > 100
+    of: dict[int, list[dict[str, Any]]] = {customer: [] for customer in customers}
+    for line in lines.filter(
+        pc.is_in(lines.column("CustomerID"), value_set=pa.array(customers, pa.int32()))
+    ).to_pylist():
+        of[line["CustomerID"]].append(line)
+
+    end = dt.datetime(2011, 12, 9, 13, tzinfo=dt.UTC)  # ten minutes after the last line
+    instants = [end, end - 3 * HOUR, end - 20 * 24 * HOUR, end - 200 * 24 * HOUR]
+    asked = [(customer, at) for at in instants for customer in customers]
+    rows = pa.table(
+        {"CustomerID": [each for each, _ in asked], "event_timestamp": pa.array([at for _, at in asked], UTC)}
+    )
+    history = project.features.get_historical_features(rows, ["customer:*"])
+    for (customer, instant), row in zip(asked, history.drop_columns(rows.column_names).to_pylist(), strict=True):
+        assert row == _customer(of[customer], instant), (customer, instant)
+    assert sum(bool(row["orders_7d"]) for row in history.to_pylist()) > 20
+    assert sum(bool(row["returned_30d"]) for row in history.to_pylist()) > 5
+
+    reader = project.features.reader(["customer:*"])
+    for instant in instants[:2]:  # what is older is told by the history alone
+        now = round(instant.timestamp()) * 1_000_000
+        online = project.features.get_online_features(["customer:*"], {"CustomerID": customers}, now=now)
+        then = history.filter(pc.field("event_timestamp") == instant).drop_columns(["event_timestamp"])
+        assert online.equals(then)
+        values, _ = reader.row({"CustomerID": customers[1]}, now=now)
+        assert values[:3] == list(then.slice(1, 1).to_pylist()[0].values())[1:4]
+
+
+def _customer(lines: list[dict[str, Any]], at: dt.datetime) -> dict[str, Any]:
+    def since(days: int, hop: dt.timedelta) -> list[dict[str, Any]]:
+        begin = at - days * 24 * HOUR
+        first = begin - (begin - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) % hop
+        return [line for line in lines if first <= line["InvoiceDate"] < at]
+
+    month, week, quarter = since(30, 24 * HOUR), since(7, HOUR), since(90, 24 * HOUR)
+    spent = sum((Fraction(line["Quantity"] * line["UnitPrice"]) for line in month), Fraction(0))
+    bought = sorted((line for line in quarter if line["Quantity"] > 0), key=lambda line: line["InvoiceDate"])
+    return {
+        "spent_30d": float(spent) if month else None,
+        "orders_7d": len({line["InvoiceNo"] for line in week if line["Quantity"] > 0}),
+        "returned_30d": sum(line["InvoiceNo"].startswith("C") for line in month),
+        "last_bought": [line["StockCode"] for line in reversed(bought[-3:])],
+    }

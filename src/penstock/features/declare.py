@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock import operations
-from penstock.core.expression import Expr
+from penstock.core.expression import Expr, transform
 from penstock.core.mapping import FrozenMap
 from penstock.core.schema import check_type
 from penstock.core.units import seconds
@@ -131,17 +131,35 @@ def _features(
 
 def _expression(value: Any, where: str) -> Expr:
     if isinstance(value, str):
-        try:
-            return operations.parse(value)
-        except (ExpressionError, SqlError) as error:
-            raise type(error)(f"{where}: {error}") from error
+        return _parsed(value, where)
     if not isinstance(value, Expr):
         raise DeclarationError(f"{where} is {value!r}, not an expression; write ps.col('name') or a text")
     if value.op == "aggregate":
         raise DeclarationError(f"{where} is an aggregate without a window; continue with .over('7d')")
     if operations.is_learned(value):
         raise DeclarationError(f"{where} learns from all rows, which belongs into a model's features, not into a set's")
-    return value
+    return transform(value, lambda node: _with_condition(node, where) if node.op == "window" else node)
+
+
+def _with_condition(window: Expr, where: str) -> Expr:
+    """Return a window with what it counts where it was written as a text."""
+    of, condition, *rest = window.args
+
+    def read(part: Expr) -> Expr:
+        if part.op == "and":  # one `.where` behind another
+            return type(part)("and", tuple(map(read, part.args)))
+        if part.op != "literal" or not isinstance(part.args[0], str):
+            return part
+        return _parsed(part.args[0], f"{where}: .where")
+
+    return type(window)("window", (of, read(condition), *rest))
+
+
+def _parsed(text: str, where: str) -> Expr:
+    try:
+        return operations.parse(text)
+    except (ExpressionError, SqlError) as error:
+        raise type(error)(f"{where}: {error}") from error
 
 
 def _microseconds(value: str | float, what: str) -> int:

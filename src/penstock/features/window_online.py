@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from penstock.errors import DataError
+from penstock.errors import DataError, ExpressionError
 from penstock.features.checking import fitted_keys
 from penstock.features.definition import Definition
 from penstock.features.index import FeatureIndex
@@ -205,8 +205,20 @@ class WindowReader:
                 window.column: list(value) if isinstance(value, tuple) else value
                 for window, value in zip(self._windows, windows, strict=True)
             }
-            values = [tuple(value) if isinstance(value, list) else value for value in self._compute(given)]
+            try:
+                made = self._compute(given)
+            except ExpressionError as error:
+                raise self._blamed(given) or error from error
+            values = [tuple(value) if isinstance(value, list) else value for value in made]
         return values, [NULL_VALUE if value is None else PRESENT for value in values]
+
+    def _blamed(self, given: Mapping[str, Any]) -> ExpressionError | None:
+        for each in self.wanted:
+            try:
+                compile_row({each.column: self._plan.features[each.feature]}, self._plan.schema)(given)
+            except ExpressionError as error:
+                return ExpressionError(f"'{each.column}': {error}")
+        return None
 
     def columns(self, entities: pa.Table, at: int, *, statuses: bool) -> dict[str, pa.Array]:
         """Return the columns of the features of many entities at an instant, and of their statuses."""

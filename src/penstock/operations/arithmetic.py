@@ -31,6 +31,7 @@ def in_int64(source: str) -> str:
     return f"(w if {LEAST} <= (w := {source}) <= {MOST} else overflow(w))"
 
 
+_BY_ZERO = fails("division by zero; safe_divide gives NULL there")
 _NUMBERS = (
     Parameter(name="x", types=("number",), alike=True),
     Parameter(name="y", types=("number",), alike=True),
@@ -103,9 +104,7 @@ OPERATIONS = (
         meaning="The quotient, always float64. Division by zero raises; see safe_divide and ieee_divide.",
         parameters=_FLOATS,
         result="float64",
-        sql=lambda a, t: (
-            f"CASE WHEN {a[1]} = 0 AND {a[0]} IS NOT NULL THEN {fails('division by zero')} ELSE {a[0]} / {a[1]} END"
-        ),
+        sql=lambda a, t: f"CASE WHEN {a[1]} = 0 AND {a[0]} IS NOT NULL THEN {_BY_ZERO} ELSE {a[0]} / {a[1]} END",
         row=lambda a, t: f"({a[0]} / {a[1]})",
         examples=(
             *golden((1, 2, 0.5), (-7, 2, -3.5), (1, 0, Raises), (None, 0, None), (1, None, None), types="int64; int64"),

@@ -77,7 +77,11 @@ class WindowMethods(Expr):
         return self._aggregate("last_n", n)
 
     def where(self, condition: Any) -> Self:
-        """Count only rows where the condition is TRUE: `col("fare").mean().where(col("tip") > 0).over("1h")`."""
+        """Count only rows where the condition is TRUE: `col("fare").mean().where(col("tip") > 0).over("1h")`.
+
+        It may be a text in BigQuery's dialect, `.where("tip > 0 AND city = 'Utrecht'")`, which is read where the
+        feature set is declared.
+        """
         if self.op != "aggregate":
             raise DeclarationError(f"{self!r} is no aggregate; write .where behind one: .count().where(condition)")
         of, before, function, n = self.args

@@ -140,6 +140,7 @@ def blamed(exprs: Mapping[str, Expr], rows: TableLike, schema: Schema) -> Expres
                 with clear_errors():
                     cursor.sql(select_sql({name: expr}, schema, "rows")).to_arrow_table()
             except DataError as error:
-                reads = ", ".join(columns_of(expr)) or "no column"
-                return ExpressionError(f"'{name}', which reads {reads}, has no value in some row: {error}")
+                columns = [column for column in columns_of(expr) if not column.startswith(":")]  # else one that we made
+                reads = f", which reads {', '.join(columns)}," if columns else ""
+                return ExpressionError(f"'{name}'{reads} has no value in some row: {error}")
     return None
