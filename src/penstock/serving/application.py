@@ -35,6 +35,7 @@ from penstock.serving import (
 )
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.feature_readers import FeatureReaders
+from penstock.serving.following import follow
 from penstock.serving.guard import guarded
 from penstock.serving.metrics import Metrics
 from penstock.serving.online_features import online_features_or
@@ -130,7 +131,10 @@ def application(
         await predictors.load()
         triggers.watch(project, monitor)
         gc.freeze()  # what is loaded now stays: no collection need look at it while requests wait
-        watching = [asyncio.create_task(predictors.watch()), asyncio.create_task(readers.watch())]
+        watching = [
+            asyncio.create_task(follow(predictors.load, "the registry cannot be read; what is loaded is served")),
+            asyncio.create_task(follow(readers.refresh, "feature sets cannot be looked for; those known are served")),
+        ]
         try:
             yield
         finally:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NoReturn
 
 from penstock.core.feature import FeatureVersion
 from penstock.errors import RequestError
 from penstock.features import FeatureReader
-from penstock.serving.errors import LOG
 from penstock.serving.service import Service
 
-REFRESH_SECONDS = 0.5
-"""How often it is looked whether a feature set has a new version."""
 KEPT = 1024
 """How many lists of features stay prepared."""
 
@@ -51,15 +47,6 @@ class FeatureReaders:
     async def refresh(self) -> None:
         """Forget every reader if there is a version that was not there at the last look."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh)
-
-    async def watch(self) -> NoReturn:
-        """Look for new versions until cancelled."""
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except Exception:  # whatever is wrong with the records now, the next look may find it mended
-                LOG.exception("versions of feature sets cannot be looked for; those known go on being served")
 
     def close(self) -> None:
         """End the thread."""

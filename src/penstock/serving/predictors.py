@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from penstock.core.graph import ModelGraph
 from penstock.core.run import AliasChange, ModelVersion
@@ -17,8 +17,6 @@ from penstock.serving.service import MakePredictor, RowPredictor, Service
 
 T = TypeVar("T")
 
-REFRESH_SECONDS = 0.5
-"""How often the registry is looked at: a push is served within about this time and the time to load the model."""
 KEPT_VERSIONS = 32
 """How many versions that no alias leads to stay loaded after they were asked for by number."""
 
@@ -81,15 +79,6 @@ class Predictors:
     async def load(self) -> None:
         """Load what the registry serves now, if it has changed since the last time."""
         await asyncio.get_running_loop().run_in_executor(self._loading, self._refresh)
-
-    async def watch(self) -> NoReturn:
-        """Follow the registry until cancelled."""
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.load()
-            except Exception:  # whatever is wrong with the registry now, the next look may find it mended
-                LOG.exception("the registry cannot be read; what is loaded goes on being served")
 
     def close(self) -> None:
         """End the threads."""
