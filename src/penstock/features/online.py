@@ -16,9 +16,9 @@ from penstock.features.checking import fitted_keys
 from penstock.features.index import FeatureIndex
 from penstock.features.layout import Layout
 from penstock.features.online_store import OnlineStore
-from penstock.features.packing import RecordReader, entity_prefix, key_maker, pack, record_reader
+from penstock.features.packing import RecordReader, entity_prefix, keys_maker, pack, record_reader
 from penstock.features.references import Wanted, by_set, status_column, with_features
-from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, statuses_of
+from penstock.features.statuses import NOT_FOUND, OUTSIDE_MAX_AGE, PRESENT, statuses_of
 from penstock.features.versions import Registered
 from penstock.features.window_online import WindowReader, bring_up_tiles
 from penstock.tables import arrow_type
@@ -32,8 +32,8 @@ class _Group:
 
     wanted: tuple[Wanted, ...]
     registered: Registered
-    key: Callable[[Sequence[Any]], bytes]
-    keys: tuple[str, ...]
+    keys: Callable[[Sequence[Sequence[Any]]], list[bytes]]
+    entities: tuple[str, ...]
     reader: RecordReader
     ttl: int | None
 
@@ -91,7 +91,7 @@ class OnlineReader:
         asked = list(zip(*fitted, strict=True))
         whole = [position for position, values in enumerate(asked) if None not in values]
         records: list[Any] = [None] * len(asked)
-        found = self.store.get([group.key(asked[position]) for position in whole])
+        found = self.store.get(group.keys([[column[position] for position in whole] for column in fitted]))
         for position, record in zip(whole, found, strict=True):
             records[position] = record
         there = np.array([record is not None for record in records], dtype=bool)
@@ -111,12 +111,8 @@ class OnlineReader:
 
 
 def _keys_of(group: _Group, entities: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    key = group.key
     try:
-        if len(group.keys) == 1:
-            (name,) = group.keys
-            return [key((entity[name],)) for entity in entities]
-        return [key([entity[name] for name in group.keys]) for entity in entities]
+        return group.keys([[entity[name] for entity in entities] for name in group.entities])
     except KeyError as error:
         entity = next(entity for entity in entities if error.args[0] not in entity)
         raise DataError(f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}") from error
@@ -124,21 +120,17 @@ def _keys_of(group: _Group, entities: Sequence[Mapping[str, Any]]) -> list[bytes
 
 def _values_of(group: _Group, records: Sequence[Any], at: int) -> list[tuple[list[Any], list[str]]]:
     """Return the values and statuses of entities from their records in one set."""
-    count, values, ttl = len(group.wanted), group.reader.values, group.ttl
-    present: list[str] = [PRESENT] * count
-    made: list[tuple[list[Any], list[str]]] = []
-    for record in records:
-        if record is None:
-            made.append(([None] * count, [NOT_FOUND] * count))
-        elif ttl is not None and at - group.reader.event(record) > ttl:
-            made.append(([None] * count, [OUTSIDE_MAX_AGE] * count))
-        else:
-            found, nulls = values(record)
-            states = present.copy()
-            for number in nulls:
-                states[number] = NULL_VALUE
-            made.append((found, states))
-    return made
+    count, reader, ttl = len(group.wanted), group.reader, group.ttl
+    if None not in records and (ttl is None or not records or at - reader.oldest(records) <= ttl):
+        return reader.rows(records)
+    states = [
+        NOT_FOUND if record is None
+        else OUTSIDE_MAX_AGE if ttl is not None and at - reader.event(record) > ttl
+        else PRESENT
+        for record in records
+    ]  # fmt: skip
+    shown = iter(reader.rows([record for record, state in zip(records, states, strict=True) if state is PRESENT]))
+    return [next(shown) if state is PRESENT else ([None] * count, [state] * count) for state in states]
 
 
 def _side_by_side(
@@ -154,22 +146,22 @@ def _group(wanted: Sequence[Wanted]) -> _Group:
     return _Group(
         wanted=tuple(wanted),
         registered=registered,
-        key=_key_maker(registered),
-        keys=definition.keys,
+        keys=_keys_maker(registered),
+        entities=definition.keys,
         reader=record_reader(layout, [each.feature for each in wanted]),
         ttl=definition.set.ttl,
     )
 
 
-def _key_maker(registered: Registered) -> Callable[[Sequence[Any]], bytes]:
-    return key_maker(entity_prefix(registered.name), list(registered.definition.set.entities.values()))
+def _keys_maker(registered: Registered) -> Callable[[Sequence[Sequence[Any]]], list[bytes]]:
+    return keys_maker(entity_prefix(registered.name), list(registered.definition.set.entities.values()))
 
 
 def entity_keys(registered: Registered, entities: pa.Table) -> list[bytes]:
     """Return the keys in the online store of entities given as rows; one with a NULL in it has none."""
     columns = [column.to_pylist() for column in fitted_keys(registered.definition, entities)]
-    key = _key_maker(registered)
-    return [key(values) for values in zip(*columns, strict=True) if None not in values]
+    whole = [values for values in zip(*columns, strict=True) if None not in values]
+    return _keys_maker(registered)(list(zip(*whole, strict=True))) if whole else []
 
 
 def entity_table(entities: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> pa.Table:
@@ -223,14 +215,13 @@ def bring_up(registered: Registered, index: FeatureIndex, store: OnlineStore) ->
         return 0
     segments, exact = index.since(mark, newest)
     records: dict[bytes, bytes] = {}
-    entity_key = _key_maker(registered)
+    made = _keys_maker(registered)
     for segment in segments:
         last = segment.starts[1:] - 1
-        keys = segment.keys.table()
+        keys = made([column.to_pylist() for column in segment.keys.columns(np.arange(len(segment.keys)))])
         ages = (segment.events[last], segment.created[last], segment.sequences[last])
         packed = pack(index.layout, segment.records[last], ages, segment.dictionaries)
-        for values, record in zip(keys, packed, strict=True):
-            key = entity_key(values)
+        for key, record in zip(keys, packed, strict=True):
             if key not in records or records[key][:24] < record[:24]:
                 records[key] = record
     store.put(records, mark=(name, newest))

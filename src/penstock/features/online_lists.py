@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import compress, repeat
 from operator import or_
 from typing import Any, Protocol
 
+import msgspec
 import pyarrow as pa
 
 from penstock.errors import DataError
@@ -19,7 +21,7 @@ from penstock.features.checking import fitted, fitted_requests
 from penstock.features.layout import Layout
 from penstock.features.on_demand import Needs
 from penstock.features.online_store import OnlineStore
-from penstock.features.packing import RecordReader, entity_prefix, key_maker, record_reader
+from penstock.features.packing import Reads, RecordReader, entity_prefix, keys_maker, record_reader
 from penstock.features.plain_values import columns_from_json
 from penstock.features.references import Wanted, by_set, status_column
 from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
@@ -45,12 +47,12 @@ class RowReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureList:
+class FeatureList(msgspec.Struct, frozen=True):
     """The values of a feature (None where there is none), their statuses, and when what they say happened: microseconds
     since 1970, 0 where nothing is known. Lists that are equal for features of one set are the same object."""
 
     wanted: Wanted
+    type: str
     values: Sequence[Any]
     statuses: Sequence[str]
     events: Sequence[int]
@@ -58,11 +60,15 @@ class FeatureList:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """Stored features of one set: how the keys of its entities are made, how their records are read."""
+    """Stored features of one set: how the keys of its entities are made, how their records are read. `places` are the
+    columns with their words, if those are their values; `masks` are the bits of all, by the column that has them."""
 
     wanted: tuple[Wanted, ...]
-    types: Mapping[str, str]
-    key: Callable[[Sequence[Any]], bytes]
+    types: tuple[str, ...]
+    places: tuple[int, ...] | None
+    masks: tuple[tuple[int, int], ...]
+    entities: tuple[str, ...]
+    keys: Callable[[Sequence[Sequence[Any]]], list[bytes]]
     reader: RecordReader
     ttl: int | None
 
@@ -80,6 +86,7 @@ class ListReader:
         self._others = tuple(each for each in wanted if each not in stored)
         self._keys, self._requests = dict(rows.needs.entities), dict(rows.needs.requests)
         self._given = {**self._keys, **self._requests}
+        self._plain = tuple((name, _PLAIN.get(kind)) for name, kind in self._given.items())
 
     def read(self, entities: Mapping[str, Any], *, now: int | None = None) -> list[FeatureList]:
         """Return the features of entities in the order in which they are asked for; `now` is in microseconds.
@@ -87,23 +94,37 @@ class ListReader:
         Raises `DataError` naming the key that is missing, or whose values are not of its type.
         """
         at = time.time_ns() // 1000 if now is None else now
-        given = self._fitted(entities)
-        found: dict[str, FeatureList] = {}
+        given = entities if self._is_plain(entities) else self._fitted(entities)
         asked = [_keys(group, given) for group in self._groups]
+        if len(asked) == 1 and not self._others and None not in asked[0]:
+            return _lists(self._groups[0], self._store.get(asked[0]), at)  # type: ignore[arg-type]  # no None in it
+        found: dict[str, FeatureList] = {}
         records = iter(self._store.get([key for keys in asked for key in keys if key is not None]))
         for group, keys in zip(self._groups, asked, strict=True):
             of_group = [None if key is None else next(records) for key in keys]
-            for each in _lists(group, of_group, at):
-                found[each.wanted.column] = each
+            found |= {each.wanted.column: each for each in _lists(group, of_group, at)}
         if self._others:
             found |= self._other_lists(given, at)
         return [found[each.column] for each in self._wanted]
 
+    def _is_plain(self, entities: Mapping[str, Any]) -> bool:
+        """Tell whether all that is needed, and nothing else, is there: lists of one length, every value of its type as
+        it came."""
+        if len(entities) != len(self._plain):
+            return False
+        sizes = set()
+        for name, kind in self._plain:
+            values = entities.get(name)
+            if type(values) is not list or set(map(type, values)) != {kind}:
+                return False
+            if kind is int and not -_SIGN <= min(values) <= max(values) < _SIGN:
+                return False
+            sizes.add(len(values))
+        return len(sizes) == 1
+
     def _fitted(self, entities: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Return keys and values of the request in the declared types; a key that fits none is None."""
         _check_lists(entities, self._given)
-        if all(_is_plain(entities[name], kind) for name, kind in self._given.items()):
-            return {name: entities[name] for name in self._given}
         table = columns_from_json({name: entities[name] for name in self._given}, self._given, "the entities")
         keys = fitted(table, self._keys, "the entities")
         return {name: column.to_pylist() for name, column in (keys | fitted_requests(table, self._requests)).items()}
@@ -133,15 +154,8 @@ class ListReader:
         for each in self._others:
             values, statuses = pairs[each.column]
             events = [at if status in (PRESENT, NULL_VALUE) else 0 for status in statuses]
-            made[each.column] = FeatureList(each, values, statuses, events)
+            made[each.column] = FeatureList(each, _type(each), values, statuses, events)
         return made
-
-
-def _is_plain(values: list[Any], kind: str) -> bool:
-    """Tell whether every value is of a type as it came."""
-    if set(map(type, values)) != {_PLAIN.get(kind)}:
-        return False
-    return kind != "int64" or -_SIGN <= min(values) <= max(values) < _SIGN
 
 
 def _check_lists(entities: Mapping[str, Any], given: Iterable[str]) -> None:
@@ -160,34 +174,47 @@ def _check_lists(entities: Mapping[str, Any], given: Iterable[str]) -> None:
         )
 
 
+def _type(wanted: Wanted) -> str:
+    return wanted.registered.definition.types[wanted.feature]
+
+
 def _stored(wanted: Sequence[Wanted]) -> _Stored:
     registered = wanted[0].registered
     definition = registered.definition
     types = definition.set.entities
+    reader = record_reader(Layout(definition.stored_schema), [each.feature for each in wanted])
+    masks: dict[int, int] = {}
+    for _, null_word, bit, _ in reader.readers:
+        masks[null_word] = masks.get(null_word, 0) | bit
     return _Stored(
         wanted=tuple(wanted),
-        types=types,
-        key=key_maker(entity_prefix(registered.name), list(types.values())),
-        reader=record_reader(Layout(definition.stored_schema), [each.feature for each in wanted]),
+        types=tuple(map(_type, wanted)),
+        places=tuple(r[0] for r in reader.readers) if all(r[3] is None for r in reader.readers) else None,
+        masks=tuple(masks.items()),
+        entities=tuple(types),
+        keys=keys_maker(entity_prefix(registered.name), list(types.values())),
+        reader=reader,
         ttl=definition.set.ttl,
     )
 
 
-def _keys(group: _Stored, given: Mapping[str, list[Any]]) -> list[bytes | None]:
+def _keys(group: _Stored, given: Mapping[str, list[Any]]) -> Sequence[bytes | None]:
     """Return the key of each entity, None for one that has a NULL in it."""
-    columns = [given[name] for name in group.types]
-    return [None if None in values else group.key(values) for values in zip(*columns, strict=True)]
+    columns = [given[name] for name in group.entities]
+    if not any([None in column for column in columns]):
+        return group.keys(columns)
+    whole = [None not in values for values in zip(*columns, strict=True)]
+    made = iter(group.keys([list(compress(column, whole)) for column in columns]))
+    return [next(made) if there else None for there in whole]
 
 
 def _lists(group: _Stored, records: Sequence[Any], at: int) -> list[FeatureList]:
     """Return the features of a set from the records of entities, None where there is none."""
-    there = [record for record in records if record is not None]
+    there = records if None not in records else [record for record in records if record is not None]
     if not there:
         nothing = ([None] * len(records), [NOT_FOUND] * len(records), [0] * len(records))
-        return [FeatureList(each, *nothing) for each in group.wanted]
-    unpack = group.reader.unpack
-    words = list(zip(*map(unpack, there), strict=True))
-    events: list[int] = [word - _SIGN for word in words[0]]
+        return [FeatureList(each, type, *nothing) for each, type in zip(group.wanted, group.types, strict=True)]
+    events, *_ = words = group.reader.words(there)
     statuses = [PRESENT] * len(records)
     hidden = False  # whether some entities have no value to be shown
     if len(there) < len(records):
@@ -201,25 +228,34 @@ def _lists(group: _Stored, records: Sequence[Any], at: int) -> list[FeatureList]
             for status, event in zip(statuses, events, strict=True)
         ]
         hidden = True
+    nulls = {word: reduce(or_, words[word]) & mask for word, mask in group.masks}
+    if group.places is not None and not hidden and not any(nulls.values()):
+        values = map(words.__getitem__, group.places)
+        return list(map(FeatureList, group.wanted, group.types, values, repeat(statuses), repeat(events)))
     made = []
-    nulls = {word: reduce(or_, words[word]) for word in {null_word for _, null_word, _, _ in group.reader.readers}}
-    for each, (place, null_word, bit, read) in zip(group.wanted, group.reader.readers, strict=True):
-        values: Sequence[Any] = words[place]
+    for each, type, reads in zip(group.wanted, group.types, group.reader.readers, strict=True):
+        of_words = _values_of(words, reads, there, nulls)
         shown: Sequence[str] = statuses
-        has_nulls = bool(nulls[null_word] & bit)
-        if has_nulls or read is not None:
-            values = [
-                None if null & bit else value if read is None else read(value, record)
-                for value, null, record in zip(values, words[null_word], there, strict=True)
-            ]
         if hidden:
-            at_hand = iter(values)
+            at_hand = iter(of_words)
             whole = [None if record is None else next(at_hand) for record in records]
-            values = [value if status is PRESENT else None for value, status in zip(whole, statuses, strict=True)]
-        if has_nulls:
+            of_words = [value if status is PRESENT else None for value, status in zip(whole, statuses, strict=True)]
+        if nulls[reads[1]] & reads[2]:
             shown = [
                 NULL_VALUE if value is None and status is PRESENT else status
-                for value, status in zip(values, statuses, strict=True)
+                for value, status in zip(of_words, statuses, strict=True)
             ]
-        made.append(FeatureList(each, values, shown, events))
+        made.append(FeatureList(each, type, of_words, shown, events))
     return made
+
+
+def _values_of(words: Sequence[Any], reads: Reads, records: Sequence[Any], nulls: Mapping[int, int]) -> Sequence[Any]:
+    """Return a feature's values in records, from their words; `nulls` are the bits that are set in any of them."""
+    place, null_word, bit, read = reads
+    values: Sequence[Any] = words[place]
+    if not nulls[null_word] & bit:
+        return values if read is None else list(map(read, values, records))
+    return [
+        None if null & bit else value if read is None else read(value, record)
+        for value, null, record in zip(values, words[null_word], records, strict=True)
+    ]

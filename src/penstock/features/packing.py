@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from penstock.features.keys import Numbers
 from penstock.features.layout import NUMBERS, Layout
+from penstock.features.statuses import NULL_VALUE, PRESENT
 from penstock.operations.notation import value_from_json, value_to_json
 from penstock.tables import arrow_type
 
@@ -43,6 +44,15 @@ def key_maker(prefix: bytes, types: Sequence[str]) -> Callable[[Sequence[Any]], 
         first = parts[0]
         return lambda values: prefix + first(values[0])
     return lambda values: prefix + b"".join([part(value) for part, value in zip(parts, values, strict=True)])
+
+
+def keys_maker(prefix: bytes, types: Sequence[str]) -> Callable[[Sequence[Sequence[Any]]], list[bytes]]:
+    """Return what makes the keys of many entities at once, as `key_maker` makes one, of the columns of their values."""
+    if len(types) == 1:
+        part = _KEY_PARTS[types[0]]
+        return lambda columns: [prefix + part(value) for value in columns[0]]
+    key = key_maker(prefix, types)
+    return lambda columns: [key(values) for values in zip(*columns, strict=True)]
 
 
 _whole = struct.Struct(">q").pack
@@ -111,60 +121,96 @@ def content_of(value: Any, type: str) -> bytes:
     return bytes(value) if type == "bytes" else msgspec.json.encode(value_to_json(value, type))
 
 
+Reads = tuple[int, int, int, Callable[[Any, Any], Any] | None]
+"""How a feature is read: which of the columns of `RecordReader.words` has it, which one tells by which bit where it is
+NULL, and what makes a value of a word and its record; None where the word is the value."""
+
+_ROWS = """
+def rows(records, fixed):
+    made = []
+    for record, ({words}) in zip(records, unpack(fixed)):
+        values, statuses = [{shown}], present.copy()
+{nulls}
+        made.append((values, statuses))
+    return made
+"""
+_NULLS = """
+        nulls = w{word} & {mask}
+        while nulls:
+            bit = nulls & -nulls
+            number = bits{word}[bit]
+            values[number], statuses[number] = None, NULL
+            nulls ^= bit
+"""
+
+
 @dataclass(frozen=True)
 class RecordReader:
-    """Reads certain features of online records of one layout."""
+    """Reads certain features of online records of one layout, of many records at once: one more costs little."""
 
     layout: Layout
     features: tuple[str, ...]
-    unpack: Callable[[Any], tuple[Any, ...]]
-    readers: tuple[tuple[int, int, int, Callable[[Any, Any], Any] | None], ...]
+    readers: tuple[Reads, ...]
 
     def event(self, record: Any) -> int:
         """Return the event time in microseconds."""
         return int.from_bytes(record[:8], "big") - _SIGN
 
+    def oldest(self, records: Sequence[bytes]) -> int:
+        """Return the earliest event time of records, in microseconds."""
+        return self.event(min(records))  # as records begin with their age, older ones are less
+
+    def words(self, records: Sequence[bytes]) -> list[Sequence[Any]]:
+        """Return event times, and the words of records, by columns."""
+        fixed = self._fixed(records)
+        events = [event - _SIGN for (event,) in self._ages.iter_unpack(fixed)]
+        return [events, *zip(*self._words.iter_unpack(fixed), strict=True)]
+
+    def rows(self, records: Sequence[bytes]) -> list[tuple[list[Any], list[str]]]:
+        """Return the values of each record, None for NULL, and their statuses."""
+        return self._rows(records, self._fixed(records))
+
+    def _fixed(self, records: Sequence[bytes]) -> bytes:
+        """Return what is of fixed size in records, one behind the other."""
+        size = self._ages.size
+        whole = b"".join(records)
+        return whole if len(whole) == size * len(records) else b"".join([record[:size] for record in records])
+
     @cached_property
-    def values(self) -> Callable[[Any], tuple[list[Any], Sequence[int]]]:
-        """What gives the values of a record, None for NULL, and the places of those: a function made for these
-        features, which reads their words and no others."""
-        masks: dict[int, int] = {}
-        for _, null_word, bit, _ in self.readers:
-            masks[null_word - 1] = masks.get(null_word - 1, 0) | bit
-        needed = {*masks, *(place - 1 for place, _, _, _ in self.readers)}
+    def _ages(self) -> struct.Struct:
+        return struct.Struct(f">Q{AGE_BYTES - 8 + self.layout.width * 8}x")  # big-endian, the words are not
+
+    @cached_property
+    def _words(self) -> struct.Struct:
+        return struct.Struct(f"<{AGE_BYTES}x{_word_codes(self.layout)}")
+
+    @cached_property
+    def _rows(self) -> Callable[[Sequence[bytes], bytes], list[tuple[list[Any], list[str]]]]:
+        """What `rows` does: a function made for these features, which reads their words and no others."""
+        bits: dict[int, dict[int, int]] = {}
+        for number, (_, null_word, bit, _) in enumerate(self.readers):
+            bits.setdefault(null_word - 1, {})[bit] = number
+        needed = {*bits, *(place - 1 for place, _, _, _ in self.readers)}
         codes = [code if word in needed else "8x" for word, code in enumerate(_word_codes(self.layout))]
-        unpack = struct.Struct(f"<{''.join(codes)}").unpack_from
-        known: dict[str, Any] = {"unpack": unpack, "with_nulls": self._with_nulls}
-        shown = []
-        for number, (place, _, _, read) in enumerate(self.readers):
-            word = f"w{place - 1}"
-            known[f"read{number}"] = read
-            if self.layout.schema[self.features[number]].type == "string":  # without a call: texts are frequent
-                shown.append(f"str(record[{word} >> 32 : ({word} >> 32) + ({word} & 0xFFFFFFFF)], 'utf-8')")
-            else:
-                shown.append(word if read is None else f"read{number}({word}, record)")
-        text = (
-            "def values(record):\n"
-            f"    {' '.join(f'w{word},' for word in sorted(needed))} = unpack(record, {AGE_BYTES})\n"
-            f"    if {' or '.join(f'w{word} & {mask}' for word, mask in masks.items())}:\n"
-            f"        return with_nulls(record)\n"
-            f"    return [{', '.join(shown)}], ()\n"
-        )
-        exec(compile(text, "<values of records>", "exec"), known)  # noqa: S102  # of numbers and names of ours alone
-        made: Callable[[Any], tuple[list[Any], Sequence[int]]] = known["values"]
+        unpack = struct.Struct(f"<{AGE_BYTES}x{''.join(codes)}").iter_unpack
+        known: dict[str, Any] = {"unpack": unpack, "present": [PRESENT] * len(self.readers), "NULL": NULL_VALUE}
+        known |= {f"read{number}": read for number, (_, _, _, read) in enumerate(self.readers)}
+        known |= {f"bits{word}": numbers for word, numbers in bits.items()}
+        shown = ", ".join([self._shown(number) for number in range(len(self.readers))])
+        nulls = "".join([_NULLS.format(word=word, mask=sum(numbers)) for word, numbers in bits.items()])
+        words = " ".join([f"w{word}," for word in sorted(needed)])
+        text = _ROWS.format(words=words, shown=shown, nulls=nulls)
+        exec(compile(text, "<rows of records>", "exec"), known)  # noqa: S102  # of numbers and names of ours alone
+        made: Callable[[Sequence[bytes], bytes], list[tuple[list[Any], list[str]]]] = known["rows"]
         return made
 
-    def _with_nulls(self, record: Any) -> tuple[list[Any], Sequence[int]]:
-        words = self.unpack(record)
-        values: list[Any] = []
-        nulls: list[int] = []
-        for number, (place, null_word, bit, read) in enumerate(self.readers):
-            if words[null_word] & bit:
-                values.append(None)
-                nulls.append(number)
-            else:
-                values.append(words[place] if read is None else read(words[place], record))
-        return values, nulls
+    def _shown(self, number: int) -> str:
+        """Return the text that makes a feature's value of its word; what it makes of one that is NULL is not kept."""
+        place, null_word, bit, read = self.readers[number]
+        word = f"w{place - 1}"
+        if self.layout.schema[self.features[number]].type == "string":  # without a call: texts are frequent
+            return f"str(record[{word} >> 32 : ({word} >> 32) + ({word} & 0xFFFFFFFF)], 'utf-8')"
+        return word if read is None else f"None if w{null_word - 1} & {bit} else read{number}({word}, record)"
 
     def table(self, records: Sequence[Any]) -> tuple[Numbers, Numbers, dict[str, pa.Array]]:
         """Return event times, words, and the dictionaries of features that need one, of many records at once."""
@@ -198,19 +244,12 @@ def _word_codes(layout: Layout) -> str:
 
 def record_reader(layout: Layout, features: Sequence[str]) -> RecordReader:
     """Return what reads these features."""
-    # The age is big-endian: it is unpacked apart from the little-endian words.
-    words = struct.Struct(f"<{_word_codes(layout)}")
-    age = struct.Struct(">Q")
-
-    def unpack(record: Any) -> tuple[Any, ...]:
-        return age.unpack_from(record) + words.unpack_from(record, AGE_BYTES)
-
     readers = []
     for name in features:
         position = layout.positions[name]
         read = value_reader(layout.schema[name].type)
         readers.append((1 + layout.null_words + position, 1 + position // 64, 1 << (position % 64), read))
-    return RecordReader(layout, tuple(features), unpack, tuple(readers))
+    return RecordReader(layout, tuple(features), tuple(readers))
 
 
 def _word(word: Any, _: Any) -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -33,13 +34,14 @@ from penstock.serving import (
     triggers,
     uploads,
 )
+from penstock.serving.at_once import AtOnce, either
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.feature_readers import FeatureReaders
 from penstock.serving.following import follow
-from penstock.serving.guard import guarded
+from penstock.serving.guard import guarded, guarded_at_once
 from penstock.serving.metrics import Metrics
-from penstock.serving.online_features import online_features_or
-from penstock.serving.predict import predict_or
+from penstock.serving.online_features import online_features_at_once, online_features_or
+from penstock.serving.predict import predict_at_once, predict_or
 from penstock.serving.predictors import Predictors
 from penstock.serving.service import MakePredictor, Service
 from penstock.serving.state import SCOPE_KEY, Limits, Serving
@@ -115,9 +117,22 @@ ROUTES = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What serves a project: all of it as an application of ASGI, and what answers some requests before they become
+    ASGI's, with the same answers."""
+
+    asgi: ASGIApp
+    at_once: AtOnce
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self.asgi(scope, receive, send)
+
+
 def application(
     project: Service, make_predictor: MakePredictor, *, limits: Limits | None = None, token: str = ""
-) -> ASGIApp:
+) -> Application:
     """Return the application that serves a project, to those who have the token if there is one. It follows the
     registry and watches the triggers while its lifespan lasts."""
     predictors, metrics, monitor = Predictors(project, make_predictor), Metrics(), project.triggers.watch()
@@ -149,7 +164,13 @@ def application(
     limit = served.limits.body_bytes
     features = online_features_or(rest, readers=readers, beside=predictors, metrics=metrics, body_limit_bytes=limit)
     whole = predict_or(features, predictors=predictors, metrics=metrics, body_limit_bytes=limit)
-    return guarded(whole, token) if token else whole
+    at_once = either(
+        predict_at_once(predictors=predictors, metrics=metrics, body_limit_bytes=limit),
+        online_features_at_once(readers=readers, metrics=metrics, body_limit_bytes=limit),
+    )
+    if token:
+        return Application(guarded(whole, token), guarded_at_once(at_once, token))
+    return Application(whole, at_once)
 
 
 def _answering(router: Router, served: Serving) -> ASGIApp:

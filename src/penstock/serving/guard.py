@@ -7,6 +7,7 @@ import hmac
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from penstock.errors import UnauthorizedError
+from penstock.serving.at_once import Answer, AtOnce, Headers
 from penstock.serving.errors import failure
 
 _OPEN = frozenset({"/health"})
@@ -25,7 +26,11 @@ def guarded(application: ASGIApp, token: str) -> ASGIApp:
     expected = b"Bearer " + token.encode()
 
     async def application_or_refusal(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _OPEN or hmac.compare_digest(_brought(scope), expected):
+        if (
+            scope["type"] != "http"
+            or scope["path"] in _OPEN
+            or hmac.compare_digest(_brought(scope["headers"]), expected)
+        ):
             await application(scope, receive, send)
             return
         headers = [
@@ -39,9 +44,26 @@ def guarded(application: ASGIApp, token: str) -> ASGIApp:
     return application_or_refusal
 
 
-def _brought(scope: Scope) -> bytes:
+def guarded_at_once(at_once: AtOnce, token: str) -> AtOnce:
+    """Return what answers at once those who bring the token; the others get their answer from the application."""
+    expected = b"Bearer " + token.encode()
+
+    def known(target: bytes) -> Answer | None:
+        answer = at_once(target)
+        if answer is None:
+            return None
+
+        def answer_or_none(headers: Headers, body: bytes) -> tuple[int, bytes] | None:
+            return answer(headers, body) if hmac.compare_digest(_brought(headers), expected) else None
+
+        return answer_or_none
+
+    return known
+
+
+def _brought(headers: Headers) -> bytes:
     """Return the credentials of a request with their scheme written as we write it: its case has no meaning."""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"authorization":
             scheme, _, credentials = bytes(value).partition(b" ")
             return b"Bearer " + credentials.strip() if scheme.lower() == b"bearer" else b""

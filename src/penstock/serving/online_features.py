@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import isfinite
 from time import perf_counter
 from typing import Any
 
@@ -14,13 +15,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from penstock.features import FeatureList, FeatureReader, plain_values
+from penstock.serving.at_once import LARGE_BODY_BYTES, AtOnce, Headers
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import ARROW_STREAM
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.feature_forms import OnlineForm
-from penstock.serving.feature_readers import FeatureReaders
+from penstock.serving.feature_readers import Asked, FeatureReaders
 from penstock.serving.metrics import Metrics
-from penstock.serving.predict import LARGE_BODY_BYTES
 from penstock.serving.predictors import Predictors
 
 PATH = "/get-online-features"
@@ -28,42 +29,53 @@ PATH = "/get-online-features"
 _JSON = (b"content-type", b"application/json")
 _NOT_POST = plain_failure(405, "method_not_allowed", f"{PATH} takes POST")
 _ARROW = ARROW_STREAM.encode()
+_PLAIN = frozenset({"int64", "string", "bool", "float64"})
+_MICROSECONDS = np.dtype("M8[us]")
 _encode = msgspec.json.Encoder().encode
+
+
+class _Result(msgspec.Struct, frozen=True):
+    """A key, or a feature, of all entities."""
+
+    values: Sequence[Any]
+    statuses: msgspec.Raw
+    event_timestamps: msgspec.Raw
 
 
 def answered(reader: FeatureReader, form: OnlineForm) -> bytes:
     """Return the answer to a request: keys, then features, each with its values, statuses and event times."""
     lists = reader.lists(form.entities, now=form.now)
-    named = {name: values for name, values in form.entities.items() if name in reader.needs.entities}
+    named = [name for name in form.entities if name in reader.needs.entities]
     count = len(next(iter(form.entities.values())))
-    shared: dict[int, msgspec.Raw] = {}
-    results = [
-        {"values": values, "statuses": _present(count), "event_timestamps": _never(count)} for values in named.values()
-    ]
-    results += [
-        {
-            "values": plain_values(each.values, each.wanted.registered.definition.types[each.wanted.feature]),
-            "statuses": shared.get(id(each.statuses)) or _once(shared, each.statuses, _encode),
-            "event_timestamps": shared.get(id(each.events)) or _once(shared, each.events, _times),
-        }
-        for each in lists
-    ]
-    metadata: dict[str, Any] = {"feature_names": [*named, *(each.wanted.column for each in lists)]}
+    results = [_Result(form.entities[name], _present(count), _never(count)) for name in named]
+    finite = _all_finite(lists)
+    statuses: Sequence[str] = ()
+    events: Sequence[int] = ()
+    for each in lists:  # those that features share are encoded once
+        if each.statuses is not statuses:
+            statuses, shown = each.statuses, msgspec.Raw(_encode(each.statuses))
+        if each.events is not events:
+            events, times = each.events, msgspec.Raw(_times(each.events))
+        values = each.values if finite and each.type in _PLAIN else plain_values(each.values, each.type)
+        results.append(_Result(values, shown, times))
+    metadata: dict[str, Any] = {"feature_names": [*named, *[each.wanted.column for each in lists]]}
     if form.include_feature_view_version_metadata:
         metadata["feature_view_metadata"] = _versions(lists)
     return _encode({"metadata": metadata, "results": results})
 
 
-def _once(shared: dict[int, msgspec.Raw], given: Sequence[Any], encode: Callable[[Any], bytes]) -> msgspec.Raw:
-    """Encode a list that features share once for all of them."""
-    made = shared[id(given)] = msgspec.Raw(encode(given))
-    return made
+def _all_finite(lists: Sequence[FeatureList]) -> bool:
+    """Tell whether no number is NaN or infinite. Their sum tells it in one step, unless it overflows."""
+    try:
+        return isfinite(sum([sum(each.values) for each in lists if each.type == "float64"]))
+    except TypeError:  # there are NULLs among them: each list is looked at by itself
+        return False
 
 
 def _times(events: Sequence[int]) -> bytes:
     """Return microseconds since 1970 as a JSON list of times in UTC. NumPy makes times of numbers six times as fast as
     Python does, but without a zone: that is put behind each."""
-    content = _encode(np.array(events, dtype="M8[us]").tolist())
+    content = _encode(np.array(events, dtype=_MICROSECONDS).tolist())
     return content.replace(b'",', b'Z",').replace(b'"]', b'Z"]')
 
 
@@ -82,22 +94,45 @@ def _versions(lists: Sequence[FeatureList]) -> list[Mapping[str, Any]]:
     return [{"name": record.name, "version": record.version} for record in records.values()]
 
 
+def online_features_at_once(*, readers: FeatureReaders, metrics: Metrics, body_limit_bytes: int) -> AtOnce:
+    """Return what answers small requests in JSON for features that were asked for before, from a store in this process.
+
+    One costs a dictionary look-up, one read of the online store, and the encoding of its answer.
+    """
+    by_asked, most = readers.by_asked, min(body_limit_bytes, LARGE_BODY_BYTES)
+
+    def answer(headers: Headers, body: bytes) -> tuple[int, bytes] | None:
+        if len(body) > most or _speaks_arrow(headers):
+            return None
+        started = perf_counter()
+        try:
+            form = decoded(body, OnlineForm)
+            reader = by_asked.get(_asked(form))
+            if reader is None or reader.waits:
+                return None
+            status, content = 200, answered(reader, form)
+        except Exception as error:  # the border of the server: whatever happened, the client gets an answer
+            failed = failure(error, PATH)
+            status, content = failed.status, failed.body
+        metrics.observe("get_online_features", status, perf_counter() - started)
+        return status, content
+
+    target = PATH.encode()
+    return lambda asked: answer if asked == target else None
+
+
 def online_features_or(
     fallback: ASGIApp, *, readers: FeatureReaders, beside: Predictors, metrics: Metrics, body_limit_bytes: int
 ) -> ASGIApp:
-    """Return an application that answers requests for online features in JSON itself, and leaves all others to
-    `fallback`: those that come, or are to be answered, as Arrow among them.
-
-    A request for features that were asked for before costs a dictionary look-up, one read of the online store, and the
-    encoding of its answer.
-    """
+    """Return an application that answers every request for online features in JSON itself, and leaves all others to
+    `fallback`: those that come, or are to be answered, as Arrow among them."""
     by_asked = readers.by_asked
 
     async def answer(receive: Receive) -> tuple[int, bytes]:
         try:
             body = await read_body(receive, body_limit_bytes)
             form = decoded(body, OnlineForm)
-            asked = form.full_feature_names, form.feature_service, tuple(form.features)
+            asked = _asked(form)
             reader = by_asked.get(asked) or await readers.get(asked)
             if reader.waits:
                 return 200, await run_in_threadpool(answered, reader, form)
@@ -111,7 +146,7 @@ def online_features_or(
             return failed.status, failed.body
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or _speaks_arrow(scope):
+        if scope["type"] != "http" or scope["path"] != PATH or _speaks_arrow(scope["headers"]):
             await fallback(scope, receive, send)
             return
         started = perf_counter()
@@ -129,5 +164,9 @@ def online_features_or(
     return application
 
 
-def _speaks_arrow(scope: Scope) -> bool:
-    return any(_ARROW in value for name, value in scope["headers"] if name in (b"content-type", b"accept"))
+def _asked(form: OnlineForm) -> Asked:
+    return form.full_feature_names, form.feature_service, tuple(form.features)
+
+
+def _speaks_arrow(headers: Headers) -> bool:
+    return any(_ARROW in value for name, value in headers if name in (b"content-type", b"accept"))

@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from penstock.serving.at_once import LARGE_BODY_BYTES, Answer, AtOnce, Headers
 from penstock.serving.bodies import read_body
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.metrics import Metrics
@@ -16,10 +17,6 @@ from penstock.serving.service import RowPredictor
 
 _JSON = (b"content-type", b"application/json")
 _NOT_POST = plain_failure(405, "method_not_allowed", "predict takes POST")
-
-
-LARGE_BODY_BYTES = 64 * 1024
-"""Bodies above this are predicted in a thread of their own, so that small requests need not wait for them."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,12 +26,40 @@ def predicted(predictor: RowPredictor, body: bytes) -> tuple[int, bytes]:
     return len(predictions), _encode({"predictions": predictions})
 
 
-def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, body_limit_bytes: int) -> ASGIApp:
-    """Return an application that answers predict requests itself and leaves all others to `fallback`.
+def predict_at_once(*, predictors: Predictors, metrics: Metrics, body_limit_bytes: int) -> AtOnce:
+    """Return what answers small requests to models that are loaded.
 
-    A request for a model that is loaded costs one dictionary look-up (the whole path), the model graph's row function
-    and three counters.
+    One costs a dictionary look-up (the whole path), the model graph's row function and three counters.
     """
+    by_path, most = predictors.by_path, min(body_limit_bytes, LARGE_BODY_BYTES)
+
+    def known(target: bytes) -> Answer | None:
+        path = target.decode("ascii", "replace")
+        loaded = by_path.get(path)
+        if loaded is None:
+            return None
+
+        def answer(_: Headers, body: bytes) -> tuple[int, bytes] | None:
+            if len(body) > most:
+                return None
+            started = perf_counter()
+            try:
+                rows, content = predicted(loaded.predictor, body)
+                status = 200
+                metrics.predictions[loaded.model, loaded.version] += rows
+            except Exception as error:  # the border of the server: whatever happened, the client gets an answer
+                failed = failure(error, path)
+                status, content = failed.status, failed.body
+            metrics.observe("predict", status, perf_counter() - started)
+            return status, content
+
+        return answer
+
+    return known
+
+
+def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, body_limit_bytes: int) -> ASGIApp:
+    """Return an application that answers every predict request itself and leaves all others to `fallback`."""
     by_path = predictors.by_path
 
     async def answer(path: str, receive: Receive) -> tuple[int, bytes]:

@@ -36,7 +36,7 @@ def serve(
     port is taken. Without `sql_writes` only queries may come over REST; without `token` the server listens on this
     machine only, since whoever reaches it may run pipelines.
     """
-    for package in ("uvicorn", "starlette"):
+    for package in ("uvicorn", "starlette", "httptools"):
         if find_spec(package) is None:
             raise MissingExtraError(package, extra="serve", purpose="serving")
     # Here, not above, because these packages may not be installed.
@@ -44,6 +44,7 @@ def serve(
 
     from penstock.project.looking_up import row_predictor
     from penstock.serving.application import application
+    from penstock.serving.protocol import protocol
     from penstock.serving.state import Limits
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -52,8 +53,10 @@ def serve(
     def make(graph: ModelGraph) -> RowPredictor:
         return row_predictor(graph, project.features)
 
+    served = application(project, make, limits=Limits(sql_writes=sql_writes), token=token)
     config = uvicorn.Config(
-        application(project, make, limits=Limits(sql_writes=sql_writes), token=token),
+        served,
+        http=protocol(served.at_once),
         access_log=False,
         log_config=None,
         log_level=logging.WARNING,
