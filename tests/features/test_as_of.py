@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import penstock as ps
 from penstock.errors import DataError
-from penstock.features import index
+from penstock.features import index, slices
 from penstock.tables import arrow_type
 
 INT_KEYS = [(1,), (2,), (-(2**63),), (2**53 + 1,), (2**63 - 1,)]
@@ -64,6 +64,7 @@ def test_what_a_row_gets_is_what_brute_force_finds(
     batches = data.draw(st.lists(st.lists(event, min_size=1, max_size=12), min_size=1, max_size=4))
     ttl = data.draw(st.sampled_from([None, 1, HOUR, 2 * HOUR]))
     monkeypatch.setattr(index, "_SMALL_ROWS", data.draw(st.sampled_from([0, 5, 1000])))
+    monkeypatch.setattr(slices, "SIZE", data.draw(st.sampled_from([8, 24, slices.SIZE])))
     name = f"s{next(numbers)}"
     declared = ps.feature_set(
         name,

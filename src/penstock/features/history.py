@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.errors import ConflictError, DataError, MissingExtraError, StorageError, UnknownNameError
+from penstock.features.delta_log import LogEntry, entry_of, is_newest
 from penstock.features.history_errors import explained
 from penstock.operations import quoted
 
@@ -82,6 +83,7 @@ class History:
         self.uri = uri
         self._options = options
         self._kept: _Kept | None = None
+        self._seen: tuple[LogEntry | None, tuple[int, int]] = None, (0, 0)
 
     def append(
         self,
@@ -206,8 +208,13 @@ class History:
     def state(self) -> tuple[int, int]:
         """Return how often rows were taken out, and the last sequence number: what is made of the history holds as long
         as the first stays."""
+        entry, state = self._seen
+        if is_newest(self.uri, entry):
+            return state
         table = self._open()
-        return (_removals(table), 0 if table is None else self.last_sequence(table))
+        state = _removals(table), 0 if table is None else self.last_sequence(table)
+        self._seen = None if table is None else entry_of(self.uri, table.version()), state
+        return state
 
     def remove(self, sequences: np.ndarray[Any, np.dtype[np.int64]]) -> int:
         """Take rows out for good: the files that held them are written anew and the old ones deleted, with the versions

@@ -25,13 +25,14 @@ from penstock.features.definition import Definition
 from penstock.features.history import SEQUENCE, History
 from penstock.features.keys import KeyIndex, Numbers
 from penstock.features.layout import Layout
+from penstock.features.moments import Moments
 from penstock.features.segment import Segment, build_segment
 from penstock.features.window_rows import WindowRows, window_rows
 from penstock.tables import arrow_type
 from penstock.transforms import apply
 
-_ARRAYS = ("starts", "events", "created", "sequences", "records", "inputs", "search")
-_FORMAT = 2
+_ARRAYS = ("starts", "events", "created", "sequences", "records", "inputs")
+_FORMAT = 3
 _SMALL_ROWS = 100_000
 """So many rows are kept in memory before they become a segment on disk, or a quarter of what is on disk."""
 
@@ -159,18 +160,6 @@ class FeatureIndex:
         """Return the rows above one sequence number and up to another as a segment in memory."""
         return self.build(self.history.read(self._needed, after=after, until=until))
 
-    def locate(
-        self,
-        columns: Sequence[pa.ChunkedArray],
-        times: Numbers,
-        *,
-        known: Numbers | None = None,
-        until: int | None = None,
-    ) -> tuple[tuple[Segment, ...], Found]:
-        """Return the segments and, for each key at its time, the row of them that counts."""
-        segments = self.segments()
-        return segments, best(segments, columns, times, known=known, until=until)
-
 
 def _told_apart(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from another one of its name; None where it is gone by now."""
@@ -183,24 +172,21 @@ def _told_apart(path: Path) -> tuple[int, int] | None:
 
 def best(
     segments: Sequence[Segment],
-    columns: Sequence[pa.ChunkedArray | pa.Array],
+    ordinals: Sequence[Numbers],
     times: Numbers,
     *,
     known: Numbers | None = None,
     until: int | None = None,
 ) -> Found:
-    """Return which row counts for each key at its time: of the segments' newest ones the one with the latest event,
-    then the latest creation, then the highest sequence number."""
-    rows = segments[0].locate(columns, times, known=known, until=until)
+    """Return which row counts for each key, by its ordinal in each segment, at its time: of the segments' newest ones
+    the one with the latest event, then the latest creation, then the highest sequence number."""
+    rows, events = segments[0].locate(ordinals[0], times, known=known, until=until)
     winner = np.where(rows >= 0, 0, -1)
     for number, segment in enumerate(segments[1:], start=1):
-        other = segment.locate(columns, times, known=known, until=until)
+        other, at = segment.locate(ordinals[number], times, known=known, until=until)
         better = _later(segments, winner, rows, segment, other)
         winner, rows = np.where(better, number, winner), np.where(better, other, rows)
-    events = np.zeros(len(times), dtype=np.int64)
-    for number, segment in enumerate(segments):
-        mine = winner == number
-        events[mine] = segment.events[rows[mine]]
+        events = np.where(better, at, events)
     return Found(winner, rows, events)
 
 
@@ -264,6 +250,8 @@ def save_segment(folder: Path, build: Callable[[Zeros], Segment]) -> Segment:
         for name in _ARRAYS:
             if not (partial / f"{name}.npy").exists():
                 np.save(partial / f"{name}.npy", getattr(segment, name))
+        np.save(partial / "moments.npy", segment.moments.numbers)
+        np.save(partial / "places.npy", segment.moments.places)
         for number, values in enumerate(segment.keys.values):
             _write_array(partial / f"key-{number}.arrow", values)
         for number, pairs in enumerate(segment.keys.pairs):
@@ -274,9 +262,7 @@ def save_segment(folder: Path, build: Callable[[Zeros], Segment]) -> Segment:
             "format": _FORMAT,
             "keys": len(segment.keys.values),
             "dictionaries": list(segment.dictionaries),
-            "first": segment.first,
-            "unit": segment.unit,
-            "bits": segment.bits,
+            "moments": dict(segment.moments.scale),
         }
         (partial / "manifest.json").write_bytes(msgspec.json.encode(manifest))
         os.replace(partial, folder)
@@ -296,23 +282,21 @@ def open_segment(folder: Path) -> Segment | None:
         count = manifest["keys"]
         keys = KeyIndex(
             tuple(_read_array(folder / f"key-{number}.arrow") for number in range(count)),
-            tuple(np.load(folder / f"pairs-{number}.npy", mmap_mode="r") for number in range(count - 1)),
+            tuple(_mapped(folder / f"pairs-{number}.npy") for number in range(count - 1)),
         )
         dictionaries = {
             name: _read_array(folder / f"dictionary-{number}.arrow")
             for number, name in enumerate(manifest["dictionaries"])
         }
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        arrays = {name: _mapped(folder / f"{name}.npy") for name in _ARRAYS}
+        moments = Moments(_mapped(folder / "moments.npy"), _mapped(folder / "places.npy"), **manifest["moments"])
     except (OSError, ValueError, pa.ArrowException, msgspec.DecodeError):
         return None  # it is made again from the history
-    return Segment(
-        keys=keys,
-        dictionaries=dictionaries,
-        first=manifest["first"],
-        unit=manifest["unit"],
-        bits=manifest["bits"],
-        **arrays,
-    )
+    return Segment(keys=keys, dictionaries=dictionaries, moments=moments, **arrays)
+
+
+def _mapped(path: Path) -> Numbers:
+    return np.asarray(np.load(path, mmap_mode="r"))  # a plain array: each look at a memmap costs more
 
 
 def _write_array(path: Path, values: pa.Array) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,16 +39,25 @@ class KeyIndex:
 
     def find(self, columns: Sequence[pa.ChunkedArray | pa.Array]) -> Numbers:
         """Return the ordinal of each key, -1 for one that is not there or has a NULL in it."""
-        found = _positions(columns[0], self.values[0])
-        for column, values, pairs in zip(columns[1:], self.values[1:], self.pairs, strict=True):
-            inner = _positions(column, values)
-            wanted = found * max(len(values), 1) + inner
-            place = np.minimum(np.searchsorted(pairs, wanted), max(len(pairs) - 1, 0))
-            known = (found >= 0) & (inner >= 0) & (len(pairs) > 0)
-            if len(pairs):
-                known &= pairs[place] == wanted
-            found = np.where(known, place, -1)
-        return found
+        return self.finder(columns)(slice(None))
+
+    def finder(self, columns: Sequence[pa.ChunkedArray | pa.Array]) -> Callable[[slice], Numbers]:
+        """Return what finds the ordinals of a part of the keys; parts may be found at the same time."""
+        positions = [_finder(column, values) for column, values in zip(columns, self.values, strict=True)]
+
+        def find(part: slice) -> Numbers:
+            found = positions[0](part)
+            for inner_of, values, pairs in zip(positions[1:], self.values[1:], self.pairs, strict=True):
+                inner = inner_of(part)
+                wanted = found * max(len(values), 1) + inner
+                place = np.minimum(np.searchsorted(pairs, wanted), max(len(pairs) - 1, 0))
+                known = (found >= 0) & (inner >= 0) & (len(pairs) > 0)
+                if len(pairs):
+                    known &= pairs[place] == wanted
+                found = np.where(known, place, -1)
+            return found
+
+        return find
 
 
 def key_index(columns: Sequence[pa.ChunkedArray]) -> tuple[KeyIndex, Numbers]:
@@ -72,16 +81,23 @@ def _sorted_values(column: pa.ChunkedArray) -> tuple[pa.Array, Numbers]:
     return coded.dictionary.take(pa.array(order)), rank[coded.indices.to_numpy(zero_copy_only=False)]
 
 
-def _positions(column: pa.ChunkedArray | pa.Array, values: pa.Array) -> Numbers:
+def _finder(column: pa.ChunkedArray | pa.Array, values: pa.Array) -> Callable[[slice], Numbers]:
+    """Return what tells the position of a part of the column's values among sorted ones, -1 where it is not there."""
     if pa.types.is_int64(values.type) and column.null_count == 0 and len(values):
         asked, known = np.asarray(column), values.to_numpy()
         if int(known[-1]) - int(known[0]) == len(known) - 1:  # without gaps: the ordinal is a difference
-            inside = (asked >= known[0]) & (asked <= known[-1])
-            return np.where(inside, asked - known[0], -1)
-        place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-        return np.where(known[place] == asked, place, -1)
-    found = pc.fill_null(pc.index_in(column, value_set=values), -1)
+            return lambda part: _differences(asked[part], known[0], known[-1])
+        return lambda part: _searched(asked[part], known)
     # A NULL is found among values only if they hold one, which keys never do.
-    return np.asarray(found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found.to_numpy()).astype(
-        np.int64
-    )
+    found = pc.fill_null(pc.index_in(column, value_set=values), -1)
+    codes = found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found.to_numpy()
+    return lambda part: np.asarray(codes[part]).astype(np.int64)
+
+
+def _differences(asked: Numbers, first: np.int64, last: np.int64) -> Numbers:
+    return np.where((asked >= first) & (asked <= last), asked - first, -1)
+
+
+def _searched(asked: Numbers, known: Numbers) -> Numbers:
+    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    return np.where(known[place] == asked, place, -1)

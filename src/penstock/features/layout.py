@@ -27,6 +27,9 @@ NUMBERS = {
 Words = np.ndarray[Any, np.dtype[np.int64]]
 Truths = np.ndarray[Any, np.dtype[np.bool_]]
 
+_BLOCK = 1 << 12
+"""So many records are taken at a time."""
+
 _BITS = (1 << np.arange(64, dtype=np.uint64)).view(np.int64)
 
 
@@ -81,6 +84,26 @@ class Layout:
         words = [np.ascontiguousarray(records[:, word]) for word in range(self.null_words)]
         places = {name: divmod(self.positions[name], 64) for name in names}
         return {name: words[word] & np.int64(_BITS[bit]) != 0 for name, (word, bit) in places.items()}
+
+
+def take_words(records: Words, rows: Words, places: Sequence[int], into: Sequence[Words]) -> None:
+    """Copy words of rows, each word into an array of its own; a row below 0 is taken for the first.
+
+    Where most words of a record are asked for, whole records are taken, some at a time: what stays in the processor's
+    cache is turned into columns at little cost.
+    """
+    width = records.shape[1]
+    if 2 * len(places) < width:
+        flat, starts = records.reshape(-1), np.maximum(rows, 0) * width
+        for place, words in zip(places, into, strict=True):
+            flat.take(starts + place, mode="clip", out=words)
+        return
+    block = np.empty((min(_BLOCK, len(rows)), width), dtype=np.int64)
+    for first in range(0, len(rows), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        taken = records.take(rows[part], axis=0, mode="clip", out=block[: len(rows) - first])
+        for place, words in zip(places, into, strict=True):
+            words[part] = taken[:, place]
 
 
 def decoded(words: Words, null: Truths, type: str, dictionary: pa.Array | None) -> pa.Array:

@@ -17,14 +17,14 @@ import pyarrow as pa
 from penstock.core.schema import Schema
 from penstock.features.keys import KeyIndex, Numbers, key_index
 from penstock.features.layout import Layout
+from penstock.features.moments import Moments, moments, numbered
 
 _NO_INPUTS = Layout(Schema(()))
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Sorted rows. `starts[k]` is the first row of the key with ordinal k. `search` holds for each row one number,
-    ascending: key and time together, where both fit into 63 bits (`unit` microseconds a step of time); else empty."""
+    """Sorted rows. `starts[k]` is the first row of the key with ordinal k."""
 
     keys: KeyIndex
     starts: Numbers
@@ -34,55 +34,45 @@ class Segment:
     records: Numbers  # a row of words for each, see `Layout`
     inputs: Numbers  # likewise, of what windows aggregate
     dictionaries: dict[str, pa.Array]
-    search: Numbers
-    first: int
-    unit: int
-    bits: int
+    moments: Moments
 
     def __len__(self) -> int:
         return len(self.events)
 
     def locate(
-        self,
-        columns: Sequence[pa.ChunkedArray | pa.Array],
-        times: Numbers,
-        *,
-        known: Numbers | None = None,
-        until: int | None = None,
-    ) -> Numbers:
-        """Return the row that counts for each key at its time (microseconds), -1 where there is none.
+        self, ordinals: Numbers, times: Numbers, *, known: Numbers | None = None, until: int | None = None
+    ) -> tuple[Numbers, Numbers]:
+        """Return the row that counts for each key at its time (microseconds), -1 where there is none or the ordinal is
+        -1, and its event.
 
         With `known`, rows created after that time do not count; with `until`, rows of later sequence numbers.
         """
-        ordinals = self.keys.find(columns)
-        asked = np.maximum(ordinals, 0)
         if len(self) == 0:
-            return np.full(len(times), -1, dtype=np.int64)
-        rows = self._last_before(asked, times)
-        rows = np.where((ordinals >= 0) & (rows >= self.starts[asked]), rows, -1)
-        return self._step_back(rows, self.starts[asked], known, until)
+            return np.full(len(times), -1, dtype=np.int64), np.zeros(len(times), dtype=np.int64)
+        rows, events = self._last(ordinals, times)
+        if known is None and until is None:
+            return rows, events
+        rows = self._step_back(rows, self.starts.take(ordinals, mode="clip"), known, until)
+        return rows, self.events.take(rows, mode="clip")
 
     def before(self, ordinals: Numbers, times: Numbers) -> Numbers:
         """Return behind which row of each key the events from the time on begin."""
         if len(self) == 0:
             return np.zeros(len(times), dtype=np.int64)
-        return np.maximum(self._last_before(ordinals, times - 1) + 1, self.starts[ordinals])
+        rows, _ = self._last(ordinals, times - 1)
+        return np.where(rows >= 0, rows + 1, self.starts[ordinals])
 
-    def _last_before(self, ordinals: Numbers, times: Numbers) -> Numbers:
-        """Return the last row of each key whose event is not later than the time; any row before its first if none."""
-        if not len(self.search):
-            return _bisect(self.events, self.starts[ordinals], self.starts[ordinals + 1], times)
-        steps = np.clip((times - self.first) // self.unit, -1, (1 << self.bits) - 2)
-        wanted = (ordinals << self.bits) + steps
-        order = np.argsort(wanted)  # asking in order touches each part of memory once
-        found = np.empty_like(wanted)
-        found[order] = np.searchsorted(self.search, wanted[order], side="right") - 1
-        return found
+    def _last(self, ordinals: Numbers, times: Numbers) -> tuple[Numbers, Numbers]:
+        """Return the last row of each key whose event is not later than the time, -1 where there is none."""
+        if len(self.moments):
+            return self.moments.last(ordinals, times)
+        there = np.maximum(ordinals, 0)
+        starts = self.starts[there]
+        rows = _bisect(self.events, starts, self.starts[there + 1], times)
+        rows = np.where((ordinals >= 0) & (rows >= starts), rows, -1)
+        return rows, self.events.take(rows, mode="clip")
 
     def _step_back(self, rows: Numbers, starts: Numbers, known: Numbers | None, until: int | None) -> Numbers:
-        if known is None and until is None:
-            return rows
-        rows = rows.copy()
         active = np.flatnonzero(rows >= 0)
         while len(active):
             at = rows[active]
@@ -117,7 +107,6 @@ def build_segment(
     starts = np.searchsorted(ordinals, np.arange(len(index) + 1))
     records, dictionaries = layout.encode(rows, order, partial(zeros, "records") if zeros else None)
     aggregated, more = inputs.encode(rows, order, partial(zeros, "inputs") if zeros else None)
-    search, first, unit, bits = _search(ordinals, events)
     return Segment(
         keys=index,
         starts=starts,
@@ -127,10 +116,7 @@ def build_segment(
         records=records,
         inputs=aggregated,
         dictionaries=dictionaries | more,
-        search=search,
-        first=first,
-        unit=unit,
-        bits=bits,
+        moments=moments(ordinals, events),
     )
 
 
@@ -147,23 +133,11 @@ def _order(ordinals: Numbers, events: Numbers, created: Numbers, sequences: Numb
     if len(events) == 0:
         return np.zeros(0, dtype=np.int64)
     if (np.diff(created) >= 0).all() and (np.diff(sequences) >= 0).all():
-        search, *_ = _search(ordinals, events)
-        if len(search):
-            return np.argsort(search, kind="stable")
+        numbers, *_ = numbered(ordinals, events)
+        if len(numbers):
+            return np.argsort(numbers, kind="stable")
         return np.lexsort((events, ordinals))
     return np.lexsort((sequences, created, events, ordinals))
-
-
-def _search(ordinals: Numbers, events: Numbers) -> tuple[Numbers, int, int, int]:
-    """Return key and time of each row as one number, the first time, the unit of time, and the bits of time."""
-    if len(events) == 0:
-        return np.zeros(0, dtype=np.int64), 0, 1, 1
-    first, last = int(events.min()), int(events.max())
-    unit = int(np.gcd.reduce(events - first)) or 1
-    bits = ((last - first) // unit + 2).bit_length()
-    if int(ordinals.max() + 1).bit_length() + bits > 63:
-        return np.zeros(0, dtype=np.int64), first, unit, bits
-    return (ordinals << bits) + (events - first) // unit, first, unit, bits
 
 
 def _bisect(events: Numbers, low: Numbers, high: Numbers, times: Numbers) -> Numbers:
