@@ -9,9 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.cascades import (
+        Cascade as Cascade,
+        Route as Route,
+        cascade as cascade,
+        confidence as confidence,
+        fit as fit,
+        probability as probability,
+        route as route,
+    )
     from penstock.components import (
         evaluate as evaluate,
-        fit as fit,
         historical_features as historical_features,
         ingest as ingest,
         name as name,
@@ -84,7 +92,7 @@ _NAMES = {
     "penstock.project": ("Project", "Run"),
     "penstock.pipelines": ("step", "pipeline", "when", "optional", "unmapped", "log_metric"),
     "penstock.components": (
-        "read", "statistics", "schema", "validate", "split", "fit", "evaluate", "push", "predict", "name", "named",
+        "read", "statistics", "schema", "validate", "split", "evaluate", "push", "predict", "name", "named",
         "historical_features", "ingest",
         "plot_calibration", "plot_importance",
     ),
@@ -94,6 +102,7 @@ _NAMES = {
     "penstock.operations": ("col", "lit", "struct", "feature", "request"),
     "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService", "redis_stream"),
     "penstock.models": ("model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph"),
+    "penstock.cascades": ("fit", "cascade", "Cascade", "route", "Route", "probability", "confidence"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),
     "penstock.secrets": ("secret", "Secret"),

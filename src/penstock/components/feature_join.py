@@ -37,13 +37,16 @@ def joined_features(
     return made.rename_columns([*rows.column_names, *names])
 
 
-def historical_features(rows: Any, features: Features | Model, *, timestamp: str | None = None) -> Any:
+def historical_features(
+    rows: Any, features: Features | Model, *, timestamp: str | None = None, by_reference: bool = False
+) -> Any:
     """Join rows with features as they were at each row's time: in a pipeline, a step that runs again when rows of those
     features' histories have come or gone.
 
-    `features` are references, a feature service, or a model: then the features that it looks up, in columns that
-    `ps.fit` takes them from. `timestamp` is the column with each row's time (default that of the model's option
-    `feature_timestamp_col`, else `event_timestamp`, else that of the feature's set).
+    `features` are references, a feature service, or a model: then the features that it looks up, in columns named by
+    their references (as with `by_reference`), which is where `ps.fit` takes them from. `timestamp` is the column with
+    each row's time (default that of the model's option `feature_timestamp_col`, else `event_timestamp`, else that of
+    the feature's set).
     """
     if isinstance(rows, pa.Table):
         raise StepError(
@@ -51,9 +54,10 @@ def historical_features(rows: Any, features: Features | Model, *, timestamp: str
             "project.features.get_historical_features(rows, features)"
         )
     if isinstance(features, Model):
-        text: Any = store.features_text(models.feature_references(features))  # the run finds what it stands for
-        return joined_features(rows, text, timestamp=timestamp or models.row_times(features), by_reference=True)
-    return joined_features(rows, store.features_text(features), timestamp=timestamp, by_reference=False)
+        timestamp, by_reference = timestamp or models.row_times(features), True
+        features = models.feature_references(features)
+    text: Any = store.features_text(features)  # the run finds what it stands for
+    return joined_features(rows, text, timestamp=timestamp, by_reference=by_reference)
 
 
 def known_features(model: Model, rows: Table, context: Context | None) -> list[models.KnownFeature]:

@@ -22,6 +22,9 @@ class Node:
     - `concat`: reads expressions; params `kinds` (`number`, `category` or `sparse`) and `widths` (how many numbers each
       gives), in the order of its inputs.
     - `estimator`: reads the concat; params `learner` and what that learner needs; its bytes are blobs.
+    - `stage` (of a cascade): a graph, whose files are blobs; params `stage`, its name, and `digest`.
+    - `branch`: where a row may go; params `route`, `when` (None: wherever else), `stage` or `constant`.
+    - `route`: reads branches, and takes the first whose condition on the stage `router` holds.
     - `output`: reads the estimator; params `type`. In a graph without estimator it reads an expression or an input, and
       has the param `column`, the name it is given by.
     """

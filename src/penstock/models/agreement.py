@@ -24,14 +24,20 @@ def disagreements(graph: ModelGraph, rows: pa.Table) -> list[str]:
     Features must be equal bit for bit, on real rows and on edge rows (NULL, unseen, extreme); predictions within 1e-12.
     An empty list is what there should be: anything else is a fault of penstock.
     """
+    sample = _sample(graph, rows)
+    found = check_forms(nodes.entering(graph), nodes.inputs(graph), sample)
+    return [*found.features, *predictions_apart(graph, rows)]
+
+
+def _sample(graph: ModelGraph, rows: pa.Table) -> pa.Table:
     step = max(1, rows.num_rows // _SAMPLE_ROWS)
     read = dict.fromkeys([*graph.signature.inputs.names, *nodes.inputs(graph).names])
-    sample = rows.select(list(read)).take(pa.array(range(0, rows.num_rows, step)))
-    found = check_forms(nodes.entering(graph), nodes.inputs(graph), sample)
-    return [*found.features, *_predictions_apart(graph, sample)]
+    return rows.select(list(read)).take(pa.array(range(0, rows.num_rows, step)))
 
 
-def _predictions_apart(graph: ModelGraph, sample: pa.Table) -> list[str]:
+def predictions_apart(graph: ModelGraph, rows: pa.Table) -> list[str]:
+    """Return the names of the predicted columns that differ between one row and many, in a sample of rows."""
+    sample = _sample(graph, rows)
     names = graph.signature.outputs.names
     batch = predict(graph, sample).select(list(names)).to_pylist()
     single = row_predictor(graph, from_rows(graph, sample))

@@ -105,7 +105,7 @@ def _check_label(name: str, type: str, label: str | None, target: Feature | None
 
 
 def _target(name: str, label: str, target: Feature | None) -> Expr:
-    return col(label) if target is None else _expression(target, f"model '{name}': target")
+    return col(label) if target is None else expression_of(target, f"model '{name}': target")
 
 
 def _features(features: Mapping[str, Feature], name: str, label: str | None) -> FrozenMap[Expr]:
@@ -123,11 +123,12 @@ def _features(features: Mapping[str, Feature], name: str, label: str | None) -> 
                 f"model '{name}': features '{other}' and '{feature}' have one name in SQL; rename one"
             )
     return FrozenMap(
-        (feature, _expression(value, f"model '{name}': feature '{feature}'")) for feature, value in features.items()
+        (feature, expression_of(value, f"model '{name}': feature '{feature}'")) for feature, value in features.items()
     )
 
 
-def _expression(value: Any, where: str) -> Expr:
+def expression_of(value: Any, where: str) -> Expr:
+    """Return what a user wrote as an expression; `where` names the place in the error for what is none."""
     match value:
         case Expr():
             return value

@@ -11,6 +11,8 @@ from penstock.models.matrix import Features, Floats
 
 def task_of(graph: ModelGraph) -> Task:
     """Return what the graph's estimator does."""
+    if graph.of("route"):
+        return "classification" if nodes.classes(graph) else "regression"
     return LEARNERS[nodes.estimator(graph).params["learner"]].task if graph.of("estimator") else "imported"
 
 

@@ -11,7 +11,8 @@ from penstock.models import labels, metrics, nodes
 from penstock.models.estimators import estimate, estimator_of, method_of
 from penstock.models.imported import imported_columns, is_imported
 from penstock.models.matrix import Features, Floats
-from penstock.models.predict import check_threshold, entering_features
+from penstock.models.predict import check_threshold, entering_features, estimates_of
+from penstock.models.routing import is_routed
 from penstock.models.signature import inputs_of
 from penstock.operations.notation import expression_from_json
 from penstock.tables import TableLike, to_arrow
@@ -34,6 +35,8 @@ def evaluate(graph: ModelGraph, rows: TableLike, *, threshold: float | None = No
     if is_imported(graph):
         return judge_imported(graph, column, inputs_of(graph, table))
     check_threshold(graph.name, nodes.classes(graph), threshold)
+    if is_routed(graph):
+        return judge(graph, column, Features(table.num_rows, ()), estimates_of(graph, table), threshold)
     features = entering_features(graph, inputs_of(graph, table))
     return judge(graph, column, features, estimate(graph, features), threshold)
 
@@ -92,7 +95,7 @@ def judge(
 ) -> dict[str, float | None]:
     """Return the metrics of rows by what enters the estimator, what it gives for them and, where the model has a label,
     by labels that are all there; None where a metric has no value."""
-    own, known = method_of(graph).judge, nodes.classes(graph)
+    own, known = None if is_routed(graph) else method_of(graph).judge, nodes.classes(graph)
     found: dict[str, float] = {}
     match own, graph.label:
         case None, str(label) if known:

@@ -65,7 +65,8 @@ class Instances:
         try:
             return msgspec.convert(row, self._loose)
         except msgspec.ValidationError as error:
-            raise self._clear(str(error).replace("`$", "`$.instances[0]")) from error
+            message = str(error) if " - at `$" in str(error) else f"{error} - at `$`"
+            raise self._clear(message.replace("`$", "`$.instances[0]")) from error
 
     def to_dict(self, row: Any) -> dict[str, Any]:
         """Return a decoded row by the names of the inputs."""

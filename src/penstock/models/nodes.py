@@ -12,7 +12,7 @@ from penstock.operations import col
 
 def only_transforms(graph: ModelGraph) -> bool:
     """Tell whether the graph ends with its expressions: it has no estimator, and its outputs are expressions."""
-    return not graph.of("estimator") and not graph.of("onnx")
+    return not any(graph.of(op) for op in ("estimator", "onnx", "route"))
 
 
 def estimator(graph: ModelGraph) -> Node:
@@ -27,7 +27,8 @@ def concat(graph: ModelGraph) -> Node:
 
 def classes(graph: ModelGraph) -> tuple[Any, ...]:
     """Return the labels that a classifier knows, in their order; every other graph has none."""
-    return tuple(estimator(graph).params["classes"]) if graph.of("estimator") else ()
+    ends = (*graph.of("estimator"), *graph.of("route"))
+    return tuple(ends[0].params["classes"]) if ends else ()
 
 
 def inputs(graph: ModelGraph) -> Schema:

@@ -39,7 +39,7 @@ def _value_columns(graph: ModelGraph, estimates: Floats, threshold: float | None
 
 
 def _value_row(graph: ModelGraph) -> RowLines:
-    [predicted] = graph.signature.outputs.names
+    predicted = graph.signature.outputs.names[0]
     return RowLines(lines=[f"return {{{predicted!r}: estimate}}"], names={})
 
 
@@ -58,7 +58,7 @@ def _class_columns(graph: ModelGraph, estimates: Floats, threshold: float | None
 
 def _class_row(graph: ModelGraph) -> RowLines:
     known = nodes.classes(graph)
-    predicted, probabilities = (repr(name) for name in graph.signature.outputs.names)
+    predicted, probabilities = (repr(name) for name in graph.signature.outputs.names[:2])
     lines = [
         "ranked = sorted(range(len(_classes)), key=estimate.__getitem__, reverse=True)",
         f"return {{{predicted}: _classes[ranked[0]], {probabilities}: "

@@ -74,6 +74,7 @@ def save(graph: ModelGraph, directory: Path) -> Path:
             made = Path(scratch) / "new"
             made.mkdir()
             for name, content in files.items():
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
                 (made / name).write_bytes(content)
             _put_in_place(made, directory, aside=Path(scratch) / "old")
     except OSError as error:

@@ -14,8 +14,9 @@ from penstock.models import nodes
 from penstock.models.domain import domain_error
 from penstock.models.estimators import estimate, task_of
 from penstock.models.imported import imported_columns, is_imported
-from penstock.models.matrix import Features, features_of
+from penstock.models.matrix import Features, Floats, features_of
 from penstock.models.outcomes import OUTCOMES
+from penstock.models.routing import is_routed, routed
 from penstock.models.signature import check_free, inputs_of
 from penstock.tables import TableLike, bound, to_arrow
 from penstock.transforms import apply
@@ -61,8 +62,18 @@ def output_columns(
         return list(imported_columns(graph, inputs))
     if nodes.only_transforms(graph):
         return list(_computed(graph, inputs).columns)
-    estimates = estimate(graph, entering_features(graph, inputs))
-    return OUTCOMES[task_of(graph)].columns(graph, estimates, threshold)
+    if is_routed(graph):
+        found = routed(graph, inputs, estimates_of)
+        return [*OUTCOMES[task_of(graph)].columns(graph, found.estimates, threshold), found.routes]
+    return OUTCOMES[task_of(graph)].columns(graph, estimates_of(graph, inputs), threshold)
+
+
+def estimates_of(graph: ModelGraph, rows: pa.Table) -> Floats:
+    """Return the numbers that predictions are made of, for rows that have the graph's inputs among their columns."""
+    inputs = inputs_of(graph, rows)
+    if is_routed(graph):
+        return routed(graph, inputs, estimates_of).estimates
+    return estimate(graph, entering_features(graph, inputs))
 
 
 def entering_features(graph: ModelGraph, inputs: pa.Table) -> Features:

@@ -14,8 +14,10 @@ from penstock.models.domain import FAILURES, domain_error
 from penstock.models.estimators import estimator_of, method_of, task_of
 from penstock.models.imported import imported_row, is_imported
 from penstock.models.instances import Instances
+from penstock.models.learner import RowLines
 from penstock.models.lookups import LookUp, check_look_up, given_to, looked_up
 from penstock.models.outcomes import OUTCOMES
+from penstock.models.routing import ROUTE, is_routed, routed_row
 from penstock.operations import row_source
 
 _encode = msgspec.json.Encoder().encode
@@ -96,8 +98,7 @@ def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
     if is_imported(graph):
         return _imported(graph, variables)
     features_at = {name: f"b{position}" for position, name in enumerate(looked_up(graph))}
-    features = row_source(nodes.entering(graph), inputs, variables | features_at)
-    names: dict[str, Any] = {**features.names, "_utc": datetime.UTC}
+    names: dict[str, Any] = {"_utc": datetime.UTC}
     lines = [f"{variable} = row.f{position}" for position, variable in enumerate(variables.values())]
     lines += [
         f"if {variables[field.name]} is not None: {variables[field.name]} = {variables[field.name]}.astimezone(_utc)"
@@ -107,18 +108,47 @@ def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
     if features_at:
         given = ", ".join(f"{name!r}: {variables[name]}" for name in given_to(graph))
         lines.append(f"{''.join(f'{variable}, ' for variable in features_at.values())}= _look_up({{{given}}})")
-    lines += features.lines
+    variables |= features_at
+    if is_routed(graph):
+        taken = f"_routed({', '.join(variables[name] for name in inputs.names)})"
+        names["_routed"] = routed_row(graph, inputs.names, _estimating)
+        names["_outcome"] = _compiled(graph, "outcome(estimate)", OUTCOMES[task_of(graph)].row(graph))
+        lines += [f"estimate, route = {taken}", f"return {{**_outcome(estimate), {ROUTE!r}: route}}"]
+        return _function(lines), names
     if nodes.only_transforms(graph):
+        features = row_source(nodes.entering(graph), inputs, variables)
         items = [f"{name!r}: {source}" for name, source in features.results.items()]
-        return _function([*lines, f"return {{{', '.join(items)}}}"]), names
-    entering = []
-    for position, source in enumerate(features.results.values()):
-        lines.append(f"x{position} = {source}")
-        entering.append(f"x{position}")
-    for part in (method_of(graph).row(estimator_of(graph), entering), OUTCOMES[task_of(graph)].row(graph)):
+        return _function([*lines, *features.lines, f"return {{{', '.join(items)}}}"]), names | features.names
+    for part in (_estimate_lines(graph, variables), OUTCOMES[task_of(graph)].row(graph)):
         lines += part.lines
         names |= part.names
     return _function(lines), names
+
+
+def _estimate_lines(graph: ModelGraph, variables: Mapping[str, str]) -> RowLines:
+    """Return the lines that set `estimate`, for inputs in these variables."""
+    features = row_source(nodes.entering(graph), nodes.inputs(graph), variables)
+    lines, entering = list(features.lines), []
+    for position, source in enumerate(features.results.values()):
+        lines.append(f"x{position} = {source}")
+        entering.append(f"x{position}")
+    made = method_of(graph).row(estimator_of(graph), entering)
+    return RowLines(lines=[*lines, *made.lines], names={**features.names, **made.names})
+
+
+def _estimating(graph: ModelGraph) -> Callable[..., Any]:
+    """Return the function from the values of a graph's inputs, in their order, to what it estimates."""
+    variables = {name: f"a{position}" for position, name in enumerate(nodes.inputs(graph).names)}
+    made = _estimate_lines(graph, variables)
+    head = f"estimating({', '.join(variables.values())})"
+    return _compiled(graph, head, RowLines(lines=[*made.lines, "return estimate"], names=made.names))
+
+
+def _compiled(graph: ModelGraph, head: str, made: RowLines) -> Callable[..., Any]:
+    names = dict(made.names)
+    text = "\n    ".join([f"def {head}:", *made.lines]) + "\n"
+    exec(compile(text, f"<{head.partition('(')[0]} of {graph.name}>", "exec"), names)  # noqa: S102 - our own text
+    return cast("Callable[..., Any]", names[head.partition("(")[0]])
 
 
 def _imported(graph: ModelGraph, variables: Mapping[str, str]) -> tuple[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from penstock.artifacts import find_artifact, find_run
+from penstock.cascades import Cascade
 from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline, Step
 from penstock.core.ports import ArtifactStore, MetadataStore
@@ -18,13 +19,13 @@ _SELECTIONS = ("only", "since", "until")
 
 
 def traced_run(
-    pipeline: PipelineFunction | str | None,
+    pipeline: PipelineFunction | Cascade | str | None,
     resume: Run | str | None,
     override: Mapping[str, Any] | None,
     params: Mapping[str, Any],
     how: Mapping[str, Any],
     *,
-    find: Callable[[PipelineFunction | str], PipelineFunction],
+    find: Callable[[PipelineFunction | Cascade | str], PipelineFunction],
     metadata: MetadataStore,
     store: ArtifactStore,
 ) -> tuple[Pipeline, dict[str, Any]]:

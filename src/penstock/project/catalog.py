@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from penstock.cascades import Cascade
 from penstock.core.artifact import Artifact, Source
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
@@ -98,7 +99,7 @@ class ProjectCatalog:
         version = self.models[model.name].alias(CHAMPION).version
         return replace(graph, facts=FrozenMap({**graph.facts, "version": version}))
 
-    def fitting(self, model: Model, rows: pa.Table, reading: Reading, *, alias: str | None) -> Pipeline:
+    def fitting(self, model: Model | Cascade, rows: pa.Table, reading: Reading, *, alias: str | None) -> Pipeline:
         """Return the pipeline that fits a model on the rows of a statement and registers it; what the statement read is
         an input of it, so that lineage knows it."""
         check_features(model, self.metadata)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from penstock.cascades import Cascade, training_pipeline
 from penstock.core.expression import walk
 from penstock.errors import DeclarationError, PenstockError, UnknownNameError, raised
 from penstock.features import FeatureService, FeatureSet
@@ -27,19 +28,22 @@ class Pipelines(dict[str, PipelineFunction]):
 
 
 def load_pipelines(config: Config) -> Pipelines:
-    """Import the project's modules and return the pipelines they declare, by name."""
-    found: dict[str, tuple[PipelineFunction, str]] = {}
+    """Import the project's modules and return the pipelines they declare, by name; a cascade is one that trains it."""
+    found: dict[str, tuple[PipelineFunction | Cascade, str]] = {}
     for module in _modules(config):
-        for value in vars(module).values():
-            if not isinstance(value, PipelineFunction):
+        for variable, value in vars(module).items():
+            if not isinstance(value, PipelineFunction | Cascade):
                 continue
-            before, where = found.setdefault(value.name, (value, module.__name__))
+            before, where = found.setdefault(value.name, (value, f"{variable} of {module.__name__}"))
             if before is not value:
                 raise DeclarationError(
-                    f"two pipelines are named '{value.name}': {before.function.__qualname__} of {where} and "
-                    f"{value.function.__qualname__} of {module.__name__}; name one apart: @ps.pipeline(name=...)"
+                    f"two pipelines are named '{value.name}': {where} and {variable} of {module.__name__}; name one "
+                    "apart: @ps.pipeline(name=...)"
                 )
-    return Pipelines({name: pipeline for name, (pipeline, _) in found.items()})
+    declared = {name: each for name, (each, _) in found.items()}
+    return Pipelines(
+        {name: training_pipeline(each) if isinstance(each, Cascade) else each for name, each in declared.items()}
+    )
 
 
 def load_triggers(config: Config) -> dict[str, tuple[TriggerDeclaration, str]]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from penstock import components, models
+from penstock import cascades, components
+from penstock.cascades import Cascade
 from penstock.core.artifact import Artifact, Source
 from penstock.core.model import Model
 from penstock.core.pipeline import Pipeline
@@ -26,7 +27,7 @@ def is_query(text: str) -> bool:
 
 
 def fit_pipeline(
-    model: Model, rows: Artifact | str, *, alias: str | None, statement: str = "", read: Read | None = None
+    model: Model | Cascade, rows: Artifact | str, *, alias: str | None, statement: str = "", read: Read | None = None
 ) -> Pipeline:
     """Declare the pipeline that fits a model on rows (an artifact, or a text that names a source) and registers it.
 
@@ -38,9 +39,8 @@ def fit_pipeline(
         given: Any = components.read(rows) if isinstance(rows, str) else rows
         if read is not None and isinstance(rows, Artifact):
             given = query(statement, rows.digest, **read)
-        if models.feature_references(model):
-            given = components.historical_features(given, model)
-        graph = components.fit(model, given)
+        given = cascades.with_features(model, given)
+        graph = cascades.train(model, given) if isinstance(model, Cascade) else components.fit(model, given)
         components.push(graph, name=model.name, alias=alias)
 
     return trace(declared)

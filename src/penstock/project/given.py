@@ -8,9 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from penstock import sql
+from penstock.cascades import Cascade
 from penstock.core.model import Model
 from penstock.core.pipeline import Pipeline
-from penstock.errors import ConflictError
+from penstock.errors import ConflictError, DeclarationError
 from penstock.models import as_of_column
 from penstock.project.catalog import ProjectCatalog
 from penstock.project.codecs import load_artifact
@@ -59,15 +60,26 @@ def given_rows(rows: TableLike | None, catalog: ProjectCatalog) -> TableLike:
     return rows
 
 
-def fit_on(model: Model, rows: TableLike | None, timestamp: str | None, catalog: ProjectCatalog) -> Pipeline:
+def fit_on(model: Model | Cascade, rows: TableLike | None, timestamp: str | None, catalog: ProjectCatalog) -> Pipeline:
     """Return the pipeline that fits a model on what a user calls rows, and registers it. The tables and models that a
     query read are inputs of it, as those of CREATE MODEL are. `timestamp` is as of which column features are joined."""
-    model = as_of_column(model, timestamp)
+    model = _as_of(model, timestamp)
     check_features(model, catalog.metadata)
     if isinstance(rows, str) and (query := _query(rows, catalog)) is not None:
         return catalog.fitting(model, *sql.run_query(query, catalog), alias=None)
     given = named_rows(given_rows(rows, catalog), catalog.metadata, catalog.store)
     return fit_pipeline(model, given, alias=None)
+
+
+def _as_of(model: Model | Cascade, timestamp: str | None) -> Model | Cascade:
+    if isinstance(model, Model):
+        return as_of_column(model, timestamp)
+    if timestamp is not None:
+        raise DeclarationError(
+            f"cascade '{model.name}' declares the column with each row's time itself: ps.cascade(..., "
+            f"time={timestamp!r}); leave timestamp= out"
+        )
+    return model
 
 
 def _query(text: str, catalog: ProjectCatalog) -> str | None:

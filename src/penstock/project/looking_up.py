@@ -10,18 +10,19 @@ import numpy as np
 import pyarrow as pa
 
 from penstock import models
+from penstock.cascades import Cascade, feature_references
 from penstock.core.artifact import Source
 from penstock.core.graph import ModelGraph
 from penstock.core.model import Model
 from penstock.core.ports import MetadataStore
 from penstock.features import EVENT_TIMESTAMP, FeatureStore, feature_facts, have_times, join_history, reference_reader
-from penstock.models import LookUp, RowPredictor, feature_references, looked_up, no_look_up, row_times
+from penstock.models import LookUp, RowPredictor, looked_up, no_look_up, row_times
 from penstock.tables import TableLike, arrow_type, read, to_arrow
 
 _INSTANT = "penstock:now"
 
 
-def check_features(model: Model, metadata: MetadataStore) -> None:
+def check_features(model: Model | Cascade, metadata: MetadataStore) -> None:
     """Raise `UnknownNameError` where a model looks up a feature that is not there, before anything runs."""
     for reference in feature_references(model):
         feature_facts(metadata, reference)

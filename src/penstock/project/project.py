@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from penstock import models, sql
+from penstock.cascades import Cascade, training_pipeline
 from penstock.core.model import Model
 from penstock.core.pipeline import Pipeline
 from penstock.core.run import ModelVersion
@@ -74,7 +75,7 @@ class Project:
 
     def run(
         self,
-        pipeline: PipelineFunction | str | None = None,
+        pipeline: PipelineFunction | Cascade | str | None = None,
         *,
         only: Names = None,
         since: Names = None,
@@ -124,7 +125,7 @@ class Project:
 
     def plan(
         self,
-        pipeline: PipelineFunction | str | None = None,
+        pipeline: PipelineFunction | Cascade | str | None = None,
         *,
         only: Names = None,
         since: Names = None,
@@ -157,8 +158,8 @@ class Project:
         """Return the run of that id."""
         return Run(id, self._recorded)
 
-    def fit(self, model: Model, rows: TableLike | None = None, *, timestamp: str | None = None) -> ModelGraph:
-        """Fit a model on rows (a table, a path, a declared name, a SQL text) as a run, and register a version of it.
+    def fit(self, model: Model | Cascade, rows: TableLike | None = None, *, timestamp: str | None = None) -> ModelGraph:
+        """Fit a model or a cascade on rows (a table, a path, a name, a SQL text) as a run, and register a version of it.
 
         `timestamp` is the column with each row's time, as of which features of feature sets are joined: the model's
         option `feature_timestamp_col`. Default: `event_timestamp`, else the time of the set.
@@ -213,7 +214,7 @@ class Project:
 
     def _asked(
         self,
-        pipeline: PipelineFunction | str | None,
+        pipeline: PipelineFunction | Cascade | str | None,
         resume: Run | str | None,
         override: Mapping[str, Any] | None,
         params: Mapping[str, Any],
@@ -222,7 +223,8 @@ class Project:
         stores: Any = {"metadata": self.metadata, "store": self.artifacts}
         return traced_run(pipeline, resume, override, params, how, find=self._pipeline, **stores)
 
-    def _pipeline(self, pipeline: PipelineFunction | str) -> PipelineFunction:
+    def _pipeline(self, pipeline: PipelineFunction | Cascade | str) -> PipelineFunction:
+        pipeline = training_pipeline(pipeline) if isinstance(pipeline, Cascade) else pipeline
         if not isinstance(pipeline, str):  # of a script or a notebook: no module of the project has it
             self._ran[pipeline.name] = pipeline
             return pipeline

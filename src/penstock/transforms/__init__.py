@@ -12,7 +12,7 @@ from penstock.transforms.expectations import ExpectedSchema, anomalies, infer_sc
 from penstock.transforms.freezing import freeze
 from penstock.transforms.measuring import measured
 from penstock.transforms.profiles import Profile, profile
-from penstock.transforms.splitting import split_by_hash, split_by_time
+from penstock.transforms.splitting import folds_by_hash, folds_by_time, split_by_hash, split_by_time
 
 __all__ = [
     "BUCKETS",
@@ -35,6 +35,8 @@ __all__ = [
     "distance",
     "distributions",
     "edge_rows",
+    "folds_by_hash",
+    "folds_by_time",
     "freeze",
     "infer_schema",
     "measured",

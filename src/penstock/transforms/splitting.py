@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.operations import quoted, sql_literal
 from penstock.tables import TableLike, query, to_arrow
+
+Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def split_by_time(rows: TableLike, by: str, test_fraction: float) -> tuple[pa.Table, pa.Table]:
@@ -46,6 +50,34 @@ def split_by_hash(
     """
     names = [by] if isinstance(by, str) else list(by or ())
     table = _split_input(rows, names, test_fraction)
+    limit = int(test_fraction * 2**64)
+    is_test = _hashed(table, names, seed, f"$hash < {limit}::UBIGINT")
+    return table.filter(pc.invert(is_test)), table.filter(is_test)
+
+
+def folds_by_hash(rows: TableLike, by: str | Sequence[str] | None, folds: int, seed: int = 0) -> Integers:
+    """Return for each row the number of its fold, from 0; rows that are equal in `by` are in one, as `split_by_hash`
+    has it."""
+    names = [by] if isinstance(by, str) else list(by or ())
+    table = _with_columns(rows, names)
+    return np.asarray(_hashed(table, names, seed, f"($hash % {folds})::BIGINT").to_numpy(), dtype=np.int64)
+
+
+def folds_by_time(rows: TableLike, by: str, folds: int) -> Integers:
+    """Return for each row the number of its span of time, of `folds` spans that follow each other with about as many
+    rows each, from 0; rows of one time are in one span. -1 stands for what comes before the first: as many rows again,
+    and those without a time."""
+    column = _with_columns(rows, [by]).column(by)
+    found = np.full(len(column), -1, dtype=np.int64)
+    known = np.flatnonzero(column.is_valid().to_numpy())
+    if len(known):
+        ranks = pc.rank(column.drop_null(), tiebreaker="min").to_numpy().astype(np.int64) - 1
+        found[known] = ranks * (folds + 1) // len(known) - 1
+    return found
+
+
+def _hashed(table: pa.Table, names: Sequence[str], seed: int, expression: str) -> pa.ChunkedArray:
+    """Return what an expression makes of `$hash`: 64 bits from the values of columns, of none from the position."""
     if names:
         keys, cells = table.select(names), [f"coalesce('v' || CAST({quoted(name)} AS VARCHAR), 'n')" for name in names]
     else:
@@ -53,14 +85,17 @@ def split_by_hash(
     # The lengths keep ('ab', 'c') and ('a', 'bc') apart.
     parts = [f"length({cell}) || ':' || {cell}" for cell in cells]
     text = " || ".join([sql_literal(f"{seed}/", "string"), *parts])
-    limit = int(test_fraction * 2**64)
-    is_test = query(f"SELECT md5_number_lower({text}) < {limit}::UBIGINT AS is_test FROM keys", keys=keys)["is_test"]
-    return table.filter(pc.invert(is_test)), table.filter(is_test)
+    made = expression.replace("$hash", f"md5_number_lower({text})")
+    return query(f"SELECT {made} AS made FROM keys", keys=keys)["made"]
 
 
 def _split_input(rows: TableLike, names: Sequence[str], test_fraction: float) -> pa.Table:
     if not 0 < test_fraction < 1:
         raise DeclarationError(f"the test's fraction lies between 0 and 1; it is {test_fraction}")
+    return _with_columns(rows, names)
+
+
+def _with_columns(rows: TableLike, names: Sequence[str]) -> pa.Table:
     table = to_arrow(rows)
     for name in names:
         if name not in table.column_names:

@@ -1,0 +1,146 @@
+"""The routes of many rows: each branch's rows are handed to its stage together, and come back in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.expression import Expr
+from penstock.core.graph import ModelGraph
+from penstock.models.matrix import Floats, Integers
+from penstock.models.routing.calibrators import calibrated
+from penstock.models.routing.routes import (
+    Branch,
+    Router,
+    Routing,
+    classes_of,
+    confidence_column,
+    is_routed,
+    probability_column,
+    read_by,
+    routing_of,
+)
+from penstock.tables import arrow_type, schema_of
+from penstock.transforms import apply
+
+EstimateStage = Callable[[ModelGraph, pa.Table], Floats]
+"""Estimates rows that have the inputs of a stage: a value, or a probability for each of its classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What rows are estimated as, and the branch of each, by its name."""
+
+    estimates: Floats
+    routes: pa.Array
+
+
+def routed(graph: ModelGraph, inputs: pa.Table, estimate: EstimateStage) -> Routed:
+    """Route rows of the graph's inputs, and estimate each by the stage of its branch, or by all that have a weight."""
+    routing = routing_of(graph)
+    found = calibrated(routing.calibration, estimate(routing.stages[routing.router], inputs))
+    rows = with_columns(inputs, router_values(routing, found))
+    taken = chosen(routing.branches, rows)
+    weights = _weights(routing, found) if routing.blend else None
+    total = np.zeros((inputs.num_rows, max(len(routing.classes), 1)))
+    routes = np.array([branch.name for branch in routing.branches], dtype=object)[taken]
+    for at, branch in enumerate(routing.branches):
+        part = np.flatnonzero(taken == at if weights is None else weights[:, at] > 0.0)
+        if not len(part):
+            continue
+        given = rows if len(part) == rows.num_rows else rows.take(pa.array(part))
+        made, inner = _estimated(routing, branch, given, found[part], estimate)
+        total[part] = made if weights is None else total[part] + weights[part, at][:, None] * made
+        if inner is not None:
+            mine = taken[part] == at
+            routes[part[mine]] = [f"{branch.name}/{name}" for name in inner.filter(pa.array(mine)).to_pylist()]
+    if weights is not None and len(routing.classes) == 2:  # as of one row, which knows the second alone
+        total[:, 0] = 1.0 - total[:, 1]
+    return Routed(total, pa.array(routes, pa.string()))
+
+
+def chosen(branches: Sequence[Branch], rows: pa.Table) -> Integers:
+    """Return of each row the position of the first branch whose condition holds; the last one has none."""
+    conditions: dict[str, Expr] = {
+        str(at): branch.when for at, branch in enumerate(branches) if branch.when is not None
+    }
+    taken = np.full(rows.num_rows, len(branches) - 1, dtype=np.int64)
+    if not conditions:
+        return taken
+    columns = list(read_by(tuple(branches)))
+    given = rows.select(columns) if columns else pa.table({"nothing": pa.nulls(rows.num_rows)})
+    holds = apply(conditions, given, schema_of(given.schema))
+    for at in reversed(range(len(conditions))):
+        taken[holds.column(str(at)).fill_null(False).to_numpy()] = at
+    return taken
+
+
+def router_values(of: Router, estimates: Floats) -> dict[str, pa.Array]:
+    """Return the columns of a router for its estimates (probabilities as calibrated)."""
+    if not of.router_classes:
+        return {of.router: pa.array(estimates[:, 0])}
+    found: dict[str, pa.Array] = {}
+    if of.kind == "probability":
+        found[of.router] = pa.array(np.ascontiguousarray(estimates[:, 1]))
+    else:
+        labels = pa.array(of.router_classes, arrow_type(of.router_type))
+        found[of.router] = labels.take(pa.array(estimates.argmax(axis=1)))
+    found[confidence_column(of.router)] = pa.array(estimates.max(axis=1))
+    for at, label in enumerate(of.router_classes):
+        found[probability_column(of.router, label)] = pa.array(np.ascontiguousarray(estimates[:, at]))
+    return found
+
+
+def with_columns(rows: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
+    """Return rows with more columns; those of the same names give way."""
+    kept = [name for name in rows.column_names if name not in columns]
+    return pa.table({**{name: rows.column(name) for name in kept}, **columns})
+
+
+def aligned(estimates: Floats, own: Sequence[Any], classes: Sequence[Any]) -> Floats:
+    """Return the probabilities of a stage's own classes as those of all classes: 0 for one that it does not know."""
+    if tuple(own) == tuple(classes):
+        return estimates
+    made = np.zeros((len(estimates), len(classes)))
+    made[:, [classes.index(label) for label in own]] = estimates
+    return made
+
+
+def _estimated(
+    routing: Routing, branch: Branch, rows: pa.Table, router: Floats, estimate: EstimateStage
+) -> tuple[Floats, pa.Array | None]:
+    """Return what a branch estimates of rows and, where its stage is a cascade, the branches that they took there."""
+    if branch.stage is None:
+        return constant_estimates(branch.constant, rows.num_rows, len(routing.classes)), None
+    stage, inner = routing.stages[branch.stage], None
+    if branch.stage == routing.router:
+        found = router
+    elif is_routed(stage):
+        within = routed(stage, rows, estimate)
+        found, inner = within.estimates, within.routes
+    else:
+        found = estimate(stage, rows)
+    return (aligned(found, classes_of(stage), routing.classes) if routing.classes else found), inner
+
+
+def constant_estimates(constant: float, rows: int, classes: int) -> Floats:
+    """Return what a constant is as estimates: a value, or certainty of the class of that number."""
+    if not classes:
+        return np.full((rows, 1), constant)
+    made = np.zeros((rows, classes))
+    made[:, int(constant)] = 1.0
+    return made
+
+
+def _weights(routing: Routing, router: Floats) -> Floats:
+    """Return the weight of each branch: the probability of its class; the last has the rest, and not less than 0."""
+    weights = np.zeros((len(router), len(routing.branches)))
+    rest = np.ones(len(router))
+    for at, branch in enumerate(routing.branches):
+        weights[:, at] = np.maximum(rest, 0.0) if branch.of is None else router[:, branch.of]
+        rest = rest - weights[:, at]
+    return weights
