@@ -159,7 +159,7 @@ class Project:
         return Run(id, self._recorded)
 
     def fit(self, model: Model | Cascade, rows: TableLike | None = None, *, timestamp: str | None = None) -> ModelGraph:
-        """Fit a model or a cascade on rows (a table, a path, a name, a SQL text) as a run, and register a version of it.
+        """Fit a model or a cascade on rows (a table, a path, a name, a SQL text) as a run, and register its version.
 
         `timestamp` is the column with each row's time, as of which features of feature sets are joined: the model's
         option `feature_timestamp_col`. Default: `event_timestamp`, else the time of the set.
