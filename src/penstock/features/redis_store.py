@@ -114,9 +114,8 @@ class RedisStore:
         """Return the record of each key as of one moment, None where there is none."""
         if not keys:
             return []
-        prefix = self._prefix + b"r"
         with self._asked("for %d records", len(keys)):
-            found: list[Any] = self._command("MGET", *[prefix + key for key in keys])
+            found: list[Any] = self._sent(_mget(self._prefix + b"r", keys))
         return found
 
     def put(self, records: Mapping[bytes, bytes], *, mark: tuple[bytes, int] | None = None) -> None:
@@ -220,6 +219,21 @@ class RedisStore:
     def _command(self, *words: Any) -> Any:
         return self._client.execute_command(*words)  # type: ignore[no-untyped-call]
 
+    def _sent(self, command: bytes) -> Any:
+        """Send a command that is in the form of the protocol already, again if the connection broke, and return the
+        reply."""
+        pool = self._client.connection_pool
+        connection: Any = pool.get_connection()
+
+        def ask() -> Any:
+            connection.send_packed_command([command])
+            return connection.read_response()
+
+        try:
+            return connection.retry.call_with_retry(ask, lambda _: connection.disconnect())
+        finally:
+            pool.release(connection)
+
     def _delete(self, records: Sequence[bytes], owners: Sequence[bytes]) -> int:
         with self._client.pipeline(transaction=True) as commands:
             for owner in owners:
@@ -305,6 +319,17 @@ def _explained(error: redis.RedisError, address: str, what: str) -> str:
         case exceptions.ConnectionError() | exceptions.TimeoutError():
             return f"{asked} does not answer: {error}. Start it, or name another one as `online` in [stores]"
     return f"{asked} cannot do it: {error}"
+
+
+def _mget(prefix: bytes, keys: Sequence[bytes]) -> bytes:
+    """Return the MGET of keys behind a prefix. The client would take longer to write it, key by key, than the server to
+    answer it."""
+    start = b"$%d\r\n%b" % (len(prefix) + len(keys[0]), prefix)
+    if len(set(map(len, keys))) == 1:
+        words = start + (b"\r\n" + start).join(keys)
+    else:
+        words = b"\r\n".join([b"$%d\r\n%b%b" % (len(prefix) + len(key), prefix, key) for key in keys])
+    return b"*%d\r\n$4\r\nMGET\r\n%b\r\n" % (len(keys) + 1, words)
 
 
 def _parts(records: Mapping[bytes, bytes]) -> list[list[tuple[bytes, bytes]]]:
