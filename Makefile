@@ -37,12 +37,17 @@ check: setup ## Style, types, layers, sizes
 test: setup ## All tests that need no server of another project, without the slow ones
 	$(PYTEST) -m "not server and not slow"
 
-servers: setup .venv-feast/.installed ## Install what test-all starts (podman, databases, where apt can; Feast's SDK)
+servers: setup .venv-feast/.installed .venv-s3/.installed ## Install what test-all starts (podman, databases, where apt can; Feast's SDK; an S3 server)
 	$(BIN)/python tools/servers.py
 
 .venv-feast/.installed: requirements-feast.lock
 	$(PYTHON) -m venv .venv-feast
 	.venv-feast/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-feast.lock
+	@touch $@
+
+.venv-s3/.installed: requirements-s3.lock
+	$(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-s3.lock
 	@touch $@
 
 test-all: servers ## Also the tests against real servers, and in real containers
@@ -61,6 +66,8 @@ lock: ## Solve the versions anew and write the lock file (hashes, no addresses)
 	  >> requirements-deep.lock
 	echo "feast==0.67.0" | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --no-emit-index-url - -o requirements-feast.lock
+	printf '%s\n' "moto[s3]>=5.2" flask flask-cors | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url - -o requirements-s3.lock
 
 clean: ## Remove everything that the commands above made
-	rm -rf .venv .venv-feast .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/.penstock
+	rm -rf .venv .venv-feast .venv-s3 .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/*/.penstock

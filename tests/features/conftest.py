@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 import penstock as ps
 
 sys.path.append(str(Path(__file__).parent))
+
+from s3_servers import S3, running
 
 
 @pytest.fixture
@@ -29,3 +33,26 @@ def shared_online(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         url = request.getfixturevalue("redis_server")
         (root / "penstock.toml").write_text(f'[project]\nname = "{root.name}"\n[stores]\nonline = "{url}"\n')
     return ps.open(root)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """A real S3 server that this session alone uses, on loopback; no credentials stand in the environment."""
+    with pytest.MonkeyPatch.context() as patch, running() as server:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        yield server
+
+
+@pytest.fixture
+def placed(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The folder of a project that keeps the newest values in LMDB or Redis, or its history in S3."""
+    match request.param:
+        case "redis":
+            url = request.getfixturevalue("redis_url")
+            (tmp_path / "penstock.toml").write_text(
+                f'[project]\nname = "{tmp_path.name}"\n[stores]\nonline = "{url}"\n'
+            )
+        case "s3":
+            request.getfixturevalue("s3").configure(tmp_path)
+    return tmp_path

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from penstock.features import history
+from penstock.features import commits
 from penstock.features.history import History
 
 AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -35,7 +35,7 @@ class Slow:
 
 
 def test_small_commits_wait_for_a_large_one_that_lost_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "_LARGE_SECONDS", 0.6)
+    monkeypatch.setattr(commits, "_LARGE_SECONDS", 0.6)
     uri = str(tmp_path / "h")
     History(uri).append(rows("first", 1), timestamp="at")
     stop = threading.Event()
@@ -68,7 +68,7 @@ def test_small_commits_wait_for_a_large_one_that_lost_to_them(tmp_path: Path, mo
 def test_a_turn_that_nobody_gives_back_ends_by_itself(tmp_path: Path) -> None:
     held = History(str(tmp_path / "h"))
     held.append(rows("first", 1), timestamp="at")
-    assert held._take_turn(0.5)  # and its process is killed
+    assert commits.CommitLog(held.uri, dict).take_turn(0.5)  # and its process is killed
     began = time.monotonic()
     assert History(held.uri).append(rows("next", 1), timestamp="at") is not None
     assert 0.3 < time.monotonic() - began < 30

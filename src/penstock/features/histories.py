@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from penstock.errors import DeclarationError
+from penstock.features.commits import CommitLog
 from penstock.features.history import History
 from penstock.secrets import Secret, without_password
 
@@ -26,6 +27,7 @@ class Histories:
 
     address: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _logs: dict[str, CommitLog] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if "://" in self.address:
@@ -36,7 +38,8 @@ class Histories:
         if "://" not in self.address:
             return History(f"{self.address}/{name}")
         root, asked = _parts(self.address)
-        return History(f"{root}/{name}", lambda: _options(asked, self.secrets))
+        log = self._logs.setdefault(name, CommitLog(f"{root}/{name}", lambda: _options(asked, self.secrets)))
+        return History(log.uri, log)
 
 
 def _parts(address: str) -> tuple[str, dict[str, str]]:
