@@ -28,6 +28,8 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _ENTITY = click.option(
     "-k", "--key", "keys", multiple=True, metavar="NAME=VALUE", help="A key of an entity; again for the next entity."
 )
+_STATUSES = click.option("--statuses", is_flag=True, help="Add for each feature why it has a value, or none.")
+_FULL_NAMES = click.option("--full-feature-names", is_flag=True, help="Call columns set__feature.")
 
 
 @click.group(invoke_without_command=True)
@@ -184,8 +186,9 @@ def versions(root: Where, name: str, as_json: bool) -> None:
 @click.argument("rows")
 @click.argument("wanted", nargs=-1, metavar="[FEATURE]...")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all rows to a file.")
-@click.option("--timestamp", help="The column with each row's instant (default: event_timestamp).")
-@click.option("--statuses", is_flag=True, help="Add for each feature why it has a value, or none.")
+@click.option("--timestamp", help="The column with each row's instant (default: event_timestamp, else the set's own).")
+@_STATUSES
+@_FULL_NAMES
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many rows to show.")
 @JSON
 @click.pass_obj
@@ -197,6 +200,7 @@ def history(
     out: Path | None,
     timestamp: str | None,
     statuses: bool,
+    full_feature_names: bool,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -210,7 +214,11 @@ def history(
     given: Any = rows_or_name(rows)
     given = project.sql(as_query(given)) if isinstance(given, str) else given
     table = project.features.get_historical_features(
-        given, _references(project, name, wanted), timestamp=timestamp, statuses=statuses
+        given,
+        _references(project, name, wanted),
+        timestamp=timestamp,
+        statuses=statuses,
+        full_feature_names=full_feature_names,
     )
     if out is not None:
         write_rows(table, out)
@@ -224,19 +232,24 @@ def history(
 @features.command(cls=Command)
 @click.argument("wanted", nargs=-1, required=True, metavar="SET|FEATURE...")
 @_ENTITY
-@click.option("--statuses", is_flag=True, help="Add for each feature why it has a value, or none.")
+@_STATUSES
+@_FULL_NAMES
 @JSON
 @click.pass_obj
-def online(root: Where, wanted: tuple[str, ...], keys: tuple[str, ...], statuses: bool, as_json: bool) -> None:
+def online(
+    root: Where, wanted: tuple[str, ...], keys: tuple[str, ...], statuses: bool, full_feature_names: bool, as_json: bool
+) -> None:
     """Show the newest features of entities: `penstock features online driver_rides --key driver_id=7`.
 
     A SET stands for all its features; a FEATURE is named as set:feature. Values of the request are keys too.
     """
     project = _project(root)
     references = [each if ":" in each else f"{each}:*" for each in wanted]
-    reader = project.features.reader(references)
+    reader = project.features.reader(references, full_feature_names=full_feature_names)
     given = read_keys(keys, {**reader.needs.entities, **reader.needs.requests})
-    table = project.features.get_online_features(references, given, statuses=statuses)
+    table = project.features.get_online_features(
+        references, given, statuses=statuses, full_feature_names=full_feature_names
+    )
     if as_json:
         print_json(table.to_pylist())
     else:

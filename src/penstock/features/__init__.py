@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from penstock.features.answers import Asking
+from penstock.features.answers import Asking, check_parquet
 from penstock.features.applied import Applied
 from penstock.features.checking import OnBad
 from penstock.features.dead_letters import DeadLetters
-from penstock.features.declare import FeatureSet, feature_set
+from penstock.features.declare import FeatureSet, check_declared, feature_set
 from penstock.features.discovery import Hit, SetLineage, search_sets
 from penstock.features.historical import EVENT_TIMESTAMP
 from penstock.features.histories import Histories
@@ -47,6 +47,7 @@ from penstock.features.store import FeatureStore
 from penstock.features.streams import Message, Stream
 from penstock.features.taking_in import stream_at
 from penstock.features.targets import TARGET, ingest_into, target_source
+from penstock.features.times import Moment, microseconds
 from penstock.features.versions import Differences, Registered, find_declared, find_set, set_names
 from penstock.features.view import FeatureSetView
 
@@ -73,6 +74,7 @@ __all__ = [
     "Ingested",
     "LmdbStore",
     "Message",
+    "Moment",
     "OnBad",
     "OnProgress",
     "OnlineReader",
@@ -88,6 +90,8 @@ __all__ = [
     "SetLineage",
     "Statistics",
     "Stream",
+    "check_declared",
+    "check_parquet",
     "columns_from_json",
     "entity_table",
     "feature_facts",
@@ -102,6 +106,7 @@ __all__ = [
     "join_history",
     "join_source",
     "json_schema",
+    "microseconds",
     "open_online",
     "parse_version",
     "plain_values",

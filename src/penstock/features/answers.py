@@ -57,8 +57,9 @@ def write_answers(question: Question, to: Path) -> Path:
     """Write what `answer` returns to a Parquet file, a batch at a time, all as of one state of the histories.
 
     The file is whole or not there: it is written beside its place and moved there at the end, over one that is there.
-    Raises `StorageError` where it cannot be written.
+    Raises `StorageError` where it cannot be written, `DeclarationError` for the name of another kind of file.
     """
+    check_parquet(to)
     live, pinned = question.index_of, dict[str, FeatureIndex]()
 
     def index_of(registered: Registered) -> FeatureIndex:
@@ -69,6 +70,13 @@ def write_answers(question: Question, to: Path) -> Path:
     question = replace(question, index_of=index_of)
     _write_whole((_answered(question, part) for part in batches(_rows(question))), to.absolute())
     return to
+
+
+def check_parquet(to: Path) -> None:
+    """Raise `DeclarationError` where a file that is to be Parquet is named as one of another kind."""
+    if to.suffix not in ("", ".parquet", ".pq"):
+        better = to.with_suffix(".parquet").name
+        raise DeclarationError(f"'{to.name}' would be Parquet, whatever its name says; call it '{better}'")
 
 
 def _rows(question: Question) -> TableLike:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.core.schema import Field
+from penstock.core.schema import SCALAR_TYPES, Field
 from penstock.errors import DataError
 from penstock.features.definition import Definition
 from penstock.tables import arrow_type, schema_of
@@ -40,7 +40,7 @@ def check_rows(definition: Definition, rows: pa.Table, *, on_bad: OnBad = "fail"
     """
     where = f"feature set '{definition.name}'"
     wanted = [field for field in definition.columns]
-    _check_names(where, rows, wanted)
+    _check_names(where, rows, wanted, ". Give NULLs where there are no values")
     bad = np.zeros(rows.num_rows, dtype=bool)
     reasons = np.full(rows.num_rows, "", dtype=object)
     needed = {*definition.keys, definition.set.timestamp, definition.set.created}
@@ -75,6 +75,20 @@ def fitted_keys(definition: Definition, rows: pa.Table) -> list[pa.ChunkedArray]
     return list(fitted(rows, {key: definition.columns[key].type for key in definition.keys}, where).values())
 
 
+def lacking(key: str, entity: Mapping[str, Any]) -> DataError:
+    """Return the error that an entity has no such key."""
+    return DataError(f"the entity has no '{key}'; it has: {', '.join(entity) or 'nothing'}", field=key)
+
+
+def refused(types: Mapping[str, str], entities: Sequence[Mapping[str, Any]]) -> DataError | None:
+    """Return the error that a key of entities is of another type than it was declared, naming the first that is."""
+    for entity in entities:
+        for key, type in types.items():
+            if not isinstance(entity[key], SCALAR_TYPES[type]):
+                return DataError(f"the entity's '{key}' is {entity[key]!r}, it was declared {type}", field=key)
+    return None
+
+
 def fitted(rows: pa.Table, types: Mapping[str, str], where: str) -> dict[str, pa.ChunkedArray]:
     """Return columns of rows in the types that are declared for them; a value that does not fit is NULL."""
     fields = [Field(name, type) for name, type in types.items()]
@@ -101,12 +115,12 @@ def fitted_requests(rows: pa.Table, types: Mapping[str, str]) -> dict[str, pa.Ch
     return found
 
 
-def _check_names(where: str, rows: pa.Table, wanted: list[Field]) -> None:
+def _check_names(where: str, rows: pa.Table, wanted: list[Field], hint: str = "") -> None:
     missing = [field.name for field in wanted if field.name not in rows.column_names]
     if missing:
         raise DataError(
             f"{where}: the rows have no column {', '.join(map(repr, missing))}; they have: "
-            f"{', '.join(rows.column_names) or 'none'}. Give NULLs where there are no values",
+            f"{', '.join(rows.column_names) or 'none'}{hint}",
             field=missing[0],
         )
 

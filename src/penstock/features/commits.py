@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.errors import ConflictError, DataError, MissingExtraError, StorageError
 from penstock.features.history_errors import explained
+from penstock.features.times import zoned
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -54,6 +55,10 @@ class CommitLog:
         """Return the table as it was in a version or at a time, None where there is none."""
         table = self._read(self.options())
         if table is not None:
+            if isinstance(at, datetime.datetime):
+                zoned(at, "as_of")
+            elif at > table.version():
+                raise DataError(f"the history '{self.uri}' has no version {at} yet; its newest is {table.version()}")
             try:
                 table.load_as_version(at)
             except (deltalake().exceptions.DeltaError, ValueError, OSError) as error:

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from penstock.errors import DataError
 from penstock.features.checking import Checked
 from penstock.features.histories import Histories
 from penstock.features.history import Commit, History, Move, Rows
+from penstock.features.times import zoned
 from penstock.operations.notation import value_to_json
 from penstock.tables import schema_of
 
@@ -52,12 +52,11 @@ class DeadLetters:
 
     def clear(self, feature_set: str, *, before: datetime.datetime | None = None) -> int:
         """Take dead letters out for good, all or those of before an instant; return how many."""
-        if before is not None and before.tzinfo is None:
-            raise DataError(f"before={before} has no zone; write it as in datetime(2026, 1, 1, tzinfo=UTC)")
+        until = datetime.datetime.now(datetime.UTC) if before is None else zoned(before, "before")
         history = self._history(feature_set)
         if history.version() is None:
             return 0
-        return history.remove_before("time", before or datetime.datetime.now(datetime.UTC))
+        return history.remove_before("time", until)
 
     def add(
         self, feature_set: str, rows: Rows, *, batch: str = "", moves: Mapping[str, Move] | None = None

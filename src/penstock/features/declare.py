@@ -10,9 +10,8 @@ from penstock import operations
 from penstock.core.expression import Expr, transform
 from penstock.core.mapping import FrozenMap
 from penstock.core.schema import check_type
-from penstock.core.units import seconds
 from penstock.errors import DeclarationError, ExpressionError, SqlError
-from penstock.operations.windows import MICROSECONDS
+from penstock.operations.windows import Length, microseconds
 
 KEY_TYPES = ("int64", "string", "bool", "date", "bytes")
 """What an entity can be told by: values that are equal exactly when they are the same."""
@@ -50,14 +49,14 @@ def feature_set(
     entities: Mapping[str, str],
     timestamp: str,
     created: str | None = None,
-    ttl: str | float | None = None,
+    ttl: Length | None = None,
     source: str | None = None,
     features: Mapping[str, Expr | str] | Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     description: str = "",
     owner: str = "",
     tags: Mapping[str, str] | None = None,
-    freshness: str | float | None = None,
+    freshness: Length | None = None,
 ) -> FeatureSet:
     """Declare a feature set. Nothing is stored until `project.features.apply`.
 
@@ -75,20 +74,27 @@ def feature_set(
     """
     _check_name(name)
     where = f"feature set '{name}'"
+    for what, given, example in (
+        ("entities", entities, "{'driver_id': 'int64'}"),
+        ("columns", columns, "{'fare': 'float64'}"),
+        ("tags", tags, "{'team': 'pricing'}"),
+    ):
+        if given is not None and not isinstance(given, Mapping):
+            raise DeclarationError(f"{where}: {what}={given!r}; write a dict such as {example}")
     _check_entities(where, entities, timestamp, created)
     return FeatureSet(
         name=name,
         entities=FrozenMap(entities),
         timestamp=timestamp,
         created=created,
-        ttl=None if ttl is None else _microseconds(ttl, f"{where}: ttl"),
+        ttl=None if ttl is None else microseconds(ttl, f"{where}: ttl"),
         source=source,
         features=None if features is None else _features(features, where, (*entities, timestamp, created)),
         columns=FrozenMap({column: check_type(type) for column, type in (columns or {}).items()}),
         description=description,
         owner=owner,
         tags=FrozenMap({key: str(value) for key, value in (tags or {}).items()}),
-        freshness=None if freshness is None else _microseconds(freshness, f"{where}: freshness"),
+        freshness=None if freshness is None else microseconds(freshness, f"{where}: freshness"),
     )
 
 
@@ -105,6 +111,8 @@ def _check_entities(where: str, entities: Mapping[str, str], timestamp: str, cre
             raise DeclarationError(
                 f"{where}: entity '{column}' is {type!r}; an entity is told by one of {', '.join(KEY_TYPES)}"
             )
+    if not timestamp or not isinstance(timestamp, str):
+        raise DeclarationError(f"{where}: timestamp={timestamp!r}; name the column with the time of each row's event")
     columns = [*entities, timestamp, *([created] if created else [])]
     for column in columns:
         if column in RESERVED or columns.count(column) > 1:
@@ -162,5 +170,9 @@ def _parsed(text: str, where: str) -> Expr:
         raise type(error)(f"{where}: {error}") from error
 
 
-def _microseconds(value: str | float, what: str) -> int:
-    return round(seconds(value, what) * MICROSECONDS)
+def check_declared(value: Any) -> None:
+    """Raise `DeclarationError` for what is no feature set."""
+    if not isinstance(value, FeatureSet):
+        raise DeclarationError(
+            f"apply takes a declaration, what ps.feature_set(...) or ps.feature_service(...) gives, not {value!r}"
+        )

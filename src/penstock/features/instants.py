@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from penstock.errors import DataError, DeclarationError
+from penstock.errors import DeclarationError
 from penstock.features.index import FeatureIndex
 from penstock.features.segment import Segment
+from penstock.features.times import microseconds, zoned
 from penstock.features.versions import Registered
 from penstock.tables import arrow_type
 
@@ -79,8 +80,4 @@ def _happened(segment: Segment, low: int, high: int, limit: int | None) -> tuple
 
 
 def _microseconds(instant: datetime.datetime | None, name: str, otherwise: int) -> int:
-    if instant is None:
-        return otherwise
-    if instant.tzinfo is None:
-        raise DataError(f"{name}={instant} has no zone; write it as in datetime(2026, 1, 1, tzinfo=UTC)")
-    return (instant - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
+    return otherwise if instant is None else microseconds(zoned(instant, name), name)

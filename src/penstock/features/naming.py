@@ -11,7 +11,7 @@ def parse_reference(reference: str) -> tuple[str, int | None, str]:
     name, version = parse_version(of)
     if not colon or not name or not feature or version == 0:
         raise DeclarationError(
-            f"{reference!r} names no feature; write 'set:feature', or 'set@2:feature' for a certain version"
+            f"{reference!r} names no feature; write 'set:feature', 'set:*' for all, or 'set@2:feature'"
         )
     return name, version, feature
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.errors import DataError, ExpressionError
-from penstock.features.checking import fitted_keys
+from penstock.features.checking import fitted_keys, lacking, refused
 from penstock.features.index import FeatureIndex
 from penstock.features.layout import Layout
 from penstock.features.online_store import OnlineStore
@@ -114,8 +115,9 @@ def _keys_of(group: _Group, entities: Sequence[Mapping[str, Any]]) -> list[bytes
     try:
         return group.keys([[entity[name] for entity in entities] for name in group.entities])
     except KeyError as error:
-        entity = next(entity for entity in entities if error.args[0] not in entity)
-        raise DataError(f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}") from error
+        raise lacking(error.args[0], next(each for each in entities if error.args[0] not in each)) from error
+    except (struct.error, AttributeError, TypeError) as error:
+        raise refused(group.registered.definition.set.entities, entities) or error from error
 
 
 def _values_of(group: _Group, records: Sequence[Any], at: int) -> list[tuple[list[Any], list[str]]]:
@@ -166,6 +168,9 @@ def entity_keys(registered: Registered, entities: pa.Table) -> list[bytes]:
 
 def entity_table(entities: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> pa.Table:
     """Return entities given as lists of keys as a table; raises `DataError` for lists of several lengths."""
+    for name, values in entities.items():
+        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+            raise DataError(f"the entities' '{name}' is {values!r}; give a list, [{values!r}]", field=name)
     lengths = {name: len(values) for name, values in entities.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(

@@ -28,6 +28,7 @@ from penstock.features.online import OnlineReader
 from penstock.features.online_lists import FeatureList, ListReader
 from penstock.features.references import Wanted, resolve_references, status_column, with_features
 from penstock.features.statuses import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
+from penstock.features.times import Moment, microseconds
 from penstock.features.versions import Registered, find_set
 from penstock.operations import compile_row
 from penstock.tables import arrow_type
@@ -162,25 +163,25 @@ class FeatureReader:
         self._read = tuple((name, places[name]) for name in retrieval.schema.names if name in places)
         self._reads = tuple(tuple(places[name] for name in retrieval._reads[each]) for each in retrieval.computed)
 
-    def row(self, entity: Mapping[str, Any], *, now: int | None = None) -> tuple[list[Any], list[str]]:
+    def row(self, entity: Mapping[str, Any], *, now: Moment | None = None) -> tuple[list[Any], list[str]]:
         """Return the values of one entity (None where there is none; an array is a tuple) and their statuses; `now` is
-        in microseconds. `entity` has its keys, and the values of the request that on-demand features read.
+        a time, or microseconds. `entity` has its keys, and the values of the request that on-demand features read.
 
         Both have to be of the declared types: what comes from outside is checked where it comes in. Raises
         `ExpressionError` where an on-demand feature refuses a value.
         """
         if None in [entity.get(key, 0) for key in self._keys]:  # no entity is told by NULL
             return self._by_table(entity, now)
-        found, states = self._reader.row(entity, now=now)
+        found, states = self._reader.row(entity, now=None if now is None else microseconds(now, "now"))
         return self._with_computed(entity, found, states) if self._reads else (found, states)
 
     def rows(
-        self, entities: Sequence[Mapping[str, Any]], *, now: int | None = None
+        self, entities: Sequence[Mapping[str, Any]], *, now: Moment | None = None
     ) -> list[tuple[list[Any], list[str]]]:
         """Return for each entity what `row` returns, from one reading of the store."""
         if any(None in [entity.get(key, 0) for entity in entities] for key in self._keys):
             return [self.row(entity, now=now) for entity in entities]
-        found = self._reader.rows(entities, now=now)
+        found = self._reader.rows(entities, now=None if now is None else microseconds(now, "now"))
         if not self._reads:
             return found
         return [self._with_computed(entity, *each) for entity, each in zip(entities, found, strict=True)]
@@ -205,11 +206,12 @@ class FeatureReader:
         ]
         return self._ordered(found, states, made, worst)
 
-    def table(self, entities: pa.Table, *, now: int | None = None, statuses: bool = False) -> pa.Table:
+    def table(self, entities: pa.Table, *, now: Moment | None = None, statuses: bool = False) -> pa.Table:
         """Return the entities' rows, as given, with the features behind them."""
+        at = None if now is None else microseconds(now, "now")
 
         def look_up(_: Sequence[Wanted], told: bool) -> pa.Table:
-            return self._reader.table(entities, now=now, statuses=told)
+            return self._reader.table(entities, now=at, statuses=told)
 
         return self._retrieval.table(entities, look_up, statuses=statuses)
 
@@ -222,7 +224,7 @@ class FeatureReader:
     def _lists(self) -> ListReader:
         return ListReader(self._reader.store, self._retrieval.wanted, self)
 
-    def _by_table(self, entity: Mapping[str, Any], now: int | None) -> tuple[list[Any], list[str]]:
+    def _by_table(self, entity: Mapping[str, Any], now: Moment | None) -> tuple[list[Any], list[str]]:
         types = {**self.needs.entities, **self.needs.requests}
         lacking = next((name for name in types if name not in entity), None)
         if lacking is not None:
@@ -260,9 +262,8 @@ def _fit(type: str) -> Callable[[Any], Any] | None:
 
 
 def _lacking(name: str, entity: Mapping[str, Any]) -> DataError:
-    return DataError(
-        f"the request has no '{name}', which an on-demand feature reads; it has: {', '.join(entity)}", field=name
-    )
+    there = ", ".join(entity) or "nothing"
+    return DataError(f"the request has no '{name}', which an on-demand feature reads; it has: {there}", field=name)
 
 
 def _worst(states: Sequence[str]) -> str:

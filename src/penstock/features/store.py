@@ -11,13 +11,12 @@ from typing import Any, Unpack
 import pyarrow as pa
 
 from penstock.core.feature import IngestStatistics
-from penstock.errors import DataError
 from penstock.features.answers import Asking, Question, answer, write_answers
 from penstock.features.applied import Applied, service_schema
 from penstock.features.checking import OnBad
 from penstock.features.counting import count_commit, count_missing, counted_anew
 from penstock.features.dead_letters import DeadLetters
-from penstock.features.declare import FeatureSet
+from penstock.features.declare import FeatureSet, check_declared
 from penstock.features.definition import define
 from penstock.features.discovery import Hit, search_sets
 from penstock.features.ingest import Ingested, OnProgress, Target
@@ -37,6 +36,7 @@ from penstock.features.services import (
 )
 from penstock.features.streams import Stream
 from penstock.features.taking_in import source_of, source_types, take_in
+from penstock.features.times import Moment, zoned
 from penstock.features.versions import (
     Registered,
     apply_set,
@@ -69,6 +69,7 @@ class FeatureStore:
         if isinstance(declared, FeatureService):
             service, wanted, is_new = apply_service(self.places.metadata, declared)
             return Applied(service.record, service_schema(service, wanted), is_new=is_new)
+        check_declared(declared)
         registered, is_new = apply_set(self.places.metadata, define(declared, self._types(declared, rows), self._read))
         if is_new:
             self._bring_up(registered)
@@ -150,12 +151,12 @@ class FeatureStore:
         *,
         full_feature_names: bool = False,
         statuses: bool = False,
-        now: int | None = None,
+        now: Moment | None = None,
     ) -> pa.Table:
         """Return the newest features of entities, given as `{"driver_id": [7, 9]}` or as rows: keys, then features.
 
         Values of the request, which on-demand features read, stand beside the keys. Windows end, and ages are counted,
-        at `now` (microseconds since 1970; default: the present).
+        at `now` (a time with a zone, or microseconds since 1970; default: the present).
         """
         reader = self.reader(features, full_feature_names=full_feature_names)
         types = {**reader.needs.entities, **reader.needs.requests}
@@ -184,8 +185,7 @@ class FeatureStore:
 
     def expire(self, name: str, *, before: datetime.datetime) -> int:
         """Take every row out of a feature set whose event is older than an instant, for good; return how many."""
-        if before.tzinfo is None:
-            raise DataError(f"before={before} has no zone; write it as in datetime(2026, 1, 1, tzinfo=UTC)")
+        before = zoned(before, "before")
         versions = set_versions(self.places.metadata, name)
         with counted_anew(self.places.metadata, versions, self.past.history):
             return expire(versions, before, self._held)
@@ -211,6 +211,9 @@ class FeatureStore:
 
     def __iter__(self) -> Iterator[str]:
         return iter(set_names(self.places.metadata))
+
+    def __repr__(self) -> str:
+        return f"<feature store: {', '.join(self) or 'no feature sets yet'}>"
 
     def __len__(self) -> int:
         return len(set_names(self.places.metadata))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, get_args
 
 from penstock.core.artifact import Source
-from penstock.errors import DataError, DeclarationError
+from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.features.checking import OnBad
 from penstock.features.following import follow as follow_stream
 from penstock.features.ingest import Ingested, OnProgress, Target, ingest_rows
@@ -26,6 +26,8 @@ def take_in(
     on_progress: OnProgress | None,
 ) -> Ingested:
     """Store rows, or what a stream holds."""
+    if on_bad is not None and on_bad not in get_args(OnBad):
+        raise UnknownNameError("value of on_bad", str(on_bad), get_args(OnBad))
     if isinstance(given, Stream):
         if batch:
             raise DeclarationError("messages of a stream are told apart by their sequence; leave batch= out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.errors import DataError, ExpressionError
-from penstock.features.checking import fitted_keys
+from penstock.features.checking import fitted_keys, lacking, refused
 from penstock.features.definition import Definition
 from penstock.features.index import FeatureIndex
 from penstock.features.keys import Numbers
@@ -193,10 +194,14 @@ class WindowReader:
         try:
             key = [entity[key] for key in self._keys]
         except KeyError as error:
-            raise DataError(f"the entity has no '{error.args[0]}'; it has: {', '.join(entity)}") from error
+            raise lacking(error.args[0], entity) from error
         if None in key:
             return [None] * len(self.wanted), [NOT_FOUND] * len(self.wanted)
-        windows = self._values([self._owner(key)], at)[0]
+        try:
+            owner = self._owner(key)
+        except (struct.error, AttributeError, TypeError) as error:
+            raise refused(self._definition.set.entities, [entity]) or error from error
+        windows = self._values([owner], at)[0]
         if self._places is not None:
             values = [windows[place] for place in self._places]
         else:

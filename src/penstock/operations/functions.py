@@ -51,7 +51,8 @@ def function(name: str, arguments: Sequence[exp.Expr], read: Read) -> Expression
     if name in _AGGREGATES:
         raise SqlError(
             f"{name} is an aggregate over rows, but an expression sees one row; "
-            "statistics that are learned are ML.* functions with OVER ()"
+            "statistics that are learned are ML.* functions with OVER (); "
+            "over a window, in a feature set: ps.col('x').sum().over('7d')"
         )
     if name in ABSENT:
         raise SqlError(f"{name} is not here: {ABSENT[name]}")

@@ -20,6 +20,7 @@ from typing import Any
 
 from penstock.core.expression import lift, literal
 from penstock.core.schema import check_type
+from penstock.errors import DeclarationError
 from penstock.operations.construct import call
 from penstock.operations.windows import WindowMethods
 
@@ -51,6 +52,8 @@ def lit(value: Any, *, type: str | None = None) -> Expression:
 def feature(reference: str) -> Expression:
     """Return the expression that is a feature of a feature set: `feature("driver_rides:trips_7d")`; a version is asked
     for as `feature("driver_rides@2:trips_7d")`."""
+    if ":" not in reference:
+        raise DeclarationError(f"feature({reference!r}) names no feature; write 'set:feature', or 'set@2:feature'")
     return Expression("feature", (reference,))
 
 

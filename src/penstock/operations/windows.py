@@ -6,6 +6,7 @@ and puts columns in their places.
 
 from __future__ import annotations
 
+import datetime
 import math
 from typing import Any, Self
 
@@ -23,6 +24,9 @@ BEYOND_ROWS = {
     "request": "ps.request('name') stands in a feature of ps.feature_set; in a model it is ps.col('name')",
 }
 """Operation -> where it may stand, for errors."""
+
+Length = str | float | datetime.timedelta
+"""A length of time as people write it: "7d", seconds, a `timedelta`."""
 
 MICROSECONDS = 1_000_000
 _FINEST = 300 * MICROSECONDS
@@ -89,7 +93,7 @@ class WindowMethods(Expr):
         both = lifted if before == literal(True, cls=type(self)) else before & lifted
         return type(self)("aggregate", (of, both, function, n))
 
-    def over(self, window: str | float, *, hop: str | float | None = None) -> Self:
+    def over(self, window: Length, *, hop: Length | None = None) -> Self:
         """Find the aggregate over the time before the instant that is asked for.
 
         At the instant `q` the window of length `W` holds the events of the entity with a time in
@@ -102,8 +106,8 @@ class WindowMethods(Expr):
         """
         if self.op != "aggregate":
             raise DeclarationError(f"{self!r} is no aggregate; write .over behind one: .mean().over('7d')")
-        length = _microseconds(window, "window")
-        step = default_hop(length) if hop is None else _microseconds(hop, "hop")
+        length = microseconds(window, "window")
+        step = default_hop(length) if hop is None else microseconds(hop, "hop")
         if 86400 * MICROSECONDS % step and step % (86400 * MICROSECONDS):
             raise DeclarationError(f"hop={hop!r} does not divide a day, so windows would begin at odd times; take '1h'")
         if step > length:
@@ -126,5 +130,7 @@ def default_hop(length: int) -> int:
     return _HOUR if length < 12 * 24 * _HOUR else 24 * _HOUR
 
 
-def _microseconds(value: str | float, what: str) -> int:
-    return round(seconds(value, what) * MICROSECONDS)
+def microseconds(value: Length, what: str) -> int:
+    """Return a length of time in microseconds; raises `DeclarationError`, by the name `what`, for what is none."""
+    given = value.total_seconds() if isinstance(value, datetime.timedelta) else value
+    return round(seconds(given, what) * MICROSECONDS)

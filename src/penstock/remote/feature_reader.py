@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from penstock.errors import DataError
-from penstock.features import ARROW_FORM, plain_values, plan_retrieval
+from penstock.features import ARROW_FORM, Moment, microseconds, plain_values, plan_retrieval
 from penstock.operations.notation import value_from_json, value_to_json
 from penstock.remote.connection import Server
 from penstock.remote.rows import ARROW_STREAM, arrow_bytes, arrow_table
@@ -34,20 +34,20 @@ class RemoteReader:
         pinned = [f"{each.registered.name}:{each.feature}" for each in retrieval.wanted]
         self._form = {"features": pinned, "full_feature_names": full_feature_names}
 
-    def row(self, entity: Mapping[str, Any], *, now: int | None = None) -> tuple[list[Any], list[str]]:
+    def row(self, entity: Mapping[str, Any], *, now: Moment | None = None) -> tuple[list[Any], list[str]]:
         """Return the values of one entity (None where there is none; an array is a tuple) and their statuses; `now` is
-        in microseconds. `entity` has its keys, and the values of the request that on-demand features read."""
+        a time, or microseconds. `entity` has its keys, and the values of the request that on-demand features read."""
         return self.rows([entity], now=now)[0]
 
     def rows(
-        self, entities: Sequence[Mapping[str, Any]], *, now: int | None = None
+        self, entities: Sequence[Mapping[str, Any]], *, now: Moment | None = None
     ) -> list[tuple[list[Any], list[str]]]:
         """Return for each entity what `row` returns, by one request."""
         given = {
             name: [_sent(_given(entity, name), type) for entity in entities]
             for name, type in {**self.needs.entities, **self.needs.requests}.items()
         }
-        answer = self._server.post(PATH, {**self._form, "entities": given, "now": now})
+        answer = self._server.post(PATH, {**self._form, "entities": given, "now": _at(now)})
         results = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
         found = [results[column] for column in self.columns]
         values = [
@@ -59,9 +59,9 @@ class RemoteReader:
             for place in range(len(entities))
         ]
 
-    def table(self, entities: pa.Table, *, now: int | None = None, statuses: bool = False) -> pa.Table:
+    def table(self, entities: pa.Table, *, now: Moment | None = None, statuses: bool = False) -> pa.Table:
         """Return the entities' rows, as given, with the features behind them."""
-        form = {**self._form, "now": now, "statuses": statuses}
+        form = {**self._form, "now": _at(now), "statuses": statuses}
         return send_rows(self._server, PATH, form, entities)
 
 
@@ -75,6 +75,10 @@ def send_rows(server: Server, path: str, form: Mapping[str, Any], rows: pa.Table
 def rows_with_form(rows: pa.Table, form: Mapping[str, Any]) -> bytes:
     """Return rows as an Arrow stream whose schema has a form."""
     return arrow_bytes(rows.replace_schema_metadata({ARROW_FORM: msgspec.json.encode(form)}))
+
+
+def _at(now: Moment | None) -> int | None:
+    return None if now is None else microseconds(now, "now")
 
 
 def _given(entity: Mapping[str, Any], name: str) -> Any:

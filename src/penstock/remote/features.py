@@ -26,13 +26,17 @@ from penstock.features import (
     Forgotten,
     Hit,
     Ingested,
+    Moment,
     OnBad,
     OnProgress,
     Services,
     Stream,
+    check_declared,
+    check_parquet,
     entity_table,
     find_declared,
     find_set,
+    microseconds,
     parse_version,
     references_of,
     search_sets,
@@ -62,6 +66,7 @@ class RemoteFeatures:
             said = self._server.post("/v1/feature-services", {**form, "tags": dict(declared.tags)})
             kind = "service"
         else:
+            check_declared(declared)
             said = self._server.post("/v1/feature-sets", _set_form(declared, rows))
             kind = "set"
         record = self._metadata.get(FeatureVersion, kind, said["name"], said["version"])
@@ -118,6 +123,7 @@ class RemoteFeatures:
         """Write what `get_historical_features` returns to a Parquet file here, whole or not at all; return its path.
         The server makes it as one table."""
         path = Path(to).absolute()
+        check_parquet(path)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
             partial = Path(folder) / path.name
             with partial.open("wb") as file:
@@ -133,10 +139,11 @@ class RemoteFeatures:
         *,
         full_feature_names: bool = False,
         statuses: bool = False,
-        now: int | None = None,
+        now: Moment | None = None,
     ) -> pa.Table:
         """Return the newest features of entities: keys, then features; as `FeatureStore` does."""
-        form = {**self._asked(features, full_feature_names, statuses), "now": now}
+        at = None if now is None else microseconds(now, "now")
+        form = {**self._asked(features, full_feature_names, statuses), "now": at}
         return send_rows(self._server, PATH, form, _entities(entities))
 
     def reader(self, features: Features, *, full_feature_names: bool = False) -> RemoteReader:
