@@ -28,7 +28,7 @@ from penstock.models import ModelGraph
 from penstock.models.predict import estimates_of
 from penstock.models.routing import Branch, calibrated, chosen, learn_calibration, router_values, with_columns
 from penstock.pipelines import step
-from penstock.tables import Table
+from penstock.tables import Table, to_arrow
 
 TAKEN = "penstock:route"
 """The column with the number of the branch that a training row takes; -1 where no router that may tell has seen it."""
@@ -44,6 +44,7 @@ class Divided(NamedTuple):
 @step(modes={"train"})
 def holdout(rows: Table, fraction: float, time: str | None, group: str | None, seed: int) -> Divided:
     """Keep a fraction of the rows apart: the newest by `time`, else whole groups, else rows by their content."""
+    rows = to_arrow(rows)
     if time is not None:
         return Divided(*transforms.split_by_time(rows, by=time, test_fraction=fraction))
     return Divided(*transforms.split_by_hash(rows, by=group or rows.column_names, test_fraction=fraction, seed=seed))
