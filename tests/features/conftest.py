@@ -44,15 +44,26 @@ def s3() -> Iterator[S3]:
         yield server
 
 
-@pytest.fixture
+ONLINE = ["lmdb", pytest.param("redis", marks=pytest.mark.server)]
+
+
+@pytest.fixture(params=[*ONLINE, pytest.param("s3", marks=pytest.mark.server)])
 def placed(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The folder of a project that keeps the newest values in LMDB or Redis, or its history in S3."""
+    return _placed(request, tmp_path)
+
+
+@pytest.fixture(params=ONLINE)
+def online_root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The folder of a project that keeps the newest values in LMDB or Redis."""
+    return _placed(request, tmp_path)
+
+
+def _placed(request: pytest.FixtureRequest, root: Path) -> Path:
     match request.param:
         case "redis":
             url = request.getfixturevalue("redis_url")
-            (tmp_path / "penstock.toml").write_text(
-                f'[project]\nname = "{tmp_path.name}"\n[stores]\nonline = "{url}"\n'
-            )
+            (root / "penstock.toml").write_text(f'[project]\nname = "{root.name}"\n[stores]\nonline = "{url}"\n')
         case "s3":
-            request.getfixturevalue("s3").configure(tmp_path)
-    return tmp_path
+            request.getfixturevalue("s3").configure(root)
+    return root

@@ -17,6 +17,25 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def everything_in(address: str) -> dict[str, bytes]:
+    """Return all that a server holds, by key."""
+    import redis
+
+    with redis.Redis.from_url(address) as client:
+        found = {}
+        for key in client.scan_iter():
+            match client.type(key):
+                case b"string":
+                    found[repr(key)] = client.get(key)
+                case b"hash":
+                    found[repr(key)] = repr(client.hgetall(key)).encode()
+                case b"zset":
+                    found[repr(key)] = repr(client.zrange(key, 0, -1)).encode()
+                case kind:
+                    raise AssertionError(f"{key} is a {kind}")
+        return found
+
+
 @contextmanager
 def redis_at(port: int, *options: str, address: str = "") -> Iterator[None]:
     """Run a server until the block ends; `address` is how it is reached, where that takes more than the port."""

@@ -17,7 +17,7 @@ from window_oracle import EPOCH_OFFSET
 
 import penstock as ps
 from penstock.errors import DataError, DeclarationError
-from penstock.features import LmdbStore, tiles, window_online
+from penstock.features import OnlineStore, tiles, window_online
 from penstock.features.tiles import place
 
 SECOND = 1_000_000
@@ -47,6 +47,11 @@ def row(project: ps.Project, card: int, at: int, *names: str) -> list[Any]:
     return project.features.reader(features).row({"card": card}, now=EPOCH_OFFSET + at)[0]
 
 
+@pytest.fixture
+def project(online_root: Path) -> ps.Project:
+    return ps.open(online_root)
+
+
 class Killed(BaseException):
     """A process that ends here."""
 
@@ -57,17 +62,18 @@ def test_a_bring_up_that_is_killed_counts_every_row_once(
 ) -> None:
     project.features.apply(spending())
     project.features.ingest("spending", purchases((1, 0, 1.0), (1, HOUR, 2.0)))
-    put = LmdbStore.put_tiles
+    store = type(project.features.places.online)
+    put = store.put_tiles
 
-    def killed(self: LmdbStore, tiles: Mapping[tuple[bytes, bytes], bytes], *, mark: Any) -> bool:
+    def killed(self: OnlineStore, tiles: Mapping[tuple[bytes, bytes], bytes], *, mark: Any) -> bool:
         if after:
             put(self, tiles, mark=mark)
         raise Killed
 
-    monkeypatch.setattr(LmdbStore, "put_tiles", killed)
+    monkeypatch.setattr(store, "put_tiles", killed)
     with pytest.raises(Killed):
         project.features.ingest("spending", purchases((1, 2 * HOUR, 4.0)))
-    monkeypatch.setattr(LmdbStore, "put_tiles", put)
+    monkeypatch.setattr(store, "put_tiles", put)
     assert row(project, 1, 3 * HOUR) == ([3, 7.0] if after else [2, 3.0])
     for _ in range(2):
         project.features.materialize("spending")
@@ -234,15 +240,15 @@ def test_a_window_of_five_minutes_slides_and_one_with_its_own_hop_tumbles() -> N
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LmdbStore:
-    return LmdbStore(tmp_path / "online")
+def store(project: ps.Project) -> OnlineStore:
+    return project.features.places.online
 
 
 LONG = [b"wset\0" + bytes([letter]) * 600 for letter in b"ab"]
 
 
 @pytest.mark.parametrize("owner", [b"wset\0\x01", *LONG])
-def test_tiles_come_back_by_ranges_of_places_of_their_owner(store: LmdbStore, owner: bytes) -> None:
+def test_tiles_come_back_by_ranges_of_places_of_their_owner(store: OnlineStore, owner: bytes) -> None:
     other = b"wset\0\x02"
     places = [place(level, number) for level in (0, 1) for number in (-2, -1, 0, 1)]
     tiles = {(each, where): each[:6] + where for each in (owner, other) for where in places}
@@ -252,7 +258,7 @@ def test_tiles_come_back_by_ranges_of_places_of_their_owner(store: LmdbStore, ow
     assert store.tiles([(b"wset\0\x03", [(places[0], places[7])])]) == [{}]
 
 
-def test_tiles_are_put_only_where_the_mark_is_as_it_was(store: LmdbStore) -> None:
+def test_tiles_are_put_only_where_the_mark_is_as_it_was(store: OnlineStore) -> None:
     where = place(0, 1)
     assert store.put_tiles({(b"wa", where): b"1"}, mark=(b"m", 0, 5))
     assert not store.put_tiles({(b"wa", where): b"2"}, mark=(b"m", 0, 7))
@@ -261,7 +267,7 @@ def test_tiles_are_put_only_where_the_mark_is_as_it_was(store: LmdbStore) -> Non
     assert (store.mark(b"m"), store.tiles([(b"wa", [(where, where)])])) == (7, [{where: b"2"}])
 
 
-def test_tiles_are_trimmed_deleted_and_cleared_of_their_owners_only(store: LmdbStore) -> None:
+def test_tiles_are_trimmed_deleted_and_cleared_of_their_owners_only(store: OnlineStore) -> None:
     everything = [(place(0, -9), place(2, 9))]
     owners = [b"wset\0\x01", b"wset\0\x02", b"wother\0\x01"]
     store.put_tiles({(o, place(level, n)): b"x" for o in owners for level in (0, 1) for n in (1, 2)}, mark=(b"m", 0, 1))

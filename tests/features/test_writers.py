@@ -20,7 +20,6 @@ import penstock as ps
 from penstock.errors import StorageError
 from warm.forks import forks
 
-PLACES = ["lmdb", *(pytest.param(name, marks=pytest.mark.server) for name in ("redis", "s3"))]
 ENTITIES = 40
 PATIENCE_SECONDS = 120
 
@@ -84,7 +83,6 @@ def online_of(root: Path) -> list[tuple[Any, ...]]:
     return list(zip(found.column("n").to_pylist(), found.column("total").to_pylist(), strict=True))
 
 
-@pytest.mark.parametrize("placed", PLACES, indirect=True)
 @pytest.mark.parametrize("batch", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_an_ingest_killed_at_any_moment_leaves_whole_batches_and_the_next_one_goes_on(root: Path, batch: int) -> None:
     seed = int(os.environ.get("ENDURANCE_SEED", time.time_ns()))
@@ -120,7 +118,6 @@ def test_an_ingest_killed_at_any_moment_leaves_whole_batches_and_the_next_one_go
     assert ingest_one(rows(count - 1), batch=f"b{count - 1}").repeated
 
 
-@pytest.mark.parametrize("placed", PLACES, indirect=True)
 def test_two_at_once_lose_nothing_and_a_batch_of_both_is_in_once(root: Path) -> None:
     names = [[f"{who}-{n}" for n in range(first, first + 8)] for who, first in (("a", 0), ("b", 8))]
     names = [
