@@ -29,8 +29,11 @@ class PrefixSums:
     exponent: int
 
     def totals(self, low: Numbers, high: Numbers) -> Numbers:
-        """Return the sum of each range [low, high): a row of limbs, not yet carried."""
-        return np.stack([limb[high] - limb[low] for limb in self.limbs], axis=1)
+        """Return the sum of each range [low, high): a column of limbs, not yet carried."""
+        sums = np.empty((len(self.limbs), len(low)), dtype=np.int64)
+        for limb, sum in zip(self.limbs, sums, strict=True):
+            np.subtract(limb.take(high), limb.take(low), out=sum)
+        return sums
 
 
 def prefix_sums(values: Any, *, squares: bool = False) -> PrefixSums | None:
@@ -59,16 +62,39 @@ def prefix_sums(values: Any, *, squares: bool = False) -> PrefixSums | None:
 
 def rounded(totals: Numbers, exponent: int) -> Floats:
     """Return sums as the nearest floats, ties to even; 0.0 for none, infinite beyond the greatest float."""
-    negative = _carried(totals)[:, -1] < 0
-    limbs = _carried(np.where(negative[:, None], -totals, totals)).astype(np.uint64)
-    limbs = np.concatenate([np.zeros((len(limbs), 3), dtype=np.uint64), limbs], axis=1)
-    rows, places = np.arange(len(limbs)), np.arange(limbs.shape[1])
-    top = np.maximum(np.where(limbs != 0, places, 0).max(axis=1), 3)
-    first = np.where(limbs != 0, places, limbs.shape[1]).min(axis=1)
+    limbs = _carried(totals)
+    if len(limbs) > 4 or (len(limbs) == 4 and not _fits(limbs)):
+        return _rounded_wide(totals, exponent)
+    # All bits above the lowest 32 are one integer, below its 62 bits as many of those 32 as have room; what has none is
+    # told by the lowest bit, as far below the half of a float's last bit as need be. Then one conversion rounds.
+    lowest, upper = limbs[0], limbs[1] if len(limbs) == 2 else limbs[1] | (limbs[2] << 32)
+    room = np.clip(62 - np.frexp(upper.astype(np.float64))[1], 0, 32).astype(np.int64)
+    left = 32 - room
+    whole = (upper << room) | (lowest >> left)
+    whole |= (lowest & ((1 << left) - 1)) != 0
+    with np.errstate(over="ignore"):
+        made: Floats = np.ldexp(whole.astype(np.float64), (left + exponent).astype(np.int32))
+    return made + 0.0
+
+
+def _fits(limbs: Numbers) -> bool:
+    """Tell whether of each sum what is above the lowest limb, and the sign on top, is one integer of 62 bits."""
+    sign = (limbs[2] >> 29) | (limbs[3] << 3)
+    return bool(((sign == 0) | (sign == -1)).all())
+
+
+def _rounded_wide(totals: Numbers, exponent: int) -> Floats:
+    """Return what `rounded` does, for sums of any number of limbs."""
+    negative = _carried(totals)[-1] < 0
+    limbs = _carried(np.where(negative, -totals, totals)).astype(np.uint64)
+    limbs = np.concatenate([np.zeros((3, limbs.shape[1]), dtype=np.uint64), limbs])
+    columns, places = np.arange(limbs.shape[1]), np.arange(len(limbs))[:, None]
+    top = np.maximum(np.where(limbs != 0, places, 0).max(axis=0), 3)
+    first = np.where(limbs != 0, places, len(limbs)).min(axis=0)
     # The uppermost 64 bits, with the first of them set, and whether anything stands below.
-    upper = (limbs[rows, top] << _LIMB) | limbs[rows, top - 1]
-    lower = (limbs[rows, top - 2] << _LIMB) | limbs[rows, top - 3]
-    gap = (32 - np.frexp(limbs[rows, top].astype(np.float64))[1]) % 33
+    upper = (limbs[top, columns] << _LIMB) | limbs[top - 1, columns]
+    lower = (limbs[top - 2, columns] << _LIMB) | limbs[top - 3, columns]
+    gap = (32 - np.frexp(limbs[top, columns].astype(np.float64))[1]) % 33
     shift = gap.astype(np.uint64)
     whole = (upper << shift) | ((lower >> _LIMB) >> (_LIMB - shift))
     below = ((lower << shift) != 0) | (first < top - 3)
@@ -84,29 +110,30 @@ def rounded(totals: Numbers, exponent: int) -> Floats:
 def as_int64(totals: Numbers) -> tuple[Numbers, Any]:
     """Return sums in units of one as integers, and which of them do not fit into 64 bits."""
     limbs = _carried(totals)
-    while limbs.shape[1] < 3:
-        limbs = np.concatenate([limbs[:, :-1], limbs[:, -1:] & 0xFFFFFFFF, limbs[:, -1:] >> 32], axis=1)
-    sign = -(limbs[:, 1] >> 31)
-    fits = (limbs[:, 2:-1] == (sign & 0xFFFFFFFF)[:, None]).all(axis=1) & (limbs[:, -1] == sign)
-    return (limbs[:, 1] << 32) | limbs[:, 0], ~fits
+    while len(limbs) < 3:
+        limbs = np.concatenate([limbs[:-1], limbs[-1:] & 0xFFFFFFFF, limbs[-1:] >> 32])
+    sign = -(limbs[1] >> 31)
+    fits = (limbs[2:-1] == (sign & 0xFFFFFFFF)).all(axis=0) & (limbs[-1] == sign)
+    return (limbs[1] << 32) | limbs[0], ~fits
 
 
 def as_integers(totals: Numbers) -> list[int]:
     """Return sums, in their units, as integers of any size."""
     limbs = _carried(totals)
-    width = limbs.shape[1] * 4
-    content = (limbs & 0xFFFFFFFF).astype("<u4").tobytes()
+    width = len(limbs) * 4
+    content = (limbs & 0xFFFFFFFF).astype("<u4").T.tobytes()
     return [int.from_bytes(content[at : at + width], "little", signed=True) for at in range(0, len(content), width)]
 
 
 def _carried(totals: Numbers) -> Numbers:
     """Return limbs of 32 bits each, with one more on top that has the sign."""
-    limbs = np.empty((len(totals), totals.shape[1] + 1), dtype=np.int64)
-    carry = np.zeros(len(totals), dtype=np.int64)
-    for place in range(totals.shape[1]):
-        whole = totals[:, place] + carry
-        limbs[:, place], carry = whole & 0xFFFFFFFF, whole >> 32
-    limbs[:, -1] = carry
+    limbs = np.empty((len(totals) + 1, totals.shape[1]), dtype=np.int64)
+    carry: Any = 0
+    for place, total in enumerate(totals):
+        whole = total + carry
+        np.bitwise_and(whole, 0xFFFFFFFF, out=limbs[place])
+        carry = whole >> 32
+    limbs[-1] = carry
     return limbs
 
 

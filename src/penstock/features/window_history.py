@@ -1,9 +1,9 @@
-"""Windowed features as of any time: two binary searches for each window, then aggregates of all ranges at once."""
+"""Windowed features as of any time: the range of rows that each window holds, then aggregates of all ranges at once."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from penstock.core.schema import Schema
 from penstock.features.keys import Numbers
 from penstock.features.references import Wanted, status_column
+from penstock.features.slices import in_slices
 from penstock.features.statuses import statuses_of
 from penstock.features.window_rows import WindowRows, ranges
 from penstock.features.windows import Window, Windows
@@ -22,6 +23,9 @@ from penstock.transforms import apply
 
 _CHUNK = 1 << 22
 """So many rows are looked at one by one at a time, where it matters which were known."""
+
+_OF_WHOLE_COLUMNS = ("min", "max")
+"""Functions that look at every row of a column, however many questions there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +45,56 @@ def window_features(
     """Return windowed features for each question. An entity without rows has empty windows; one whose key has a NULL
     in it is none, and gets NULLs."""
     windows = plan.of(features)
-    owner = np.zeros(len(asked.times), dtype=np.int64)
-    ordinals = np.full(len(asked.times), -1, dtype=np.int64)
-    for number, part in enumerate(rows):
-        found = part.segment.keys.find(asked.keys)
-        owner, ordinals = np.where(found >= 0, number, owner), np.where(found >= 0, found, ordinals)
-    order = np.lexsort((asked.times, ordinals, owner))  # asking in the rows' order touches each part of memory once
-    pieces = []
-    for number, part in enumerate(rows):
-        mine = order[owner[order] == number]
-        if len(mine) or number == 0:
-            known = None if asked.known is None else asked.known[mine]
-            pieces.append(_aggregates(part, windows, ordinals[mine], asked.times[mine], known, asked.until))
-    back = np.argsort(order)
+    at_once = [window for window in windows if window.function in _OF_WHOLE_COLUMNS]
+    in_parts = [window for window in windows if window.function not in _OF_WHOLE_COLUMNS]
+    finders = [part.segment.keys.finder(asked.keys) for part in rows]
+    count = len(asked.times)
+    pieces: dict[int, dict[str, pa.Array]] = {}
+    _part(rows, in_parts, finders, asked, slice(0, 0))  # what is worked out once is, before several threads need it
+
+    def answer(part: slice) -> None:
+        pieces[part.start] = _part(rows, in_parts, finders, asked, part)
+
+    in_slices(count, answer)
+    whole = _part(rows, at_once, finders, asked, slice(0, count))
+    if not pieces:
+        whole |= _part(rows, in_parts, finders, asked, slice(0, count))
+    ordered = [pieces[start] for start in sorted(pieces)]
     columns = {
-        window.column: pa.concat_arrays([piece[window.column] for piece in pieces]).take(pa.array(back))
+        window.column: whole[window.column]
+        if window.column in whole
+        else pa.concat_arrays([piece[window.column] for piece in ordered])
         for window in windows
     }
     return around_windows(plan, features, columns, no_entity(asked.keys))
+
+
+def _part(
+    rows: Sequence[WindowRows],
+    windows: Sequence[Window],
+    finders: Sequence[Callable[[slice], Numbers]],
+    asked: Questions,
+    part: slice,
+) -> dict[str, pa.Array]:
+    """Return the values of windows for a part of the questions: of each from the last rows that have its entity."""
+    if not windows:
+        return {}
+    times, known = asked.times[part], None if asked.known is None else asked.known[part]
+    ordinals, *others = (find(part) for find in finders)
+    if not others:
+        return _aggregates(rows[0], windows, ordinals, times, known, asked.until)
+    owner = np.zeros(len(times), dtype=np.int64)
+    for number, found in enumerate(others, start=1):
+        owner, ordinals = np.where(found >= 0, number, owner), np.where(found >= 0, found, ordinals)
+    pieces, order = [], []
+    for number, each in enumerate(rows):
+        order.append(mine := np.flatnonzero(owner == number))
+        horizon = None if known is None else known[mine]
+        pieces.append(_aggregates(each, windows, ordinals[mine], times[mine], horizon, asked.until))
+    back = pa.array(np.argsort(np.concatenate(order)))
+    return {
+        window.column: pa.concat_arrays([piece[window.column] for piece in pieces]).take(back) for window in windows
+    }
 
 
 def as_columns(
@@ -113,16 +149,23 @@ def _aggregates(
     """Return the value of each window for entities of these ordinals, -1 for one that has no rows."""
     there, entity = ordinals >= 0, np.maximum(ordinals, 0)
     start = np.where(there, rows.segment.starts[entity], 0)
-    places: dict[tuple[int, int], tuple[Numbers, Numbers]] = {}
+    places: dict[tuple[int, int], Numbers] = {}
+
+    def place(edge: tuple[int, int], at: Numbers) -> Numbers:
+        """Return behind which row the events from an edge of windows on begin; of many windows it is one."""
+        if edge not in places:
+            places[edge] = np.where(there, rows.segment.before(entity, at), 0)
+        return places[edge]
+
     made = {}
     for window in windows:
-        if (window.length, window.hop) not in places:
-            low, high = (rows.segment.before(entity, edge) for edge in window.bounds(times))
-            places[window.length, window.hop] = np.where(there, low, 0), np.where(there, high, 0)
-        low, high = places[window.length, window.hop]
+        begin, end = window.bounds(times)
+        low = place((window.length, window.hop), begin)
+        high = place((0, window.length) if window.hop == window.length else (0, 0), end)
         if known is None and until is None:
             column, counted = rows.column(window.input)
-            made[window.column] = column.aggregate(window, counted[low], counted[high], counted[start])
+            ends = (low, high, start) if counted is None else (counted[low], counted[high], counted[start])
+            made[window.column] = column.aggregate(window, *ends)
         else:
             found = list(_one_by_one(rows, window, low, high, known, until))
             made[window.column] = pa.concat_arrays(found)
@@ -133,7 +176,6 @@ def _one_by_one(
     rows: WindowRows, window: Window, low: Numbers, high: Numbers, known: Numbers | None, until: int | None
 ) -> Iterator[pa.Array]:
     """Yield the window's values, some questions at a time, of those of their rows that were known."""
-    words = rows.words(window.input)
     sizes = high - low
     chunk = np.cumsum(sizes) // _CHUNK
     edges = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(sizes)]
@@ -147,5 +189,5 @@ def _one_by_one(
         if until is not None:
             counts &= rows.segment.sequences[at] <= until
         starts = np.searchsorted(question[counts], np.arange(last - first + 1))
-        column = rows.values(window.input, words[at[counts]], starts)
+        column = rows.values(window.input, rows.words(window.input, at[counts]), starts)
         yield column.aggregate(window, starts[:-1], starts[1:], starts[:-1])

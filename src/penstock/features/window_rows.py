@@ -21,21 +21,24 @@ class WindowRows:
 
     def __init__(self, segment: Segment, inputs: Layout) -> None:
         self.segment, self._inputs = segment, inputs
-        self._columns: dict[str, tuple[Column, Numbers]] = {}
+        self._columns: dict[str, tuple[Column, Numbers | None]] = {}
 
-    def column(self, name: str) -> tuple[Column, Numbers]:
-        """Return an input's values that are not NULL, and for each row how many of them stand before it."""
+    def column(self, name: str) -> tuple[Column, Numbers | None]:
+        """Return an input's values that are not NULL, and for each row how many of them stand before it: None where
+        that is its number, since none is NULL."""
         if name not in self._columns:
             present = ~self._inputs.nulls(self.segment.inputs, [name])[name]
-            counted = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(present)])
-            words = self.words(name)
-            values = words if present.all() else words[present]
-            self._columns[name] = self.values(name, values, counted[self.segment.starts]), counted
+            words, starts, counted = self.words(name), self.segment.starts, None
+            if not present.all():
+                counted = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(present)])
+                words, starts = words[present], counted[starts]
+            self._columns[name] = self.values(name, words, starts), counted
         return self._columns[name]
 
-    def words(self, name: str) -> Numbers:
-        """Return an input's word in every row."""
-        return np.ascontiguousarray(self.segment.inputs[:, self._inputs.null_words + self._inputs.positions[name]])
+    def words(self, name: str, rows: Numbers | slice = slice(None)) -> Numbers:
+        """Return an input's word in rows."""
+        place = self._inputs.null_words + self._inputs.positions[name]
+        return np.ascontiguousarray(self.segment.inputs[rows, place])
 
     def present(self, name: str, rows: Numbers) -> Truths:
         """Return those of the rows in which an input is not NULL."""
