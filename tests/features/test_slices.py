@@ -110,3 +110,18 @@ def test_the_answer_in_slices_is_the_answer_in_one(
         assert whole.num_rows == count
     if count > 100:
         assert set(whole.column("t__status").to_pylist()) == {"PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"}
+
+
+def test_an_index_of_another_format_is_replaced_for_good(asked_of: ps.Project) -> None:
+    before = asked_of.features.get_historical_features(questions(100), ["s:*"])
+    for _ in range(2):  # the second one stands where the new one has to
+        [manifest] = asked_of.root.glob(".penstock/index/s/*/*/manifest.json")
+        manifest.write_bytes(manifest.read_bytes().replace(b'"format":', b'"format":1'))
+        after = ps.open(asked_of.root).features.get_historical_features(questions(100), ["s:*"])
+        assert before.equals(after)
+        [manifest] = asked_of.root.glob(".penstock/index/s/*/*/manifest.json")
+        assert b'"format":1' not in manifest.read_bytes()
+    made = manifest.stat().st_ino
+    again = ps.open(asked_of.root).features.get_historical_features(questions(100), ["s:*"])
+    assert before.equals(again)
+    assert manifest.stat().st_ino == made

@@ -137,6 +137,8 @@ class FeatureIndex:
     def _rebuilt(self, removals: int, newest: int) -> Segment:
         rows = self.history.read(self._needed, until=newest)
         folder = self._folder / f"{removals}-{newest}"
+        if folder.is_dir() and open_segment(folder) is None:  # of another format: it would stay in the way for good
+            shutil.rmtree(folder, ignore_errors=True)
         segment = save_segment(folder, lambda zeros: self.build(rows, zeros))
         for path in self._folder.glob("[0-9]*-[0-9]*"):
             if tuple(map(int, path.name.split("-"))) < (
