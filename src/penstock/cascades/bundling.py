@@ -41,6 +41,7 @@ def bundle(
     stages: dict[str, ModelGraph],
     routed_rows: dict[str, Table],
     baseline: ModelGraph,
+    policy: dict[str, Any],
 ) -> ModelGraph:
     """Put the router and the stages together into one graph, judged on the rows held out.
 
@@ -62,6 +63,7 @@ def bundle(
             "evaluated_on": "train" if held_out is None else "held_out",
             "evaluation": found,
             "baseline": alone,
+            "policy": policy,
             LEARNED_FROM: rows_digest(rows),
             "disagreements": predictions_apart(graph, judged),
         },

@@ -8,12 +8,14 @@ from penstock import components, models
 from penstock.cascades import steps
 from penstock.cascades.bundling import bundle
 from penstock.cascades.conditions import of_router
+from penstock.cascades.policies import shares
 from penstock.cascades.value import (
     Cascade,
     columns_named,
     label_columns,
     models_of,
     name_of,
+    route_names,
     router_apart,
     stages_of,
     uses_of,
@@ -72,8 +74,13 @@ def trained_on(cascade: Cascade, rows: Any, held_out: Any) -> Any:
     graph = _named(steps.fit_stage, f"fit_{router.name}")(router, rows, apart=label_columns(cascade))
     curve = None if cascade.calibrate is None else steps.calibration(router, rows, others, cascade.calibrate)
     conditions = [each.when for each in cascade.routes]
-    estimates = _estimates(cascade, rows, graph, others)
+    own = steps.in_sample(graph, rows)
+    estimates = _estimates(cascade, rows, own, others)
     taken = steps.routes(router, rows, estimates, conditions, curve)
+    told = shares(
+        cascade.name, router, rows, taken, own, others, conditions, list(route_names(cascade)), curve,
+        policy=cascade.policy, declared=cascade.policy,
+    )  # fmt: skip
     baseline = _named(steps.fit_stage, "baseline")(cascade.baseline, rows, apart=apart)
     parts_of, fitted = {}, {}
     for name, stage in stages_of(cascade).items():
@@ -84,15 +91,15 @@ def trained_on(cascade: Cascade, rows: Any, held_out: Any) -> Any:
         read, left_out = list(of_router(router.name, named)), [each for each in apart if each not in named]
         parts_of[name] = _named(steps.routed_rows, f"rows_{name}")(rows, taken, branches, read, left_out)
         fitted[name] = _fitted(cascade, stage, parts_of[name], baseline)
-    return _named(bundle, "fit")(cascade, rows, held_out, graph, curve, fitted, parts_of, baseline)
+    return _named(bundle, "fit")(cascade, rows, held_out, graph, curve, fitted, parts_of, baseline, told)
 
 
-def _estimates(cascade: Cascade, rows: Any, graph: Any, others: Any) -> Any:
+def _estimates(cascade: Cascade, rows: Any, own: Any, others: Any) -> Any:
     match cascade.policy:
         case "labels":
             return steps.labels(cascade.router, rows)
         case "in_sample":
-            return steps.in_sample(graph, rows)
+            return own
     return others
 
 
