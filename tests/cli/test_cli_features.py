@@ -162,7 +162,11 @@ def test_online_features_of_entities_by_their_keys(filled: Path) -> None:
 def test_rows_are_taken_out_only_when_that_was_said_twice(filled: Path) -> None:
     call(filled, "forget", "rides", "--key", "driver_id=7", code=1)  # nobody answers
     assert told(filled, "online", "rides", "--key", "driver_id=7")[0]["fare"] == 20.0
-    assert told(filled, "forget", "rides", "--key", "driver_id=7", "--yes") == {"rows": 2, "online": 1}
+    assert told(filled, "forget", "rides", "--key", "driver_id=7", "--yes") == {
+        "rows": 2,
+        "online": 1,
+        "dead_letters": 0,
+    }
     assert told(filled, "online", "rides", "--key", "driver_id=7")[0]["fare"] is None
     assert told(filled, "expire", "rides", "--before", "2100-01-01", "--yes") == {"rows": 1}
 

@@ -134,5 +134,5 @@ def test_feature_sets_are_shown_and_read_over_rest(call, server):
     assert [each["name"] for each in json.loads(call("features", "list", "--json").stdout)] == ["rides"]
     assert json.loads(call("features", "online", "rides", "-k", "driver=7", "--json").stdout)[0]["fare"] == 12.5
     forgotten = call("features", "forget", "rides", "-k", "driver=9", "--yes", "--json")
-    assert json.loads(forgotten.stdout) == {"rows": 1, "online": 1}
+    assert json.loads(forgotten.stdout) == {"rows": 1, "online": 1, "dead_letters": 0}
     assert len(json.loads(call("features", "versions", "rides", "--json").stdout)) == 1

@@ -122,6 +122,7 @@ def test_entities_are_forgotten_old_rows_expire_and_online_is_made_again(rides):
     assert rides.post("/v1/feature-sets/rides:forget", json={"entities": {"driver": [9]}}).json() == {
         "rows": 1,
         "online": 1,
+        "dead_letters": 0,
     }
     before = (NOW - dt.timedelta(days=1)).isoformat()
     assert rides.post("/v1/feature-sets/rides:expire", json={"before": before}).json() == {"rows": 1}

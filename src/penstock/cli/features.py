@@ -269,9 +269,10 @@ def forget(root: Where, name: str, keys: tuple[str, ...], yes: bool, as_json: bo
     _confirmed(f"take every row of {', '.join(keys)} out of {view.name}, for good?", yes)
     done = _project(root).features.forget(view.name, given)
     if as_json:
-        print_json({"rows": done.rows, "online": done.online})
+        print_json({"rows": done.rows, "online": done.online, "dead_letters": done.dead_letters})
     else:
-        click.echo(f"{done.rows:,} rows and {done.online:,} online records taken out of {view.name}")
+        also = f", and {done.dead_letters:,} dead letters" if done.dead_letters else ""
+        click.echo(f"{done.rows:,} rows and {done.online:,} online records taken out of {view.name}{also}")
 
 
 @features.command(cls=Command)

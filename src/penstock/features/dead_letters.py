@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
+from penstock.errors import StorageError
 from penstock.features.checking import Checked
 from penstock.features.histories import Histories
-from penstock.features.history import Commit, History, Move, Rows
+from penstock.features.history import SEQUENCE, Commit, History, Move, Rows
+from penstock.features.letter_owners import owner_check
 from penstock.features.times import zoned
 from penstock.operations.notation import value_to_json
 from penstock.tables import schema_of
@@ -57,6 +60,22 @@ class DeadLetters:
         if history.version() is None:
             return 0
         return history.remove_before("time", until)
+
+    def forget(self, feature_set: str, entities: pa.Table) -> int:
+        """Take the dead letters of entities out for good; return how many. Raises `StorageError` if one is left."""
+        history, theirs = self._history(feature_set), owner_check(entities)
+        if history.version() is None:
+            return 0
+
+        def found() -> np.ndarray[Any, np.dtype[np.int64]]:
+            letters = history.read(["row"])
+            mine = [theirs(row) for row in letters.column("row").to_pylist()]
+            return np.asarray(letters.column(SEQUENCE).to_numpy()[np.array(mine, dtype=bool)])
+
+        count = history.remove(found()) if len(found()) else 0
+        if left := len(found()):
+            raise StorageError(f"{left} dead letters of these entities came in meanwhile; forget them again")
+        return count
 
     def add(
         self, feature_set: str, rows: Rows, *, batch: str = "", moves: Mapping[str, Move] | None = None

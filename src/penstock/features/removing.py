@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from penstock.errors import StorageError
 from penstock.features.checking import fitted_keys
+from penstock.features.dead_letters import DeadLetters
 from penstock.features.history import History
 from penstock.features.index import FeatureIndex
 from penstock.features.keys import Numbers
@@ -25,10 +26,11 @@ from penstock.features.window_online import has_tiles, tile_owners, window_mark,
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was taken out: rows of histories, and online records and tiles."""
+    """What was taken out: rows of histories, online records and tiles, and rows that could not be stored."""
 
     rows: int
     online: int
+    dead_letters: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Held:
 
     history: Callable[[Registered], History]
     index: Callable[[Registered], FeatureIndex]
+    dead_letters: DeadLetters
     folder: Path  # of indexes, one below it for each history
     online: OnlineStore
 
@@ -45,10 +48,13 @@ def forget(versions: Sequence[Registered], entities: pa.Table, held: Held) -> Fo
     """Take every row of the entities out of every version of a set; raises `StorageError` where one is left after it.
 
     Their rows are gone from the files of the history, with those of its old versions that held them, so these can no
-    more be read. What others made of features (training tables, models, logs) is not reached.
+    more be read; and from the dead letters. What others made of features (training tables, models, logs) is not
+    reached.
     """
     rows = online = 0
     for registered in _one_of_each_history(versions):
+        if held.history(registered).version() is None:
+            continue
         sequences = _sequences(held.index(registered), entities)
         if len(sequences):
             rows += held.history(registered).remove(sequences)
@@ -64,7 +70,8 @@ def forget(versions: Sequence[Registered], entities: pa.Table, held: Held) -> Fo
             raise StorageError(
                 "online records of these entities were written while they were deleted; forget them again"
             )
-    return Forgotten(rows, online)
+    letters = held.dead_letters.forget(versions[-1].record.name, entities.select(versions[-1].definition.keys))
+    return Forgotten(rows, online, letters)
 
 
 def expire(versions: Sequence[Registered], before: datetime.datetime, held: Held) -> int:

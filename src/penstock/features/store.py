@@ -175,7 +175,8 @@ class FeatureStore:
         return self._bring_up(find_set(self.places.metadata, name))
 
     def forget(self, name: str, entities: Mapping[str, Sequence[Any]] | TableLike) -> Forgotten:
-        """Take every row of entities out of a feature set, for good: of its history, its index and the online store.
+        """Take every row of entities out of a feature set, for good: of its history, its index, the online store and
+        the dead letters.
 
         Versions of the history that had them can no more be read. Raises `StorageError` where one is left after it.
         """
@@ -229,7 +230,13 @@ class FeatureStore:
     @property
     def _held(self) -> Held:
         past, places = self.past, self.places
-        return Held(history=past.history, index=past.index, folder=places.index, online=places.online)
+        return Held(
+            history=past.history,
+            index=past.index,
+            folder=places.index,
+            online=places.online,
+            dead_letters=self.dead_letters,
+        )
 
     def _read(self, reference: str) -> tuple[str, Read]:
         return find_read(self.places.metadata, reference)
