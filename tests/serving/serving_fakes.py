@@ -88,7 +88,7 @@ class FakeProject:
             AliasChange(model=model, alias=alias, sequence=sequence, version=version, created=100.0 + sequence)
         )
 
-    def predict(self, name: str, rows, *, timestamp: str | None = None) -> pa.Table:
+    def predict(self, name: str, rows, *, timestamp: str | None = None, stages: bool = False) -> pa.Table:
         return pa.table({"predicted_y": [2.0] * (3 if isinstance(rows, str) else rows.num_rows)})
 
     def evaluate(self, name: str, rows, *, timestamp: str | None = None) -> dict:

@@ -33,13 +33,14 @@ class ModelGraph(core.ModelGraph):
         """Travel to other processes as the graph's files, every byte of which is checked where they are opened."""
         return from_files, (to_files(self),)
 
-    def predict(self, rows: TableLike) -> pa.Table:
-        """Return the predicted columns, then the rows as they were given."""
-        return predict(self, rows)
+    def predict(self, rows: TableLike, *, stages: bool = False) -> pa.Table:
+        """Return the predicted columns, then the rows as they were given; `stages`: with what each stage of a cascade
+        has predicted."""
+        return predict(self, rows, stages=stages)
 
-    def predict_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def predict_row(self, row: Mapping[str, Any], *, stages: bool = False) -> dict[str, Any]:
         """Return the predicted columns of one row; for many calls keep `row_predictor(graph)`."""
-        return row_predictor(self).predict(row)
+        return row_predictor(self, stages=stages).predict(row)
 
     def evaluate(self, rows: TableLike) -> dict[str, float | None]:
         """Return metrics on rows with labels, by BigQuery ML's names."""

@@ -16,8 +16,9 @@ from penstock.models.estimators import estimate, task_of
 from penstock.models.imported import imported_columns, is_imported
 from penstock.models.matrix import Features, Floats, features_of
 from penstock.models.outcomes import OUTCOMES
-from penstock.models.routing import is_routed, routed
+from penstock.models.routing import STAGES, is_routed, routed
 from penstock.models.signature import check_free, inputs_of
+from penstock.models.stages import check_stages, stages_column
 from penstock.tables import TableLike, bound, to_arrow
 from penstock.transforms import apply
 
@@ -25,38 +26,48 @@ _BATCH_ROWS = 1 << 20
 _ROWS_AT_ONCE = 1 << 13
 
 
-def predict(graph: ModelGraph, rows: TableLike, *, threshold: float | None = None) -> pa.Table:
+def predict(graph: ModelGraph, rows: TableLike, *, threshold: float | None = None, stages: bool = False) -> pa.Table:
     """Return the predicted columns, then the rows as they were given, in their order.
 
     A regression gives `predicted_<label>`; a classifier gives the most probable label and, in
     `predicted_<label>_probs`, every label with its probability, the most probable first. With a `threshold`, a
     classifier of two labels gives the second where its probability is above it. K-means gives the nearest centroid and
     the distance to each, the nearest first; PCA the principal components. A model that only transforms gives its
-    features; a column of the rows with the name of one gives way to it.
+    features; a column of the rows with the name of one gives way to it. A cascade gives its `route` too and, with
+    `stages`, a column of that name: of each stage that was computed its digest, and what it has predicted.
 
     Only the inputs of the signature must be there; other columns pass through.
 
     Raises `DataError` naming the column that is missing, of a wrong type, or whose value a feature cannot take.
     """
-    return pa.concat_tables(predict_batches(graph, rows, threshold=threshold))
+    return pa.concat_tables(predict_batches(graph, rows, threshold=threshold, stages=stages))
 
 
 def predict_batches(
-    graph: ModelGraph, rows: TableLike, *, batch_rows: int = _BATCH_ROWS, threshold: float | None = None
+    graph: ModelGraph,
+    rows: TableLike,
+    *,
+    batch_rows: int = _BATCH_ROWS,
+    threshold: float | None = None,
+    stages: bool = False,
 ) -> Iterator[pa.Table]:
     """Yield what `predict` gives, in batches: of a source, no more than one batch is in memory."""
+    names = graph.signature.outputs.names
+    if stages:
+        check_stages(graph)
+        names = (*names, STAGES)
     for given in _batches(rows, batch_rows):
         if not nodes.only_transforms(graph):
-            check_free(graph, given, graph.signature.outputs.names)
-        passed = [name for name in given.column_names if name not in graph.signature.outputs.names]
-        outputs = output_columns(graph, inputs_of(graph, given), threshold=threshold)
-        yield pa.table([*outputs, *given.select(passed).columns], names=[*graph.signature.outputs.names, *passed])
+            check_free(graph, given, names)
+        passed = [name for name in given.column_names if name not in names]
+        outputs = output_columns(graph, inputs_of(graph, given), threshold=threshold, stages=stages)
+        yield pa.table([*outputs, *given.select(passed).columns], names=[*names, *passed])
 
 
 def output_columns(
-    graph: ModelGraph, inputs: pa.Table, *, threshold: float | None = None
+    graph: ModelGraph, inputs: pa.Table, *, threshold: float | None = None, stages: bool = False
 ) -> list[pa.Array | pa.ChunkedArray]:
-    """Return the predicted columns for rows of the graph's inputs."""
+    """Return the predicted columns for rows of the graph's inputs, and of a cascade what its stages have predicted."""
     check_threshold(graph.name, nodes.classes(graph), threshold)
     if is_imported(graph):
         return list(imported_columns(graph, inputs))
@@ -64,7 +75,8 @@ def output_columns(
         return list(_computed(graph, inputs).columns)
     if is_routed(graph):
         found = routed(graph, inputs, estimates_of)
-        return [*OUTCOMES[task_of(graph)].columns(graph, found.estimates, threshold), found.routes]
+        columns = [*OUTCOMES[task_of(graph)].columns(graph, found.estimates, threshold), found.routes]
+        return [*columns, stages_column(graph, found)] if stages else columns
     return OUTCOMES[task_of(graph)].columns(graph, estimates_of(graph, inputs), threshold)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -17,7 +18,8 @@ from penstock.models.instances import Instances
 from penstock.models.learner import RowLines
 from penstock.models.lookups import LookUp, check_look_up, given_to, looked_up
 from penstock.models.outcomes import OUTCOMES
-from penstock.models.routing import ROUTE, is_routed, routed_row
+from penstock.models.routing import ROUTE, STAGES, is_routed, routed_row
+from penstock.models.stages import check_stages
 from penstock.operations import row_source
 
 _encode = msgspec.json.Encoder().encode
@@ -27,17 +29,31 @@ class RowPredictor:
     """Predicts one row at a time in a few microseconds: no table, frame, lock or database on the way.
 
     Safe from many threads. Equal to `predict(graph, rows)` bit for bit, or within 1e-12 where the learner is not
-    `exact` (see `Method`). `source` is the text of the generated function.
+    `exact` (see `Method`). `source` is the text of the generated function. With `stages`, a cascade tells what each
+    stage that it has computed has predicted.
     """
 
-    __slots__ = ("_function", "_instances", "_look_up", "graph", "source")
+    __slots__ = ("_compiled", "_function", "_instances", "_look_up", "graph", "source")
 
-    def __init__(self, graph: ModelGraph, look_up: LookUp | None = None) -> None:
+    def __init__(self, graph: ModelGraph, look_up: LookUp | None = None, *, stages: bool = False) -> None:
         check_look_up(graph, look_up)
         self.graph = graph
         self._instances = Instances(graph)
         self._look_up = look_up
-        self.source, names = _generate(graph)
+        self._compiled = _Estimating()
+        self._compile(stages)
+
+    def with_stages(self) -> RowPredictor:
+        """Return the same for those who want to see the stages of a cascade; both have one estimator of each stage."""
+        staged = copy.copy(self)
+        staged._compile(stages=True)
+        return staged
+
+    def _compile(self, stages: bool) -> None:
+        graph, look_up = self.graph, self._look_up
+        if stages:
+            check_stages(graph)
+        self.source, names = _generate(graph, self._compiled, stages)
         names["_look_up"] = look_up
         exec(compile(self.source, f"<row function of {graph.name}>", "exec"), names)  # noqa: S102 - our own text: see row_source
         self._function = cast("Callable[[Any], dict[str, Any]]", names["predict"])
@@ -83,15 +99,30 @@ class RowPredictor:
         return values | dict(zip(looked_up(self.graph), self._look_up(given), strict=True))
 
 
-def row_predictor(graph: ModelGraph, look_up: LookUp | None = None) -> RowPredictor:
+def row_predictor(graph: ModelGraph, look_up: LookUp | None = None, *, stages: bool = False) -> RowPredictor:
     """Compile the graph's row function; keep the result, compiling takes some milliseconds.
 
-    A graph that looks features up is handed `look_up`, which gives them by the keys and values of the request.
+    A graph that looks features up is handed `look_up`, which gives them by the keys and values of the request. With
+    `stages`, what a cascade predicts has `stages` too: of each stage that was computed its digest, and what it has
+    predicted; None of the others.
     """
-    return RowPredictor(graph, look_up)
+    return RowPredictor(graph, look_up, stages=stages)
 
 
-def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
+class _Estimating:
+    """The functions that estimate the stages of a cascade: one of each, so that no estimator is loaded twice."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[ModelGraph, Callable[..., Any]]] = {}
+
+    def __call__(self, graph: ModelGraph) -> Callable[..., Any]:
+        """Return the function of a stage that is no cascade."""
+        if id(graph) not in self._made:
+            self._made[id(graph)] = graph, _estimating(graph)
+        return self._made[id(graph)][1]
+
+
+def _generate(graph: ModelGraph, compiled: _Estimating, stages: bool) -> tuple[str, dict[str, Any]]:
     """Return the source of `predict(row)` and the globals that it needs."""
     raw, inputs = graph.signature.inputs, nodes.inputs(graph)
     variables = {name: f"a{position}" for position, name in enumerate(raw.names)}
@@ -111,9 +142,11 @@ def _generate(graph: ModelGraph) -> tuple[str, dict[str, Any]]:
     variables |= features_at
     if is_routed(graph):
         taken = f"_routed({', '.join(variables[name] for name in inputs.names)})"
-        names["_routed"] = routed_row(graph, inputs.names, _estimating)
-        names["_outcome"] = _compiled(graph, "outcome(estimate)", OUTCOMES[task_of(graph)].row(graph))
-        lines += [f"estimate, route = {taken}", f"return {{**_outcome(estimate), {ROUTE!r}: route}}"]
+        names["_routed"] = routed_row(graph, inputs.names, compiled, _outcome if stages else None)
+        names["_outcome"] = _outcome(graph)
+        made = {"estimate": "**_outcome(estimate)", "route": f"{ROUTE!r}: route"}
+        made |= {"stages": f"{STAGES!r}: stages"} if stages else {}
+        lines += [f"{', '.join(made)} = {taken}", f"return {{{', '.join(made.values())}}}"]
         return _function(lines), names
     if nodes.only_transforms(graph):
         features = row_source(nodes.entering(graph), inputs, variables)
@@ -142,6 +175,11 @@ def _estimating(graph: ModelGraph) -> Callable[..., Any]:
     made = _estimate_lines(graph, variables)
     head = f"estimating({', '.join(variables.values())})"
     return _compiled(graph, head, RowLines(lines=[*made.lines, "return estimate"], names=made.names))
+
+
+def _outcome(graph: ModelGraph) -> Callable[[Any], dict[str, Any]]:
+    """Return the function from what a graph estimates to its predicted columns."""
+    return _compiled(graph, "outcome(estimate)", OUTCOMES[task_of(graph)].row(graph))
 
 
 def _compiled(graph: ModelGraph, head: str, made: RowLines) -> Callable[..., Any]:

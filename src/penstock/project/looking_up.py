@@ -77,9 +77,11 @@ def as_of(graph: ModelGraph, rows: pa.Table, features: History | None, now: int)
     return rows
 
 
-def predict(graph: ModelGraph, rows: TableLike, features: FeatureStore, timestamp: str | None) -> pa.Table:
+def predict(
+    graph: ModelGraph, rows: TableLike, features: FeatureStore, timestamp: str | None, *, stages: bool = False
+) -> pa.Table:
     """Return the predicted columns, then the rows as they were given."""
-    predicted = models.predict(graph, with_features(graph, rows, features, timestamp))
+    predicted = models.predict(graph, with_features(graph, rows, features, timestamp), stages=stages)
     return predicted.drop_columns([name for name in looked_up(graph) if name in predicted.column_names])
 
 

@@ -167,14 +167,14 @@ class Project:
         graph: ModelGraph = self._result(fit_on(model, rows, timestamp, self._catalog), "fit")
         return graph
 
-    def predict(self, name: str, rows: TableLike, *, timestamp: str | None = None) -> pa.Table:
+    def predict(self, name: str, rows: TableLike, *, timestamp: str | None = None, stages: bool = False) -> pa.Table:
         """Predict rows with a registered model: its name, `name@alias` or `name/3`.
 
         Features that it looks up are those as of each row's time, or, where the rows have none, those that are online
         now. `timestamp` is the column with the time; default: the one that the model learned by, or `event_timestamp`,
-        else that of their set.
+        else that of their set. With `stages`, a cascade says what each of its stages has predicted.
         """
-        return predict(self._graph(name), self._rows(rows), self.features, timestamp)
+        return predict(self._graph(name), self._rows(rows), self.features, timestamp, stages=stages)
 
     def evaluate(self, name: str, rows: TableLike, *, timestamp: str | None = None) -> dict[str, float | None]:
         """Judge a registered model on rows with labels, with features as of each row's time, as `predict` has them."""

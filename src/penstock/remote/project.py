@@ -147,13 +147,15 @@ class RemoteProject:
         made = self.server.post("/v1/models:fit", {"model": form, "rows": name})
         return self.models[made["model"]].load(made["version"])
 
-    def predict(self, name: str, rows: TableLike, *, timestamp: str | None = None) -> pa.Table:
+    def predict(self, name: str, rows: TableLike, *, timestamp: str | None = None, stages: bool = False) -> pa.Table:
         """Predict rows with a registered model: its name, `name@alias` or `name/3`. Rows that are here are sent."""
-        return arrow_table(self._with_rows(f"{model_path(name)}:batchPredict", rows, timestamp, ARROW_STREAM))
+        query = {"timestamp": timestamp, "stages": "true" if stages else None}
+        return arrow_table(self._with_rows(f"{model_path(name)}:batchPredict", rows, query, ARROW_STREAM))
 
     def evaluate(self, name: str, rows: TableLike, *, timestamp: str | None = None) -> dict[str, float | None]:
         """Judge a registered model on rows with labels."""
-        answer = self._with_rows(f"{model_path(name)}:evaluate", rows, timestamp, "application/json")
+        query = {"timestamp": timestamp}
+        answer = self._with_rows(f"{model_path(name)}:evaluate", rows, query, "application/json")
         found: dict[str, float | None] = msgspec.json.decode(answer)["metrics"]
         return found
 
@@ -184,13 +186,13 @@ class RemoteProject:
             raise
         return run
 
-    def _with_rows(self, path: str, rows: TableLike, timestamp: str | None, accept: str) -> bytes:
+    def _with_rows(self, path: str, rows: TableLike, query: Mapping[str, str | None], accept: str) -> bytes:
         given = rows_or_name(rows)
         if isinstance(given, str):
             body, media = msgspec.json.encode({"rows": given}), "application/json"
         else:
             body, media = arrow_bytes(given), ARROW_STREAM
-        headers, query = {"content-type": media, "accept": accept}, {"timestamp": timestamp}
+        headers = {"content-type": media, "accept": accept}
         return self.server.content("POST", path, body=body, headers=headers, query=query)
 
     def _here(self, rows: TableLike) -> pa.Table:

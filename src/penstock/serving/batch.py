@@ -19,7 +19,7 @@ from penstock.project.fitting import is_query
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import WRITERS, accepted, table_bytes
 from penstock.serving.forms import FitForm, ModelForm, RowsForm
-from penstock.serving.parameters import parameters
+from penstock.serving.parameters import parameters, wants_stages
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
 from penstock.serving.uploads import uploaded_rows
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 async def batch_predict(request: Request) -> Response:
     """POST /v1/models/{name}:batchPredict: rows in, rows out, as Arrow, Parquet, CSV or JSON, by `Accept`."""
     project, media = serving(request).project, accepted(request.headers.get("accept", ""), tuple(WRITERS))
-    timestamp, rows = _timestamp(request), await _rows(request)
-    predicted = await run_in_threadpool(project.predict, model_reference(request), rows, timestamp=timestamp)
+    given, rows = parameters(request, "timestamp", "stages"), await _rows(request)
+    how: dict[str, Any] = {"timestamp": given.get("timestamp"), "stages": wants_stages(given)}
+    predicted = await run_in_threadpool(project.predict, model_reference(request), rows, **how)
     return StreamingResponse(table_bytes(predicted, media), media_type=media, headers={"vary": "accept"})
 
 
 async def evaluate(request: Request) -> Response:
     """POST /v1/models/{name}:evaluate: the model judged on rows with labels."""
     project = serving(request).project
-    timestamp, rows = _timestamp(request), await _rows(request)
+    timestamp, rows = parameters(request, "timestamp").get("timestamp"), await _rows(request)
     metrics = await run_in_threadpool(project.evaluate, model_reference(request), rows, timestamp=timestamp)
     return json_answer({"metrics": metrics})
 
@@ -63,11 +64,6 @@ def model_reference(request: Request) -> str:
     """Return what the path of a request names: a model, or a version of it."""
     name, version = request.path_params["name"], request.path_params.get("version")
     return name if version is None else f"{name}/{version}"
-
-
-def _timestamp(request: Request) -> str | None:
-    """Return the column with each row's time, as of which features are looked up, if the query names one."""
-    return parameters(request, "timestamp").get("timestamp")
 
 
 async def _rows(request: Request) -> pa.Table | str:

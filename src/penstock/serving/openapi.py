@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 import penstock
+from penstock.models.routing import STAGES, is_routed
 from penstock.serving.describing import ERROR, Json, operation, rows
 from penstock.serving.feature_forms import FEATURE_FORMS
 from penstock.serving.forms import (
@@ -26,9 +27,9 @@ from penstock.serving.forms import (
     TriggerForm,
     VerifyForm,
 )
-from penstock.serving.paths import PATHS
+from penstock.serving.paths import PATHS, STAGES_PARAMETER
 from penstock.serving.predictors import Loaded, predict_path
-from penstock.serving.schemas import example_row, row_schema
+from penstock.serving.schemas import example_row, row_schema, stages_schema
 
 _FORMS = [
     PlanForm,
@@ -63,11 +64,15 @@ def openapi(loaded: Iterable[Loaded]) -> Json:
 
 
 def _predict(loaded: Loaded) -> Json:
-    signature = loaded.graph.signature
+    signature, routed = loaded.graph.signature, is_routed(loaded.graph)
+    answered = row_schema(signature.outputs, closed=False)
+    if routed:
+        answered["properties"][STAGES] = stages_schema(loaded.graph)
     return operation(
         f"Predict with model {loaded.model} (version {loaded.version} now)",
+        (STAGES_PARAMETER,) if routed else (),
         body=rows("instances", row_schema(signature.inputs, closed=True)),
         example={"instances": [example_row(signature.inputs)]},
-        answer=rows("predictions", row_schema(signature.outputs, closed=False)),
+        answer=rows("predictions", answered),
         failures=(400, 413, 422, 500),
     )

@@ -35,6 +35,14 @@ def needed(given: dict[str, str], name: str) -> str:
     return given[name]
 
 
+def wants_stages(given: Mapping[str, str]) -> bool:
+    """Tell whether a request asks for what the stages of a cascade have predicted: `?stages=true`."""
+    said = given.get("stages", "false")
+    if said not in ("true", "false"):
+        raise RequestError(f"stages is '{said}'; give stages=true, or leave it out")
+    return said == "true"
+
+
 def page(
     request: Request,
     metadata: MetadataStore,

@@ -7,6 +7,8 @@ from penstock.serving.feature_paths import FEATURE_PATHS
 
 _NAME, _VERSION = parameter("name", "path"), parameter("version", "path")
 _TIMES = parameter("timestamp", "query")
+STAGES_PARAMETER = parameter("stages", "query", "boolean")
+"""Asks a cascade for what each of its stages has predicted."""
 _RUN, _STEP = parameter("id", "path"), parameter("step", "path")
 _KIND = parameter("kind", "path")
 _DIGEST = parameter("digest", "path")
@@ -267,7 +269,10 @@ PATHS: dict[str, Json] = {
                 failures=(400, 403, 404, 413, 422),
             )
         }
-        for version, parameters in (("", (_NAME, _TIMES)), ("/versions/{version}", (_NAME, _VERSION, _TIMES)))
+        for version, parameters in (
+            ("", (_NAME, _TIMES, STAGES_PARAMETER)),
+            ("/versions/{version}", (_NAME, _VERSION, _TIMES, STAGES_PARAMETER)),
+        )
     },
     **{
         f"/v1/models/{{name}}{version}:evaluate": {
@@ -301,7 +306,7 @@ PATHS: dict[str, Json] = {
     "/v1/models/{name}/versions/{version}:predict": {
         "post": operation(
             "Predict with a version of a model",
-            (_NAME, _VERSION),
+            (_NAME, _VERSION, STAGES_PARAMETER),
             body=rows("instances", {"type": "object"}),
             answer=rows("predictions", {"type": "object"}),
             failures=(400, 404, 413, 422, 500),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from time import perf_counter
 
 import msgspec
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from penstock.serving.at_once import LARGE_BODY_BYTES, Answer, AtOnce, Headers
 from penstock.serving.bodies import read_body
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.metrics import Metrics
+from penstock.serving.parameters import parameters, wants_stages
 from penstock.serving.predictors import Predictors, is_predict_path, parse_path
 from penstock.serving.service import RowPredictor
 
@@ -62,14 +63,17 @@ def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, b
     """Return an application that answers every predict request itself and leaves all others to `fallback`."""
     by_path = predictors.by_path
 
-    async def answer(path: str, receive: Receive) -> tuple[int, bytes]:
+    async def answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        path = scope["path"]
         try:
+            stages = bool(scope["query_string"]) and wants_stages(parameters(Request(scope), "stages"))
             loaded = by_path.get(path) or await predictors.get(*parse_path(path))
+            predictor = loaded.predicting(stages=stages)
             body = await read_body(receive, body_limit_bytes)
             if len(body) > LARGE_BODY_BYTES:
-                rows, answered = await predictors.beside(lambda: predicted(loaded.predictor, body))
+                rows, answered = await predictors.beside(lambda: predicted(predictor, body))
             else:
-                rows, answered = predicted(loaded.predictor, body)
+                rows, answered = predicted(predictor, body)
         except ClientDisconnect:
             raise
         except Exception as error:  # the border of the server: whatever happened, the client gets an answer
@@ -86,7 +90,7 @@ def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, b
         status, body = _NOT_POST.status, _NOT_POST.body
         if scope["method"] == "POST":
             try:
-                status, body = await answer(scope["path"], receive)
+                status, body = await answer(scope, receive)
             except ClientDisconnect:
                 return
         headers = [_JSON, (b"content-length", b"%d" % len(body))]

@@ -12,6 +12,7 @@ from penstock.core.graph import ModelGraph
 from penstock.core.run import AliasChange, ModelVersion
 from penstock.errors import PenstockError
 from penstock.models import resolve_version
+from penstock.models.routing import is_routed
 from penstock.serving.errors import LOG
 from penstock.serving.service import MakePredictor, RowPredictor, Service
 
@@ -23,13 +24,18 @@ KEPT_VERSIONS = 32
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A version of a model, ready to predict."""
+    """A version of a model, ready to predict; a cascade also for those who ask for its stages."""
 
     model: str
     version: int
     digest: str
     graph: ModelGraph
     predictor: RowPredictor
+    staged: RowPredictor | None = None
+
+    def predicting(self, *, stages: bool) -> RowPredictor:
+        """Return what predicts, and tells the stages if they are asked for; raises `DataError` where there are none."""
+        return self.staged or self.predictor.with_stages() if stages else self.predictor
 
 
 def predict_path(model: str, version: int | None = None) -> str:
@@ -119,7 +125,8 @@ class Predictors:
         found = self._versions.get(key)
         if found is None or found.digest != version.digest:
             graph = self._project.models[version.model].load(version.version)
-            found = Loaded(*key, version.digest, graph, self._make(graph))
+            made = self._make(graph)
+            found = Loaded(*key, version.digest, graph, made, made.with_stages() if is_routed(graph) else None)
             self._versions[key] = self.by_path[predict_path(*key)] = found
         return found
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema, element_type, struct_fields
+from penstock.models.routing import STAGES, is_routed, routing_of
 
 JsonSchema = dict[str, Any]
 
@@ -45,6 +47,18 @@ def row_schema(schema: Schema, *, closed: bool) -> JsonSchema:
     """Return the JSON Schema of a row; a closed one has no other fields than these."""
     row: JsonSchema = {"type": "object", "properties": {field.name: _field_schema(field) for field in schema}}
     return {**row, "additionalProperties": False} if closed else row
+
+
+def stages_schema(graph: ModelGraph) -> JsonSchema:
+    """Return the JSON Schema of the stages of a cascade: what each has predicted, null where it was not computed."""
+    found = {}
+    for name, stage in routing_of(graph).stages.items():
+        shown = row_schema(stage.signature.outputs, closed=False)
+        shown["properties"] = {"digest": {"type": "string"}, **shown["properties"]}
+        if is_routed(stage):
+            shown["properties"][STAGES] = stages_schema(stage)
+        found[name] = {"anyOf": [shown, {"type": "null"}]}
+    return {"type": "object", "description": "with ?stages=true: what each stage has predicted", "properties": found}
 
 
 def example_row(schema: Schema) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Service(Protocol):
         """What starts runs by itself."""
         ...
 
-    def predict(self, name: str, rows: Any, /, *, timestamp: str | None = None) -> pa.Table:
+    def predict(self, name: str, rows: Any, /, *, timestamp: str | None = None, stages: bool = False) -> pa.Table:
         """Predict rows with a registered model."""
         ...
 
@@ -101,6 +101,10 @@ class RowPredictor(Protocol):
 
     def predict_decoded(self, row: Any) -> dict[str, Any]:
         """Return the predicted columns of a row that `decode` gave."""
+        ...
+
+    def with_stages(self) -> RowPredictor:
+        """Return the same for those who want to see the stages of a cascade; raises `DataError` for another model."""
         ...
 
 

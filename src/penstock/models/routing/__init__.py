@@ -2,10 +2,11 @@
 
 from penstock.models.routing.assembly import routed_graph
 from penstock.models.routing.calibrators import METHODS, calibrated, learn_calibration
-from penstock.models.routing.many import Routed, aligned, chosen, routed, router_values, with_columns
+from penstock.models.routing.many import Routed, Staged, aligned, chosen, routed, router_values, with_columns
 from penstock.models.routing.one import routed_row
 from penstock.models.routing.routes import (
     ROUTE,
+    STAGES,
     Branch,
     Router,
     Routing,
@@ -23,10 +24,12 @@ from penstock.models.routing.routes import (
 __all__ = [
     "METHODS",
     "ROUTE",
+    "STAGES",
     "Branch",
     "Routed",
     "Router",
     "Routing",
+    "Staged",
     "aligned",
     "calibrated",
     "chosen",

@@ -33,10 +33,21 @@ EstimateStage = Callable[[ModelGraph, pa.Table], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What rows are estimated as, and the branch of each, by its name."""
+    """What rows are estimated as, the branch of each, by its name, and what stages estimated on the way."""
 
     estimates: Floats
     routes: pa.Array
+    staged: Sequence[Staged] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What a stage estimated of the rows at some places; `within`: how, where it is a cascade."""
+
+    stage: str
+    places: Integers
+    estimates: Floats
+    within: Routed | None = None
 
 
 def routed(graph: ModelGraph, inputs: pa.Table, estimate: EstimateStage) -> Routed:
@@ -48,19 +59,25 @@ def routed(graph: ModelGraph, inputs: pa.Table, estimate: EstimateStage) -> Rout
     weights = _weights(routing, found) if routing.blend else None
     total = np.zeros((inputs.num_rows, max(len(routing.classes), 1)))
     routes = np.array([branch.name for branch in routing.branches], dtype=object)[taken]
+    staged = [Staged(routing.router, np.arange(inputs.num_rows), found)]
     for at, branch in enumerate(routing.branches):
         part = np.flatnonzero(taken == at if weights is None else weights[:, at] > 0.0)
         if not len(part):
             continue
         given = rows if len(part) == rows.num_rows else rows.take(pa.array(part))
-        made, inner = _estimated(routing, branch, given, found[part], estimate)
+        own, within = _estimated(routing, branch, given, found[part], estimate)
+        made = own
+        if branch.stage is not None:
+            made = aligned(own, classes_of(routing.stages[branch.stage]), routing.classes) if routing.classes else own
+            if branch.stage != routing.router:
+                staged.append(Staged(branch.stage, part, own, within))
         total[part] = made if weights is None else total[part] + weights[part, at][:, None] * made
-        if inner is not None:
+        if within is not None:
             mine = taken[part] == at
-            routes[part[mine]] = [f"{branch.name}/{name}" for name in inner.filter(pa.array(mine)).to_pylist()]
+            routes[part[mine]] = [f"{branch.name}/{name}" for name in within.routes.filter(pa.array(mine)).to_pylist()]
     if weights is not None and len(routing.classes) == 2:  # as of one row, which knows the second alone
         total[:, 0] = 1.0 - total[:, 1]
-    return Routed(total, pa.array(routes, pa.string()))
+    return Routed(total, pa.array(routes, pa.string()), staged)
 
 
 def chosen(branches: Sequence[Branch], rows: pa.Table) -> Integers:
@@ -112,19 +129,17 @@ def aligned(estimates: Floats, own: Sequence[Any], classes: Sequence[Any]) -> Fl
 
 def _estimated(
     routing: Routing, branch: Branch, rows: pa.Table, router: Floats, estimate: EstimateStage
-) -> tuple[Floats, pa.Array | None]:
-    """Return what a branch estimates of rows and, where its stage is a cascade, the branches that they took there."""
+) -> tuple[Floats, Routed | None]:
+    """Return what a branch estimates of rows, of its own classes, and how, where its stage is a cascade."""
     if branch.stage is None:
         return constant_estimates(branch.constant, rows.num_rows, len(routing.classes)), None
-    stage, inner = routing.stages[branch.stage], None
     if branch.stage == routing.router:
-        found = router
-    elif is_routed(stage):
+        return router, None
+    stage = routing.stages[branch.stage]
+    if is_routed(stage):
         within = routed(stage, rows, estimate)
-        found, inner = within.estimates, within.routes
-    else:
-        found = estimate(stage, rows)
-    return (aligned(found, classes_of(stage), routing.classes) if routing.classes else found), inner
+        return within.estimates, within
+    return estimate(stage, rows), None
 
 
 def constant_estimates(constant: float, rows: int, classes: int) -> Floats:

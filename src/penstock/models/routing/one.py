@@ -11,6 +11,8 @@ from penstock.core.schema import Schema
 from penstock.models import nodes
 from penstock.models.routing.calibrators import calibrated_row
 from penstock.models.routing.routes import (
+    ROUTE,
+    STAGES,
     Routing,
     classes_of,
     confidence_column,
@@ -26,31 +28,46 @@ classes, or a list with the probability of each."""
 
 Compile = Callable[[ModelGraph], EstimateFunction]
 
+Outcomes = Callable[[ModelGraph], Callable[[Any], dict[str, Any]]]
+"""Gives, for a stage, the function from what it estimates to its predicted columns."""
 
-def routed_row(graph: ModelGraph, inputs: Sequence[str], compiled: Compile) -> Callable[..., tuple[Any, str]]:
+
+def routed_row(
+    graph: ModelGraph, inputs: Sequence[str], compiled: Compile, outcomes: Outcomes | None = None
+) -> Callable[..., tuple[Any, ...]]:
     """Return the function from the values of inputs to what is estimated and the branch taken.
 
     Only the stage of that branch is computed, or, where predictions are blended, those that have a weight. `compiled`
-    makes the function of a stage that is no cascade.
+    makes the function of a stage that is no cascade. With `outcomes` a third value says what each stage that was
+    computed has predicted.
     """
-    writer = _Writer(routing_of(graph), graph, {name: f"a{at}" for at, name in enumerate(inputs)}, compiled)
+    variables = {name: f"a{at}" for at, name in enumerate(inputs)}
+    writer = _Writer(routing_of(graph), graph, variables, compiled, outcomes)
     head = f"def route({', '.join(writer.variables.values())}):"
     text = "\n    ".join([head, *writer.lines()]) + "\n"
     exec(compile(text, f"<routes of {graph.name}>", "exec"), writer.names)  # noqa: S102 - our own text: see row_source
-    return cast("Callable[..., tuple[Any, str]]", writer.names["route"])
+    return cast("Callable[..., tuple[Any, ...]]", writer.names["route"])
 
 
 class _Writer:
     """Writes the lines of one cascade's function, and gathers the globals that they need."""
 
-    def __init__(self, routing: Routing, graph: ModelGraph, variables: dict[str, str], compiled: Compile) -> None:
+    def __init__(
+        self,
+        routing: Routing,
+        graph: ModelGraph,
+        variables: dict[str, str],
+        compiled: Compile,
+        outcomes: Outcomes | None,
+    ) -> None:
         self.routing, self.graph, self.variables = routing, graph, variables
+        self._outcomes, self._given = outcomes, "" if outcomes is None else ", stages"
         self.names: dict[str, Any] = {"_labels": routing.router_classes}
         self._known = dict(variables)  # with the router's columns
         for name, stage in routing.stages.items():
             read = nodes.inputs(stage).names
             self.names[self._function(name)] = (
-                routed_row(stage, read, compiled) if is_routed(stage) else compiled(stage)
+                routed_row(stage, read, compiled, outcomes) if is_routed(stage) else compiled(stage)
             )
 
     def lines(self) -> list[str]:
@@ -59,7 +76,9 @@ class _Writer:
         if self.routing.calibration is not None:
             self.names["_calibrated"] = calibrated_row(self.routing.calibration)
             lines.append("estimate = _calibrated(estimate)")
-        lines += self._router_columns()
+        if self._outcomes is not None:
+            lines.append(f"stages = {dict.fromkeys(self.routing.stages)!r}")
+        lines += [*self._noted(self.routing.router, "estimate"), *self._router_columns()]
         branches = self.routing.branches
         conditions = {str(at): branch.when for at, branch in enumerate(branches) if branch.when is not None}
         raw = (field for field in nodes.inputs(self.graph) if field.name not in self.routing.columns)
@@ -91,7 +110,7 @@ class _Writer:
     def _taken(self, tests: Sequence[str]) -> list[str]:
         lines = []
         for at, branch in enumerate(self.routing.branches):
-            body = [*self._made(at), "return made, name"]
+            body = [*self._made(at), f"return made, name{self._given}"]
             lines += body if branch.when is None else [f"if {tests[at]}:", *(f"    {line}" for line in body)]
         return lines
 
@@ -111,7 +130,7 @@ class _Writer:
             added = "[part + weight * one for part, one in zip(total, made)]" if many else "total + weight * made"
             body = [*self._made(at), f"total = {added}", f"if taken == {at}: route = name"]
             lines += ["rest = rest - weight", "if weight > 0.0:", *(f"    {line}" for line in body)]
-        return [*lines, "return total, route"]
+        return [*lines, f"return total, route{self._given}"]
 
     def _made(self, at: int) -> list[str]:
         """Return the lines that set what a branch makes of the row, and its name."""
@@ -124,14 +143,26 @@ class _Writer:
         if branch.stage == self.routing.router:
             lines = [f"made, name = estimate, {branch.name!r}"]
         elif is_routed(stage):
-            lines = [f"made, name = {self._call(branch.stage)}", f"name = {branch.name + '/'!r} + name"]
+            within = "" if self._outcomes is None else ", within"
+            lines = [f"made, name{within} = {self._call(branch.stage)}", *self._noted(branch.stage, "made")]
+            lines.append(f"name = {branch.name + '/'!r} + name")
         else:
-            lines = [f"made, name = {self._call(branch.stage)}, {branch.name!r}"]
+            lines = [f"made, name = {self._call(branch.stage)}, {branch.name!r}", *self._noted(branch.stage, "made")]
         own = classes_of(stage)
         if own != classes:
             self.names[f"_aligned{at}"] = _aligner(own, classes)
             lines.append(f"made = _aligned{at}(made)")
         return lines
+
+    def _noted(self, stage: str, estimate: str) -> list[str]:
+        """Return the line that keeps what a stage has predicted, where that is asked for."""
+        if self._outcomes is None:
+            return []
+        graph, function = self.routing.stages[stage], self._function(stage)
+        self.names |= {f"_outcome{function}": self._outcomes(graph), f"_digest{function}": self.routing.digests[stage]}
+        within = f", {ROUTE!r}: name, {STAGES!r}: within" if is_routed(graph) else ""
+        kept = f"{{'digest': _digest{function}, **_outcome{function}({estimate}){within}}}"
+        return [f"stages[{stage!r}] = {kept}"]
 
     def _call(self, stage: str) -> str:
         read = nodes.inputs(self.routing.stages[stage]).names

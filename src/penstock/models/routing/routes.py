@@ -27,6 +27,9 @@ Kind: TypeAlias = Literal["probability", "class", "value"]
 ROUTE = "route"
 """The predicted column that says which branch a row took."""
 
+STAGES = "stages"
+"""The column, for those who ask for it, with what each stage that was computed has predicted."""
+
 _SOLE_PROBABILITY_TYPES = ("bool", "int64")
 
 
@@ -64,13 +67,15 @@ class Router:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing(Router):
-    """How a graph routes. `classes` are those of the whole (none: it predicts a value)."""
+    """How a graph routes. `classes` are those of the whole (none: it predicts a value); `digests` tell each stage from
+    any other that has its name."""
 
     calibration: Mapping[str, Any] | None
     branches: tuple[Branch, ...]
     blend: bool
     classes: tuple[Any, ...]
     stages: Mapping[str, ModelGraph]
+    digests: Mapping[str, str]
 
 
 def is_routed(graph: ModelGraph) -> bool:
@@ -101,6 +106,7 @@ def routing_of(graph: ModelGraph) -> Routing:
         blend=route.params["blend"],
         classes=tuple(route.params["classes"]),
         stages=stages,
+        digests=named,
     )
 
 
