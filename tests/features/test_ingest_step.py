@@ -71,3 +71,32 @@ def test_the_batch_is_the_content_of_the_rows_however_they_lie_in_memory(filled:
 def test_outside_a_pipeline_it_says_what_to_call(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"project\.features\.ingest"):
         ps.ingest("rides", pa.table({"driver": [1]}))
+
+
+@ps.step
+def labels(count: int) -> ps.Table:
+    at = pa.array([f"2026-11-01 0{number}:30:00Z" for number in range(count)]).cast(pa.timestamp("us", "UTC"))
+    return pa.table({"driver": [1] * count, "event_timestamp": at})
+
+
+@ps.pipeline
+def training(numbers: int = 3, stores: bool = True) -> Any:
+    kept = cleaned("rides.jsonl", numbers)
+    ps.ingest(EVENTS, kept, on_bad="dead_letter", when=stores)
+    return ps.historical_features(labels(5), ["rides:number"])
+
+
+@pytest.mark.parametrize("engine", ["inline", "local"])
+def test_what_a_pipeline_stores_is_there_for_what_it_joins_after(filled: ps.Project, engine: str) -> None:
+    def joined(**params: Any) -> list[Any]:
+        run = filled.run(training, engine=engine, **params)
+        assert run.state == "succeeded", {name: step.record.error for name, step in run.steps.items()}
+        numbers: list[Any] = run.result("historical_features").column("number").to_pylist()
+        return numbers
+
+    assert joined() == [0, 1, 1, 1, 1]  # the history was empty when the run began
+    assert joined(numbers=5) == [0, 1, 1, 3, 4]
+    assert joined(numbers=5, stores=False) == [0, 1, 1, 3, 4]  # what is there counts, whoever stored it
+    filled.run(training, engine=engine, numbers=5)
+    filled.run(training, engine=engine, numbers=5)
+    assert {step.state for step in filled.runs(limit=1)[0].steps.values()} == {"up_to_date"}

@@ -41,7 +41,9 @@ def ingested_rows(
     }
 
 
-def ingest(feature_set: FeatureSet | str, rows: Any, *, on_bad: Literal["fail", "dead_letter"] = "fail") -> Any:
+def ingest(
+    feature_set: FeatureSet | str, rows: Any, *, on_bad: Literal["fail", "dead_letter"] = "fail", when: Any = True
+) -> Any:
     """Store what a step gave in a feature set: `ps.ingest("driver_rides", cleaned)`, a step that is up to date while
     the rows and the set's definition are the same.
 
@@ -52,4 +54,4 @@ def ingest(feature_set: FeatureSet | str, rows: Any, *, on_bad: Literal["fail", 
     if isinstance(rows, pa.Table):
         raise StepError(f"ps.ingest is a step of a pipeline; of a project ask project.features.ingest({name!r}, rows)")
     text: Any = store.TARGET + name  # the run finds what it stands for
-    return ingested_rows(text, rows, on_bad=on_bad)
+    return ingested_rows(text, rows, on_bad=on_bad, when=when)

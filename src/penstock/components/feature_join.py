@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
 from penstock import features as store, models
+from penstock.components.feature_ingest import ingested_rows
 from penstock.core.artifact import Source
 from penstock.core.model import Model
 from penstock.core.ports import Context
 from penstock.errors import DataError, StepError
 from penstock.features import Features
-from penstock.pipelines import step
+from penstock.pipelines import given_before, step
 from penstock.stores import open_metadata
 from penstock.tables import Table
 
 
 @step(name="historical_features")
 def joined_features(
-    rows: Table, features: Source, *, timestamp: str | None = None, by_reference: bool = False, context: Context
+    rows: Table,
+    features: Source,
+    *,
+    timestamp: str | None = None,
+    by_reference: bool = False,
+    after: Any = (),
+    context: Context,
 ) -> Table:
-    """Return rows with features as of each row's time behind their columns."""
+    """Return rows with features as of each row's time behind their columns; `after` are ingests of the same run, whose
+    rows count."""
     made = store.join_source(
-        rows, features, open_metadata(context.metadata), secrets=context.secrets, timestamp=timestamp
+        rows,
+        features,
+        open_metadata(context.metadata),
+        secrets=context.secrets,
+        timestamp=timestamp,
+        ingests=list(_flat(after)),
     )
     if by_reference:
         return made
@@ -38,7 +52,12 @@ def joined_features(
 
 
 def historical_features(
-    rows: Any, features: Features | Model, *, timestamp: str | None = None, by_reference: bool = False
+    rows: Any,
+    features: Features | Model,
+    *,
+    timestamp: str | None = None,
+    by_reference: bool = False,
+    when: Any = True,
 ) -> Any:
     """Join rows with features as they were at each row's time: in a pipeline, a step that runs again when rows of those
     features' histories have come or gone.
@@ -46,7 +65,8 @@ def historical_features(
     `features` are references, a feature service, or a model: then the features that it looks up, in columns named by
     their references (as with `by_reference`), which is where `ps.fit` takes them from. `timestamp` is the column with
     each row's time (default that of the model's option `feature_timestamp_col`, else `event_timestamp`, else that of
-    the feature's set).
+    the feature's set). Rows count that `ps.ingest` stored before in the same pipeline, and those that were there when
+    the run began.
     """
     if isinstance(rows, pa.Table):
         raise StepError(
@@ -57,7 +77,18 @@ def historical_features(
         timestamp, by_reference = timestamp or models.row_times(features), True
         features = models.feature_references(features)
     text: Any = store.features_text(features)  # the run finds what it stands for
-    return joined_features(rows, text, timestamp=timestamp, by_reference=by_reference)
+    after = given_before(ingested_rows)
+    waits = {"after": after} if after else {}
+    return joined_features(rows, text, timestamp=timestamp, by_reference=by_reference, when=when, **waits)
+
+
+def _flat(given: Any) -> Iterator[dict[str, Any]]:
+    """Yield what ingests gave: each one result, a mapped one a list of them, one that was skipped nothing."""
+    for each in given:
+        if isinstance(each, list):
+            yield from _flat(each)
+        elif each is not None:
+            yield each
 
 
 def known_features(model: Model, rows: Table, context: Context | None) -> list[models.KnownFeature]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import blake3
 import msgspec
@@ -19,13 +20,14 @@ from penstock.core.ports import MetadataStore
 from penstock.errors import DeclarationError
 from penstock.features.historical import EVENT_TIMESTAMP, get_historical_features
 from penstock.features.histories import Histories
+from penstock.features.naming import parse_version
 from penstock.features.online import OnlineReader
 from penstock.features.online_store import OnlineStore
 from penstock.features.places import Past
 from penstock.features.references import Wanted
 from penstock.features.retrieval import FeatureReader, Retrieval, plan_retrieval
 from penstock.features.services import Features, FeatureService, references_of
-from penstock.features.versions import Registered
+from penstock.features.versions import Registered, find_set
 
 FEATURES = "features: "
 """How a text begins that stands for features."""
@@ -64,19 +66,33 @@ def feature_source(metadata: MetadataStore, past: Past, text: str, *, history: s
 
 
 def join_source(
-    rows: pa.Table, source: Source, metadata: MetadataStore, *, secrets: Mapping[str, str], timestamp: str | None
+    rows: pa.Table,
+    source: Source,
+    metadata: MetadataStore,
+    *,
+    secrets: Mapping[str, str],
+    timestamp: str | None,
+    ingests: Sequence[Mapping[str, Any]] = (),
 ) -> pa.Table:
     """Return rows with the features of a source as of each row's time, in columns named by references. What was
-    ingested since the source was found does not count."""
+    ingested since the source was found does not count, but by `ingests`: the results of steps of the same run."""
     history, index, *states = source.uris
     past = Past(Histories(history, secrets), Path(index))
     versions = {name: number for name, _, number in (state.rpartition("#") for state in states)}
 
+    stored: dict[str, list[int]] = {}
+    for each in ingests:
+        if each["version"] is not None:
+            name, version = parse_version(each["feature_set"])
+            stored.setdefault(find_set(metadata, name, version).record.history, []).append(each["version"])
+
     def until(registered: Registered) -> int | None:
-        found, version = past.history(registered), versions.get(registered.name, "")
-        if not version:
+        found = past.history(registered)
+        known = [versions[registered.name]] if versions.get(registered.name) else []
+        version = max([*map(int, known), *stored.get(registered.record.history, ())], default=None)
+        if version is None:
             return 0
-        return None if found.version() == int(version) else found.sequence_at(int(version))
+        return None if found.version() == version else found.sequence_at(version)
 
     names = source.name.removeprefix(FEATURES).split(", ")
     return _joined(rows, plan_retrieval(metadata, names, by_reference=True), past, timestamp, until)

@@ -23,6 +23,7 @@ from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import ImageRef, Services
 from penstock.pipelines.starting import START_SECONDS, start_run
 from penstock.pipelines.tagging import find_runs, tag_run
+from penstock.pipelines.tracing import given_before
 from penstock.pipelines.working import run_task
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "final_metrics",
     "find_runs",
     "follow_run",
+    "given_before",
     "in_step",
     "left_out",
     "log_metric",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from penstock.core.pipeline import Condition, Ref, Step
+from penstock.core.pipeline import Condition, Maybe, Ref, Step
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("penstock_trace", default=None)
 
@@ -70,6 +70,13 @@ def conjunction(one: Condition | Ref | None, other: Condition | Ref | None) -> C
 def current_trace() -> Trace | None:
     """Return the trace under way in this context, or None."""
     return _CURRENT.get()
+
+
+def given_before(call: object) -> list[Maybe]:
+    """Return what the steps so far give that call this step function, None for one that will be skipped."""
+    trace = current_trace()
+    steps = () if trace is None else trace.steps.values()
+    return [Maybe(Ref(step.name, output)) for step in steps if step.call is call for output in step.outputs]
 
 
 @contextmanager
