@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 import penstock as ps
+from penstock.cli.group import main
 from penstock.errors import DeclarationError, UnknownNameError
 
 AT = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.UTC)
@@ -108,3 +113,26 @@ def test_what_is_not_there_is_named(project: ps.Project) -> None:
         project.features.reader(pricing("rides@1:*"))
     with pytest.raises(DeclarationError, match="'rides' names no feature"):
         ps.feature_service("x", ["rides"])
+
+
+def test_the_command_line_lists_shows_and_reads_services(project: ps.Project) -> None:
+    def said(*command: str) -> Any:
+        made = CliRunner().invoke(main, ["-C", str(project.root), "features", *command])
+        assert made.exit_code == 0, made.output
+        return made.output
+
+    assert "no feature services yet" in said("services")
+    project.features.ingest(rides(project), [{"driver_id": 7, "at": AT, "fare": 10.0}])
+    project.features.apply(pricing())
+    assert "pricing" in said("services")
+    assert [each["name"] for each in json.loads(said("services", "--json"))] == ["pricing"]
+    assert "rides@1:share" in said("services", "pricing")
+    assert json.loads(said("services", "pricing@1", "--json"))["pinned"] == ["rides@1:fare", "rides@1:share"]
+    keys = ["--key", "driver_id=7", "--key", "amount=5", "--json"]
+    row = {"driver_id": 7, "amount": 5.0, "fare": 10.0, "share": 0.5}
+    assert json.loads(said("online", "pricing", *keys)) == [row]
+    assert json.loads(said("online", "pricing@1", *keys)) == [row]
+    pq.write_table(pa.table({"driver_id": [7], "amount": [5.0]}), project.root / "rows.parquet")
+    assert json.loads(said("history", "pricing", str(project.root / "rows.parquet"), "--json")) == [row]
+    missing = CliRunner().invoke(main, ["-C", str(project.root), "features", "online", "prizing", *keys])
+    assert "no feature set named 'prizing'" in missing.output

@@ -12,13 +12,13 @@ import penstock
 from penstock.cli.feature_cells import counted_rows, feature_cells, instant, length, stale_since
 from penstock.cli.feature_ingest import dead_letters, ingest
 from penstock.cli.feature_keys import read_keys
+from penstock.cli.feature_services import references, services
 from penstock.cli.group import Command
 from penstock.cli.output import moment, print_cells, print_json, print_table
 from penstock.cli.rows import write_rows
 from penstock.cli.where import Where, here
 
 if TYPE_CHECKING:  # they load every library: not for --help
-    from penstock.features import FeatureSetView
     from penstock.project import Project
     from penstock.remote import RemoteProject
 
@@ -45,6 +45,7 @@ def features(ctx: click.Context) -> None:
 
 features.add_command(ingest)
 features.add_command(dead_letters)
+features.add_command(services)
 
 
 @features.command("list", cls=Command)
@@ -182,7 +183,7 @@ def versions(root: Where, name: str, as_json: bool) -> None:
 
 
 @features.command(cls=Command)
-@click.argument("name", metavar="SET")
+@click.argument("name", metavar="SET|SERVICE")
 @click.argument("rows")
 @click.argument("wanted", nargs=-1, metavar="[FEATURE]...")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all rows to a file.")
@@ -204,7 +205,7 @@ def history(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Add features of SET to ROWS, each as it was at the row's time.
+    """Add features of SET to ROWS, each as it was at the row's time; or those of a SERVICE.
 
     ROWS is a file or a declared table, FEATURE a feature of SET or, as set:feature, of another; none stands for all.
     """
@@ -215,7 +216,7 @@ def history(
     given = project.sql(as_query(given)) if isinstance(given, str) else given
     table = project.features.get_historical_features(
         given,
-        _references(project, name, wanted),
+        [each if ":" in each else f"{name}:{each}" for each in wanted] or references(project, name),
         timestamp=timestamp,
         statuses=statuses,
         full_feature_names=full_feature_names,
@@ -230,7 +231,7 @@ def history(
 
 
 @features.command(cls=Command)
-@click.argument("wanted", nargs=-1, required=True, metavar="SET|FEATURE...")
+@click.argument("wanted", nargs=-1, required=True, metavar="SET|SERVICE|FEATURE...")
 @_ENTITY
 @_STATUSES
 @_FULL_NAMES
@@ -241,15 +242,14 @@ def online(
 ) -> None:
     """Show the newest features of entities: `penstock features online driver_rides --key driver_id=7`.
 
-    A SET stands for all its features; a FEATURE is named as set:feature. Values of the request are keys too.
+    A SET stands for all its features, a SERVICE for those that it lists; a FEATURE is named as set:feature. Values of
+    the request are keys too.
     """
     project = _project(root)
-    references = [each if ":" in each else f"{each}:*" for each in wanted]
-    reader = project.features.reader(references, full_feature_names=full_feature_names)
+    asked = [reference for each in wanted for reference in references(project, each)]
+    reader = project.features.reader(asked, full_feature_names=full_feature_names)
     given = read_keys(keys, {**reader.needs.entities, **reader.needs.requests})
-    table = project.features.get_online_features(
-        references, given, statuses=statuses, full_feature_names=full_feature_names
-    )
+    table = project.features.get_online_features(asked, given, statuses=statuses, full_feature_names=full_feature_names)
     if as_json:
         print_json(table.to_pylist())
     else:
@@ -316,11 +316,6 @@ def materialize(root: Where, name: str, as_json: bool) -> None:
 
 def _project(root: Where) -> AnyProject:
     return penstock.open(root)
-
-
-def _references(project: AnyProject, name: str, wanted: tuple[str, ...]) -> list[str]:
-    view: FeatureSetView = project.features[name]
-    return [each if ":" in each else f"{name}:{each}" for each in wanted or view.features]
 
 
 def _confirmed(question: str, yes: bool) -> None:

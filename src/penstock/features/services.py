@@ -79,6 +79,21 @@ class RegisteredService:
     service: FeatureService
     features: tuple[str, ...]
 
+    def describe(self) -> dict[str, Any]:
+        """Return what it is, as JSON."""
+        return {
+            "name": self.service.name,
+            "version": self.record.version,
+            "features": list(self.service.features),
+            "pinned": list(self.features),
+            "description": self.service.description,
+            "owner": self.service.owner,
+            "tags": dict(self.service.tags),
+            "created": self.record.created,
+            "changes": list(self.record.changes),
+            "breaks": list(self.record.breaks),
+        }
+
 
 def apply_service(metadata: MetadataStore, service: FeatureService) -> tuple[RegisteredService, list[Wanted], bool]:
     """Record a service as its next version, and tell whether it is a new one; the one that holds already, with the same

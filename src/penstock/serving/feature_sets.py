@@ -14,7 +14,6 @@ from penstock.features import (
     Applied,
     FeatureSet,
     FeatureSetView,
-    RegisteredService,
     columns_from_json,
     feature_service,
     feature_set,
@@ -75,13 +74,13 @@ async def apply_feature_set(request: Request) -> Response:
 def list_feature_services(request: Request) -> Response:
     """GET /v1/feature-services: the newest version of each, with the versions of sets that it has pinned."""
     services = serving(request).project.features.services
-    return json_answer({"feature_services": [_said_of_service(each) for each in services.values()]})
+    return json_answer({"feature_services": [each.describe() for each in services.values()]})
 
 
 def show_feature_service(request: Request) -> Response:
     """GET /v1/feature-services/{name}: one, or a version of it, pricing@2."""
     services = serving(request).project.features.services
-    return json_answer(_said_of_service(services[request.path_params["name"]]))
+    return json_answer(services[request.path_params["name"]].describe())
 
 
 async def apply_feature_service(request: Request) -> Response:
@@ -104,22 +103,6 @@ def _applied(applied: Applied, path: str) -> Response:
         "schema": dict(applied),
     }
     return json_answer(said, 201 if applied.is_new else 200, {"location": path})
-
-
-def _said_of_service(found: RegisteredService) -> dict[str, Any]:
-    given = found.service
-    return {
-        "name": given.name,
-        "version": found.record.version,
-        "features": given.features,
-        "pinned": found.features,
-        "description": given.description,
-        "owner": given.owner,
-        "tags": dict(given.tags),
-        "created": found.record.created,
-        "changes": found.record.changes,
-        "breaks": found.record.breaks,
-    }
 
 
 async def ingest_source(request: Request) -> Response:
