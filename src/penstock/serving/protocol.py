@@ -29,7 +29,7 @@ class AtOnceProtocol(HttpToolsProtocol):
         super().__init__(**given)
         self._at_once = at_once
         self._answer: Answer | None = None
-        self._body = b""
+        self._body: bytes | bytearray = b""
 
     def on_headers_complete(self) -> None:
         """Keep the request if its answer may be known at once."""
@@ -42,7 +42,11 @@ class AtOnceProtocol(HttpToolsProtocol):
         if self._answer is None:
             super().on_body(body)
             return
-        self._body += body
+        if self._body:
+            self._body = bytearray(self._body) if isinstance(self._body, bytes) else self._body
+            self._body += body
+        else:
+            self._body = body  # nearly always all of it
         if len(self._body) > LARGE_BODY_BYTES:
             self._hand_over()
 
@@ -50,7 +54,7 @@ class AtOnceProtocol(HttpToolsProtocol):
         """Answer the request that is kept, or hand it over."""
         made = None
         if self._answer is not None:
-            made = self._answer(self.headers, self._body)
+            made = self._answer(self.headers, bytes(self._body))
             if made is None:
                 self._hand_over()
         if made is None:
@@ -79,7 +83,7 @@ class AtOnceProtocol(HttpToolsProtocol):
         )
 
     def _hand_over(self) -> None:
-        body, self._answer, self._body = self._body, None, b""
+        body, self._answer, self._body = bytes(self._body), None, b""
         super().on_headers_complete()
         if body:
             super().on_body(body)
