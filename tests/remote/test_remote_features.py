@@ -226,6 +226,21 @@ def test_entities_that_are_none_are_the_same_error(filled: Any, keys: dict[str, 
         filled.get_online_features(["rides:fare"], keys)
 
 
+def test_dead_letters_are_read_counted_forgotten_and_cleared(filled: Any) -> None:
+    assert filled.dead_letters.read("rides").num_rows == filled.dead_letters.count("rides") == 0
+    bad = rows(driver=pa.array([None, 9, 8], pa.int64()), trips=pa.array([1.0, 7.9, 8.5]))
+    assert filled.ingest("rides", bad, batch="b", on_bad="dead_letter").dead_letters == 3
+    found = filled.dead_letters.read("rides")
+    assert found.schema.field("time").type == pa.timestamp("us", "UTC")
+    assert found.column("reason").to_pylist() == ["'driver' is NULL", *["'trips' is no int64 exactly"] * 2]
+    assert (found.column("batch").to_pylist(), found.column("position").to_pylist()) == (["b"] * 3, [0, 1, 2])
+    done = filled.forget("rides", {"driver": [9]})
+    assert (done.rows, done.online, done.dead_letters) == (1, 1, 1)
+    assert filled.dead_letters.clear("rides", before=NOON) == 0
+    assert filled.dead_letters.clear("rides") == 2
+    assert filled.dead_letters.count("rides") == 0
+
+
 def test_entities_are_forgotten_and_rows_expire(filled: Any) -> None:
     done = filled.forget("rides", {"driver": [9]})
     assert (done.rows, done.online) == (1, 1)

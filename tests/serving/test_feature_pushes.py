@@ -63,6 +63,26 @@ def test_a_batch_is_never_in_twice_and_bad_rows_may_be_set_aside(rides):
     assert rides.post("/push", json=form).json()["repeated"] is True
 
 
+def test_dead_letters_of_a_push_are_read_and_cleared(rides):
+    df = {name: values[:2] for name, values in DF.items()} | {"trips": [6.5, 7.9]}
+    assert rides.post("/push", json={"push_source_name": "rides", "df": df, "on_bad": "dead_letter"}).is_success
+    path = "/v1/feature-sets/rides/dead-letters"
+    found = rides.get(path).json()
+    assert (found["count"], len(found["dead_letters"])) == (2, 2)
+    newest = rides.get(path, params={"limit": 1}).json()
+    assert (newest["count"], newest["dead_letters"]) == (2, found["dead_letters"][1:])
+    assert newest["dead_letters"][0]["reason"] == "'trips' is no int64 exactly"
+    assert msgspec.json.decode(newest["dead_letters"][0]["row"])["trips"] == 7.9
+    assert read(rides.get(path, headers={"accept": ARROW}).content).num_rows == 2
+    assert rides.get("/v1/feature-sets/ride/dead-letters").status_code == 404
+    assert rides.get(path, params={"limit": "few"}).status_code == 400
+    clear = "/v1/feature-sets/rides:clearDeadLetters"
+    assert rides.post(clear, json={"before": "2026-01-01"}).status_code == 400
+    assert rides.post(clear, json={"before": "2026-01-01T00:00:00Z"}).json() == {"cleared": 0}
+    assert rides.post(clear, json={}).json() == {"cleared": 2}
+    assert rides.get(path).json() == {"count": 0, "dead_letters": []}
+
+
 def test_pushed_rows_may_be_an_arrow_stream_and_those_set_aside_come_back_as_one(rides):
     rows = pa.table({name: pa.array([None, None]) for name in NAMES})
     rows = rows.append_column("driver", pa.array([3, None], pa.int64()))

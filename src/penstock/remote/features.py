@@ -44,6 +44,7 @@ from penstock.features import (
 )
 from penstock.operations.notation import expression_to_json, value_to_json
 from penstock.remote.connection import Server, segment
+from penstock.remote.dead_letters import RemoteDeadLetters
 from penstock.remote.feature_reader import PATH, RemoteReader, rows_with_form, send_rows
 from penstock.remote.rows import ARROW_STREAM, arrow_table
 from penstock.remote.stores import RemoteMetadata
@@ -57,6 +58,8 @@ class RemoteFeatures:
 
     def __init__(self, server: Server, metadata: RemoteMetadata) -> None:
         self._server, self._metadata = server, metadata
+        self.dead_letters = RemoteDeadLetters(server)
+        """What could not be stored: `project.features.dead_letters.read("driver_rides")`."""
 
     def apply(self, declared: FeatureSet | FeatureService, rows: TableLike | None = None) -> Applied:
         """Register a feature set, or a feature service, and return its JSON Schema; as `FeatureStore.apply`. Of `rows`

@@ -22,6 +22,7 @@ from penstock.errors import ForbiddenError
 from penstock.serving import (
     artifacts,
     batch,
+    dead_letters,
     exporting,
     feature_rows,
     feature_sets,
@@ -108,6 +109,8 @@ ROUTES = [
     Route("/v1/feature-sets/{name}:forget", feature_sets.forget_entities, methods=["POST"]),
     Route("/v1/feature-sets/{name}:expire", feature_sets.expire_rows, methods=["POST"]),
     Route("/v1/feature-sets/{name}:compact", feature_sets.compact, methods=["POST"]),
+    Route("/v1/feature-sets/{name}:clearDeadLetters", dead_letters.clear_dead_letters, methods=["POST"]),
+    Route("/v1/feature-sets/{name}/dead-letters", dead_letters.read_dead_letters),
     Route("/v1/feature-sets/{name}/ingests", feature_sets.show_ingests),
     Route("/v1/feature-sets/{name}", feature_sets.show_feature_set),
     Route("/v1/feature-services", feature_sets.list_feature_services),

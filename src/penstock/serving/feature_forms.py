@@ -100,6 +100,13 @@ class ExpireForm(msgspec.Struct, forbid_unknown_fields=True):
     before: str
 
 
+class ClearForm(msgspec.Struct, forbid_unknown_fields=True):
+    """The instant before which dead letters are to be taken out: ISO 8601, with its zone; null: all."""
+
+    before: str | None = None
+
+
 FEATURE_FORMS = [
     OnlineForm, HistoricalForm, PushForm, IngestForm, FeatureSetForm, FeatureServiceForm, EntitiesForm, ExpireForm,
+    ClearForm,
 ]  # fmt: skip

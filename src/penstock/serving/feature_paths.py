@@ -120,6 +120,22 @@ FEATURE_PATHS: dict[str, Json] = {
     "/v1/feature-services/{name}": {
         "get": operation("Show a feature service, or a version of it (pricing@2)", (_NAME,), failures=(404,))
     },
+    "/v1/feature-sets/{name}/dead-letters": {
+        "get": operation(
+            "Read the newest rows and messages that could not be stored, each with the reason; as an Arrow stream all",
+            (_NAME, parameter("limit", "query", "integer")),
+            failures=(400, 404, 500),
+        )
+    },
+    "/v1/feature-sets/{name}:clearDeadLetters": {
+        "post": operation(
+            "Take the dead letters of a feature set out, for good: all, or those of before an instant",
+            (_NAME,),
+            body=form("ClearForm"),
+            example={"before": "2026-01-01T00:00:00Z"},
+            failures=(400, 403, 404, 413, 422, 500),
+        )
+    },
     "/v1/feature-sets/{name}:ingest": {
         "post": operation(
             "Add the rows of a feature set's own source",
