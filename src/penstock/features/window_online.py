@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -250,10 +251,11 @@ class WindowReader:
         horizon, *found = self._store.tiles(
             [(self._prefix, [(_HORIZON, _HORIZON)]), *((owner, places) for owner in owners)]
         )
-        if horizon and min(edges) < int.from_bytes(horizon[_HORIZON], "big") > 0:
+        if horizon and min(edges) < (oldest := int.from_bytes(horizon[_HORIZON], "big")) > 0:
+            asked, reached, kept = (_instant(each) for each in (at, min(edges), oldest))
             raise DataError(
-                f"the online windows of '{self._definition.name}' cannot be told as of {at} microseconds: what they "
-                "reach back to is no more online; ask get_historical_features"
+                f"feature set '{self._definition.name}': as of {asked} its windows reach back to {reached}; rows from "
+                f"before {kept} are no more online. Ask get_historical_features, with {asked} as event_timestamp"
             )
         made = []
         for content in found:
@@ -262,6 +264,14 @@ class WindowReader:
             values = [window_value(window, cuts[cut]) for window, cut in zip(self._windows, self._cuts, strict=True)]
             made.append([v if read is None else read(v) for v, read in zip(values, self._read, strict=True)])
         return made
+
+
+def _instant(at: int) -> str:
+    """Return microseconds since 1970 as a text; as they are, beyond the years that have one."""
+    try:
+        return (datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(microseconds=at)).isoformat()
+    except OverflowError:
+        return f"{at} microseconds since 1970"
 
 
 def _shaped(type: str, function: str) -> Callable[[Any], Any] | None:
