@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 from penstock.cascades.conditions import weight_of
 from penstock.cascades.generations import LEARNED_FROM, check_generation, check_router, rows_digest
 from penstock.cascades.learning import with_facts
+from penstock.cascades.notation import DECLARED, cascade_to_json
 from penstock.cascades.scores import with_root
 from penstock.cascades.value import Cascade, route_names, stages_of, target_of, uses_of
 from penstock.core.expression import Expr
@@ -21,6 +21,8 @@ from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.models import ModelGraph, evaluate
 from penstock.models.agreement import predictions_apart
+from penstock.models.curves import errors_on
+from penstock.models.graph import as_users_hold
 from penstock.models.learner import Task
 from penstock.models.outcomes import OUTCOMES
 from penstock.models.routing import ROUTE, Branch, Router, classes_of, label_text, routed_graph, router_parts
@@ -66,6 +68,7 @@ def bundle(
             "policy": policy,
             LEARNED_FROM: rows_digest(rows),
             "disagreements": predictions_apart(graph, judged),
+            **errors_on(graph, judged),
         },
     )
 
@@ -98,7 +101,7 @@ def _put_together(
         blend=cascade.blend,
         facts=_declared(cascade, stages, rows),
     )
-    return ModelGraph(**{field.name: getattr(graph, field.name) for field in dataclasses.fields(graph)})
+    return as_users_hold(graph)
 
 
 def _branches(cascade: Cascade, known: Router, classes: Sequence[Any]) -> list[Branch]:
@@ -146,6 +149,7 @@ def _declared(cascade: Cascade, stages: Mapping[str, CoreGraph], rows: pa.Table)
     read = dict.fromkeys(name for stage in stages.values() for name in stage.signature.inputs.names)
     return {
         "type": "cascade",
+        DECLARED: cascade_to_json(cascade),
         "target": expression_to_json(target_of(cascade)),
         "features": {},
         "options": {name: value for name, value in options.items() if value is not None},

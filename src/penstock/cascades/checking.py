@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from penstock.cascades import conditions
 from penstock.cascades.scores import METRICS_OF, task_of_metric
-from penstock.cascades.value import POLICIES, Cascade, Constant, stages_of, target_of, task_of, uses_of
+from penstock.cascades.value import POLICIES, Cascade, Constant, models_of, stages_of, target_of, task_of, uses_of
+from penstock.core.expression import columns_of
 from penstock.core.model import Model
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.models import LEARNERS, SUPERVISED
@@ -25,6 +26,7 @@ def check(declared: Cascade) -> None:
     _check_numbers(declared, where)
     _check_names(declared, where)
     _check_labels(declared, where)
+    _check_leaks(declared, where)
     if not declared.routes:
         raise DeclarationError(f"{where} has no routes; write routes=[ps.route(when=..., use=...)]")
     conditions.check(declared.router, [(each.name, each.when) for each in declared.routes], where, declared.blend)
@@ -90,3 +92,33 @@ def _check_labels(declared: Cascade, where: str) -> None:
         raise DeclarationError(
             f"{where}: the router predicts '{declared.label}' too; then it is a stage, name it in a route or otherwise"
         )
+
+
+def _check_leaks(declared: Cascade, where: str) -> None:
+    """Refuse features that are what is to be predicted: rows to learn from have them, and rows to predict do not."""
+    own = () if declared.router.label in (declared.router.name, declared.label) else (declared.router.label,)
+    for model in (declared.router, *_models(declared)):
+        for column in columns_of(*(model.features or {}).values()):
+            if column == declared.label or (column in own and model != declared.router):
+                raise DeclarationError(
+                    f"{where}: '{model.name}' reads the column '{column}', which the "
+                    f"{'cascade' if column == declared.label else 'router'} is to predict; leave it out of the features"
+                )
+
+
+def _models(declared: Cascade) -> Iterator[Model]:
+    for use in uses_of(declared):
+        if isinstance(use, Model | Cascade):
+            yield from models_of(use)
+
+
+def default_baseline(declared: Cascade) -> Model:
+    """Return the model that is fitted on all rows where none is named: it reads nothing of the router."""
+    for use in (declared.otherwise, *uses_of(declared)):
+        model = use.baseline if isinstance(use, Cascade) else use
+        if isinstance(model, Model) and not conditions.reads_router(model, declared.router.name):
+            return model
+    raise DeclarationError(
+        f"cascade '{declared.name}' has no model to compare with that could learn from all rows (its stages are "
+        "constants, or read the router); name one: baseline=ps.model(...)"
+    )

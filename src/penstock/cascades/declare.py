@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
-from penstock.cascades import conditions, value
-from penstock.cascades.checking import check
+from penstock.cascades import value
+from penstock.cascades.checking import check, default_baseline
+from penstock.cascades.notation import PARTS
 from penstock.cascades.training import training_pipeline
-from penstock.cascades.value import Constant, Policy, Route, Stage, name_of, uses_of
+from penstock.cascades.value import Constant, Policy, Route, Stage, name_of
+from penstock.cascades.writing import cascade_python, cascade_sql
 from penstock.core.model import Model
-from penstock.errors import DeclarationError
 from penstock.models.declare import Feature, expression_of
 from penstock.models.routing import confidence_column, probability_column
 from penstock.operations import Expression, col
@@ -26,6 +28,15 @@ class Cascade(value.Cascade):
     def pipeline(self) -> PipelineFunction:
         """Return the pipeline that trains the cascade on `rows` (a source; default its own) and registers it."""
         return training_pipeline(self)
+
+    def sql(self, *, rows: str | None = None) -> str:
+        """Return the statements that declare the stages, and last this cascade, over the table `rows` (default: its
+        source, else `rows`)."""
+        return cascade_sql(self, default_settings(), rows=rows or self.source or "rows")
+
+    def python(self) -> str:
+        """Return the Python code that declares the stages, each under its name, and last this cascade."""
+        return cascade_python(self, default_settings())
 
 
 def route(*, when: Feature, use: Stage, name: str | None = None) -> Route:
@@ -103,16 +114,11 @@ def cascade(
         source=source,
     )
     check(declared)
-    return replace(declared, baseline=baseline or _baseline(declared))
+    return replace(declared, baseline=baseline or default_baseline(declared))
 
 
-def _baseline(declared: value.Cascade) -> Model:
-    """Return the model that is fitted on all rows where none is named: it reads nothing of the router."""
-    for use in (declared.otherwise, *uses_of(declared)):
-        model = use.baseline if isinstance(use, value.Cascade) else use
-        if isinstance(model, Model) and not conditions.reads_router(model, declared.router.name):
-            return model
-    raise DeclarationError(
-        f"cascade '{declared.name}' has no model to compare with that could learn from all rows (its stages are "
-        "constants, or read the router); name one: baseline=ps.model(...)"
-    )
+def default_settings() -> dict[str, Any]:
+    """Return what `cascade` takes beside the stages, each with what it is where nothing is said."""
+    parameters = inspect.signature(cascade).parameters.values()
+    given = ("label", "metric", *PARTS)
+    return {each.name: each.default for each in parameters if each.name not in ("name", *given)}

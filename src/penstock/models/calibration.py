@@ -12,11 +12,10 @@ from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError
 from penstock.models import labels, nodes
-from penstock.models.estimators import estimate
 from penstock.models.evaluate import imported_values, labelled_rows
 from penstock.models.imported import is_imported
 from penstock.models.matrix import Floats, Integers
-from penstock.models.predict import entering_features
+from penstock.models.predict import estimates_of
 from penstock.models.signature import inputs_of
 from penstock.tables import arrow_schema
 
@@ -56,14 +55,14 @@ def calibration(graph: ModelGraph, rows: TableLike, bins: int = BINS) -> pa.Tabl
         raise DeclarationError(f"model '{graph.name}': bins={bins}; give how many there are to be: 1, 2, ...")
     schema = calibration_schema(graph)
     table, column = labelled_rows(graph, rows)
-    known, inputs = nodes.classes(graph), inputs_of(graph, table)
+    known = nodes.classes(graph)
     found: list[dict[str, Any]] = []
     if is_imported(graph):
-        observed, predicted = imported_values(graph, column, inputs)
+        observed, predicted = imported_values(graph, column, inputs_of(graph, table))
         _check_finite(graph, predicted)
         found = list(_of_values(observed, predicted, bins))
     else:
-        estimates = estimate(graph, entering_features(graph, inputs))
+        estimates = estimates_of(graph, table)
         _check_finite(graph, estimates)
         if not known:
             found = list(_of_values(labels.values(graph.name, graph.label or "", column), estimates[:, 0], bins))

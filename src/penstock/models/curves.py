@@ -13,12 +13,10 @@ from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.models import labels, nodes
-from penstock.models.estimators import estimate
 from penstock.models.evaluate import labelled_rows
 from penstock.models.matrix import Floats, Integers
 from penstock.models.metrics import predicted_classes
-from penstock.models.predict import check_threshold, entering_features
-from penstock.models.signature import inputs_of
+from penstock.models.predict import check_threshold, estimates_of
 from penstock.tables import arrow_schema, arrow_type
 
 if TYPE_CHECKING:
@@ -107,6 +105,11 @@ def errors_of(actual: Integers, probabilities: Floats) -> dict[str, Any]:
     return found | ({"error_curve": count_errors(actual, probabilities)} if probabilities.shape[1] == 2 else {})
 
 
+def errors_on(graph: ModelGraph, rows: TableLike) -> dict[str, Any]:
+    """Return that for a classifier on rows with labels; nothing for a model that predicts a value."""
+    return errors_of(*_judged(graph, rows)) if nodes.classes(graph) else {}
+
+
 def count_confusions(actual: Integers, probabilities: Floats, threshold: float | None = None) -> list[list[int]]:
     """Return the counts by class number: of each actual class how many rows were predicted to be which."""
     classes = probabilities.shape[1]
@@ -137,7 +140,7 @@ def _above(ordered: Floats, threshold: float) -> int:
 
 def _judged(graph: ModelGraph, rows: TableLike) -> tuple[Integers, Floats]:
     table, column = labelled_rows(graph, rows)
-    estimates = estimate(graph, entering_features(graph, inputs_of(graph, table)))
+    estimates = estimates_of(graph, table)
     return labels.class_numbers(graph.name, graph.label or "", nodes.classes(graph), column), estimates
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from penstock import operations
 from penstock.core import model as core
@@ -21,6 +22,32 @@ from penstock.operations.notation import expression_from_json
 
 Feature = Expr | str
 """An expression, or its text in BigQuery's dialect."""
+
+
+_ROOMS_ABOVE = {"cascade": "penstock.cascades.reading:declaration"}
+"""Type -> what makes the declaration of its graphs: in a room above this one, which is loaded when it is asked."""
+
+
+class Declaration(Protocol):
+    """What a graph was learned from: a `Model`, or a `Cascade`."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def label(self) -> str | None:
+        """What it predicts."""
+        ...
+
+    def sql(self, *, rows: str = "rows") -> str:
+        """Return the SQL that declares it over the table `rows`."""
+        ...
+
+    def python(self) -> str:
+        """Return the Python code that declares it."""
+        ...
 
 
 class Model(core.Model):
@@ -74,6 +101,13 @@ def model(
         # An option that says what holds anyway says nothing: with and without it the declaration is the same.
         options=settled(checked, learner.options, within=within),
     )
+
+
+def declared(graph: ModelGraph) -> Declaration:
+    """Return what a graph was learned from: of a cascade its `Cascade`, of every other its `Model`."""
+    module, _, name = _ROOMS_ABOVE.get(graph.facts["type"], "").partition(":")
+    found: Declaration = getattr(importlib.import_module(module), name)(graph) if module else declaration(graph)
+    return found
 
 
 def declaration(graph: ModelGraph) -> Model:

@@ -15,6 +15,7 @@ from penstock.models import nodes
 from penstock.models.learner import Learner, Method
 from penstock.models.learners import LEARNERS
 from penstock.models.preprocess import Kind
+from penstock.models.routing import check_no_cascade
 
 _PREPARED = re.compile(r"__(scaled|filled|index|hot|items)_*$")  # what `preprocess.entries` ends a name with
 _WITH_VOCABULARY = ("one_hot", "multi_hot", "term_counts", "term_weights")
@@ -59,6 +60,7 @@ def feature_of_each(graph: ModelGraph) -> list[str]:
 
 def method_that(graph: ModelGraph, what: str, can: Callable[[Learner], bool]) -> Method:
     """Return how the graph's estimator works; `DataError` where it is not of a type that has `what`."""
+    check_no_cascade(graph, what, lambda stage: stage.facts["type"] in LEARNERS and can(LEARNERS[stage.facts["type"]]))
     learner = LEARNERS[graph.facts["type"]]
     if learner.method is None or not can(learner):
         types = ", ".join(type for type, each in LEARNERS.items() if each.method is not None and can(each))

@@ -62,6 +62,12 @@ def imported_metrics(graph: ModelGraph) -> tuple[str, ...]:
     return metrics.REGRESSION
 
 
+def listed_metrics(graph: ModelGraph) -> tuple[str, ...]:
+    """Return the names of the metrics that judge a model on any rows; a cascade's facts have more for a regression."""
+    known: tuple[str, ...] = tuple(graph.facts["evaluation"])
+    return metrics.REGRESSION if is_routed(graph) and not nodes.classes(graph) else known
+
+
 def _imported_label(graph: ModelGraph) -> str:
     type = graph.signature.outputs.fields[0].type
     if graph.label is None or type != "float64":

@@ -12,11 +12,13 @@ from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.models import nodes
+from penstock.models.attributions import STEPS, blocks, explained, feature_names, of_class
 from penstock.models.estimators import estimate
-from penstock.models.explanation import blocks, check_explainable, explained, feature_names, of_class
 from penstock.models.matrix import Features
 from penstock.models.metrics import predicted_classes
-from penstock.models.predict import entering_features
+from penstock.models.predict import entering_features, estimates_of
+from penstock.models.routed_attributions import along_routes, check_explainable_stages
+from penstock.models.routing import check_no_cascade, is_routed
 from penstock.models.signature import inputs_of
 from penstock.tables import TableLike, arrow_schema, to_arrow
 
@@ -32,9 +34,10 @@ def global_schema(graph: ModelGraph, *, by_class: bool = False) -> Schema:
 
     By class, the first is that of the class, and has the label's name.
     """
-    check_explainable(graph)
+    check_explainable_stages(graph)
     if not by_class:
         return _OVERALL
+    check_no_cascade(graph, "importance by class")
     if not nodes.classes(graph):
         raise DataError(f"model '{graph.name}' ({graph.facts['type']}) is no classifier; it has no importance by class")
     name = graph.label if graph.label and graph.label not in _OVERALL else "class_label"
@@ -53,24 +56,47 @@ def importance(graph: ModelGraph, rows: TableLike | None = None, *, by_class: bo
         table = to_arrow(rows)
         if not table.num_rows:
             raise DataError(f"model '{graph.name}': there are no rows to explain")
+        if is_routed(graph):
+            names, values = _along_routes(graph, inputs_of(graph, table))
+            return _overall_table(names, values)
         kept: Mapping[str, Any] = global_explanation(graph, entering_features(graph, inputs_of(graph, table)))
     elif FACT in graph.facts:
         kept = graph.facts[FACT]
     else:
+        if is_routed(graph):
+            raise DataError(
+                f"cascade '{graph.name}': which features matter depends on the routes that rows take; give rows, in "
+                f"Python: graph.importance(rows), or ask a stage that was learned with {OPTION} = TRUE"
+            )
         raise DataError(
             f"model '{graph.name}' was learned without {OPTION}; learn it again with {OPTION} = TRUE, or, in Python, "
             "give rows: graph.importance(rows)"
         )
     names = feature_names(graph)
     if not by_class:
-        found = [{"feature": feature, "attribution": value} for feature, value in _ranked(names, kept["overall"])]
-        return pa.Table.from_pylist(found, schema=arrow_schema(schema))
+        return _overall_table(names, kept["overall"])
     by_label = [
         {schema.names[0]: _text(label), "feature": feature, "attribution": value}
         for label, values in zip(nodes.classes(graph), kept["by_class"], strict=True)
         for feature, value in _ranked(names, values)[:_MOST_OF_A_CLASS]
     ]
     return pa.Table.from_pylist(by_label, schema=arrow_schema(schema))
+
+
+def _overall_table(names: Sequence[str], values: Sequence[float]) -> pa.Table:
+    found = [{"feature": feature, "attribution": value} for feature, value in _ranked(names, values)]
+    return pa.Table.from_pylist(found, schema=arrow_schema(_OVERALL))
+
+
+def _along_routes(graph: ModelGraph, inputs: pa.Table) -> tuple[Sequence[str], list[float]]:
+    """Return the features of all stages, and what each adds or takes in the mean of rows along their routes; one that
+    a row's stage does not read adds nothing to it."""
+    sums: Any = 0.0
+    for start in range(0, inputs.num_rows, MOST_ROWS):
+        part = inputs.slice(start, MOST_ROWS)
+        found = along_routes(graph, part, estimates_of, threshold=None, steps=STEPS)
+        sums = sums + np.abs(found.explained.parts).sum(axis=0)
+    return found.features, (sums / inputs.num_rows).tolist()
 
 
 def global_explanation(graph: ModelGraph, features: Features) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core import graph as core
 from penstock.models.calibration import BINS, calibration
-from penstock.models.declare import Model, declaration
+from penstock.models.declare import Declaration, declared
 from penstock.models.describe import describe
 from penstock.models.evaluate import evaluate
 from penstock.models.explanation import TOP, explain
@@ -17,6 +17,7 @@ from penstock.models.exporting import export
 from penstock.models.global_explanation import importance
 from penstock.models.package import read_files, save, to_files
 from penstock.models.predict import predict
+from penstock.models.routing import stage_of
 from penstock.models.row import row_predictor
 from penstock.tables import TableLike
 
@@ -66,9 +67,13 @@ class ModelGraph(core.ModelGraph):
         """Write the graph in a form that others run: `export("sql", "model.sql", dialect="postgres")`."""
         return export(self, format, path, **options)
 
-    def declaration(self) -> Model:
+    def stage(self, path: str) -> ModelGraph:
+        """Return a stage of a cascade, the router or what rows are routed to, as a graph: `rare`, `inner/rare`."""
+        return as_users_hold(stage_of(self, path))
+
+    def declaration(self) -> Declaration:
         """Return the declaration that this was learned from; its `.sql()` and `.python()` write it as text."""
-        return declaration(self)
+        return declared(self)
 
     def describe(self) -> str:
         """Return a text that shows what the graph takes, does and gives."""
@@ -77,5 +82,9 @@ class ModelGraph(core.ModelGraph):
 
 def from_files(files: Mapping[str, bytes]) -> ModelGraph:
     """Return the graph that files hold, by their names; raises `CorruptArtifactError` naming a file that is wrong."""
-    graph = read_files(files)
+    return as_users_hold(read_files(files))
+
+
+def as_users_hold(graph: core.ModelGraph) -> ModelGraph:
+    """Return a graph as the value that has a method for each thing that is done with it."""
     return ModelGraph(**{field.name: getattr(graph, field.name) for field in dataclasses.fields(graph)})

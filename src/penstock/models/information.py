@@ -13,6 +13,7 @@ from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.models import nodes
 from penstock.models.labels import label_column
+from penstock.models.routing import check_no_cascade
 from penstock.models.signature import inputs_of
 from penstock.operations import col, type_of
 from penstock.operations.notation import expression_from_json
@@ -66,6 +67,7 @@ def training_info(graph: ModelGraph) -> pa.Table:
 
     `duration_ms` is NULL: the same rows and options give the same graph, and no two trainings take as long.
     """
+    check_no_cascade(graph, "iterations", lambda stage: bool(stage.facts["learner"].get("training")))
     rows = [
         {**{name: entry.get(name) for name in ITERATIONS.names}, "training_run": 0}
         for entry in graph.facts["learner"].get("training", ())
@@ -83,6 +85,7 @@ def feature_schema(graph: ModelGraph, rows: Schema) -> Schema:
 
     Raises `DataError` for a model whose features are just columns of the rows: it was declared without a TRANSFORM.
     """
+    check_no_cascade(graph, "features")
     known, named = nodes.expressions(graph), graph.facts["feature_nodes"]
     if all(known[node] == col(feature) for feature, node in named.items()):
         raise DataError(f"model '{graph.name}' was made without TRANSFORM; its features are the columns of its rows")

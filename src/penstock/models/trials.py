@@ -11,6 +11,7 @@ from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, UnknownNameError
 from penstock.models.learners import LEARNERS
+from penstock.models.routing import check_no_cascade
 from penstock.models.tuning import shown
 from penstock.tables import arrow_schema
 
@@ -48,6 +49,7 @@ def check_trial(graph: ModelGraph, trial: int, *, kept: bool = True) -> None:
 
 def trial_schema(graph: ModelGraph) -> Schema:
     """Return the columns of the trials, by BigQuery's names; `DataError` for a model that was not tuned."""
+    check_no_cascade(graph, "trials", is_tuned)
     if not is_tuned(graph):
         raise DataError(f"model '{graph.name}' was not tuned; a tuned model is one with the option num_trials")
     known = LEARNERS[graph.facts["type"]].options

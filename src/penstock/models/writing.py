@@ -22,7 +22,7 @@ def model_sql(model: Model, *, rows: str = "rows") -> str:
     `DeclarationError` where the label is an expression and the features are not named: SQL computes it in TRANSFORM,
     which names all.
     """
-    lines = [f"CREATE OR REPLACE MODEL {_dotted(model.name)}"]
+    lines = [f"CREATE OR REPLACE MODEL {dotted_text(model.name)}"]
     columns = "*"
     if model.features is not None:
         items = {**model.features, **_label(model)}
@@ -34,7 +34,7 @@ def model_sql(model: Model, *, rows: str = "rows") -> str:
             f"model '{model.name}' computes its label '{model.label}' and takes every column as a feature, which SQL "
             "cannot say; name its features"
         )
-    return "\n".join([*lines, _options(model), f"AS SELECT {columns} FROM {_dotted(rows)}"]) + "\n"
+    return "\n".join([*lines, _options(model), f"AS SELECT {columns} FROM {dotted_text(rows)}"]) + "\n"
 
 
 def model_python(model: Model) -> str:
@@ -81,7 +81,7 @@ def _item(name: str, expr: Expr) -> str:
     return name_text(name) if expr == col(name) else f"{written} AS {name_text(name)}"
 
 
-def _dotted(name: str) -> str:
+def dotted_text(name: str) -> str:
     """Write the name of a model or a table; one with dots stands in back quotes as a whole."""
     plain = all(name_text(part) == part for part in name.split("."))
     return name if plain else name_text(name)
@@ -95,20 +95,21 @@ def _options(model: Model) -> str:
         **({} if split is None else {"data_split_method": split}),  # SQL's own default is another
         **model.options,
     }
-    return f"OPTIONS({', '.join(f'{name} = {_option(value)}' for name, value in given.items())})"
+    return f"OPTIONS({', '.join(f'{name} = {option_text(value)}' for name, value in given.items())})"
 
 
-def _option(value: Any) -> str:
+def option_text(value: Any) -> str:
+    """Write the value of an option in SQL."""
     match value:
         case Range(low, high):
-            return f"HPARAM_RANGE({_option(low)}, {_option(high)})"
+            return f"HPARAM_RANGE({option_text(low)}, {option_text(high)})"
         case Candidates(values):  # an array cannot hold arrays; a struct can
-            listed = (f"STRUCT({_option(item)})" if isinstance(item, tuple) else _option(item) for item in values)
+            listed = (_pair((item,)) if isinstance(item, tuple) else option_text(item) for item in values)
             return f"HPARAM_CANDIDATES([{', '.join(listed)}])"
         case tuple() | list():
-            return f"[{', '.join(_pair(item) if isinstance(item, tuple) else _option(item) for item in value)}]"
+            return f"[{', '.join(_pair(item) if isinstance(item, tuple) else option_text(item) for item in value)}]"
     return literal_text(value, type_of_value(value))
 
 
 def _pair(pair: tuple[Any, ...]) -> str:
-    return f"STRUCT({', '.join(map(_option, pair))})"
+    return f"STRUCT({', '.join(map(option_text, pair))})"

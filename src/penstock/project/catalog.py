@@ -93,7 +93,7 @@ class ProjectCatalog:
         bare, _, alias = name.partition("@")
         return self.models[bare].rows(alias or None)
 
-    def fit(self, model: Model, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
+    def fit(self, model: Model | Cascade, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
         """Fit a model, register it and make it the champion: the name now stands for it."""
         graph: ModelGraph = self.run(self.fitting(model, rows, reading, alias=CHAMPION), "fit")
         version = self.models[model.name].alias(CHAMPION).version

@@ -7,8 +7,7 @@ from typing import Any
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
 from penstock.models import as_of_column
-from penstock.models.search import plain
-from penstock.operations.notation import expression_to_json
+from penstock.models.notation import model_to_json
 from penstock.remote.connection import segment
 
 
@@ -20,16 +19,7 @@ def model_form(declared: Model, timestamp: str | None = None) -> dict[str, Any]:
             f"{declared!r} is no declaration of a model; over REST fit takes what ps.model(...) gives, "
             "and everything else is fitted where the project is"
         )
-    model = as_of_column(declared, timestamp)
-    features = model.features
-    return {
-        "name": model.name,
-        "type": model.type,
-        "label": model.label,
-        "features": None if features is None else {name: expression_to_json(each) for name, each in features.items()},
-        "options": {name: plain(value) for name, value in model.options.items()},
-        "target": None if model.target is None else expression_to_json(model.target),
-    }
+    return model_to_json(as_of_column(declared, timestamp))
 
 
 def model_path(reference: str) -> str:

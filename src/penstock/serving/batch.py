@@ -12,8 +12,8 @@ from starlette.responses import Response, StreamingResponse
 from penstock import models
 from penstock.core.artifact import Artifact
 from penstock.core.model import Model
-from penstock.errors import DeclarationError, RequestError, UnknownNameError
-from penstock.operations.notation import expression_from_json
+from penstock.errors import DeclarationError, UnknownNameError
+from penstock.models.notation import model_from_json
 from penstock.project.codecs import load_artifact
 from penstock.project.fitting import is_query
 from penstock.serving.bodies import decoded, read_body
@@ -91,23 +91,7 @@ def named_rows(project: Service, rows: str) -> Any:
 
 
 def _declared(form: ModelForm) -> Model:
-    """Return the model of a form; a feature is a text in BigQuery's dialect, or the JSON of an expression."""
-
-    def feature(given: str | list[Any]) -> Any:
-        if isinstance(given, str):
-            return given
-        try:
-            return expression_from_json(given)
-        except (TypeError, ValueError, IndexError) as error:
-            raise RequestError(f"{msgspec.json.encode(given).decode()} is no expression: {error}") from error
-
+    """Return the model of a form."""
     if form.features == {}:
         raise DeclarationError(f"model '{form.name}' has no features; leave `features` out to take every column")
-    return models.model(
-        form.name,
-        type=form.type,
-        label=form.label,
-        features=None if form.features is None else {name: feature(each) for name, each in form.features.items()},
-        options=form.options,
-        target=None if form.target is None else feature(form.target),
-    )
+    return model_from_json(msgspec.structs.asdict(form))

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from penstock.cascades import Cascade, train
 from penstock.core.artifact import Source
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
@@ -86,7 +87,7 @@ class Catalog(Protocol):
         """Return the rows that it learned from, if they are kept."""
         ...
 
-    def fit(self, model: Model, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
+    def fit(self, model: Model | Cascade, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
         """Fit a model and keep it under its name; with `if_not_exists` return the one that is there."""
         ...
 
@@ -171,13 +172,13 @@ class MemoryCatalog:
         """Return None: no rows are kept."""
         return None
 
-    def fit(self, model: Model, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
+    def fit(self, model: Model | Cascade, rows: pa.Table, mode: Mode, reading: Reading) -> ModelGraph:
         """Fit a model and keep the graph."""
         if model.name in self.models and mode != "replace":
             if mode == "if_not_exists":
                 return self.models[model.name]
             raise ConflictError(f"a model named '{model.name}' exists; write CREATE OR REPLACE MODEL to make it anew")
-        self.models[model.name] = fit(model, rows)
+        self.models[model.name] = train(model, rows) if isinstance(model, Cascade) else fit(model, rows)
         return self.models[model.name]
 
     def drop(self, name: str) -> None:

@@ -8,11 +8,12 @@ import pyarrow as pa
 
 from penstock.core.schema import Field, Schema
 from penstock.models import evaluate, predict
+from penstock.models.attributions import STEPS
 from penstock.models.coefficients import weights_schema, weights_table
 from penstock.models.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
 from penstock.models.estimators import task_of
-from penstock.models.evaluate import imported_metrics
-from penstock.models.explanation import STEPS, TOP, explain, explanation_schema
+from penstock.models.evaluate import imported_metrics, listed_metrics
+from penstock.models.explanation import TOP, explain, explanation_schema
 from penstock.models.feature_importance import importance_schema, importance_table
 from penstock.models.global_explanation import global_schema, importance
 from penstock.models.imported import is_imported
@@ -75,7 +76,7 @@ def _explained(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
 def _metrics(use: Use) -> Schema:
     if _tells_trials(use):
         return trial_metrics_schema(use.model)
-    names = imported_metrics(use.model) if is_imported(use.model) else tuple(use.model.facts["evaluation"])
+    names = imported_metrics(use.model) if is_imported(use.model) else listed_metrics(use.model)
     return Schema(tuple(Field(metric, "float64") for metric in names))
 
 
@@ -88,7 +89,7 @@ def _evaluated(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     if _tells_trials(use):
         return trial_metrics(graph, use.settings["trial_id"])
     metrics = evaluate(graph, rows[0], threshold=threshold) if rows else graph.facts["evaluation"]
-    return pa.table({metric: pa.array([value], pa.float64()) for metric, value in metrics.items()})
+    return pa.table({name: pa.array([metrics[name]], pa.float64()) for name in _metrics(use).names})
 
 
 def _transformed(use: Use) -> Schema:

@@ -34,8 +34,11 @@ def bind_inference(
     if not least <= len(inputs) <= most:
         takes = {(0, 0): "takes no rows", (2, 2): "needs two tables"}.get(function.rows, "needs rows")
         raise SqlError(f"{within} {takes}: {function.usage(name)}")
-    settings = check_settings(function, dict(_settings(node, function, binding, within)), within=within)
+    given = dict(_settings(node, function, binding, within))
     graph = _graph(node, function, binding, within)
+    if graph is not None and (stage := _stage(given, within)) is not None:
+        graph = graph.stage(stage)
+    settings = check_settings(function, given, within=within)
     _check_trial(graph, function, settings, within, told=not inputs)
     rows = tuple(_rows(item, scope, binding) for item in inputs)
     use = Use(graph=graph, inputs=tuple(_schema(query) for query in rows), settings=settings)
@@ -63,6 +66,15 @@ def _graph(node: MachineLearningTable, function: TableFunction, binding: Binding
     if not function.needs_model:
         raise SqlError(f"{within} takes no model; leave MODEL {dotted(model)} out")
     return binding.model(dotted(model))
+
+
+def _stage(given: dict[str, Any], within: str) -> str | None:
+    """Take the setting `stage` out, which every function of a model has: it asks a stage of a cascade."""
+    name = next((each for each in given if each.lower() == "stage"), None)
+    stage = given.pop(name) if name is not None else None
+    if not (stage is None or isinstance(stage, str)):
+        raise SqlError(f"{within}: the setting stage cannot be {stage!r}; it takes a stage's name, as 'rare_model'")
+    return stage
 
 
 def _check_trial(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 
+from penstock.cascades import Cascade
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.errors import ConflictError, SqlError
 from penstock.models import ModelGraph
 from penstock.sql.altering import said
+from penstock.sql.cascading import CASCADE, Known, declare_cascade, known_model
 from penstock.sql.catalog import Catalog, Reading, View
 from penstock.sql.changing import changed
 from penstock.sql.declaration import declare
@@ -27,7 +30,7 @@ from penstock.sql.executing import (
 )
 from penstock.sql.exporting import export
 from penstock.sql.queries import bind_query
-from penstock.sql.scope import Scope
+from penstock.sql.scope import Bound, Scope
 from penstock.sql.showing import described_model, described_table
 from penstock.sql.statements import (
     AlterModel,
@@ -69,13 +72,20 @@ def run_query(text: str, catalog: Catalog, *, now: datetime.datetime | None = No
     return rows, reading_of(text, binding)
 
 
-def to_model(text: str, catalog: Catalog) -> Model:
-    """Return the declaration that a CREATE MODEL stands for: equal to what `ps.model(...)` makes. Nothing is fitted."""
-    statement, *others = parse(text)
-    if others or not isinstance(statement, CreateModel):
-        raise SqlError("only one CREATE MODEL statement stands for a model")
-    binding = Session(catalog=catalog, now=datetime.datetime.now(datetime.UTC)).binding()
-    return declare(_placed(statement, catalog), schema_of_query(bound_query(statement.query, binding)))
+def to_model(text: str, catalog: Catalog) -> Model | Cascade:
+    """Return the declaration that a CREATE MODEL stands for: equal to what Python makes of it. Nothing is fitted.
+
+    Of several statements it is that of the last, a cascade, which may name the models of those before it.
+    """
+    before: dict[str, Known] = {}
+    for statement in parse(text):
+        if not isinstance(statement, CreateModel):
+            raise SqlError("only CREATE MODEL statements stand for a model")
+        binding = Session(catalog=catalog, now=datetime.datetime.now(datetime.UTC)).binding()
+        query = bound_query(statement.query, binding)
+        found = _declared(statement, query, catalog, before)
+        before[statement.name] = Known(found)
+    return found
 
 
 def _run(statement: Statement, session: Session) -> pa.Table:
@@ -127,10 +137,22 @@ def _create(statement: CreateModel, session: Session) -> pa.Table:
         raise ConflictError(f"a model named '{name}' exists; write CREATE OR REPLACE MODEL to train it anew")
     binding = session.binding()
     query = bound_query(statement.query, binding)
-    model = declare(_placed(statement, catalog), schema_of_query(query))
+    model = _declared(statement, query, catalog)
     rows = rows_of_query(query, binding)
     graph = catalog.fit(model, rows, statement.mode, reading_of(statement.text, binding))
     return _description(model, graph, rows.num_rows)
+
+
+def _declared(
+    statement: CreateModel, query: Bound, catalog: Catalog, before: Mapping[str, Known] = FrozenMap({})
+) -> Model | Cascade:
+    """Return what a CREATE MODEL declares; `before` are the models that a cascade may name beside the catalog's."""
+    columns = schema_of_query(query)
+    if str(statement.options.get("model_type")).lower() != CASCADE:
+        return declare(_placed(statement, catalog), columns)
+    return declare_cascade(
+        statement, columns, lambda name: before[name] if name in before else known_model(catalog.model(name))
+    )
 
 
 def _placed(statement: CreateModel, catalog: Catalog) -> CreateModel:
@@ -204,9 +226,12 @@ def _alter(statement: AlterModel, catalog: Catalog) -> pa.Table:
     return _message(model=statement.name, done="altered")
 
 
-def _description(model: Model, graph: ModelGraph, rows: int) -> pa.Table:
-    """One row for the person at the prompt: what was made, from how many rows, and how good it is."""
-    made = {"model": model.name, "model_type": model.type, "label": model.label, "rows": rows}
+def _description(model: Model | Cascade, graph: ModelGraph, rows: int) -> pa.Table:
+    """One row for the person at the prompt: what was made, from how many rows, and how good it is; of a cascade also
+    how good one model of all rows is."""
+    made = {"model": model.name, "model_type": graph.facts["type"], "label": model.label, "rows": rows}
+    if isinstance(model, Cascade):
+        made[f"baseline_{model.metric}"] = graph.facts["baseline"].get(model.metric)
     known = {name: graph.facts[name] for name in ("version", "evaluated_on") if name in graph.facts}
     return pa.Table.from_pylist([{**made, **known, **graph.facts.get("evaluation", {})}])
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from penstock.models import ModelGraph
-from penstock.models.describe import shortened
+from penstock.models.describe import routes_told, shortened
+from penstock.models.routing import is_routed
 from penstock.operations import text
 from penstock.sql.altering import SAID
 
@@ -36,8 +37,11 @@ def described_model(graph: ModelGraph) -> pa.Table:
             for node in graph.of("expression")
             if node.name not in facts["features"]
         ),
+        *(("route", name, "", told) for name, told in (routes_told(graph) if is_routed(graph) else ())),
+        *(("stage", name, "", told["type"]) for name, told in facts.get("stages", {}).items()),
         *(("output", field.name, field.type.upper(), "") for field in graph.signature.outputs),
         *(("metric", name, "", str(value)) for name, value in facts["evaluation"].items()),
+        *(("baseline", name, "", str(value)) for name, value in facts.get("baseline", {}).items()),
     ]
     names = ("part", "name", "type", "value")
     return pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})

@@ -2,7 +2,17 @@
 
 from penstock.models.routing.assembly import routed_graph
 from penstock.models.routing.calibrators import METHODS, calibrated, learn_calibration
-from penstock.models.routing.many import Routed, Staged, aligned, chosen, routed, router_values, with_columns
+from penstock.models.routing.many import (
+    EstimateStage,
+    Routed,
+    Staged,
+    aligned,
+    by_branch,
+    chosen,
+    routed,
+    router_values,
+    with_columns,
+)
 from penstock.models.routing.one import routed_row
 from penstock.models.routing.routes import (
     ROUTE,
@@ -20,18 +30,22 @@ from penstock.models.routing.routes import (
     router_parts,
     routing_of,
 )
+from penstock.models.routing.stages import check_no_cascade, stage_of
 
 __all__ = [
     "METHODS",
     "ROUTE",
     "STAGES",
     "Branch",
+    "EstimateStage",
     "Routed",
     "Router",
     "Routing",
     "Staged",
     "aligned",
+    "by_branch",
     "calibrated",
+    "check_no_cascade",
     "chosen",
     "classes_of",
     "confidence_column",
@@ -47,5 +61,6 @@ __all__ = [
     "router_parts",
     "router_values",
     "routing_of",
+    "stage_of",
     "with_columns",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,21 @@ def chosen(branches: Sequence[Branch], rows: pa.Table) -> Integers:
     for at in reversed(range(len(conditions))):
         taken[holds.column(str(at)).fill_null(False).to_numpy()] = at
     return taken
+
+
+def by_branch(
+    graph: ModelGraph, inputs: pa.Table, estimate: EstimateStage
+) -> Iterator[tuple[Branch, Integers, pa.Table]]:
+    """Yield each branch that rows of the graph's inputs take, with their places, and the rows as its stage reads
+    them."""
+    routing = routing_of(graph)
+    found = calibrated(routing.calibration, estimate(routing.stages[routing.router], inputs))
+    rows = with_columns(inputs, router_values(routing, found))
+    taken = chosen(routing.branches, rows)
+    for at, branch in enumerate(routing.branches):
+        part = np.flatnonzero(taken == at)
+        if len(part):
+            yield branch, part, rows.take(pa.array(part))
 
 
 def router_values(of: Router, estimates: Floats) -> dict[str, pa.Array]:
