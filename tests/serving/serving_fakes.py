@@ -35,6 +35,9 @@ class Multiply:
         except (msgspec.DecodeError, KeyError) as error:
             raise RequestError("give {'instances': [...]}") from error
 
+    def predict(self, row: dict) -> dict:
+        return self.predict_decoded(row)
+
     def predict_decoded(self, row: dict) -> dict:
         if row.get("km") == "bug":
             raise ZeroDivisionError("a secret")

@@ -25,6 +25,7 @@ from penstock.project.driving import resolve_source
 from penstock.project.fitting import fit_pipeline, saved_rows
 from penstock.project.looking_up import check_features
 from penstock.project.registered import RegisteredModels
+from penstock.project.requests import REQUESTS
 from penstock.project.tabling import (
     Made,
     Read,
@@ -36,6 +37,7 @@ from penstock.project.tabling import (
     view_pipeline,
 )
 from penstock.sql import Entry, Join, Mode, Reading, View, as_they_are, check_made, untold
+from penstock.stores.request_log import is_logged, read_requests
 
 _SAID = "said"
 
@@ -61,12 +63,15 @@ class ProjectCatalog:
         tables and views that were made."""
         declared = {name: Entry("EXTERNAL") for name in (*self.config.tables, *self.given)}
         made = {name: Entry(found.type, found.created) for name, found in made_tables(self.metadata).items()}
-        return made | declared
+        logged = {REQUESTS: Entry("EXTERNAL")} if self._is_log(REQUESTS) else {}
+        return made | logged | declared
 
     def source(self, name: str, as_of: datetime.datetime | None = None) -> Source | pa.Table | View:
         """Return the rows that a table stands for just now, or a view."""
         if name in self.given and as_of is None:
             return self.given[name]
+        if as_of is None and self._is_log(name):
+            return read_requests(self.config.requests)
         match self._found(name, as_of):
             case Source() as found:
                 return found
@@ -150,19 +155,27 @@ class ProjectCatalog:
         where = "declared in penstock.toml" if name in self.config.tables else "handed over by Python"
         if name in (*self.config.tables, *self.given):
             raise ConflictError(f"table '{name}' is {where}; it cannot be {what}")
+        if name == REQUESTS:
+            raise ConflictError(f"table '{name}' is the log of what servers have answered; it cannot be {what}")
 
     def _found(self, name: str, as_of: datetime.datetime | None = None) -> Source | Made:
         if name in self.config.tables:
             return resolve_source(self.config, name, as_of=as_of)
         found = find_made(self.metadata, name)
-        if found is None and name not in self.given:
+        is_log = found is None and self._is_log(name)
+        if found is None and name not in self.given and not is_log:
             raise UnknownNameError("table", name, self.tables_there())
         if as_of is not None:
             raise untold(name, as_of)
         if found is None:
-            artifact = saved_rows(self.given[name], self.metadata, self.store)
+            rows = read_requests(self.config.requests) if is_log else self.given[name]
+            artifact = saved_rows(rows, self.metadata, self.store)
             return Made(type="BASE TABLE", artifact=artifact, created=artifact.created)
         return found
+
+    def _is_log(self, name: str) -> bool:
+        """Tell whether a name is that of the log of requests, and there is one."""
+        return name == REQUESTS and name not in self.config.tables and is_logged(self.config.requests)
 
     def _version(self, name: str) -> ModelVersion:
         bare, _, alias = name.partition("@")

@@ -73,13 +73,25 @@ class LogsSection:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSection:
     """`[server]`: where `penstock serve` listens, and the token that every request must then bring: itself, or the file
-    that holds it. With `sql_writes` more than queries may come as SQL."""
+    that holds it. With `sql_writes` more than queries may come as SQL.
+
+    `log_requests` is the share of requests for predictions that is logged, as the table `penstock.requests`, in no more
+    than `log_max_bytes`; the oldest go. `shadow` names, by model, an alias: its version predicts those requests too,
+    beside the one that answers them."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
     token: str = field(default="", repr=False)
     token_file: str = ""
     sql_writes: bool = False
+    log_requests: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    log_max_bytes: int | str = "256MiB"
+    shadow: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def log_size_bytes(self) -> int:
+        """The most that is kept of requests, in bytes."""
+        return memory_bytes(self.log_max_bytes, "log_max_bytes in [server]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +128,11 @@ class Config:
     def state(self) -> Path:
         """The folder of the project's state."""
         return self.root / STATE
+
+    @property
+    def requests(self) -> Path:
+        """The folder of the log of requests."""
+        return self.state / "requests"
 
     @property
     def server_token(self) -> str:

@@ -28,10 +28,12 @@ from penstock.project.looking_up import predict, with_features
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repeating import Repeater
 from penstock.project.repository import Repository
+from penstock.project.requests import Requests
 from penstock.project.runs import LocalRecords, Run
 from penstock.project.triggers import Triggers
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.stores import open_artifacts, open_metadata
+from penstock.stores.request_log import read_requests
 from penstock.tables import TableLike, to_arrow
 
 
@@ -47,7 +49,8 @@ class Project:
     was made: `project.repository["prices@latest"].load()`; `experiments` are runs under one name:
     `project.experiments["depth"].metrics`; `triggers` start runs by themselves:
     `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`; `features` is the feature store:
-    `project.features.ingest(rides, rows)`. `table` hands rows over to SQL: `project.table("rides", frame)`.
+    `project.features.ingest(rides, rows)`; `requests` what servers have answered and logged:
+    `project.requests.shadow("distance")`. `table` hands rows over to SQL: `project.table("rides", frame)`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -63,6 +66,7 @@ class Project:
         self._given = GivenTables(lambda: self._catalog)
         self.table = self._given.declare
         self.features = feature_store(config, self.metadata, self._rows)
+        self.requests = Requests(lambda: read_requests(config.requests), self._rows)
         self._ran: dict[str, PipelineFunction] = {}
         repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater)

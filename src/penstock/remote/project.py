@@ -18,6 +18,7 @@ from penstock.models import ModelGraph
 from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan
 from penstock.project.experiments import Experiments
 from penstock.project.registered import RegisteredModels, load_version
+from penstock.project.requests import REQUESTS, Requests
 from penstock.project.runs import ArtifactView, Run
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.remote.connection import Server, segment
@@ -51,6 +52,7 @@ class RemoteProject:
         self.repository = RemoteRepository(self.server, self._recorded)
         self.experiments = Experiments(self._recorded)
         self.features = RemoteFeatures(self.server, self.metadata)
+        self.requests = Requests(lambda: self.sql(f"SELECT * FROM {REQUESTS}"), self._here)
         self.triggers = RemoteTriggers(self.server, self.metadata)
         self.on = self.triggers.on
 

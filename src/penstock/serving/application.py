@@ -8,6 +8,7 @@ import gc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -44,6 +45,7 @@ from penstock.serving.metrics import Metrics
 from penstock.serving.online_features import online_features_at_once, online_features_or
 from penstock.serving.predict import predict_at_once, predict_or
 from penstock.serving.predictors import Predictors
+from penstock.serving.request_notes import request_notes
 from penstock.serving.service import MakePredictor, Service
 from penstock.serving.state import SCOPE_KEY, Limits, Serving
 
@@ -139,6 +141,7 @@ def application(
     """Return the application that serves a project, to those who have the token if there is one. It follows the
     registry and watches the triggers while its lifespan lasts."""
     predictors, metrics, monitor = Predictors(project, make_predictor), Metrics(), project.triggers.watch()
+    notes = request_notes(project.config, predictors, metrics.logged)
     readers = FeatureReaders(project)
     served = Serving(
         project=project, predictors=predictors, metrics=metrics, limits=limits or Limits(), monitor=monitor
@@ -148,6 +151,7 @@ def application(
     async def lifespan(_: object) -> AsyncIterator[None]:
         await predictors.load()
         triggers.watch(project, monitor)
+        notes.start()
         gc.freeze()  # what is loaded now stays: no collection need look at it while requests wait
         watching = [
             asyncio.create_task(follow(predictors.load, "the registry cannot be read; what is loaded is served")),
@@ -158,6 +162,7 @@ def application(
         finally:
             for each in watching:
                 each.cancel()
+            await run_in_threadpool(notes.close)
             predictors.close()
             readers.close()
             await run_in_threadpool(monitor.close)
@@ -166,9 +171,10 @@ def application(
     rest = _answering(Router(routes=ROUTES, lifespan=lifespan), served)
     limit = served.limits.body_bytes
     features = online_features_or(rest, readers=readers, beside=predictors, metrics=metrics, body_limit_bytes=limit)
-    whole = predict_or(features, predictors=predictors, metrics=metrics, body_limit_bytes=limit)
+    predicting: Any = {"predictors": predictors, "metrics": metrics, "notes": notes, "body_limit_bytes": limit}
+    whole = predict_or(features, **predicting)
     at_once = either(
-        predict_at_once(predictors=predictors, metrics=metrics, body_limit_bytes=limit),
+        predict_at_once(**predicting),
         online_features_at_once(readers=readers, metrics=metrics, body_limit_bytes=limit),
     )
     if token:

@@ -1,10 +1,10 @@
-"""What the server counts, and its text form for Prometheus. Touched by the event loop only, so there are no locks."""
+"""What the server counts, and its text form for Prometheus. One thread writes each number, so there are no locks."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 BOUNDS_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency histogram's buckets: a prediction takes tenths of a millisecond, a SQL query seconds."""
@@ -24,12 +24,23 @@ class Histogram:
 
 
 @dataclass(slots=True)
+class RequestCounts:
+    """What became of the share of requests that is logged: how many rows were kept, how many requests dropped because
+    too many waited, how many rows lost because they could not be written. Each number has one thread that counts."""
+
+    kept: int = 0
+    dropped: int = 0
+    lost: int = 0
+
+
+@dataclass(slots=True)
 class Metrics:
     """All counts since the server started."""
 
     requests: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     latency: defaultdict[str, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
     predictions: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    logged: RequestCounts = field(default_factory=RequestCounts)
 
     def observe(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -47,6 +58,11 @@ class Metrics:
         ]
         for (model, version), count in sorted(self.predictions.items()):
             lines.append(f'penstock_predictions_total{{model="{_escaped(model)}",version="{version}"}} {count}')
+        lines += [
+            "# HELP penstock_requests_logged_total What became of the share of requests that is logged.",
+            "# TYPE penstock_requests_logged_total counter",
+            *(f'penstock_requests_logged_total{{outcome="{name}"}} {n}' for name, n in asdict(self.logged).items()),
+        ]
         lines += ["# HELP penstock_request_seconds Time to answer.", "# TYPE penstock_request_seconds histogram"]
         for endpoint, histogram in sorted(self.latency.items()):
             lines += _histogram_lines("penstock_request_seconds", endpoint, histogram)

@@ -14,6 +14,7 @@ from penstock.serving.errors import failure, plain_failure
 from penstock.serving.metrics import Metrics
 from penstock.serving.parameters import parameters, wants_stages
 from penstock.serving.predictors import Predictors, is_predict_path, parse_path
+from penstock.serving.request_notes import RequestNotes
 from penstock.serving.service import RowPredictor
 
 _JSON = (b"content-type", b"application/json")
@@ -27,7 +28,7 @@ def predicted(predictor: RowPredictor, body: bytes) -> tuple[int, bytes]:
     return len(predictions), _encode({"predictions": predictions})
 
 
-def predict_at_once(*, predictors: Predictors, metrics: Metrics, body_limit_bytes: int) -> AtOnce:
+def predict_at_once(*, predictors: Predictors, metrics: Metrics, notes: RequestNotes, body_limit_bytes: int) -> AtOnce:
     """Return what answers small requests to models that are loaded.
 
     One costs a dictionary look-up (the whole path), the model graph's row function and three counters.
@@ -40,7 +41,7 @@ def predict_at_once(*, predictors: Predictors, metrics: Metrics, body_limit_byte
         if loaded is None:
             return None
 
-        def answer(_: Headers, body: bytes) -> tuple[int, bytes] | None:
+        def answer(headers: Headers, body: bytes) -> tuple[int, bytes] | None:
             if len(body) > most:
                 return None
             started = perf_counter()
@@ -48,6 +49,7 @@ def predict_at_once(*, predictors: Predictors, metrics: Metrics, body_limit_byte
                 rows, content = predicted(loaded.predictor, body)
                 status = 200
                 metrics.predictions[loaded.model, loaded.version] += rows
+                notes.note(loaded, headers, body, content, perf_counter() - started)
             except Exception as error:  # the border of the server: whatever happened, the client gets an answer
                 failed = failure(error, path)
                 status, content = failed.status, failed.body
@@ -59,12 +61,14 @@ def predict_at_once(*, predictors: Predictors, metrics: Metrics, body_limit_byte
     return known
 
 
-def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, body_limit_bytes: int) -> ASGIApp:
+def predict_or(
+    fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, notes: RequestNotes, body_limit_bytes: int
+) -> ASGIApp:
     """Return an application that answers every predict request itself and leaves all others to `fallback`."""
     by_path = predictors.by_path
 
     async def answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        path = scope["path"]
+        path, started = scope["path"], perf_counter()
         try:
             stages = bool(scope["query_string"]) and wants_stages(parameters(Request(scope), "stages"))
             loaded = by_path.get(path) or await predictors.get(*parse_path(path))
@@ -80,6 +84,7 @@ def predict_or(fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, b
             failed = failure(error, path)
             return failed.status, failed.body
         metrics.predictions[loaded.model, loaded.version] += rows
+        notes.note(loaded, scope["headers"], body, answered, perf_counter() - started)
         return 200, answered
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -58,10 +58,12 @@ class Predictors:
     """What is loaded, by the path that predicts with it.
 
     `by_path` is what requests read, one dictionary look-up; only the loading thread writes to it, one entry at a time.
+    `shadows` has the versions, by their models, that are asked beside those that are served: `[server] shadow`.
     """
 
     def __init__(self, project: Service, make: MakePredictor) -> None:
         self.by_path: dict[str, Loaded] = {}
+        self.shadows: dict[str, Loaded] = {}
         self._project, self._make = project, make
         self._versions: dict[tuple[str, int], Loaded] = {}
         self._broken: set[str] = set()
@@ -107,7 +109,16 @@ class Predictors:
                     # The version before it, if there was one, goes on being served.
                     self._broken.add(served.digest)
                     LOG.error("version %s of model '%s' cannot be loaded: %s", served.version, model, error)
+        for model, alias in self._project.config.server.shadow.items():
+            self._follow_shadow(model, f"{model}@{alias}")
         self._seen = newest
+
+    def _follow_shadow(self, model: str, reference: str) -> None:
+        try:
+            self.shadows[model] = self._load(self._registered(reference))
+        except PenstockError as error:
+            self.shadows.pop(model, None)
+            LOG.warning("nothing stands in the shadow of model '%s': %s", model, error)
 
     def _get(self, model: str, version: str | None) -> Loaded:
         served = self._registered(model)
@@ -142,6 +153,7 @@ class Predictors:
 
     def _forget(self) -> None:
         served = {id(self.by_path.get(predict_path(model))) for model, _ in self._versions}
+        served.update(map(id, self.shadows.values()))
         unused = [key for key, loaded in self._versions.items() if id(loaded) not in served]
         for key in unused[:-KEPT_VERSIONS]:
             del self._versions[key], self.by_path[predict_path(*key)]

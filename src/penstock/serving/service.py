@@ -95,6 +95,10 @@ class Service(Protocol):
 class RowPredictor(Protocol):
     """The row function of a model graph. Used from two threads at once."""
 
+    def predict(self, row: Mapping[str, Any], /) -> dict[str, Any]:
+        """Return the predicted columns of a row by the names of its values; others than the inputs are passed over."""
+        ...
+
     def decode(self, body: bytes) -> list[Any]:
         """Return the rows of `{"instances": [{...}]}`; raises `RequestError`, or `DataError` naming the field."""
         ...
