@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         cascade as cascade,
         confidence as confidence,
         fit as fit,
+        plot_cascade as plot_cascade,
         probability as probability,
         route as route,
     )
@@ -102,7 +103,7 @@ _NAMES = {
     "penstock.operations": ("col", "lit", "struct", "feature", "request"),
     "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService", "redis_stream"),
     "penstock.models": ("model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph"),
-    "penstock.cascades": ("fit", "cascade", "Cascade", "route", "Route", "probability", "confidence"),
+    "penstock.cascades": ("fit", "cascade", "Cascade", "route", "Route", "probability", "confidence", "plot_cascade"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),
     "penstock.secrets": ("secret", "Secret"),

@@ -2,6 +2,7 @@
 
 from penstock.cascades.declare import Cascade, cascade, confidence, probability, route
 from penstock.cascades.fitting import fit
+from penstock.cascades.reporting import plot_cascade
 from penstock.cascades.training import feature_references, train, training_pipeline, with_features
 from penstock.cascades.value import Route, models_of
 
@@ -13,6 +14,7 @@ __all__ = [
     "feature_references",
     "fit",
     "models_of",
+    "plot_cascade",
     "probability",
     "route",
     "train",

@@ -12,19 +12,19 @@ from penstock.cascades.conditions import weight_of
 from penstock.cascades.generations import LEARNED_FROM, check_generation, check_router, rows_digest
 from penstock.cascades.learning import with_facts
 from penstock.cascades.notation import DECLARED, cascade_to_json
-from penstock.cascades.scores import with_root
 from penstock.cascades.value import Cascade, route_names, stages_of, target_of, uses_of
 from penstock.core.expression import Expr
 from penstock.core.graph import ModelGraph as CoreGraph
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
-from penstock.models import ModelGraph, evaluate
+from penstock.models import ModelGraph
 from penstock.models.agreement import predictions_apart
 from penstock.models.curves import errors_on
 from penstock.models.graph import as_users_hold
 from penstock.models.learner import Task
 from penstock.models.outcomes import OUTCOMES
+from penstock.models.reporting import REPORT, report
 from penstock.models.routing import ROUTE, Branch, Router, classes_of, label_text, routed_graph, router_parts
 from penstock.operations import text
 from penstock.operations.notation import expression_to_json
@@ -53,24 +53,25 @@ def bundle(
     check_generation(cascade.name, {cascade.router.name: router, **stages}, {cascade.router.name: rows, **routed_rows})
     graph = _put_together(cascade, rows, {cascade.router.name: router, **stages}, calibration, baseline)
     judged = rows if held_out is None else held_out
-    found, alone = (with_root(evaluate(each, judged)) for each in (graph, baseline))
-    for name, value in found.items():
-        print(f"{name} {value} (one model of all rows: {alone[name]})")
-        if value is not None and in_step():
-            log_metric(name, value)
-    return with_facts(
+    graph = with_facts(
         graph,
         {
             "rows": {"train": rows.num_rows, "held_out": 0 if held_out is None else held_out.num_rows},
             "evaluated_on": "train" if held_out is None else "held_out",
-            "evaluation": found,
-            "baseline": alone,
             "policy": policy,
             LEARNED_FROM: rows_digest(rows),
             "disagreements": predictions_apart(graph, judged),
             **errors_on(graph, judged),
         },
     )
+    made = report(graph, judged, baseline=baseline)
+    found, alone = made["whole"]["cascade"], made["whole"]["baseline"]
+    for name, value in found.items():
+        print(f"{name} {value} (one model of all rows: {alone[name]})")
+        if value is not None and in_step():
+            log_metric(name, value)
+    kept = {} if held_out is None else {REPORT: made}
+    return with_facts(graph, {"evaluation": found, "baseline": alone, **kept})
 
 
 def _put_together(

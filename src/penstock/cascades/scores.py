@@ -1,12 +1,10 @@
-"""The metrics that judge a cascade, of which task each is, and which way is better."""
+"""The metrics that may judge a cascade, and of which task each is."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from penstock.models.scores import ROOT, is_rising, with_root
 
-ROOT = "root_mean_squared_error"
-"""What BigQuery does not list: the root of its mean_squared_error, in the label's own unit."""
+__all__ = ["METRICS_OF", "ROOT", "is_rising", "task_of_metric", "with_root"]
 
 METRICS_OF = {
     **dict.fromkeys(
@@ -18,21 +16,8 @@ METRICS_OF = {
     ),
     **dict.fromkeys(("precision", "recall", "accuracy", "f1_score", "log_loss", "roc_auc"), "classification"),
 }  # fmt: skip
-_RISING = ("r2_score", "explained_variance", "precision", "recall", "accuracy", "f1_score", "roc_auc")
 
 
 def task_of_metric(metric: str) -> str:
     """Return what a metric judges: a regression or a classification."""
     return METRICS_OF[metric]
-
-
-def is_rising(metric: str) -> bool:
-    """Tell whether more is better."""
-    return metric in _RISING
-
-
-def with_root(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return metrics with the root of the mean squared error behind it."""
-    squared = metrics.get("mean_squared_error")
-    root = {} if squared is None else {ROOT: math.sqrt(squared)}
-    return {**metrics, **root}

@@ -9,6 +9,7 @@ from penstock.cascades import steps
 from penstock.cascades.bundling import bundle
 from penstock.cascades.conditions import of_router
 from penstock.cascades.policies import shares
+from penstock.cascades.reporting import report
 from penstock.cascades.value import (
     Cascade,
     columns_named,
@@ -60,7 +61,9 @@ def with_features(declared: Model | Cascade, rows: Any) -> Any:
 def train(cascade: Cascade, rows: Any) -> Any:
     """Train a cascade on rows and return its graph: in a pipeline the reference to it, outside one the graph."""
     train, held_out = steps.holdout(rows, cascade.holdout, cascade.time, cascade.group, cascade.seed)
-    return trained_on(cascade, train, held_out)
+    graph = trained_on(cascade, train, held_out)
+    report(graph)
+    return graph
 
 
 def trained_on(cascade: Cascade, rows: Any, held_out: Any) -> Any:

@@ -14,7 +14,7 @@ from penstock.errors import DataError, DeclarationError
 from penstock.models import labels, nodes
 from penstock.models.evaluate import imported_values, labelled_rows
 from penstock.models.imported import is_imported
-from penstock.models.matrix import Floats, Integers
+from penstock.models.matrix import Flags, Floats, Integers
 from penstock.models.predict import estimates_of
 from penstock.models.signature import inputs_of
 from penstock.tables import arrow_schema
@@ -77,6 +77,12 @@ def _of_class(label: Any, observed: Any, predicted: Floats, bins: int) -> Iterat
     edges = np.arange(bins + 1) / bins
     for each in _bins(edges, observed.astype(np.float64), predicted):
         yield {"class_label": label, **each}
+
+
+def calibration_error(observed: Flags, predicted: Floats) -> float:
+    """Return how far the probabilities of a label and the share of rows that have it lie apart, in the mean of all."""
+    edges = np.arange(BINS + 1) / BINS
+    return float(_bins(edges, observed.astype(np.float64), predicted)[0][_ERROR.name])
 
 
 def _of_values(observed: Floats, predicted: Floats, bins: int) -> Iterator[dict[str, Any]]:

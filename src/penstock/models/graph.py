@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from penstock.models.exporting import export
 from penstock.models.global_explanation import importance
 from penstock.models.package import read_files, save, to_files
 from penstock.models.predict import predict
+from penstock.models.reporting import report
 from penstock.models.routing import stage_of
 from penstock.models.row import row_predictor
 from penstock.tables import TableLike
@@ -58,6 +59,16 @@ class ModelGraph(core.ModelGraph):
     def importance(self, rows: TableLike | None = None, *, by_class: bool = False) -> pa.Table:
         """Return how much each feature counts in the mean of explanations: of rows, or of those judged on when fit."""
         return importance(self, rows, by_class=by_class)
+
+    def report(
+        self,
+        rows: TableLike | None = None,
+        *,
+        baseline: core.ModelGraph | None = None,
+        slices: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Return how good a cascade is, as a whole and by route: on rows, or on those held out when it was learned."""
+        return report(self, rows, baseline=baseline, slices=slices)
 
     def save(self, directory: str | Path) -> Path:
         """Write the graph as a directory that `load_model` reads."""

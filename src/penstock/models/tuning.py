@@ -14,12 +14,9 @@ from penstock.models.graph import ModelGraph
 from penstock.models.learners import LEARNERS
 from penstock.models.lessons import Ready, judged_on, learn, losses
 from penstock.models.proposing import Proposer
+from penstock.models.scores import is_rising
 from penstock.models.search import plain
 from penstock.models.settings import spaces_in
-
-HIGHER_IS_BETTER = frozenset(
-    {"r2_score", "explained_variance", "precision", "recall", "accuracy", "f1_score", "roc_auc"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +36,7 @@ def tune(ready: Ready, settings: Mapping[str, Any]) -> ModelGraph:
     A trial that fails does not end the others. Its facts hold all trials. Raises `DataError` where all fail.
     """
     objective = settings["hparam_tuning_objectives"][0]
-    maximize = objective in HIGHER_IS_BETTER
+    maximize = is_rising(objective)
     told: list[dict[str, Any]] = []
     best: Trial | None = None
     for trial in _trials(ready, settings, objective, maximize=maximize):

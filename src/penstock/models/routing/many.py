@@ -65,7 +65,7 @@ def routed(graph: ModelGraph, inputs: pa.Table, estimate: EstimateStage) -> Rout
         if not len(part):
             continue
         given = rows if len(part) == rows.num_rows else rows.take(pa.array(part))
-        own, within = _estimated(routing, branch, given, found[part], estimate)
+        own, within = estimated(routing, branch, given, found[part], estimate)
         made = own
         if branch.stage is not None:
             made = aligned(own, classes_of(routing.stages[branch.stage]), routing.classes) if routing.classes else own
@@ -142,7 +142,7 @@ def aligned(estimates: Floats, own: Sequence[Any], classes: Sequence[Any]) -> Fl
     return made
 
 
-def _estimated(
+def estimated(
     routing: Routing, branch: Branch, rows: pa.Table, router: Floats, estimate: EstimateStage
 ) -> tuple[Floats, Routed | None]:
     """Return what a branch estimates of rows, of its own classes, and how, where its stage is a cascade."""
