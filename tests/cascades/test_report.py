@@ -14,7 +14,6 @@ from test_routing import CASCADES
 
 import penstock as ps
 from penstock.errors import DataError, DeclarationError, UnknownNameError
-from penstock.models.reporting import with_serving
 from penstock.models.routing import routing_of
 
 ROOT = "root_mean_squared_error"
@@ -244,11 +243,12 @@ def test_it_says_where_one_model_is_as_good():
 
 
 def test_the_shares_of_requests_are_added(trained: ps.ModelGraph):
-    found = with_serving(trained.report(), {"rare": 60, "typical": 40})
+    found = trained.report(serving={"rare": 60, "typical": 40})
     assert [each["shares"]["serving"] for each in found["routes"]] == [0.6, 0.4]
     assert any("60.0% of the requests" in each for each in found["warnings"])
     with pytest.raises(UnknownNameError, match="no route named 'other'"):
-        with_serving(trained.report(), {"other": 1})
+        trained.report(serving={"other": 1})
+    assert trained.report(serving={}) == trained.report()
 
 
 def test_the_standard_error_is_about_what_other_rows_would_show(alone: ps.ModelGraph, trained: ps.ModelGraph):

@@ -47,6 +47,15 @@ def test_the_page_of_a_run_shows_the_figures_that_its_steps_made(client, run):
     assert f'<a href="/v1/artifacts/{run["report"]}/content">figure</a>' in page.text
 
 
+def test_the_page_of_a_run_shows_pages_that_its_steps_made_and_lets_them_do_nothing(client, run):
+    page = client.get("/runs/r7")
+    address = f"/v1/artifacts/{run['report']}/content"
+    assert f'<iframe sandbox src="{address}" title="report"></iframe>' in page.text
+    assert "frame-src 'self'" in page.headers["content-security-policy"]
+    content = client.get(address)
+    assert (content.text, content.headers["content-security-policy"]) == ("<p>good</p>", "sandbox")
+
+
 def test_the_page_of_a_run_says_what_each_step_made_and_what_failed(client, run):
     page = client.get("/runs/r7").text
     assert "2 rows" in page

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
     "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),
     "explain": ("penstock.cli.explaining:explain", "Say which features led to a prediction."),
+    "report": ("penstock.cli.reporting:report", "Say how good a cascade is: as a whole, and each route in it."),
     "models": ("penstock.cli.models:models", "List registered models, or show one."),
     "export": ("penstock.cli.exporting:export", "Write a model in a form that others run."),
     "features": ("penstock.cli.features:features", "Feature sets: apply, find, show, read as of any time, online."),

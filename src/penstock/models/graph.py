@@ -66,9 +66,10 @@ class ModelGraph(core.ModelGraph):
         *,
         baseline: core.ModelGraph | None = None,
         slices: Sequence[str] | None = None,
+        serving: Mapping[str, float] | None = None,
     ) -> dict[str, Any]:
         """Return how good a cascade is, as a whole and by route: on rows, or on those held out when it was learned."""
-        return report(self, rows, baseline=baseline, slices=slices)
+        return report(self, rows, baseline=baseline, slices=slices, serving=serving)
 
     def save(self, directory: str | Path) -> Path:
         """Write the graph as a directory that `load_model` reads."""

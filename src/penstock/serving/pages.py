@@ -28,7 +28,8 @@ from penstock.serving.state import json_answer, serving
 
 _POLICY = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'"
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+        "img-src 'self'; frame-src 'self'"
     )
 }
 

@@ -81,7 +81,12 @@ def _output(name: str, digest: str, artifact: Artifact | None) -> str:
 def _figures(step: StepRun, made: Mapping[str, Artifact]) -> Iterator[str]:
     for digest in step.artifacts.values():
         artifact = made.get(digest)
-        if artifact is not None and artifact.kind == "figure" and media_type(artifact) in _IMAGES:
+        if artifact is None or artifact.kind != "figure":
+            continue
+        if media_type(artifact) not in _IMAGES:  # a page, which may do nothing: no script, no form, nobody's origin
+            frame = f'<iframe sandbox src="/v1/artifacts/{quote(digest)}/content" title="{escape(step.step)}"></iframe>'
+            yield f"<figure>{frame}<figcaption>{escape(step.step)}</figcaption></figure>"
+        else:
             sides = [side for side in ("width", "height") if side in artifact.facts]
             size = "".join(f' {side}="{escape(str(artifact.facts[side]))}"' for side in sides)
             image = f'<img src="/v1/artifacts/{quote(digest)}/content"{size} alt="{escape(step.step)}">'

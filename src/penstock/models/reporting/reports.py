@@ -37,6 +37,7 @@ def report(
     *,
     baseline: ModelGraph | None = None,
     slices: Sequence[str] | None = None,
+    serving: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return how good a cascade is on rows with labels; without rows, what was found of those held out when it was
     learned.
@@ -45,6 +46,7 @@ def report(
     taken by the route that the router's own label says. Of each route there are the metrics on the rows routed to it
     and on those that truly belong to it, its shares, and what its stage learned from; then the router, which rows went
     where (`confusion`), and the metric by slices: the inputs with few values, or the columns that `slices` names.
+    `serving` are the routes of requests, as `project.requests.route_shares` has them.
 
     Raises `DeclarationError` for a model that is no cascade, and `DataError` where rows lack an input or the label.
     """
@@ -54,29 +56,26 @@ def report(
         found = graph.facts.get(REPORT)
         if found is None:
             raise DataError(f"cascade '{graph.name}' has no report of rows held out; give rows: graph.report(rows)")
-        return copy.deepcopy(found)  # facts are frozen with the graph
+        return _with_serving(copy.deepcopy(found), serving or {})  # facts are frozen with the graph
     table, column = labelled_rows(graph, to_arrow(rows))
     if unknown := [name for name in slices or () if name not in table.column_names]:
         raise UnknownNameError("column", unknown[0], table.column_names, within="slices")
-    return _report(graph, table, column, baseline, slices)
+    return _with_serving(_report(graph, table, column, baseline, slices), serving or {})
 
 
-def with_serving(found: Mapping[str, Any], routes: Mapping[str, int]) -> dict[str, Any]:
-    """Return a report with the share of each route among requests that were answered, by how many took each.
-
-    A route within a stage counts for the stage: "inner/rare" for "inner".
-    """
-    counts: dict[str, int] = {}
+def _with_serving(made: dict[str, Any], routes: Mapping[str, float]) -> dict[str, Any]:
+    """Return a report with the share of each route among requests; one within a stage counts for the stage."""
+    names, counts = [each["name"] for each in made["routes"]], dict[str, float]()
     for name, count in routes.items():
-        outer = name if any(name == each["name"] for each in found["routes"]) else name.partition("/")[0]
+        outer = name if name in names else name.partition("/")[0]
+        if outer not in names:
+            raise UnknownNameError("route", name, names, within=f"cascade '{made['cascade']}'")
         counts[outer] = counts.get(outer, 0) + count
-    if unknown := [name for name in counts if all(name != each["name"] for each in found["routes"])]:
-        raise UnknownNameError("route", unknown[0], [each["name"] for each in found["routes"]], within="the report")
     total = sum(counts.values())
-    made = copy.deepcopy(dict(found))
-    for each in made["routes"]:
-        each["shares"]["serving"] = counts.get(each["name"], 0) / total if total else None
-    made["warnings"] = said(made)
+    if total:
+        for each in made["routes"]:
+            each["shares"]["serving"] = counts.get(each["name"], 0) / total
+        made["warnings"] = said(made)
     return made
 
 
