@@ -62,7 +62,14 @@ if TYPE_CHECKING:
         run_finished as run_finished,
         stale as stale,
     )
-    from penstock.operations import col as col, feature as feature, lit as lit, request as request, struct as struct
+    from penstock.operations import (
+        col as col,
+        feature as feature,
+        lit as lit,
+        request as request,
+        struct as struct,
+        threshold as threshold,
+    )
     from penstock.pipelines import (
         log_metric as log_metric,
         optional as optional,
@@ -100,7 +107,7 @@ _NAMES = {
     "penstock.monitor": (
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "event_data",
     ),
-    "penstock.operations": ("col", "lit", "struct", "feature", "request"),
+    "penstock.operations": ("col", "lit", "struct", "feature", "request", "threshold"),
     "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService", "redis_stream"),
     "penstock.models": ("model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph"),
     "penstock.cascades": ("fit", "cascade", "Cascade", "route", "Route", "probability", "confidence", "plot_cascade"),

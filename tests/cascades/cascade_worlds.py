@@ -30,6 +30,7 @@ FOREST = ps.model(
     features=INPUTS,
     options={"num_parallel_tree": 20},
 )
+LOGISTIC = ps.model("is_long", type="logistic_reg", label="is_long", features=INPUTS)
 RARE = ps.model("rare", type="linear_reg", label="km", features=INPUTS)
 TYPICAL = ps.model("typical", type="linear_reg", label="km", features=INPUTS)
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
 
-from penstock.cascades.conditions import weight_of
+from penstock.cascades.branching import branches_of
+from penstock.cascades.costs import baseline_cost, costs_of, is_costed, route_costs
 from penstock.cascades.generations import LEARNED_FROM, check_generation, check_router, rows_digest
 from penstock.cascades.learning import with_facts
 from penstock.cascades.notation import DECLARED, cascade_to_json
-from penstock.cascades.value import Cascade, route_names, stages_of, target_of, uses_of
-from penstock.core.expression import Expr
+from penstock.cascades.thresholds import settled
+from penstock.cascades.value import SINGLE, Cascade, route_names, stages_of, target_of, uses_of
 from penstock.core.graph import ModelGraph as CoreGraph
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
-from penstock.errors import DataError
 from penstock.models import ModelGraph
 from penstock.models.agreement import predictions_apart
 from penstock.models.curves import errors_on
@@ -25,7 +26,7 @@ from penstock.models.graph import as_users_hold
 from penstock.models.learner import Task
 from penstock.models.outcomes import OUTCOMES
 from penstock.models.reporting import REPORT, report
-from penstock.models.routing import ROUTE, Branch, Router, classes_of, label_text, routed_graph, router_parts
+from penstock.models.routing import ROUTE, Branch, Router, classes_of, routed_graph, router_parts
 from penstock.operations import text
 from penstock.operations.notation import expression_to_json
 from penstock.pipelines import in_step, log_metric, step
@@ -44,34 +45,101 @@ def bundle(
     routed_rows: dict[str, Table],
     baseline: ModelGraph,
     policy: dict[str, Any],
+    choice: dict[str, Any] | None = None,
 ) -> ModelGraph:
-    """Put the router and the stages together into one graph, judged on the rows held out.
+    """Put the router and the stages together into one graph, and judge it on the rows held out.
 
     Raises `ConflictError` where a stage learned from other rows than those that are routed to it now.
     """
+    graph = together(cascade, rows, router, calibration, stages, routed_rows, baseline, policy, choice)
+    found: ModelGraph = judged(cascade, graph, baseline, rows, held_out)
+    return found
+
+
+@step(modes={"train"})
+def together(
+    cascade: Cascade,
+    rows: Table,
+    router: ModelGraph,
+    calibration: dict[str, Any] | None,
+    stages: dict[str, ModelGraph],
+    routed_rows: dict[str, Table],
+    baseline: ModelGraph,
+    policy: dict[str, Any],
+    choice: dict[str, Any] | None,
+) -> ModelGraph:
+    """Put the router and the stages together into one graph; `choice` has the thresholds that were left open."""
+    final = settled(cascade, {} if choice is None else choice["thresholds"])
+    known = {cascade.router.name: router, **stages}
     check_router(cascade.name, cascade.router, router)
-    check_generation(cascade.name, {cascade.router.name: router, **stages}, {cascade.router.name: rows, **routed_rows})
-    graph = _put_together(cascade, rows, {cascade.router.name: router, **stages}, calibration, baseline)
-    judged = rows if held_out is None else held_out
+    check_generation(cascade.name, known, {cascade.router.name: rows, **routed_rows})
+    graph = _put_together(final, rows, known, calibration, baseline)
+    facts = {DECLARED: cascade_to_json(cascade), LEARNED_FROM: rows_digest(rows), "policy": policy, **_chosen(choice)}
+    return with_facts(graph, facts)
+
+
+@step(modes={"train"})
+def single_model(cascade: Cascade, rows: Table, baseline: ModelGraph, choice: dict[str, Any]) -> ModelGraph:
+    """Put one model of all rows into the graph of a cascade that turned out to be worth no more: every row goes there,
+    and no router is asked."""
+    check_generation(cascade.name, {baseline.name: baseline}, {baseline.name: rows})
+    stages = {baseline.name: baseline}
+    graph = _routed(
+        cascade,
+        rows,
+        baseline,
+        stages=stages,
+        router=baseline.name,
+        branches=[Branch(name=SINGLE, when=None, stage=baseline.name)],
+        classes=classes_of(baseline),
+        facts=_declared(cascade, stages, rows) | {"router": baseline.name, "routes": [{"name": SINGLE, "when": None}]},
+    )
+    print(f"'{baseline.name}' alone is not worse than any cascade: every row goes to it")
+    return with_facts(graph, {LEARNED_FROM: rows_digest(rows), "policy": {"policy": SINGLE}, **_chosen(choice)})
+
+
+@step(modes={"train"})
+def judged(
+    cascade: Cascade, graph: ModelGraph, baseline: ModelGraph, rows: Table, held_out: Table | None
+) -> ModelGraph:
+    """Judge the whole, and one model of all rows beside it, on the rows held out (or else on those learned from)."""
+    asked = rows if held_out is None else held_out
     graph = with_facts(
         graph,
         {
             "rows": {"train": rows.num_rows, "held_out": 0 if held_out is None else held_out.num_rows},
             "evaluated_on": "train" if held_out is None else "held_out",
-            "policy": policy,
-            LEARNED_FROM: rows_digest(rows),
-            "disagreements": predictions_apart(graph, judged),
-            **errors_on(graph, judged),
+            "disagreements": predictions_apart(graph, asked),
+            **errors_on(graph, asked),
         },
     )
-    made = report(graph, judged, baseline=baseline)
+    made = report(graph, asked, baseline=baseline)
     found, alone = made["whole"]["cascade"], made["whole"]["baseline"]
     for name, value in found.items():
         print(f"{name} {value} (one model of all rows: {alone[name]})")
         if value is not None and in_step():
             log_metric(name, value)
     kept = {} if held_out is None else {REPORT: made}
-    return with_facts(graph, {"evaluation": found, "baseline": alone, **kept})
+    cost = {"cost": _cost(cascade, graph, asked)} if is_costed(cascade) else {}
+    return with_facts(graph, {"evaluation": found, "baseline": alone, **kept, **cost})
+
+
+def _cost(cascade: Cascade, graph: ModelGraph, rows: pa.Table) -> dict[str, Any]:
+    """Return what the mean row costs, and a row by its route; None where that is not known."""
+    spent = costs_of(cascade, graph.predict(rows).column(ROUTE).combine_chunks())
+    mean = float(spent.mean()) if len(spent) else math.nan
+    print(f"cost of the mean row {mean:.6g}")
+    known = {name: cost for name, cost in route_costs(cascade).items() if not math.isnan(cost)}
+    return {
+        "mean": None if math.isnan(mean) else mean,
+        "routes": known,
+        "baseline": baseline_cost(cascade),
+        "budget": cascade.budget,
+    }
+
+
+def _chosen(choice: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if choice is None else {"thresholds": choice["thresholds"], "candidates": choice["candidates"]}
 
 
 def _put_together(
@@ -87,49 +155,33 @@ def _put_together(
     if classes:
         in_stages = {label for name in stages_of(cascade) for label in classes_of(stages[name])}
         classes = tuple(sorted({*classes, *in_stages, *constants}))
-    task: Task = "classification" if classes else "regression"
-    type = baseline.signature.outputs.fields[0].type
-    graph = routed_graph(
-        name=cascade.name,
-        label=cascade.label,
-        router=cascade.router.name,
+    return _routed(
+        cascade,
+        rows,
+        baseline,
         stages=stages,
-        branches=_branches(cascade, known, classes),
-        rows=schema_of(rows.schema),
-        outputs=Schema((*OUTCOMES[task].schema(cascade.label, type, len(classes)), Field(ROUTE, "string"))),
+        router=cascade.router.name,
+        branches=branches_of(cascade, known, classes),
         classes=classes,
         calibration=calibration,
         blend=cascade.blend,
         facts=_declared(cascade, stages, rows),
     )
-    return as_users_hold(graph)
 
 
-def _branches(cascade: Cascade, known: Router, classes: Sequence[Any]) -> list[Branch]:
-    made = []
-    conditions: list[Expr | None] = [*(each.when for each in cascade.routes), None]
-    for name, when, use in zip(route_names(cascade), conditions, uses_of(cascade), strict=True):
-        of = None if when is None or not cascade.blend else _weighed(cascade, known, name, when)
-        if isinstance(use, Model | Cascade):
-            made.append(Branch(name=name, when=when, stage=use.name, of=of))
-        else:
-            constant = classes.index(use) if classes else use
-            made.append(Branch(name=name, when=when, constant=float(constant), of=of))
-    return made
-
-
-def _weighed(cascade: Cascade, known: Router, name: str, when: Expr) -> int:
-    """Return the number of the router's label whose probability weighs a route in a blend."""
-    side, label = weight_of(cascade.router.name, when) or ("label", None)
-    if side != "label" and known.kind == "probability":
-        return 0 if side == "first" else 1
-    for number, each in enumerate(known.router_classes):
-        if label is not None and label in (each, str(each), label_text(each)):
-            return number
-    raise DataError(
-        f"cascade '{cascade.name}': the route '{name}' ({text(when)}) is weighed by a label that the router "
-        f"'{known.router}' does not know; it knows {', '.join(map(str, known.router_classes)) or 'none: it is a value'}"
+def _routed(cascade: Cascade, rows: pa.Table, baseline: CoreGraph, *, classes: Sequence[Any], **how: Any) -> ModelGraph:
+    """Return the graph that predicts what the baseline does, and the route beside it."""
+    task: Task = "classification" if classes else "regression"
+    type = baseline.signature.outputs.fields[0].type
+    graph = routed_graph(
+        name=cascade.name,
+        label=cascade.label,
+        rows=schema_of(rows.schema),
+        outputs=Schema((*OUTCOMES[task].schema(cascade.label, type, len(classes)), Field(ROUTE, "string"))),
+        classes=classes,
+        **how,
     )
+    return as_users_hold(graph)
 
 
 def _declared(cascade: Cascade, stages: Mapping[str, CoreGraph], rows: pa.Table) -> dict[str, Any]:

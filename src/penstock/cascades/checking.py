@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from penstock.cascades import conditions
+from penstock.cascades import conditions, thresholds
 from penstock.cascades.scores import METRICS_OF, task_of_metric
 from penstock.cascades.value import POLICIES, Cascade, Constant, models_of, stages_of, target_of, task_of, uses_of
 from penstock.core.expression import columns_of
@@ -29,6 +29,7 @@ def check(declared: Cascade) -> None:
     _check_leaks(declared, where)
     if not declared.routes:
         raise DeclarationError(f"{where} has no routes; write routes=[ps.route(when=..., use=...)]")
+    thresholds.check(declared.routes, declared.router.name, where)
     conditions.check(declared.router, [(each.name, each.when) for each in declared.routes], where, declared.blend)
 
 

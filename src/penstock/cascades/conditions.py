@@ -12,6 +12,7 @@ from penstock.core.expression import Expr, columns_of
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
 from penstock.operations import text
+from penstock.operations.thresholds import OPEN, tried
 
 _COMPARED = {"lt", "le", "gt", "ge", "eq", "ne"}
 _TURNED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
@@ -70,7 +71,7 @@ def check(router: Model, routes: Sequence[tuple[str, Expr]], where: str, blend: 
     """Raise `DeclarationError` for a route that no row can take; warn of two that share rows but not all of them."""
     regions: list[Region | None] = []
     for name, when in routes:
-        region = region_of(router.name, when)
+        region, sure = (region_of(router.name, when, widest=widest) for widest in (True, False))
         if when.op == "literal" or (region is not None and region.span is not None and region.span.empty()):
             raise DeclarationError(f"{where}: no row can take the route '{name}', or every one: {text(when)}")
         for before, earlier in enumerate(regions):
@@ -88,7 +89,7 @@ def check(router: Model, routes: Sequence[tuple[str, Expr]], where: str, blend: 
                 f"'{name}' ({text(when)}); the first takes them",
                 stacklevel=5,
             )
-        regions.append(region)
+        regions.append(sure)
     if not any(_of_router(router.name, column) for _, when in routes for column in columns_of(when)):
         raise DeclarationError(
             f"{where}: no condition reads the router; in `when`, ps.col('{router.name}') is what it predicts"
@@ -121,11 +122,11 @@ def weight_of(router: str, when: Expr) -> tuple[str, Any] | None:
     return None
 
 
-def region_of(router: str, when: Expr) -> Region | None:
+def region_of(router: str, when: Expr, *, widest: bool = True) -> Region | None:
     """Return what a condition takes, where it is one column of the router held against constants; None where it is
-    more than that."""
+    more than that. With an open threshold that is what it takes by any of its numbers, or else by each of them."""
     if when.op == "and" and len(when.args) == 2:
-        one, other = (region_of(router, part) for part in when.args)
+        one, other = (region_of(router, part, widest=widest) for part in when.args)
         if one is None or other is None or one.column != other.column or one.span is None or other.span is None:
             return None
         return Region(one.column, one.span.both(other.span))
@@ -133,11 +134,12 @@ def region_of(router: str, when: Expr) -> Region | None:
         return None
     left, right = when.args
     op = when.op
-    if left.op == "literal":
+    if left.op in ("literal", OPEN):
         left, right, op = right, left, _TURNED[op]
-    if left.op != "column" or right.op != "literal" or not _of_router(router, left.args[0]):
+    if left.op != "column" or right.op not in ("literal", OPEN) or not _of_router(router, left.args[0]):
         return None
-    value, column = right.args[0], left.args[0]
+    column = left.args[0]
+    value = tried(right)[0 if widest == (op in ("gt", "ge")) else -1] if right.op == OPEN else right.args[0]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Region(column, label=value) if op == "eq" else None
     spans = {

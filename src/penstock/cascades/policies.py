@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.cascades.learning import certain, router_of
-from penstock.cascades.steps import TAKEN, routes
+from penstock.cascades.steps import routes
+from penstock.cascades.taking import TAKEN
 from penstock.core.model import Model
 from penstock.models.matrix import Floats
 from penstock.pipelines import in_step, step
@@ -29,12 +30,13 @@ def shares(
     conditions: list[Any],
     names: list[str],
     calibration: dict[str, Any] | None,
+    thresholds: dict[str, float],
     policy: str,
     declared: str,
 ) -> dict[str, Any]:
     """Return the share of each route that stages learned from and that the refitted router gives of the same rows, and
     how good the router is on rows that it learned from and on others; for a declared `in_sample` that is a warning."""
-    refitted = routes(router, rows, own, conditions, calibration)
+    refitted = routes(router, rows, own, conditions, calibration, thresholds)
     training, serving = _shares(taken, names), _shares(refitted, names)
     trust = trusted(router, rows, own, others)
     if declared == "in_sample":

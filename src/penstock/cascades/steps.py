@@ -22,16 +22,15 @@ from penstock.cascades.learning import (
     usable_rows,
     with_facts,
 )
+from penstock.cascades.taking import TAKEN, router_columns_of, taken_by
+from penstock.cascades.thresholds import settled_condition
 from penstock.core.model import Model
 from penstock.core.ports import Context
 from penstock.models import ModelGraph
 from penstock.models.predict import estimates_of
-from penstock.models.routing import Branch, calibrated, chosen, learn_calibration, router_values, with_columns
+from penstock.models.routing import calibrated, learn_calibration, with_columns
 from penstock.pipelines import step
 from penstock.tables import Table, to_arrow
-
-TAKEN = "penstock:route"
-"""The column with the number of the branch that a training row takes; -1 where no router that may tell has seen it."""
 
 
 class Divided(NamedTuple):
@@ -107,17 +106,33 @@ def calibration(router: Model, rows: Table, estimates: np.ndarray, method: str) 
 
 
 @step(modes={"train"})
+def by_policy(
+    router: Model,
+    rows: Table,
+    own: np.ndarray,
+    others: np.ndarray,
+    policy: str,
+    calibration: dict[str, Any] | None,
+) -> np.ndarray:
+    """Return what rows are routed by under a policy that was chosen, calibrated where it is no label."""
+    if policy == "labels":
+        return certain(router, router_of(router, rows), rows)
+    return calibrated(calibration, own if policy == "in_sample" else others)
+
+
+@step(modes={"train"})
 def routes(
-    router: Model, rows: Table, estimates: np.ndarray, conditions: list[Any], calibration: dict[str, Any] | None
+    router: Model,
+    rows: Table,
+    estimates: np.ndarray,
+    conditions: list[Any],
+    calibration: dict[str, Any] | None,
+    thresholds: dict[str, float] | None = None,
 ) -> Table:
     """Return the router's columns for each row, and the number of the branch that it takes."""
-    there = ~np.isnan(estimates[:, 0])
-    columns = router_values(router_of(router, rows), calibrated(calibration, estimates[there]))
-    branches = [Branch(name=str(at), when=when) for at, when in enumerate((*conditions, None))]
-    taken = np.full(rows.num_rows, -1, dtype=np.int64)
-    taken[there] = chosen(branches, with_columns(rows.filter(pa.array(there)), columns))
-    index = pa.array(np.cumsum(there) - 1, mask=~there)
-    return pa.table({**{name: column.take(index) for name, column in columns.items()}, TAKEN: pa.array(taken)})
+    columns = router_columns_of(router, rows, estimates, calibration)
+    settled = [settled_condition(when, thresholds or {}) for when in conditions]
+    return pa.table({**columns, TAKEN: pa.array(taken_by(rows, columns, settled))})
 
 
 @step(modes={"train"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -17,16 +18,21 @@ Policy: TypeAlias = Literal["out_of_fold", "labels", "in_sample", "auto"]
 what the router says of its own training rows; `auto` compares them."""
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
+SINGLE = "single_model"
+"""What a choice, and a prediction's route, call one model of all rows with no router before it."""
+
 Constant: TypeAlias = bool | int | float | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Rows for which `when` holds go to `use`: a model, a cascade, or a constant. `name` is what predictions say."""
+    """Rows for which `when` holds go to `use`: a model, a cascade, or a constant. `name` is what predictions say;
+    `cost` is what `use` costs for one row."""
 
     when: Expr
     use: Model | Cascade | Constant
     name: str
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,9 @@ class Cascade:
     seed: int
     baseline: Model | None
     source: str | None
+    router_cost: float | None = None
+    otherwise_cost: float | None = None
+    budget: float | None = None
 
 
 Stage: TypeAlias = Model | Cascade | Constant
@@ -126,3 +135,9 @@ def columns_named(stage: Model | Cascade) -> tuple[str, ...]:
     exprs += [model.target for model in models_of(stage) if model.target is not None]
     exprs += [] if isinstance(stage, Model) else [each.when for each in stage.routes]
     return columns_of(*exprs)
+
+
+def choosing_seed(declared: Cascade) -> int:
+    """Return the seed by which rows to choose by are cut from those to learn from: its own for every cascade, for one
+    in another is trained on what is left of a cut, and the same cut would leave nothing."""
+    return declared.seed + 2 + zlib.crc32(declared.name.encode())

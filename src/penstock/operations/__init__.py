@@ -15,6 +15,7 @@ from penstock.operations.signatures import type_of
 from penstock.operations.sqlform import call_sql, sql
 from penstock.operations.table import LEARNED, OPERATIONS
 from penstock.operations.text import literal_text, name_text, text
+from penstock.operations.thresholds import threshold
 
 if TYPE_CHECKING:
     from penstock.operations.foreignsql import foreign_literal, foreign_name, foreign_sql
@@ -51,6 +52,7 @@ __all__ = [
     "sql_type",
     "struct",
     "text",
+    "threshold",
     "type_of",
 ]
 

@@ -15,7 +15,7 @@ from penstock.operations.fluent import Expression
 def expression_to_json(expr: Expr) -> list[Any]:
     """Return `["add", ["column", "km"], ["literal", "float64", 1.5]]`."""
     match expr.op:
-        case "column" | "feature" | "request":
+        case "column" | "feature" | "request" | "threshold":
             return [expr.op, *expr.args]
         case "literal":
             value, type = expr.args
@@ -30,6 +30,8 @@ def expression_from_json(tree: list[Any]) -> Expression:
             return Expression(op, (name,))
         case ["request", str() as name, str() as type]:
             return Expression("request", (name, type))
+        case ["threshold", low, high, int() as steps, name]:
+            return Expression("threshold", (float(low), float(high), steps, name))
         case ["literal", str() as type, value]:
             return Expression("literal", (value_from_json(value, type), type))
     return Expression(tree[0], tuple(map(expression_from_json, tree[1:])))

@@ -19,6 +19,7 @@ from penstock.operations.intervals import add_interval, is_interval
 from penstock.operations.patterns import read_like
 from penstock.operations.table import LEARNED, OPERATIONS
 from penstock.operations.text import EXTRACTED, OUR_NAMESPACE
+from penstock.operations.thresholds import OPEN, read_threshold
 
 __all__ = ["NamedFunctions", "from_ast", "parse"]
 
@@ -269,7 +270,7 @@ def _dot(node: exp.Dot) -> Expression:
     if not isinstance(inner, exp.Anonymous):
         inner = tree(inner.sql("bigquery")).this
     space, name = node.this.name.upper(), inner.name.upper()
-    if space == OUR_NAMESPACE and name in ("FEATURE", "REQUEST"):
+    if space == OUR_NAMESPACE and name in ("FEATURE", "REQUEST", "THRESHOLD"):
         return _beyond(name.lower(), inner.expressions)
     if space == OUR_NAMESPACE and name.lower() in OPERATIONS:
         return _call(name.lower(), *_read(inner.expressions))
@@ -282,6 +283,8 @@ def _dot(node: exp.Dot) -> Expression:
 def _beyond(op: str, arguments: Sequence[exp.Expr]) -> Expression:
     """Read PENSTOCK.FEATURE('set:name') or PENSTOCK.REQUEST('name', 'type'), whose arguments are words."""
     words = [from_ast(argument) for argument in arguments]
+    if op == OPEN:
+        return read_threshold(words)
     texts = all(word.op == "literal" and word.args[1] == "string" for word in words)
     if not texts or not 1 <= len(words) <= (2 if op == "request" else 1):
         raise SqlError(f"{OUR_NAMESPACE}.{op.upper()} takes texts: FEATURE('set:name'), REQUEST('name', 'float64')")

@@ -37,6 +37,8 @@ def python(expr: Expr) -> str:
             return f"ps.feature({_quoted(reference)})"
         case "request", (name, type):
             return f"ps.request({_quoted(name)}{'' if type == 'float64' else f', {_quoted(type)}'})"
+        case "threshold", (low, high, steps, name):
+            return f"ps.threshold({low!r}, {high!r}, {steps}{'' if name is None else f', name={_quoted(name)}'})"
         case op, (x, y) if op in _OPERATORS:
             left = _value(x) if op in _ARITHMETIC and _is_number(x) and y.op != "literal" else _operand(x)
             return f"{left} {_OPERATORS[op]} {_argument(y) if y.op == 'literal' else _operand(y)}"

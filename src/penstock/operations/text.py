@@ -75,6 +75,9 @@ def _text(expr: Expr) -> str:
         case ("feature" | "request") as op, words:
             written = ", ".join(literal_text(word, "string") for word in words)
             return f"{OUR_NAMESPACE}.{op.upper()}({written})"
+        case "threshold", (low, high, steps, name):
+            called = "" if name is None else f", {literal_text(name, 'string')}"
+            return f"{OUR_NAMESPACE}.THRESHOLD({low!r}, {high!r}, {steps}{called})"
         case op, (x, y) if op in INFIX:
             return f"({_operand(x)} {INFIX[op]} {_operand(y)})"
         case op, (x,) if op in SUFFIX:

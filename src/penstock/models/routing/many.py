@@ -50,34 +50,53 @@ class Staged:
     within: Routed | None = None
 
 
+EstimateBranch = Callable[[int, Integers], tuple[Floats, Routed | None]]
+"""Estimates, of all classes, the rows at some places by the branch of a number, and tells which way they took in it."""
+
+
 def routed(graph: ModelGraph, inputs: pa.Table, estimate: EstimateStage) -> Routed:
     """Route rows of the graph's inputs, and estimate each by the stage of its branch, or by all that have a weight."""
     routing = routing_of(graph)
     found = calibrated(routing.calibration, estimate(routing.stages[routing.router], inputs))
     rows = with_columns(inputs, router_values(routing, found))
-    taken = chosen(routing.branches, rows)
-    weights = _weights(routing, found) if routing.blend else None
-    total = np.zeros((inputs.num_rows, max(len(routing.classes), 1)))
-    routes = np.array([branch.name for branch in routing.branches], dtype=object)[taken]
     staged = [Staged(routing.router, np.arange(inputs.num_rows), found)]
-    for at, branch in enumerate(routing.branches):
+
+    def made_by(at: int, part: Integers) -> tuple[Floats, Routed | None]:
+        branch = routing.branches[at]
+        given = rows if len(part) == rows.num_rows else rows.take(pa.array(part))
+        own, within = estimated(routing, branch, given, found[part], estimate)
+        if branch.stage is None:
+            return own, within
+        if branch.stage != routing.router:
+            staged.append(Staged(branch.stage, part, own, within))
+        made = aligned(own, classes_of(routing.stages[branch.stage]), routing.classes) if routing.classes else own
+        return made, within
+
+    made = combined(routing.branches, found, rows, made_by, classes=len(routing.classes), blend=routing.blend)
+    return Routed(made.estimates, made.routes, staged)
+
+
+def combined(
+    branches: Sequence[Branch], router: Floats, rows: pa.Table, made_by: EstimateBranch, *, classes: int, blend: bool
+) -> Routed:
+    """Put together what branches estimate of rows that have the router's columns: of each row the branch that takes it,
+    or, with `blend`, all that have a weight. `router` is what the router estimates."""
+    taken = chosen(branches, rows)
+    weights = _weights(branches, router) if blend else None
+    total = np.zeros((rows.num_rows, max(classes, 1)))
+    routes = np.array([branch.name for branch in branches], dtype=object)[taken]
+    for at, branch in enumerate(branches):
         part = np.flatnonzero(taken == at if weights is None else weights[:, at] > 0.0)
         if not len(part):
             continue
-        given = rows if len(part) == rows.num_rows else rows.take(pa.array(part))
-        own, within = estimated(routing, branch, given, found[part], estimate)
-        made = own
-        if branch.stage is not None:
-            made = aligned(own, classes_of(routing.stages[branch.stage]), routing.classes) if routing.classes else own
-            if branch.stage != routing.router:
-                staged.append(Staged(branch.stage, part, own, within))
+        made, within = made_by(at, part)
         total[part] = made if weights is None else total[part] + weights[part, at][:, None] * made
         if within is not None:
             mine = taken[part] == at
             routes[part[mine]] = [f"{branch.name}/{name}" for name in within.routes.filter(pa.array(mine)).to_pylist()]
-    if weights is not None and len(routing.classes) == 2:  # as of one row, which knows the second alone
+    if weights is not None and classes == 2:  # as of one row, which knows the second alone
         total[:, 0] = 1.0 - total[:, 1]
-    return Routed(total, pa.array(routes, pa.string()), staged)
+    return Routed(total, pa.array(routes, pa.string()))
 
 
 def chosen(branches: Sequence[Branch], rows: pa.Table) -> Integers:
@@ -166,11 +185,11 @@ def constant_estimates(constant: float, rows: int, classes: int) -> Floats:
     return made
 
 
-def _weights(routing: Routing, router: Floats) -> Floats:
+def _weights(branches: Sequence[Branch], router: Floats) -> Floats:
     """Return the weight of each branch: the probability of its class; the last has the rest, and not less than 0."""
-    weights = np.zeros((len(router), len(routing.branches)))
+    weights = np.zeros((len(router), len(branches)))
     rest = np.ones(len(router))
-    for at, branch in enumerate(routing.branches):
+    for at, branch in enumerate(branches):
         weights[:, at] = np.maximum(rest, 0.0) if branch.of is None else router[:, branch.of]
         rest = rest - weights[:, at]
     return weights
