@@ -18,7 +18,7 @@ from penstock.models.global_explanation import importance
 from penstock.models.package import read_files, save, to_files
 from penstock.models.predict import predict
 from penstock.models.reporting import report
-from penstock.models.routing import stage_of
+from penstock.models.routing import check_generation, stage_of
 from penstock.models.row import row_predictor
 from penstock.tables import TableLike
 
@@ -93,8 +93,11 @@ class ModelGraph(core.ModelGraph):
 
 
 def from_files(files: Mapping[str, bytes]) -> ModelGraph:
-    """Return the graph that files hold, by their names; raises `CorruptArtifactError` naming a file that is wrong."""
-    return as_users_hold(read_files(files))
+    """Return the graph that files hold, by their names; raises `CorruptArtifactError` naming a file that is wrong,
+    and `ConflictError` for a cascade whose stages are of different generations."""
+    graph = read_files(files)
+    check_generation(graph)
+    return as_users_hold(graph)
 
 
 def as_users_hold(graph: core.ModelGraph) -> ModelGraph:

@@ -15,6 +15,7 @@ from penstock.core.graph import ModelGraph as CoreModelGraph
 from penstock.core.ports import ArtifactStore
 from penstock.models.graph import ModelGraph, from_files
 from penstock.models.package import read_directory, to_files
+from penstock.models.routing import check_generation
 
 
 def load_model(directory: str | Path) -> ModelGraph:
@@ -36,7 +37,9 @@ class ModelCodec:
         return isinstance(value, CoreModelGraph)
 
     def save(self, value: CoreModelGraph, store: ArtifactStore) -> Artifact:
-        """Store a graph; the facts are its metrics and what it takes and gives."""
+        """Store a graph; the facts are its metrics and what it takes and gives. Raises `ConflictError` for a cascade
+        of mixed generations, which nobody can push then."""
+        check_generation(value)
         files = to_files(value)
         digest = store.put(_packed(files))
         return Artifact(

@@ -22,9 +22,12 @@ _NONE: Any = object()
 
 
 class NamedPipeline(Protocol):
-    """A function declared with `@pipeline`."""
+    """A function declared with `@pipeline`, or a cascade, whose pipeline trains all of it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
 
 class NamedSet(Protocol):
@@ -275,7 +278,7 @@ def _name(pipeline: NamedPipeline | str) -> str:
     name = pipeline if isinstance(pipeline, str) else getattr(pipeline, "name", None)
     if not isinstance(name, str) or not name:
         raise DeclarationError(
-            f"{pipeline!r} is not a pipeline; give a function declared with @ps.pipeline, or its name"
+            f"{pipeline!r} is not a pipeline; give a function declared with @ps.pipeline, a cascade, or the name of one"
         )
     return name
 

@@ -63,7 +63,7 @@ def given_rows(rows: TableLike | None, catalog: ProjectCatalog) -> TableLike:
 def fit_on(model: Model | Cascade, rows: TableLike | None, timestamp: str | None, catalog: ProjectCatalog) -> Pipeline:
     """Return the pipeline that fits a model on what a user calls rows, and registers it. The tables and models that a
     query read are inputs of it, as those of CREATE MODEL are. `timestamp` is as of which column features are joined."""
-    model = _as_of(model, timestamp)
+    model = as_of(model, timestamp)
     check_features(model, catalog.metadata)
     if isinstance(rows, str) and (query := _query(rows, catalog)) is not None:
         return catalog.fitting(model, *sql.run_query(query, catalog), alias=None)
@@ -71,7 +71,8 @@ def fit_on(model: Model | Cascade, rows: TableLike | None, timestamp: str | None
     return fit_pipeline(model, given, alias=None)
 
 
-def _as_of(model: Model | Cascade, timestamp: str | None) -> Model | Cascade:
+def as_of(model: Model | Cascade, timestamp: str | None) -> Model | Cascade:
+    """Return a model that looks features up as of a column; a cascade says itself as of which."""
     if isinstance(model, Model):
         return as_of_column(model, timestamp)
     if timestamp is not None:

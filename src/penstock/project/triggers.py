@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from penstock import monitor
+from penstock.cascades import Cascade
 from penstock.core.ports import MetadataStore
 from penstock.core.run import Run, State
 from penstock.core.trigger import EventData, Firing, FiringState, Pause, Trigger
@@ -179,8 +180,8 @@ class Triggers(Mapping[str, TriggerView]):
         monitor.register_declared(self.metadata, declared)
         self._in_step = True
 
-    def on(self, when: When, pipeline: PipelineFunction | str, **how: Any) -> TriggerView:
-        """Run a pipeline of the project's modules whenever something happens, as `ps.on` declares it in a module.
+    def on(self, when: When, pipeline: PipelineFunction | Cascade | str, **how: Any) -> TriggerView:
+        """Run a pipeline of the project's modules, or train a cascade, whenever something happens; as `ps.on` does.
 
         `penstock serve` and `penstock trigger run` see to it, also if they run already. `how` are the options of
         `ps.on`; a trigger of that name (default: the pipeline's and the kind) is changed, and keeps its history.

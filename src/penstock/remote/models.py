@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from penstock.cascades import Cascade
+from penstock.cascades.notation import cascade_to_json
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
-from penstock.models import as_of_column
 from penstock.models.notation import model_to_json
+from penstock.project.given import as_of
 from penstock.remote.connection import segment
 
 
-def model_form(declared: Model, timestamp: str | None = None) -> dict[str, Any]:
-    """Return a declaration as the server takes it: every feature as the JSON of its expression; with `timestamp`, the
-    column as of which it looks features up."""
-    if not isinstance(declared, Model):
+def fit_form(declared: Model | Cascade, timestamp: str | None = None) -> dict[str, Any]:
+    """Return what is to be fitted as the server takes it: every feature as the JSON of its expression; with
+    `timestamp`, the column as of which a model looks features up."""
+    if not isinstance(declared, Model | Cascade):
         raise DeclarationError(
-            f"{declared!r} is no declaration of a model; over REST fit takes what ps.model(...) gives, "
-            "and everything else is fitted where the project is"
+            f"{declared!r} is no declaration of a model; over REST fit takes what ps.model(...) and ps.cascade(...) "
+            "give, and everything else is fitted where the project is"
         )
-    return model_to_json(as_of_column(declared, timestamp))
+    found = as_of(declared, timestamp)
+    return {"model": model_to_json(found)} if isinstance(found, Model) else {"cascade": cascade_to_json(found)}
 
 
 def model_path(reference: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from penstock import models
+from penstock.cascades import Cascade
 from penstock.core.artifact import Artifact
 from penstock.core.model import Model
 from penstock.core.run import ModelVersion
@@ -24,7 +25,7 @@ from penstock.project.verification import Verification, learned_rows, verify_gra
 from penstock.remote.connection import Server, segment
 from penstock.remote.exporting import exporter
 from penstock.remote.features import RemoteFeatures
-from penstock.remote.models import model_form, model_path
+from penstock.remote.models import fit_form, model_path
 from penstock.remote.pipelines import RemotePipeline, RemotePipelines, pipeline_name
 from penstock.remote.repository import RemoteRepository
 from penstock.remote.rows import ARROW_STREAM, arrow_bytes, arrow_table, as_query, rows_or_name
@@ -142,11 +143,11 @@ class RemoteProject:
         """Return the run of that id."""
         return Run(id, self._recorded)
 
-    def fit(self, model: Model, rows: TableLike, *, timestamp: str | None = None) -> ModelGraph:
-        """Fit a model on the server, as a run, and register a version of it. Rows that are here are sent."""
-        given, form = rows_or_name(rows), model_form(model, timestamp)
+    def fit(self, model: Model | Cascade, rows: TableLike, *, timestamp: str | None = None) -> ModelGraph:
+        """Fit a model or a cascade on the server, as a run, and register its version. Rows that are here are sent."""
+        given, form = rows_or_name(rows), fit_form(model, timestamp)
         name = given if isinstance(given, str) else f"artifact:{upload(self.server, given).digest}"
-        made = self.server.post("/v1/models:fit", {"model": form, "rows": name})
+        made = self.server.post("/v1/models:fit", {**form, "rows": name})
         return self.models[made["model"]].load(made["version"])
 
     def predict(self, name: str, rows: TableLike, *, timestamp: str | None = None, stages: bool = False) -> pa.Table:

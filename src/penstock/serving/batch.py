@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from penstock import models
+from penstock.cascades import Cascade
+from penstock.cascades.reading import cascade_from_json
 from penstock.core.artifact import Artifact
 from penstock.core.model import Model
-from penstock.errors import DeclarationError, UnknownNameError
+from penstock.errors import RequestError, UnknownNameError
 from penstock.models.notation import model_from_json
 from penstock.project.codecs import load_artifact
 from penstock.project.fitting import is_query
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import WRITERS, accepted, table_bytes
-from penstock.serving.forms import FitForm, ModelForm, RowsForm
+from penstock.serving.forms import FitForm, RowsForm
 from penstock.serving.parameters import parameters, wants_stages
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
@@ -46,10 +47,10 @@ async def evaluate(request: Request) -> Response:
 
 
 async def fit(request: Request) -> Response:
-    """POST /v1/models:fit: fit a model, as a run, and register a version of it."""
+    """POST /v1/models:fit: fit a model, or a cascade, as a run, and register a version of it."""
     served = serving(request)
     form = decoded(await read_body(request.receive, served.limits.body_bytes), FitForm)
-    model, rows = _declared(form.model), named_rows(served.project, form.rows)
+    model, rows = _declared(form), named_rows(served.project, form.rows)
     graph = await run_in_threadpool(served.project.fit, model, rows)
     version = await run_in_threadpool(_newest, served.project, model.name)
     metrics = dict(graph.facts.get("evaluation", {}))
@@ -90,8 +91,7 @@ def named_rows(project: Service, rows: str) -> Any:
     return rows
 
 
-def _declared(form: ModelForm) -> Model:
-    """Return the model of a form."""
-    if form.features == {}:
-        raise DeclarationError(f"model '{form.name}' has no features; leave `features` out to take every column")
-    return model_from_json(msgspec.structs.asdict(form))
+def _declared(form: FitForm) -> Model | Cascade:
+    if (form.model is None) == (form.cascade is None):
+        raise RequestError("a fit needs a model or a cascade, and not both")
+    return cascade_from_json(form.cascade) if form.cascade is not None else model_from_json(form.model or {})

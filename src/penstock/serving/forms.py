@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from penstock.models.notation import ModelForm
+
 Names = str | list[str]
 Plain = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 """What a field of a record may be found by."""
@@ -120,22 +122,14 @@ class ExportForm(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     keep: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
-class ModelForm(msgspec.Struct, forbid_unknown_fields=True):
-    """The declaration of a model; a feature is a text in BigQuery's dialect, or an expression as JSON."""
-
-    name: str
-    type: str
-    label: str | None = None
-    features: dict[str, str | list[Any]] | None = None
-    options: dict[str, Any] = {}
-    target: str | list[Any] | None = None
-
-
 class FitForm(msgspec.Struct, forbid_unknown_fields=True):
-    """What to fit on which rows: a declared table, a query, or `artifact:<digest>`."""
+    """What to fit on which rows: a declared table, a query, or `artifact:<digest>`. It is a model, or a cascade:
+    `{"name", "label", "metric", "router", "routes": [{"when", "use"}], "otherwise", ...}`, in which the router is a
+    model, and a stage is `{"model": ...}`, `{"cascade": ...}` or `{"constant": ...}`."""
 
-    model: ModelForm
     rows: str
+    model: ModelForm | None = None
+    cascade: dict[str, Any] | None = None
 
 
 class PauseForm(msgspec.Struct, forbid_unknown_fields=True):

@@ -253,7 +253,7 @@ PATHS: dict[str, Json] = {
     },
     "/v1/models:fit": {
         "post": operation(
-            "Fit a model as a run, and register a version of it",
+            "Fit a model, or a cascade, as a run, and register a version of it",
             body=form("FitForm"),
             status=201,
             failures=(400, 403, 413, 422, 500),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock.cascades import Cascade
 from penstock.core.graph import ModelGraph
 from penstock.core.model import Model
 from penstock.core.ports import ArtifactStore, MetadataStore
@@ -83,8 +84,8 @@ class Service(Protocol):
         """Judge a registered model on rows with labels."""
         ...
 
-    def fit(self, model: Model, rows: Any, /) -> ModelGraph:
-        """Fit a model as a run, and register it."""
+    def fit(self, model: Model | Cascade, rows: Any, /) -> ModelGraph:
+        """Fit a model or a cascade as a run, and register it."""
         ...
 
     def sql(self, text: str) -> pa.Table:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeAlias, get_origin, get_type_hints
-
-import msgspec
+from typing import Any, TypeAlias
 
 from penstock.cascades import Cascade, Route, cascade, route, value
 from penstock.cascades.declare import default_settings
+from penstock.cascades.reading import typed
 from penstock.cascades.value import Stage
 from penstock.core.expression import Expr, columns_of, transform
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.core.schema import Schema
-from penstock.errors import ExpressionError, SqlError, UnknownNameError
+from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
 from penstock.models import ModelGraph
 from penstock.models.routing import Router, is_routed, label_text, router_parts
 from penstock.operations import col, parse
@@ -203,7 +202,6 @@ def _labels(router: Known) -> str:
 
 def _settings(options: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any]]:
     """Yield the options that are neither stages nor rows, each a value of the type that the declaration has."""
-    types = get_type_hints(value.Cascade)
     there = ("metric", *(name for name in default_settings() if name != "source"))
     for name, given in options.items():
         if name not in there:
@@ -211,11 +209,9 @@ def _settings(options: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any
                 "option", name, ("input_label_cols", *_STAGES, *there), within=f"{where} (a cascade)"
             )
         try:
-            yield name, msgspec.convert(given, types[name])
-        except msgspec.ValidationError as error:
-            if not isinstance(given, str) or get_origin(types[name]) is not Literal:
-                raise SqlError(f"{where}: option {name}={given!r}: {error}") from error
-            yield name, given  # a word: the declaration says which there are
+            yield name, typed(name, given)
+        except DeclarationError as error:
+            raise SqlError(f"{where}: {error}") from error
 
 
 def _metric(uses: Iterable[Stage]) -> str:

@@ -33,7 +33,7 @@ from penstock.models.routing.routes import (
     router_parts,
     routing_of,
 )
-from penstock.models.routing.stages import check_no_cascade, stage_of
+from penstock.models.routing.stages import check_generation, check_no_cascade, stage_of
 
 __all__ = [
     "METHODS",
@@ -48,6 +48,7 @@ __all__ = [
     "aligned",
     "by_branch",
     "calibrated",
+    "check_generation",
     "check_no_cascade",
     "chosen",
     "classes_of",

@@ -23,6 +23,13 @@ def stage_of(graph: ModelGraph, path: str) -> ModelGraph:
     return found
 
 
+def check_generation(graph: ModelGraph) -> None:
+    """Raise `ConflictError` for a cascade with a stage that is not the one that it was put together with."""
+    if is_routed(graph):
+        for stage in routing_of(graph).stages.values():
+            check_generation(stage)
+
+
 def check_no_cascade(graph: ModelGraph, what: str, has: Callable[[ModelGraph], bool] = lambda stage: True) -> None:
     """Raise `DataError` for a cascade asked for what only stages have, naming those that have it and how to ask one."""
     if not is_routed(graph):
