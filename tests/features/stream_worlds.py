@@ -9,7 +9,7 @@ from typing import Any
 
 import penstock as ps
 from penstock.features import Message
-from penstock.features.history import History
+from penstock.features.history.tables import History
 
 EVENTS = ps.feature_set(
     "rides",

@@ -19,7 +19,7 @@ from test_as_of import ENTITIES, HOUR, KEYS, TIMES, VALUES, rows_of
 
 import penstock as ps
 from penstock.errors import DataError, DeclarationError, StorageError
-from penstock.features import index
+from penstock.features.index import retrieval_index as index
 
 numbers = itertools.count()
 UTC = datetime.UTC

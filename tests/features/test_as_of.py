@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import penstock as ps
 from penstock.errors import DataError
-from penstock.features import index, slices
+from penstock.features.index import retrieval_index as index, slices
 from penstock.tables import arrow_type
 
 INT_KEYS = [(1,), (2,), (-(2**63),), (2**53 + 1,), (2**63 - 1,)]

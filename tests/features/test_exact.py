@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import example, given, strategies as st
 
-from penstock.features.exact import as_int64, as_integers, prefix_sums, rounded
+from penstock.features.index.exact import as_int64, as_integers, prefix_sums, rounded
 
 LIMBS = st.one_of(
     st.integers(-(2**60), 2**60),

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import penstock as ps
-from penstock.features import history as histories
-from penstock.features.history import SEQUENCE, History
+from penstock.features.history import tables as histories
+from penstock.features.history.tables import SEQUENCE, History
 
 START = 1_767_225_600_000_000
 DAY = 86_400_000_000
@@ -65,7 +65,7 @@ def test_rows_just_appended_are_read_as_from_files_until_rows_are_taken_out(tmp_
 def test_an_index_made_of_rows_in_memory_is_the_one_made_of_files(
     project: ps.Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.features.index._SMALL_ROWS", 10)
+    monkeypatch.setattr("penstock.features.index.retrieval_index._SMALL_ROWS", 10)
     declared = ps.feature_set(
         "s", entities={"k": "int64"}, timestamp="at", features=["text", "number"],
         columns={"text": "string", "number": "float64"},

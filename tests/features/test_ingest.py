@@ -21,8 +21,8 @@ from deltalake import write_deltalake
 
 import penstock as ps
 from penstock.errors import DataError, DeclarationError
-from penstock.features import staging
-from penstock.features.history import History
+from penstock.features.history.tables import History
+from penstock.features.ingest import staging
 
 batching = sys.modules["penstock.tables.batches"]  # its name is also that of the function in it
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from hypothesis import given, strategies as st
 
 from penstock.core.schema import Field, Schema
-from penstock.features.layout import Layout
-from penstock.features.packing import pack, record_reader
+from penstock.features.index.layout import Layout
+from penstock.features.online.packing import pack, record_reader
 from penstock.tables import arrow_type
 
 VALUES = {

@@ -14,7 +14,8 @@ from redis_servers import free_port, redis_at
 
 import penstock as ps
 from penstock.errors import DeclarationError, StorageError
-from penstock.features import RedisStore, redis_store
+from penstock.features import RedisStore
+from penstock.features.online import redis_store
 from penstock.testing.online_store import age
 
 pytestmark = pytest.mark.server

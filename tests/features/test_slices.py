@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 import penstock as ps
-from penstock.features import slices
-from penstock.features.slices import in_slices
+from penstock.features.index import slices
+from penstock.features.index.slices import in_slices
 
 COLUMNS = {"x": "float64", "n": "int64", "t": "string", "b": "bool", "d": "date", "a": "array<int64>"}
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -18,8 +18,9 @@ from hypothesis import given, settings, strategies as st
 
 import penstock as ps
 from penstock.core.feature import IngestStatistics
-from penstock.features import counting, store
-from penstock.features.sketches import counted_values, distribution_of, merge_all, quantile, sketch_column
+from penstock.features import store
+from penstock.features.quality import counting
+from penstock.features.quality.sketches import counted_values, distribution_of, merge_all, quantile, sketch_column
 
 START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 NUMBERS = st.one_of(st.none(), st.floats(width=64), st.floats(-1e3, 1e3), st.sampled_from([0.0, -0.0, 5e-324, 1.7e308]))

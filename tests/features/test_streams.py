@@ -22,9 +22,10 @@ from stream_worlds import EVENTS, ListStream, numbers_in, row, stream_of
 
 import penstock as ps
 from penstock.errors import DataError, DeclarationError, StorageError
-from penstock.features import Message, following
-from penstock.features.following import Pace
-from penstock.features.history import History
+from penstock.features import Message
+from penstock.features.history.tables import History
+from penstock.features.ingest import following
+from penstock.features.ingest.following import Pace
 
 
 @pytest.fixture(autouse=True)
@@ -253,7 +254,7 @@ def test_an_interrupted_follower_goes_on_without_loss_or_repetition(
 FOLLOW = """
 import sys, threading, signal
 import penstock as ps
-from penstock.features import following
+from penstock.features.ingest import following
 following.PACE = following.Pace(messages=20, seconds=0.05)
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from penstock.features import commits
-from penstock.features.history import History
+from penstock.features.history import commits
+from penstock.features.history.tables import History
 
 AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import penstock as ps
-from penstock.features import slices
+from penstock.features.index import slices
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 FUNCTIONS = ["count", "count_distinct", "sum", "mean", "min", "max", "stddev", "first", "last"]

@@ -17,8 +17,9 @@ from window_oracle import EPOCH_OFFSET
 
 import penstock as ps
 from penstock.errors import DataError, DeclarationError
-from penstock.features import OnlineStore, tiles, window_online
-from penstock.features.tiles import place
+from penstock.features import OnlineStore
+from penstock.features.online import tiles, window_online
+from penstock.features.online.tiles import place
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -97,7 +98,7 @@ def test_processes_that_are_killed_while_they_ingest_leave_online_as_history(
 ) -> None:
     project.features.apply(spending())
     code = INGESTING.replace(
-        "features = ", f"from penstock.features import tiles; tiles.MOST_ROWS = {most_rows}\nfeatures = "
+        "features = ", f"from penstock.features.online import tiles; tiles.MOST_ROWS = {most_rows}\nfeatures = "
     )
     for lines in (1, 4, 7):
         process = subprocess.Popen([sys.executable, "-c", code, str(project.root)], stdout=subprocess.PIPE)

@@ -15,7 +15,8 @@ from window_oracle import EPOCH_OFFSET, bits, window_value
 
 import penstock as ps
 from penstock.errors import DataError
-from penstock.features import index, tiles, window_online
+from penstock.features.index import retrieval_index as index
+from penstock.features.online import tiles, window_online
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND

@@ -11,7 +11,7 @@ from trigger_worlds import World
 import penstock as ps
 from penstock.core.feature import FeatureVersion, IngestStatistics
 from penstock.errors import DeclarationError
-from penstock.features.counting import merged
+from penstock.features.quality.counting import merged
 from penstock.monitor import arguments_of, event_data, freshness_of, old_firings, on, stale, when_of
 
 MINUTE = 60.0

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from penstock.features.answers import Asking, check_parquet
-from penstock.features.applied import Applied
-from penstock.features.checking import OnBad
-from penstock.features.dead_letters import DeadLetters
-from penstock.features.declare import FeatureSet, check_declared, feature_set
-from penstock.features.discovery import Hit, SetLineage, search_sets
-from penstock.features.historical import EVENT_TIMESTAMP
-from penstock.features.histories import Histories
-from penstock.features.ingest import Ingested, OnProgress, Progress
+from penstock.features.declared.applied import Applied
+from penstock.features.declared.declare import FeatureSet, check_declared, feature_set
+from penstock.features.declared.discovery import Hit, SetLineage, search_sets
+from penstock.features.declared.json_schema import json_schema
+from penstock.features.declared.naming import parse_version
+from penstock.features.declared.services import (
+    Features,
+    FeatureService,
+    RegisteredService,
+    Services,
+    feature_service,
+    references_of,
+)
+from penstock.features.declared.versions import Differences, Registered, find_declared, find_set, set_names
+from penstock.features.history.histories import Histories
+from penstock.features.history.times import Moment, microseconds
+from penstock.features.ingest.batches import Ingested, OnProgress, Progress
+from penstock.features.ingest.checking import OnBad
+from penstock.features.ingest.dead_letters import DeadLetters
+from penstock.features.ingest.redis_streams import RedisStream, redis_stream
+from penstock.features.ingest.streams import Message, Stream
+from penstock.features.ingest.taking_in import stream_at
 from penstock.features.joining import (
     FEATURES,
     feature_facts,
@@ -21,35 +35,21 @@ from penstock.features.joining import (
     join_source,
     reference_reader,
 )
-from penstock.features.json_schema import json_schema
-from penstock.features.lmdb_store import LmdbStore
-from penstock.features.naming import parse_version
-from penstock.features.online import OnlineReader, entity_table
-from penstock.features.online_address import open_online
-from penstock.features.online_lists import FeatureList
-from penstock.features.online_store import OnlineStore
+from penstock.features.online.lmdb_store import LmdbStore
+from penstock.features.online.online_address import open_online
+from penstock.features.online.online_lists import FeatureList
+from penstock.features.online.online_store import OnlineStore
+from penstock.features.online.plain_values import ARROW_FORM, columns_from_json, plain_values, rows_as_columns
+from penstock.features.online.reading import OnlineReader, entity_table
+from penstock.features.online.redis_store import RedisStore
+from penstock.features.online.retrieval import FeatureReader, plan_retrieval
+from penstock.features.past.historical import EVENT_TIMESTAMP
 from penstock.features.places import Past, Places
-from penstock.features.plain_values import ARROW_FORM, columns_from_json, plain_values, rows_as_columns
-from penstock.features.redis_store import RedisStore
-from penstock.features.redis_streams import RedisStream, redis_stream
+from penstock.features.quality.statistics import FeatureStatistics, Statistics
+from penstock.features.quality.view import FeatureSetView
 from penstock.features.removing import Forgotten
-from penstock.features.retrieval import FeatureReader, plan_retrieval
-from penstock.features.services import (
-    Features,
-    FeatureService,
-    RegisteredService,
-    Services,
-    feature_service,
-    references_of,
-)
-from penstock.features.statistics import FeatureStatistics, Statistics
 from penstock.features.store import FeatureStore
-from penstock.features.streams import Message, Stream
-from penstock.features.taking_in import stream_at
 from penstock.features.targets import TARGET, ingest_into, target_source
-from penstock.features.times import Moment, microseconds
-from penstock.features.versions import Differences, Registered, find_declared, find_set, set_names
-from penstock.features.view import FeatureSetView
 
 __all__ = [
     "ARROW_FORM",

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penstock.errors import DataError, DeclarationError, StorageError
-from penstock.features.historical import EVENT_TIMESTAMP, IndexOf, get_historical_features
-from penstock.features.index import FeatureIndex
-from penstock.features.instants import every_instant
-from penstock.features.references import Wanted
-from penstock.features.retrieval import Retrieval
-from penstock.features.versions import Registered
+from penstock.features.declared.references import Wanted
+from penstock.features.declared.versions import Registered
+from penstock.features.index.retrieval_index import FeatureIndex
+from penstock.features.online.retrieval import Retrieval
+from penstock.features.past.historical import EVENT_TIMESTAMP, IndexOf, get_historical_features
+from penstock.features.past.instants import every_instant
 from penstock.tables import TableLike, batches, resolve, to_arrow
 
 

@@ -18,16 +18,16 @@ from penstock.core.artifact import Source
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import MetadataStore
 from penstock.errors import DeclarationError
-from penstock.features.historical import EVENT_TIMESTAMP, get_historical_features
-from penstock.features.histories import Histories
-from penstock.features.naming import parse_version
-from penstock.features.online import OnlineReader
-from penstock.features.online_store import OnlineStore
+from penstock.features.declared.naming import parse_version
+from penstock.features.declared.references import Wanted
+from penstock.features.declared.services import Features, FeatureService, references_of
+from penstock.features.declared.versions import Registered, find_set
+from penstock.features.history.histories import Histories
+from penstock.features.online.online_store import OnlineStore
+from penstock.features.online.reading import OnlineReader
+from penstock.features.online.retrieval import FeatureReader, Retrieval, plan_retrieval
+from penstock.features.past.historical import EVENT_TIMESTAMP, get_historical_features
 from penstock.features.places import Past
-from penstock.features.references import Wanted
-from penstock.features.retrieval import FeatureReader, Retrieval, plan_retrieval
-from penstock.features.services import Features, FeatureService, references_of
-from penstock.features.versions import Registered, find_set
 
 FEATURES = "features: "
 """How a text begins that stands for features."""

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from penstock.core.ports import MetadataStore
-from penstock.features.histories import Histories
-from penstock.features.history import History
-from penstock.features.index import FeatureIndex
-from penstock.features.online_store import OnlineStore
-from penstock.features.versions import Registered
+from penstock.features.declared.versions import Registered
+from penstock.features.history.histories import Histories
+from penstock.features.history.tables import History
+from penstock.features.index.retrieval_index import FeatureIndex
+from penstock.features.online.online_store import OnlineStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.errors import StorageError
-from penstock.features.checking import fitted_keys
-from penstock.features.dead_letters import DeadLetters
-from penstock.features.history import History
-from penstock.features.index import FeatureIndex
-from penstock.features.keys import Numbers
-from penstock.features.online import bring_up, entity_keys
-from penstock.features.online_store import OnlineStore
-from penstock.features.packing import entity_prefix
-from penstock.features.versions import Registered
-from penstock.features.window_online import has_tiles, tile_owners, window_mark, window_prefix
+from penstock.features.declared.versions import Registered
+from penstock.features.history.tables import History
+from penstock.features.index.keys import Numbers
+from penstock.features.index.retrieval_index import FeatureIndex
+from penstock.features.ingest.checking import fitted_keys
+from penstock.features.ingest.dead_letters import DeadLetters
+from penstock.features.online.online_store import OnlineStore
+from penstock.features.online.packing import entity_prefix
+from penstock.features.online.reading import bring_up, entity_keys
+from penstock.features.online.window_online import has_tiles, tile_owners, window_mark, window_prefix
 
 
 @dataclass(frozen=True, slots=True)

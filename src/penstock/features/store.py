@@ -12,32 +12,21 @@ import pyarrow as pa
 
 from penstock.core.feature import IngestStatistics
 from penstock.features.answers import Asking, Question, answer, write_answers
-from penstock.features.applied import Applied, service_schema
-from penstock.features.checking import OnBad
-from penstock.features.counting import count_commit, count_missing, counted_anew
-from penstock.features.dead_letters import DeadLetters
-from penstock.features.declare import FeatureSet, check_declared
-from penstock.features.definition import define
-from penstock.features.discovery import Hit, search_sets
-from penstock.features.ingest import Ingested, OnProgress, Target
-from penstock.features.json_schema import json_schema
-from penstock.features.naming import parse_version
-from penstock.features.on_demand import Read
-from penstock.features.online import OnlineReader, bring_up_versions, entity_table
-from penstock.features.places import Past, Places
-from penstock.features.removing import Forgotten, Held, expire, forget
-from penstock.features.retrieval import FeatureReader, Retrieval, plan_retrieval
-from penstock.features.services import (
+from penstock.features.declared.applied import Applied, service_schema
+from penstock.features.declared.declare import FeatureSet, check_declared
+from penstock.features.declared.definition import define
+from penstock.features.declared.discovery import Hit, search_sets
+from penstock.features.declared.json_schema import json_schema
+from penstock.features.declared.naming import parse_version
+from penstock.features.declared.on_demand import Read
+from penstock.features.declared.services import (
     Features,
     FeatureService,
     Services,
     apply_service,
     references_of,
 )
-from penstock.features.streams import Stream
-from penstock.features.taking_in import source_of, source_types, take_in
-from penstock.features.times import Moment, zoned
-from penstock.features.versions import (
+from penstock.features.declared.versions import (
     Registered,
     apply_set,
     find_declared,
@@ -46,7 +35,18 @@ from penstock.features.versions import (
     set_names,
     set_versions,
 )
-from penstock.features.view import FeatureSetView
+from penstock.features.history.times import Moment, zoned
+from penstock.features.ingest.batches import Ingested, OnProgress, Target
+from penstock.features.ingest.checking import OnBad
+from penstock.features.ingest.dead_letters import DeadLetters
+from penstock.features.ingest.streams import Stream
+from penstock.features.ingest.taking_in import source_of, source_types, take_in
+from penstock.features.online.reading import OnlineReader, bring_up_versions, entity_table
+from penstock.features.online.retrieval import FeatureReader, Retrieval, plan_retrieval
+from penstock.features.places import Past, Places
+from penstock.features.quality.counting import count_commit, count_missing, counted_anew
+from penstock.features.quality.view import FeatureSetView
+from penstock.features.removing import Forgotten, Held, expire, forget
 from penstock.tables import Batched, TableLike, schema_of, to_arrow
 
 

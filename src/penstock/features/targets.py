@@ -12,13 +12,13 @@ import pyarrow as pa
 from penstock.core.artifact import Source
 from penstock.core.ports import MetadataStore
 from penstock.errors import DataError
-from penstock.features.checking import OnBad
-from penstock.features.histories import Histories
-from penstock.features.ingest import Ingested
-from penstock.features.online_address import open_online
+from penstock.features.declared.versions import find_set
+from penstock.features.history.histories import Histories
+from penstock.features.ingest.batches import Ingested
+from penstock.features.ingest.checking import OnBad
+from penstock.features.online.online_address import open_online
 from penstock.features.places import Places
 from penstock.features.store import FeatureStore
-from penstock.features.versions import find_set
 from penstock.secrets import without_password
 
 TARGET = "feature-set:"

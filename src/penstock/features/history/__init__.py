@@ -1,0 +1,1 @@
+"""Histories: Delta tables in which every row stays that was ever ingested, committed in turn."""

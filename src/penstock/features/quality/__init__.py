@@ -1,0 +1,1 @@
+"""What is known of the values: counts, sketches, distributions, freshness."""
