@@ -143,7 +143,6 @@ def test_it_reads_the_version_that_stood_when_it_was_applied(project: ps.Project
         ({"x": ps.feature("other:v") + 1}, "reads 'other:v': no feature set named 'other'.*apply that set"),
         ({"x": ps.feature("card:nothing") + 1}, "reads 'card:nothing'.*'nothing'"),
         ({"x": ps.feature("card@7:mean") + 1}, "reads 'card@7:mean'.*'7'"),
-        ({"x": ps.feature("nothing") + 1}, "names no feature; write 'set:feature'"),
         ({"x": ps.request("a") + ps.request("a", "int64")}, "float64 here and int64 there"),
         ({"x": ps.request("id", "int64") + 1}, "'id' is a key"),
         ({"x": ps.request("a", "string") / 2}, "'x'.*string"),
