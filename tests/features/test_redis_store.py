@@ -183,7 +183,7 @@ def test_a_server_that_is_full_stores_nothing_of_a_batch_and_goes_on_when_it_has
         with pytest.raises(StorageError, match="is full"):
             store.put(batch, mark=(b"a@1", 2))
         with pytest.raises(StorageError, match="is full"):
-            store.put_tiles({(b"wa@1\0k", b"\0" * 9): b"t" * 10_000}, mark=(b"a@1/w", 0, 1))
+            store.put_tiles({(b"wa@1\0k", b"\0" * 9): b"t" * 1_000_000}, mark=(b"a@1/w", 0, 1))
         assert set(store.get(KEYS)) == {age(1)}
         assert (store.mark(b"a@1"), store.mark(b"a@1/w")) == (1, 0)
         with redis.Redis(port=port) as client:
