@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("rows", required=False)
 @click.option("--baseline", help="On ROWS: the model to compare with, one of all rows.")
 @click.option("--slice", "slices", multiple=True, metavar="COLUMN", help="On ROWS: judge the rows of each value apart.")
+@click.option("--serving", is_flag=True, help="Tell the shares of the routes among logged requests too.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the page, a drawing and all tables."
 )
@@ -34,6 +35,7 @@ def report(
     rows: str | None,
     baseline: str | None,
     slices: tuple[str, ...],
+    serving: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -41,18 +43,18 @@ def report(
 
     Beside it stand one model of all rows, and the cascade as it would be if its router were always right. MODEL is a
     name, name@alias or name/3; ROWS a file or a declared table with labels (default: what was found of the rows held
-    out when it was learned). Where requests are logged, the shares of the routes among them are told too.
+    out when it was learned).
     """
     from penstock.remote.rows import as_query, rows_or_name  # here: it loads libraries that --help does not need
 
     if rows is None and (baseline or slices):
         raise click.UsageError("--baseline and --slice are for ROWS; name a file or a declared table")
     project = penstock.open(root)
-    graph, other = _loaded(project, model), None if baseline is None else _loaded(project, baseline)
+    (graph, version), other = _loaded(project, model), None if baseline is None else _loaded(project, baseline)[0]
     given: Any = None if rows is None else rows_or_name(rows)
     given = project.sql(as_query(given)) if isinstance(given, str) else given
-    serving = project.requests.route_shares(graph.name)
-    found = graph.report(given, baseline=other, slices=slices or None, serving=serving)
+    served = project.requests.route_shares(version.model, version=version.version) if serving else None
+    found = graph.report(given, baseline=other, slices=slices or None, serving=served)
     if out is not None:
         penstock.plot_cascade(found).save(out)
         click.echo(f"the page is written to {out}", err=True)
@@ -62,11 +64,11 @@ def report(
         _show(found)
 
 
-def _loaded(project: Project | RemoteProject, model: str) -> Any:
+def _loaded(project: Project | RemoteProject, model: str) -> tuple[Any, Any]:
     from penstock.models import resolve_version
 
     version = resolve_version(project.metadata, model)
-    return project.models[version.model].load(version.version)
+    return project.models[version.model].load(version.version), version
 
 
 def _show(found: Mapping[str, Any], within: str = "") -> None:

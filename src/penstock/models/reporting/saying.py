@@ -12,6 +12,7 @@ FEW_ROWS = 100
 _MATTERS = 0.25  # of a share: a change that is worth a word
 _SURE = 3.0  # standard errors
 _TOO_GOOD = 2.0  # times as good on the rows that belong to a stage as on those that it gets
+_TOO_MANY = 3.0  # times as many rows as belong to it
 _DISHONEST = 0.05
 _GAP = 0.05
 
@@ -84,7 +85,7 @@ def _of_whole(report: Report) -> Iterator[str]:
         if (left if report["rising"] else -left) <= 0:
             yield (
                 f"Even a router that is always right would not be better than one model ({number(values['oracle'])} "
-                f"against {number(values['baseline'])}): what the routes divide does not help these stages"
+                f"against {number(values['baseline'])}): what the routes divide does not help the stages as they were trained"
             )
 
 
@@ -130,6 +131,11 @@ def _of_routes(report: Report) -> Iterator[str]:
         name = each["name"]
         if not each["rows"]:
             yield f"No row that was judged takes the route '{name}'"
+        elif each["shares"]["label"] is not None and each["shares"]["judged"] > _TOO_MANY * each["shares"]["label"]:
+            yield (
+                f"Route '{name}' takes {percent(each['shares']['judged'])} of the rows, and "
+                f"{percent(each['shares']['label'])} belong to it: the router sends it many that it was not made for"
+            )
         if each.get("baseline_instead"):
             yield f"Too few rows are routed to '{name}' to learn from: it predicts as the baseline does"
         elif each["learned_from"] is not None and each["learned_from"] < FEW_ROWS:
