@@ -118,3 +118,36 @@ def test_a_run_keeps_the_report_and_its_page(tmp_path: Path):
     assert run.result("report", "report") == graph.report()
     assert run.result("report", "page") == ps.plot_cascade(graph.report())
     assert graph.report()["verdict"] in run.steps["report"].log()
+
+
+CHEAP = ps.model("cheap", type="logistic_reg", label="size", features={"x1": ps.col("x1")})
+DEAR = ps.model("dear", type="boosted_tree_classifier", label="size", features=INPUTS, options={"max_iterations": 8})
+EARLY = ps.cascade(
+    "early", label="size", metric="log_loss", router=CHEAP, baseline=DEAR, min_rows=20, router_cost=1.0, budget=8.0,
+    routes=[ps.route(when=ps.confidence("cheap") < ps.threshold(), use=DEAR, cost=10.0)], otherwise=CHEAP,
+    otherwise_cost=0.0,
+)  # fmt: skip
+
+
+def test_the_page_shows_from_what_was_chosen_and_what_it_costs():
+    graph = ps.fit(EARLY, rentals())
+    found = graph.report()
+    page = ps.plot_cascade(found).content.decode()
+    text = "\n".join(read(ps.plot_cascade(found)).texts)
+    assert f"Chosen from {len(graph.facts['candidates'])} candidates" in text
+    assert page.count("<circle") == len([each for each in found["candidates"] if each["cost"] is not None])
+    assert page.count('class="chosen"') == 1
+    assert number(found["cost"]["mean"]) in text
+    assert "budget 8" in text
+    [best] = [each for each in found["candidates"] if each["chosen"]]
+    assert f"dear {number(best['thresholds']['dear'])}" in text
+
+
+def test_one_model_that_was_found_to_do_as_well_is_a_report_too():
+    rows = rentals()
+    noise = rows.set_column(4, "km", pa.array([float(at * 7919 % 101) for at in range(1200)]))
+    found = ps.fit(distance(policy="auto"), noise).report()
+    assert (found["policy"], found["declared_policy"]) == ("single_model", "auto")
+    assert found["verdict"].startswith("No cascade was found to be better than one model")
+    assert (found["warnings"], found["whole"]["oracle"]) == ([], None)
+    assert "policy single model, found by auto" in "\n".join(read(ps.plot_cascade(found)).texts)

@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from penstock.cascades.cost_drawing import costs_drawn
 from penstock.cascades.drawing import drawn, stage_told
 from penstock.models.reporting import metric_name, number, of_whole, percent
 
@@ -37,7 +38,7 @@ def page(report: Report) -> str:
             f"<title>penstock: {name}</title>",
             f"<style>\n{files('penstock.cascades').joinpath('report.css').read_text()}</style>",
             f"<h1>{name}</h1>",
-            f'<p class="quiet">{told}{escape(report["policy"].replace("_", " "))}{blended}</p>',
+            f'<p class="quiet">{told}{_policy(report)}{blended}</p>',
             f'<p class="verdict">{escape(report["verdict"])}.</p>',
             _bars(report),
             f'<ul class="warnings">{warned}</ul>' if warned else "",
@@ -46,12 +47,53 @@ def page(report: Report) -> str:
             "router.</p>"
             if report["inner"]
             else "",
+            *_choice(report),
             *_parts(report),
             *(part for within, inner in report["inner"].items() for part in _inner(within, inner)),
             "</html>",
             "",
         ]
     )
+
+
+def _policy(report: Report) -> str:
+    policy, declared = (report[name].replace("_", " ") for name in ("policy", "declared_policy"))
+    return escape(policy if policy == declared else f"{policy}, found by {declared}")
+
+
+def _choice(report: Report) -> Iterator[str]:
+    """Yield from what policy and thresholds were chosen, and what rows cost: of all candidates a picture, of the best
+    of each policy a line."""
+    candidates, cost = report["candidates"] or [], report["cost"]
+    if cost is not None:
+        than = "" if cost["baseline"] is None else f", of one model {number(cost['baseline'])}"
+        within = "" if cost["budget"] is None else f", budget {number(cost['budget'])}"
+        yield f"<p>Cost of the mean row: <b>{_number(cost['mean'])}</b>{escape(than + within)}</p>"
+    if not candidates:
+        return
+    yield f"<h2>Chosen from {len(candidates):,} candidates</h2>"
+    if any(each["cost"] is not None for each in candidates):
+        yield f'<div class="wide">{costs_drawn(report)}</div>'
+    best = [each for each in candidates if each["standard_error"] is not None or each["chosen"]]
+    titles = ["policy", "thresholds", metric_name(report["metric"]), "worse than the best by", "cost"]
+    yield _table(
+        titles,
+        [_candidate(each) for each in best],
+        "On training rows kept apart to choose by; ± is one standard error.",
+    )
+
+
+def _candidate(each: Mapping[str, Any]) -> list[str]:
+    name = escape(each["policy"].replace("_", " "))
+    thresholds = ", ".join(f"{name} {number(value)}" for name, value in each["thresholds"].items())
+    apart = "" if each["worse_by"] is None else f"{number(each['worse_by'])} ± {number(each['worse_by_error'])}"
+    return [
+        f"<b>{name}</b><small>chosen</small>" if each["chosen"] else name,
+        escape(thresholds),
+        escape(f"{number(each['value'])} ± {number(each['standard_error'])}"),
+        escape(apart),
+        "" if each["cost"] is None else _number(each["cost"]),
+    ]
 
 
 def _inner(name: str, report: Report) -> Iterator[str]:
@@ -94,7 +136,8 @@ def _bars(report: Report) -> str:
 
 def _routes(report: Report) -> Iterator[str]:
     metric, name = report["metric"], metric_name(report["metric"])
-    columns = {"routed": "its stage, on rows routed", "of_label": "its stage, on rows that belong to it"}
+    columns = {"routed": "its stage, on rows routed"}
+    columns |= {"of_label": "its stage, on rows that belong to it"} if report["confusion"] else {}
     columns |= {"cascade": "the blend, on rows routed"} if report["blend"] else {}
     columns |= {"baseline": "one model, on rows routed"} if report["whole"]["baseline"] else {}
     cells = []
@@ -112,12 +155,15 @@ def _routes(report: Report) -> Iterator[str]:
                 *map(_number, values),
             ]
         )
+    belong = (
+        " The rows that belong to a route are those that the router's label says; what a stage says of them is not "
+        "what anybody gets."
+    )
     yield "<h2>Routes</h2>"
     yield _table(
         ["route", "uses", "rows routed", *columns.values()],
         cells,
-        f"{name.capitalize()}. The rows that belong to a route are those that the router's label says; what a stage "
-        "says of them is not what anybody gets.",
+        f"{name.capitalize()}.{belong if report['confusion'] else ''}",
         text=(1,),
     )
 

@@ -11,6 +11,7 @@ from penstock.cascades.scores import task_of_metric
 from penstock.core.expression import Expr, columns_of
 from penstock.core.model import Model
 from penstock.models import LEARNERS
+from penstock.models.reporting import SINGLE as SINGLE
 from penstock.operations import col
 
 Policy: TypeAlias = Literal["out_of_fold", "labels", "in_sample", "auto"]
@@ -18,9 +19,6 @@ Policy: TypeAlias = Literal["out_of_fold", "labels", "in_sample", "auto"]
 what the router says of its own training rows; `auto` compares them."""
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
-SINGLE = "single_model"
-"""What a choice, and a prediction's route, call one model of all rows with no router before it."""
-
 Constant: TypeAlias = bool | int | float | str
 
 

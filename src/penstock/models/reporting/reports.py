@@ -45,7 +45,8 @@ def report(
     Beside the metrics of the whole stand those of `baseline`, one model of all rows, and of the *oracle*: each row
     taken by the route that the router's own label says. Of each route there are the metrics on the rows routed to it
     and on those that truly belong to it, its shares, and what its stage learned from; then the router, which rows went
-    where (`confusion`), and the metric by slices: the inputs with few values, or the columns that `slices` names.
+    where (`confusion`), and the metric by slices: the inputs with few values, or the columns that `slices` names; and
+    which `candidates` the training chose its policy and thresholds from, and what a row costs, where that is known.
     `serving` are the routes of requests, as `project.requests.route_shares` has them.
 
     Raises `DeclarationError` for a model that is no cascade, and `DataError` where rows lack an input or the label.
@@ -56,11 +57,18 @@ def report(
         found = graph.facts.get(REPORT)
         if found is None:
             raise DataError(f"cascade '{graph.name}' has no report of rows held out; give rows: graph.report(rows)")
-        return _with_serving(copy.deepcopy(found), serving or {})  # facts are frozen with the graph
+        return _completed(graph, copy.deepcopy(found), serving or {})  # facts are frozen with the graph
     table, column = labelled_rows(graph, to_arrow(rows))
     if unknown := [name for name in slices or () if name not in table.column_names]:
         raise UnknownNameError("column", unknown[0], table.column_names, within="slices")
-    return _with_serving(_report(graph, table, column, baseline, slices), serving or {})
+    return _completed(graph, _report(graph, table, column, baseline, slices), serving or {})
+
+
+def _completed(graph: ModelGraph, made: dict[str, Any], serving: Mapping[str, float]) -> dict[str, Any]:
+    """Return a report with what the training knows: how it chose policy and thresholds, and what rows cost."""
+    told = {name: copy.deepcopy(graph.facts.get(name)) for name in ("thresholds", "candidates", "cost")}
+    whole = {**made, **told}
+    return _with_serving({**whole, "warnings": said(whole)}, serving)
 
 
 def _with_serving(made: dict[str, Any], routes: Mapping[str, float]) -> dict[str, Any]:
@@ -101,7 +109,8 @@ def _report(
         "label": graph.label,
         "metric": metric,
         "rising": is_rising(metric),
-        "policy": graph.facts["options"]["policy"],
+        "policy": graph.facts.get("policy", {}).get("policy", graph.facts["options"]["policy"]),
+        "declared_policy": graph.facts["options"]["policy"],
         "blend": routing.blend,
         "rows": {"train": graph.facts.get("rows", {}).get("train"), "judged": len(actual)},
         "whole": whole,

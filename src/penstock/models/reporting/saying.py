@@ -9,6 +9,9 @@ from typing import Any
 from penstock.models.scores import ROOT
 
 FEW_ROWS = 100
+SINGLE = "single_model"
+"""What a choice, and a prediction's route, call one model of all rows with no router before it."""
+
 _MATTERS = 0.25  # of a share: a change that is worth a word
 _SURE = 3.0  # standard errors
 _TOO_GOOD = 2.0  # times as good on the rows that belong to a stage as on those that it gets
@@ -59,6 +62,9 @@ def verdict(report: Report) -> str:
     """Return in one sentence whether the cascade pays."""
     values, found, error = of_whole(report), gain(report), report["standard_error"]
     name = metric_name(report["metric"])
+    if report["policy"] == SINGLE:
+        own = number(values["cascade"])
+        return f"No cascade was found to be better than one model: every row goes to it, {name} {own}"
     if found is None:
         return f"{name} {number(values['cascade'])}; there is no single model to compare with"
     both = f"{name} {number(values['cascade'])}, one model of all rows {number(values['baseline'])}"
@@ -77,15 +83,23 @@ def said(report: Report) -> list[str]:
 
 def _of_whole(report: Report) -> Iterator[str]:
     values, found, error = of_whole(report), gain(report), report["standard_error"]
-    if found is not None and found <= (error or 0.0):
+    if found is not None and found <= (error or 0.0) and report["policy"] != SINGLE:
         how = "as well" if found >= -(error or 0.0) else "better"
-        yield f"One model of all rows does {how}, and is simpler to keep"
+        cost = report.get("cost") or {}
+        dear = (cost.get("baseline") or 0.0) > (cost.get("budget") or math.inf)
+        why = (
+            f"but a row costs {number(cost['baseline'])} there, more than the budget"
+            if dear
+            else "and is simpler to keep"
+        )
+        yield f"One model of all rows does {how}, {why}"
     if values["oracle"] is not None and values["baseline"] is not None:
         left = values["oracle"] - values["baseline"]
         if (left if report["rising"] else -left) <= 0:
             yield (
                 f"Even a router that is always right would not be better than one model ({number(values['oracle'])} "
-                f"against {number(values['baseline'])}): what the routes divide does not help the stages as they were trained"
+                f"against {number(values['baseline'])}): what the routes divide does not help the stages as they are "
+                "trained"
             )
 
 
@@ -99,16 +113,17 @@ def _of_training(report: Report) -> Iterator[str]:
         yield f"The router's accuracy is {both}: of rows that it learned from it says what it will not say{harm}"
     for each in report["routes"]:
         shares, rows = each["shares"], report["rows"]["train"] or 0
-        for name, words in (
-            ("refitted", "of the same rows by the router that serves"),
-            ("judged", "of the rows judged"),
+        served, judged = "of the same rows by the router that serves", "of the rows judged"
+        for name, words, others in (
+            ("refitted", served, rows),
+            ("judged", judged, min(rows, report["rows"]["judged"])),
         ):
-            others = rows if name == "refitted" else min(rows, report["rows"]["judged"])
             if _moved(shares["training"], shares[name], others):
                 yield (
                     f"Route '{each['name']}' takes {percent(shares['training'])} of the rows that stages learned from, "
                     f"and {percent(shares[name])} {words}"
                 )
+                break
         if _moved(shares["judged"], shares["serving"], report["rows"]["judged"]):
             yield (
                 f"Route '{each['name']}' takes {percent(shares['serving'])} of the requests that were answered, and "

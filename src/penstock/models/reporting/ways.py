@@ -65,7 +65,9 @@ def ways_of(graph: ModelGraph, routing: Routing, table: pa.Table) -> Ways:
     taken = chosen(routing.branches, rows)
     known, why_not = _router_labels(routing, table)
     own = None if known is None else _own(routing, inputs, known)
-    if confidence_column(routing.router) in read_by(routing.branches):
+    if len(routing.branches) == 1:  # one model was found to do as well: no row belongs anywhere else
+        known, own, why_not = None, None, ""
+    elif confidence_column(routing.router) in read_by(routing.branches):
         own, why_not = None, "its routes ask how sure the router is, and no label says that"
     by_taken = _estimated(routing, rows, router, taken)
     return Ways(
