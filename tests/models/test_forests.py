@@ -8,7 +8,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 import penstock.models as models
-from penstock.errors import DeclarationError, UnknownNameError
+from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.operations import col
 
 FEATURES = {"distance": col("distance"), "air_time": col("air_time"), "hour": col("scheduled").hour()}
@@ -62,3 +62,13 @@ def test_a_forest_of_equal_trees_is_an_error(flights, declare):
 def test_a_forest_has_no_learning_rate(declare):
     with pytest.raises(UnknownNameError, match="no option named 'learn_rate'"):
         declare("random_forest_regressor", options={"learn_rate": 0.1})
+
+
+def test_what_lightgbm_refuses_is_an_error_that_says_with_which_options(flights, declare, monkeypatch):
+    def refuse(*_, **__):
+        raise lightgbm.basic.LightGBMError("Check failed: (best_split_info.left_count) > (0)")
+
+    monkeypatch.setattr(lightgbm, "train", refuse)
+    told = declare("boosted_tree_classifier", features=FEATURES, options={"min_tree_child_weight": 0.0})
+    with pytest.raises(DataError, match=r"min_tree_child_weight=0\.0: Check failed: .*min_data_in_leaf=1"):
+        models.fit(told, flights)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.errors import DeclarationError, MissingExtraError
+from penstock.errors import DataError, DeclarationError, MissingExtraError
 from penstock.models.boosters import MODEL_FILE, waiting_asleep
 from penstock.models.design import scipy_sparse
 from penstock.models.learner import Learned, Lesson
@@ -46,19 +46,29 @@ def fit_trees(lesson: Lesson) -> Learned:
         valid.append(data.create_valid(_matrix(lesson.held_out.features, widths), lesson.held_out.target))
         judged[id(valid[1])] = (lesson.held_out.target, None)
     training: list[dict[str, Any]] = []
-    booster = lightgbm.train(
-        {**parameters, "metric": "None"},
-        data,
-        _rounds(options),
-        valid_sets=valid,
-        feval=_loss(judged, lesson.classes),
-        callbacks=[_note(lightgbm, options, training)],
-        keep_training_booster=True,  # otherwise it is written and read once more
-    )
+    try:
+        booster = lightgbm.train(
+            {**parameters, "metric": "None"},
+            data,
+            _rounds(options),
+            valid_sets=valid,
+            feval=_loss(judged, lesson.classes),
+            callbacks=[_note(lightgbm, options, training)],
+            keep_training_booster=True,  # otherwise it is written and read once more
+        )
+    except lightgbm.basic.LightGBMError as error:
+        given = ", ".join(f"{name}={options[name]}" for name in _OF_LEAVES)
+        raise DataError(
+            f"LightGBM cannot grow trees on these rows with {given}: {error}; leaves of at least some rows and some "
+            "weight (min_data_in_leaf=1, min_tree_child_weight=0.001) are what it can always grow"
+        ) from error
     trees = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     content = booster.model_to_string(num_iteration=trees).encode()
     facts = {"iterations": trees, "training": training[:trees], "lightgbm": parameters}
     return Learned(files={MODEL_FILE: content}, outputs=max(lesson.classes, 1), facts=facts)
+
+
+_OF_LEAVES = ("max_tree_depth", "num_leaves", "min_data_in_leaf", "min_tree_child_weight")
 
 
 def _matrix(features: Features, widths: Sequence[int]) -> Any:
