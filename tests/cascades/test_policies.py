@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> ps.Project:
 
 def test_in_sample_warns_of_how_much_better_the_router_looks_than_it_is():
     with pytest.warns(UserWarning, match=r"'is_long' has an accuracy of 0\.9\d+ on the rows that it learned from"):
-        graph = ps.fit(distance(router=REMEMBERS, policy="in_sample"), rentals())
+        graph = ps.fit(distance(router=REMEMBERS, folds=2, policy="in_sample"), rentals())
     trust = graph.facts["policy"]["router"]
     assert trust["metric"] == "accuracy"
     assert trust["gap"] == pytest.approx(trust["in_sample"] - trust["out_of_fold"])
@@ -36,14 +36,17 @@ def test_in_sample_warns_of_how_much_better_the_router_looks_than_it_is():
 
 
 def test_in_a_run_the_warning_is_a_line_of_the_steps_log(project: ps.Project):
-    project.fit(distance(policy="in_sample"), rentals())
+    project.fit(distance(router=LOGISTIC, folds=2, policy="in_sample"), rentals())
     [run] = project.runs()
     assert "warning: cascade 'distance' is trained in_sample" in run.steps["shares"].log()
 
 
 def test_a_policy_says_what_share_each_route_had_and_will_have():
     train = steps.holdout(rentals(), 0.2, None, None, 0).train
-    found = {policy: ps.fit(distance(policy=policy), rentals()).facts["policy"] for policy in ("out_of_fold", "labels")}
+    found = {
+        policy: ps.fit(distance(router=LOGISTIC, folds=2, policy=policy), rentals()).facts["policy"]
+        for policy in ("out_of_fold", "labels")
+    }
     for told in found.values():
         shares = told["shares"]
         assert set(shares["training"]) == {"rare", "typical"}

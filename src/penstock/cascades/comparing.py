@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penstock.cascades.scores import ROOT, is_rising, with_root
-from penstock.models import metrics
 from penstock.models.matrix import Floats, Integers
+from penstock.models.scores import ROOT, is_rising, measured
 
 REPLICATES = 200
 """How often rows are drawn again for the standard error of a metric that is no mean over rows."""
@@ -31,12 +30,7 @@ class Judge:
     def score(self, estimates: Floats, rows: Integers | None = None) -> float:
         """Return the metric, of some of the rows if given; NaN where it has no value."""
         actual = self.actual if rows is None else self.actual[rows]
-        given = estimates if rows is None else estimates[rows]
-        if self.classes:
-            found = metrics.classification(actual.astype(np.int64), given)
-        else:
-            found = metrics.regression(actual.astype(np.float64), given[:, 0])
-        value = with_root(found)[self.metric]
+        value = measured(actual, estimates if rows is None else estimates[rows], range(self.classes))[self.metric]
         return math.nan if value is None else value
 
     def loss(self, estimates: Floats) -> float:

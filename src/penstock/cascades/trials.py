@@ -311,7 +311,8 @@ def _affordable(cascade: Cascade, cost: float | None) -> bool:
 
 
 def _unaffordable(cascade: Cascade, table: list[dict[str, Any]]) -> str:
-    least = min((each for each in table if each["cost"] is not None), key=lambda each: each["cost"])
+    tried = [each for each in table if cascade.policy == "auto" or each["policy"] != SINGLE]
+    least = min((each for each in tried if each["cost"] is not None), key=lambda each: each["cost"])
     at = ", ".join(f"{name} = {value}" for name, value in least["thresholds"].items()) or least["policy"]
     return (
         f"cascade '{cascade.name}': nothing that was tried costs the mean row at most budget={cascade.budget}; the "

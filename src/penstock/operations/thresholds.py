@@ -39,7 +39,5 @@ def read_threshold(words: Sequence[Expr]) -> Expression:
     """Return the threshold that the text PENSTOCK.THRESHOLD(0.0, 1.0, 19, 'name') is: its arguments read."""
     given = [word.args[0] for word in words if word.op == "literal"]
     if len(given) != len(words) or len(given) > 4:
-        raise SqlError(
-            "PENSTOCK.THRESHOLD takes up to three numbers and a name: PENSTOCK.THRESHOLD(0.0, 1.0, 19, 'long')"
-        )
+        raise SqlError("PENSTOCK.THRESHOLD takes three numbers and a name: PENSTOCK.THRESHOLD(0.0, 1.0, 19, 'long')")
     return threshold(*given[:3], name=given[3] if len(given) == 4 else None)
