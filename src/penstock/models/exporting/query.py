@@ -13,7 +13,9 @@ from penstock.models import nodes
 from penstock.models.estimators import task_of
 from penstock.models.exporting.dialects import DIALECTS, Dialect, expression, literal, name
 from penstock.models.exporting.estimates import Scores, logistic, power, scores_of
+from penstock.models.exporting.routed_query import routed_query, select_list, winner
 from penstock.models.imported import is_imported
+from penstock.models.routing import is_routed, label_text
 from penstock.operations import col
 
 
@@ -38,21 +40,27 @@ def to_query(graph: ModelGraph, *, dialect: str = "duckdb", rows: str = "rows", 
 
     A classifier gives `predicted_<label>` and the probability of each class in `predicted_<label>_prob_<class>`;
     k-means `CENTROID_ID` and the distance to each in `NEAREST_CENTROIDS_DISTANCE_<id>`; a graph that only transforms
-    gives its columns. Timestamps are read in UTC: that is the zone of the session that the query needs. `rows` is
-    written as it stands.
+    gives its columns; a cascade also `route`. Timestamps are read in UTC: that is the zone of the session that the
+    query needs. `rows` is written as it stands.
 
     Raises `ExpressionError` naming the feature that has no form in that database, and `DeclarationError` for a kind of
     model that is no query.
     """
     if dialect not in DIALECTS:
         raise UnknownNameError("dialect", dialect, DIALECTS)
+    head = f"-- Model {graph.name} as {dialect} SQL, made by penstock. The session's time zone must be UTC.\n"
+    return head + _query(graph, dialect, rows, keep)
+
+
+def _query(graph: ModelGraph, found: Dialect, rows: str, keep: Sequence[str]) -> str:
     if is_imported(graph):
         raise DeclarationError(f"model '{graph.name}' is an ONNX file, which cannot be written as a query")
-    found: Dialect = dialect
+    if is_routed(graph):
+        return routed_query(graph, found, rows, keep, _query)
     kept = [column for column in keep if column not in nodes.inputs(graph)]
     passed = [name(column, found) for column in (*nodes.inputs(graph).names, *kept)]
     features, columns = _features(graph, found)
-    stages = [f"features AS (\n  SELECT {_listed([*passed, *features])}\n  FROM {rows}\n)"]
+    stages = [f"features AS (\n  SELECT {select_list([*passed, *features])}\n  FROM {rows}\n)"]
     if nodes.only_transforms(graph):
         outputs = [
             column if column == name(output, found) else f"{column} AS {name(output, found)}"
@@ -64,19 +72,14 @@ def to_query(graph: ModelGraph, *, dialect: str = "duckdb", rows: str = "rows", 
         scores, before = _scores(graph, list(columns.values()), found), "features"
         for place, stage in enumerate(scores.stages):
             items = [text if text == item else f"{text} AS {item}" for item, text in stage.items.items()]
-            stages.append(f"stage_{place} AS (\n  SELECT {_listed([*passed, *items])}\n  FROM {before}\n)")
+            stages.append(f"stage_{place} AS (\n  SELECT {select_list([*passed, *items])}\n  FROM {before}\n)")
             before = f"stage_{place}"
         labels = [f"{text} AS score_{place}" for place, text in enumerate(scores.texts)]
-        stages.append(f"scores AS (\n  SELECT {_listed([*passed, *labels])}\n  FROM {before}\n)")
+        stages.append(f"scores AS (\n  SELECT {select_list([*passed, *labels])}\n  FROM {before}\n)")
         outputs, source = _outputs(graph, len(scores.texts), passed, stages, found)
-    head = f"-- Model {graph.name} as {dialect} SQL, made by penstock. The session's time zone must be UTC.\n"
     # PostgreSQL would put the text of every column in each place that reads it, and take minutes over what is seconds.
-    stages = [stage.replace(" AS (", " AS MATERIALIZED (", 1) if dialect == "postgres" else stage for stage in stages]
-    return f"{head}WITH {', '.join(stages)}\nSELECT {_listed([*outputs, *passed], indent=2)}\nFROM {source}\n"
-
-
-def _listed(items: Sequence[str], *, indent: int = 4) -> str:
-    return f",\n{' ' * indent}".join(items)
+    stages = [stage.replace(" AS (", " AS MATERIALIZED (", 1) if found == "postgres" else stage for stage in stages]
+    return f"WITH {', '.join(stages)}\nSELECT {select_list([*outputs, *passed], indent=2)}\nFROM {source}\n"
 
 
 def _features(graph: ModelGraph, dialect: Dialect) -> tuple[list[str], dict[str, str]]:
@@ -118,7 +121,9 @@ def _outputs(
     """Return the columns that are predicted, and the stage that they are selected from; may add stages before it."""
     classes, predictions = nodes.classes(graph), graph.signature.outputs.names
     if task_of(graph) == "clustering":
-        nearest = _first([str(place + 1) for place in range(scores)], "score", "<=")
+        nearest = winner(
+            [str(place + 1) for place in range(scores)], [f"score_{place}" for place in range(scores)], "<="
+        )
         listed = [f"score_{place} AS {name(f'{predictions[1]}_{place + 1}', dialect)}" for place in range(scores)]
         return [f"{nearest} AS {name(predictions[0], dialect)}", *listed], "scores"
     if not classes:
@@ -130,30 +135,16 @@ def _outputs(
     else:
         most = f"GREATEST({', '.join(f'score_{place}' for place in range(scores))})"
         powers = [f"{power(f'score_{place} - {most}', dialect)} AS power_{place}" for place in range(scores)]
-        stages.append(f"powers AS (\n  SELECT {_listed([*passed, *powers])}\n  FROM scores\n)")
+        stages.append(f"powers AS (\n  SELECT {select_list([*passed, *powers])}\n  FROM scores\n)")
         whole = " + ".join(f"power_{place}" for place in range(scores))
         made = {place: f"power_{place} / ({whole})" for place in range(scores)}
     named = [f"{text} AS prob_{place}" for place, text in made.items()]
     before = "powers" if any(stage.startswith("powers") for stage in stages) else "scores"
-    stages.append(f"probabilities AS (\n  SELECT {_listed([*passed, *named])}\n  FROM {before}\n)")
+    stages.append(f"probabilities AS (\n  SELECT {select_list([*passed, *named])}\n  FROM {before}\n)")
     type = graph.signature.outputs.fields[0].type
-    best = _first([literal(label, type, dialect) for label in classes], "prob", ">=")
+    best = winner([literal(label, type, dialect) for label in classes], [f"prob_{place}" for place in made], ">=")
     listed = [
-        f"prob_{place} AS {name(f'{predicted}_prob_{_plain(label)}', dialect)}" for place, label in enumerate(classes)
+        f"prob_{place} AS {name(f'{predicted}_prob_{label_text(label)}', dialect)}"
+        for place, label in enumerate(classes)
     ]
     return [f"{best} AS {name(predicted, dialect)}", *listed], "probabilities"
-
-
-def _plain(label: object) -> str:
-    return str(label).lower() if isinstance(label, bool) else str(label)
-
-
-def _first(labels: Sequence[str], column: str, order: str) -> str:
-    """Return the label of the column that comes before all others by an order; of equal ones the first wins."""
-    cases = []
-    for place, label in enumerate(labels[:-1]):
-        others = [f"{column}_{place} {order} {column}_{other}" for other in range(len(labels)) if other != place]
-        cases.append(f"WHEN {' AND '.join(others)} THEN {label}")
-    if not cases:
-        return labels[0]
-    return f"CASE {' '.join(cases)} ELSE {labels[-1]} END"

@@ -33,7 +33,7 @@ from penstock.models.routing.routes import (
     router_parts,
     routing_of,
 )
-from penstock.models.routing.stages import check_generation, check_no_cascade, stage_of
+from penstock.models.routing.stages import check_generation, check_no_cascade, stage_of, stages_within
 
 __all__ = [
     "METHODS",
@@ -69,5 +69,6 @@ __all__ = [
     "router_values",
     "routing_of",
     "stage_of",
+    "stages_within",
     "with_columns",
 ]
