@@ -215,7 +215,7 @@ def test_what_the_label_of_the_router_would_say_is_left_out_where_rows_lack_it(t
 
 def test_the_graph_keeps_the_report_of_the_rows_held_out(trained: ps.ModelGraph):
     found = trained.report()
-    assert found["rows"] == {"train": 972, "judged": 228}
+    assert found["rows"] == {"train": 972, "judged": 228, "unknown_label": 0}
     assert found["whole"]["cascade"] == trained.facts["evaluation"]
     assert found["whole"]["baseline"] == trained.facts["baseline"]
     shares = trained.facts["policy"]["shares"]
@@ -240,6 +240,32 @@ def test_it_says_where_one_model_is_as_good():
     found = ps.fit(distance(), same).report()
     assert found["verdict"].startswith("One model of all rows is as good")
     assert any(each.startswith("One model of all rows does as well") for each in found["warnings"])
+
+
+def test_a_label_that_only_comes_up_later_is_counted_and_not_judged():
+    rows = rentals().append_column("at", pa.array(range(1200)))
+    sizes = rows.column("size").to_pylist()
+    sizes[1150] = sizes[1199] = "giant"
+    later = rows.set_column(rows.column_names.index("size"), "size", pa.array(sizes))
+    dear, cheap = (ps.model(name, type="logistic_reg", label="size", features=INPUTS) for name in ("dear", "cheap"))
+    graph = ps.fit(
+        distance(
+            label="size",
+            metric="accuracy",
+            time="at",
+            routes=[ps.route(when="is_long > 0.5", use=dear)],
+            otherwise=cheap,
+        ),
+        later,
+    )
+    found, newest = graph.report(), later.slice(960)
+    assert found["rows"] == {"train": 960, "judged": 238, "unknown_label": 2}
+    said = graph.predict(newest).column("predicted_size").to_pylist()
+    right = [a == b for a, b in zip(newest.column("size").to_pylist(), said, strict=True)]
+    assert found["whole"]["cascade"]["accuracy"] == pytest.approx(sum(right) / 238)
+    assert found["warnings"][0].startswith("2 rows have a label that no training row had")
+    with pytest.raises(DataError, match="no row has any of them; one has size='giant'"):
+        graph.report(later.slice(1199))
 
 
 def test_the_shares_of_requests_are_added(trained: ps.ModelGraph):

@@ -25,7 +25,7 @@ from penstock.models.curves import errors_on
 from penstock.models.graph import as_users_hold
 from penstock.models.learner import Task
 from penstock.models.outcomes import OUTCOMES
-from penstock.models.reporting import REPORT, report
+from penstock.models.reporting import REPORT, answerable, report
 from penstock.models.routing import ROUTE, Branch, Router, classes_of, routed_graph, router_parts
 from penstock.operations import text
 from penstock.operations.notation import expression_to_json
@@ -110,7 +110,7 @@ def judged(
             "rows": {"train": rows.num_rows, "held_out": 0 if held_out is None else held_out.num_rows},
             "evaluated_on": "train" if held_out is None else "held_out",
             "disagreements": predictions_apart(graph, asked),
-            **errors_on(graph, asked),
+            **errors_on(graph, answerable(graph, asked)[0]),
         },
     )
     made = report(graph, asked, baseline=baseline)

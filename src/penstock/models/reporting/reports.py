@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, DeclarationError, UnknownNameError
@@ -21,7 +22,6 @@ from penstock.models.reporting.ways import Ways, ways_of
 from penstock.models.routing import Routing, aligned, classes_of, is_routed, routing_of, with_columns
 from penstock.models.scores import is_rising, measured, standard_error
 from penstock.operations import text
-from penstock.tables import to_arrow
 
 if TYPE_CHECKING:
     from penstock.models.matrix import Floats
@@ -58,10 +58,28 @@ def report(
         if found is None:
             raise DataError(f"cascade '{graph.name}' has no report of rows held out; give rows: graph.report(rows)")
         return _completed(graph, copy.deepcopy(found), serving or {})  # facts are frozen with the graph
-    table, column = labelled_rows(graph, to_arrow(rows))
+    table, column, unknown_label = answerable(graph, rows)
     if unknown := [name for name in slices or () if name not in table.column_names]:
         raise UnknownNameError("column", unknown[0], table.column_names, within="slices")
-    return _completed(graph, _report(graph, table, column, baseline, slices), serving or {})
+    return _completed(graph, _report(graph, table, column, baseline, slices, unknown_label), serving or {})
+
+
+def answerable(graph: ModelGraph, rows: TableLike) -> tuple[pa.Table, pa.ChunkedArray | None, int]:
+    """Return the rows whose label a graph could predict, their labels, and how many rows have another one: such as a
+    kind that only came up after the rows that it learned from. Raises `DataError` where there is no such row."""
+    table, column = labelled_rows(graph, rows)
+    known = classes_of(graph)
+    if column is None or not known:
+        return table, column, 0
+    there = pc.is_in(column, value_set=pa.array(known, column.type))
+    found = table.filter(there), column.filter(there)
+    if not found[0].num_rows:
+        raise DataError(
+            f"cascade '{graph.name}' knows the labels {', '.join(map(repr, known))}, and no row has any of them; one "
+            f"has {graph.label}={column[0].as_py()!r}",
+            field=graph.label,
+        )
+    return *found, table.num_rows - found[0].num_rows
 
 
 def _completed(graph: ModelGraph, made: dict[str, Any], serving: Mapping[str, float]) -> dict[str, Any]:
@@ -93,6 +111,7 @@ def _report(
     column: pa.ChunkedArray | None,
     baseline: ModelGraph | None,
     slices: Sequence[str] | None,
+    unknown_label: int = 0,
 ) -> dict[str, Any]:
     routing, metric = routing_of(graph), graph.facts["options"]["metric"]
     ways, known = ways_of(graph, routing, table), routing.classes
@@ -112,7 +131,11 @@ def _report(
         "policy": graph.facts.get("policy", {}).get("policy", graph.facts["options"]["policy"]),
         "declared_policy": graph.facts["options"]["policy"],
         "blend": routing.blend,
-        "rows": {"train": graph.facts.get("rows", {}).get("train"), "judged": len(actual)},
+        "rows": {
+            "train": graph.facts.get("rows", {}).get("train"),
+            "judged": len(actual),
+            "unknown_label": unknown_label,
+        },
         "whole": whole,
         "standard_error": None if alone is None else standard_error(metric, actual, ways.whole, alone, known),
         "oracle": _oracle_told(ways),

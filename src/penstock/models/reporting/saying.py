@@ -82,6 +82,8 @@ def said(report: Report) -> list[str]:
 
 
 def _of_whole(report: Report) -> Iterator[str]:
+    if unknown := report["rows"]["unknown_label"]:
+        yield f"{unknown:,} rows have a label that no training row had, and are not judged: it cannot be predicted"
     values, found, error = of_whole(report), gain(report), report["standard_error"]
     if found is not None and found <= (error or 0.0) and report["policy"] != SINGLE:
         how = "as well" if found >= -(error or 0.0) else "better"
