@@ -76,11 +76,17 @@ def _training() -> Iterator[Figure]:
     def ours() -> None:
         ps.open(fresh_folder()).fit(trips.distance(), table)
 
+    alone, called, over_calls = paired(ours, lambda: trips.by_calls(table), repeats=3)
+    yield Figure(
+        what=f"training it on {TRAINED:,} rows: holdout, five folds, router, stages, baseline, report; as a pipeline",
+        value=over_calls, unit="x the same by calls of fit", goal="< 1.15 x", met=over_calls < 1.15,
+        beside=f"ours {alone:.2f} s, cached and recorded; by calls {called:.2f} s",
+    )  # fmt: skip
     mine, theirs, ratio = paired(ours, lambda: trips.by_hand(table, folder), repeats=3)
     yield Figure(
-        what=f"training it on {TRAINED:,} rows: holdout, five folds, router, stages, baseline, all judged",
-        value=ratio, unit="x the same steps as a hand-written script", goal="< 1.15 x", met=ratio < 1.15,
-        beside=f"ours {mine:.2f} s, cached and recorded; by hand with LightGBM {theirs:.2f} s",
+        what="the same", value=ratio, unit="x the bare steps by hand with LightGBM", goal="< 1.15 x", met=ratio < 1.15,
+        beside=f"ours {mine:.2f} s, with each stage judged, its rows measured, its row form held against batch, and "
+        f"the report; by hand, with none of these, {theirs:.2f} s",
     )  # fmt: skip
 
 

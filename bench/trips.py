@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 import penstock as ps
+from penstock import models
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as penstock has it: threads that wait do not keep a core busy
 import lightgbm
@@ -69,20 +70,46 @@ def by_hand(table: pa.Table, folder: Path) -> Mapping[str, float]:
         others = _trees(inputs[fold != number], is_long[fold != number], "binary")
         probability[fold == number] = others.predict(inputs[fold == number])
     taken = probability > 0.5
-    models = {
+    boosters = {
         "is_long": _trees(inputs, is_long, "binary"),
         "rare": _trees(inputs[taken], target[taken], "regression"),
         "typical": _trees(inputs[~taken], target[~taken], "regression"),
         "baseline": _trees(inputs, target, "regression"),
     }
-    seen = models["is_long"].predict(inputs) > 0.5
-    for name, booster in models.items():
+    seen = boosters["is_long"].predict(inputs) > 0.5
+    for name, booster in boosters.items():
         booster.save_model(folder / f"{name}.txt")
     judged, actual = matrix[held_out], km[held_out]
-    error = np.abs(_routed(models, judged) - actual).mean()
-    alone = np.abs(models["baseline"].predict(judged) - actual).mean()
+    error = np.abs(_routed(boosters, judged) - actual).mean()
+    alone = np.abs(boosters["baseline"].predict(judged) - actual).mean()
     in_sample, out_of_fold = (float((said == is_long.astype(bool)).mean()) for said in (seen, taken))
     return {"error": error, "alone": alone, "in_sample": in_sample, "out_of_fold": out_of_fold}
+
+
+def by_calls(table: pa.Table) -> Mapping[str, float | None]:
+    """Train the same cascade by calls of penstock's `fit`, with no pipeline: what its steps cost by themselves."""
+    order = np.random.default_rng(1).permutation(table.num_rows)
+    held_out, train = (table.take(part) for part in np.split(order, [table.num_rows // 5]))
+    fold = np.random.default_rng(2).integers(0, _FOLDS, train.num_rows)
+    declared, kept = distance(), {"data_split_method": "NO_SPLIT"}
+    router, rare, typical = declared.router, declared.routes[0].use, declared.otherwise
+    taken = np.empty(train.num_rows, dtype=bool)
+    for number in range(_FOLDS):
+        others = models.fit(router, train.filter(pa.array(fold != number)), options=kept, judged=False)
+        taken[fold == number] = others.predict(train.filter(pa.array(fold == number))).column("predicted_is_long")
+    found = {
+        "is_long": models.fit(router, train, options=kept),
+        "rare": models.fit(rare, train.filter(pa.array(taken)), options=kept),
+        "typical": models.fit(typical, train.filter(pa.array(~taken)), options=kept),
+        "baseline": models.fit(typical, train, options=kept),
+    }
+    found["is_long"].predict(train)
+    long = found["is_long"].predict(held_out).column("predicted_is_long").to_numpy()
+    error = 0.0
+    for name, part in (("rare", long), ("typical", ~long)):
+        told = found[name].predict(held_out.filter(pa.array(part)))
+        error += float(np.abs(told.column("predicted_km").to_numpy() - told.column("km").to_numpy()).sum())
+    return {"error": error / len(long), **found["baseline"].evaluate(held_out)}
 
 
 def predicted_by_hand(boosters: Mapping[str, Any], table: pa.Table) -> pa.Table:

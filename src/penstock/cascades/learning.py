@@ -79,7 +79,7 @@ def estimated_by_others(
         sole = np.eye(len(known.router_classes))[numbers_of(router, known, labels[:1])]
         return np.tile(sole, (asked.num_rows, 1))
     told = known_features(router, learned, context)
-    graph = fit(seeing(router, apart, learned), learned, options=unsplit(router), known=told)
+    graph = fit(seeing(router, apart, learned), learned, options=unsplit(router), known=told, judged=False)
     found = estimates_of(graph, asked)
     return aligned(found, classes_of(graph), known.router_classes) if known.router_classes else found
 

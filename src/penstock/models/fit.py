@@ -43,6 +43,7 @@ def fit(
     *,
     options: Mapping[str, Any] | None = None,
     known: Sequence[KnownFeature] = (),
+    judged: bool = True,
 ) -> ModelGraph:
     """Learn a model from rows and return its graph; `options` override those of the declaration.
 
@@ -55,6 +56,9 @@ def fit(
     `facts["tuning"]`.
 
     Features that the model looks up are columns of the rows, named by references with versions, which `known` tells of.
+
+    With `judged=False` the graph predicts the same, and its facts tell nothing of how good it is or what its rows were
+    like: for one that is asked once and not kept. Where options are tuned it is judged all the same.
 
     Raises `DataError` where the rows lack a column or hold a label of a wrong type, and `MissingExtraError` where the
     learner's library is not installed.
@@ -72,29 +76,34 @@ def fit(
     over, found = over_columns(model, table, known)
     declared = declared_features(over, table, column_options(learner, settings).values())
     labelled = _labelled(model, table)
-    train, judged, tested = _divided(model, labelled, settings)
+    train, held_out, tested = _divided(model, labelled, settings)
     facts = {
         **_declaration(model, declared, settings),
         "rows": {
             "train": train.rows.num_rows,
-            "held_out": 0 if judged is None else judged.rows.num_rows,
+            "held_out": 0 if held_out is None else held_out.rows.num_rows,
             **({} if tested is None else {"test": tested.rows.num_rows}),
             "without_label": table.num_rows - labelled.rows.num_rows,
         },
-        "evaluated_on": "train" if judged is None else "held_out",
+        "evaluated_on": "train" if held_out is None else "held_out",
     }
     if learner.method is None:
         graph = _transforming(model, transformed(declared, train.rows), facts)
     else:
-        lesson = ready(model, settings, declared, (train, judged, tested), facts)
-        graph = tune(lesson, settings) if spaces_in(settings) else learn(lesson, settings)
-        if settings.get(OPTION):
+        lesson = ready(model, settings, declared, (train, held_out, tested), facts)
+        graph = tune(lesson, settings) if spaces_in(settings) else learn(lesson, settings, judged=judged)
+        if settings.get(OPTION) and judged:
             graph = _explained(graph, lesson)
     graph = with_lookups(graph, found) if found else graph
+    return _known(graph, learner, train.rows) if judged else graph
+
+
+def _known(graph: ModelGraph, learner: Learner, rows: pa.Table) -> ModelGraph:
+    """Return a graph that tells what the rows that it learned from were like, and whether both its forms agree."""
     ends = {
-        "statistics": measured(train.rows.select(list(nodes.inputs(graph).names))),
+        "statistics": measured(rows.select(list(nodes.inputs(graph).names))),
         "versions": _versions(learner, graph),
-        "disagreements": disagreements(graph, train.rows),
+        "disagreements": disagreements(graph, rows),
     }
     return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, **ends}))
 

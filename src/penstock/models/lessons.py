@@ -104,13 +104,15 @@ def ready(
     )
 
 
-def learn(ready: Ready, options: Mapping[str, Any]) -> ModelGraph:
-    """Run the learner with these options, all of them set, and judge what it learned."""
+def learn(ready: Ready, options: Mapping[str, Any], *, judged: bool = True) -> ModelGraph:
+    """Run the learner with these options, all of them set, and judge what it learned, unless that is not wanted."""
     learned = ready.method.fit(dataclasses.replace(ready.lesson, options=options))
     model = ready.model
     outputs = OUTCOMES[LEARNERS[model.type].task].schema(model.label or "", ready.label_type, learned.outputs)
     facts = {**ready.facts, "learner": learned.facts}
     graph = assemble(model, ready.prepared, learned.files, outputs=outputs, classes=ready.classes, facts=facts)
+    if not judged:
+        return graph
     ends = judged_on(ready, graph, ready.judged)
     if ready.tested is not None:
         ends["test_evaluation"] = judged_on(ready, graph, ready.tested)["evaluation"]
