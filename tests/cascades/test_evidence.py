@@ -76,6 +76,19 @@ def test_stages_that_learn_from_what_the_router_says_beat_those_that_learn_from_
     assert out_of_fold <= 0.95 * labels
 
 
+@pytest.mark.parametrize(
+    ("metric", "policy"), [("root_mean_squared_error", "out_of_fold"), ("mean_absolute_error", "labels")]
+)
+def test_auto_finds_the_policy_that_the_metric_wants(projects, metric: str, policy: str):
+    remembers = router("boosted_tree_classifier", **REMEMBERS)
+    for project, rows, _ in projects[:2]:
+        facts = project.fit(distance(metric, router=remembers, policy="auto"), rows).facts
+        tried = {each["policy"]: each for each in facts["candidates"]}
+        assert set(tried) == {"single_model", "labels", "out_of_fold", "in_sample"}
+        assert [name for name, each in tried.items() if each["chosen"]] == [policy] == [facts["policy"]["policy"]]
+        assert tried[policy]["value"] == min(each["value"] for each in tried.values())
+
+
 def test_calibration_decides_whether_a_blend_is_any_good(projects):
     balanced = router(auto_class_weights=True)
     as_it_is = error(projects, distance(router=balanced, policy="labels", blend=True))

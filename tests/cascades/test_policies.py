@@ -59,18 +59,12 @@ def test_a_policy_says_what_share_each_route_had_and_will_have():
     assert labelled == pytest.approx(sum(train.column("is_long").to_pylist()) / train.num_rows)
 
 
-@pytest.mark.parametrize(
-    ("metric", "policy"), [("root_mean_squared_error", "out_of_fold"), ("mean_absolute_error", "labels")]
-)
-def test_auto_finds_the_policy_that_the_metric_wants(project: ps.Project, metric: str, policy: str):
-    declared = distance(router=REMEMBERS, policy="auto", metric=metric)
-    graph = project.fit(declared, rentals(3000))
-    found = {each["policy"]: each for each in graph.facts["candidates"]}
-    assert set(found) == {"single_model", "labels", "out_of_fold", "in_sample"}
-    assert [name for name, each in found.items() if each["chosen"]] == [policy] == [graph.facts["policy"]["policy"]]
-    assert found[policy]["value"] == min(each["value"] for each in found.values())
-    project.fit(declared, rentals(3000))
-    assert set(states(project)) <= {"up_to_date", "skipped"}
+def test_nothing_is_tried_again_that_is_up_to_date(project: ps.Project):
+    routes = [ps.route(when=ps.col("is_long") > ps.threshold(0.2, 0.6, 3), use=RARE)]
+    declared = distance(router=LOGISTIC, routes=routes, policy="auto", folds=2)
+    project.fit(declared, rentals())
+    project.fit(declared, rentals())
+    assert set(states(project)) == {"up_to_date", "skipped"}
 
 
 def test_where_the_router_tells_nothing_one_model_is_chosen(project: ps.Project):

@@ -43,9 +43,10 @@ from penstock.models.routing import (
 from penstock.pipelines import step
 from penstock.tables import Table
 
-SIMPLICITY = (SINGLE, "labels", "out_of_fold", "in_sample")
-"""From the simplest on: one model; stages that need no router to learn from; routers of other folds; a router's word on
-its own rows, which is taken only where it is clearly better."""
+SIMPLICITY = (SINGLE, "out_of_fold", "labels", "in_sample")
+"""From the simplest on. One model asks no router. All cascades cost the same to serve, so the simplest of them assumes
+least: its stages learn from what serving will send them; then from a router that is always right; then from one that
+is taken at its word on its own rows."""
 
 
 class Asked(NamedTuple):
