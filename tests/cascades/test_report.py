@@ -287,6 +287,16 @@ def test_the_standard_error_is_about_what_other_rows_would_show(alone: ps.ModelG
     assert said == pytest.approx(np.std(gains), rel=0.5)
 
 
+def test_rows_of_one_group_are_one_witness(alone: ps.ModelGraph):
+    once = rentals(400, 2).append_column("rider", pa.array([f"r{at}" for at in range(400)]))
+    often = once.take(pa.array(np.repeat(np.arange(400), 9)))
+    by_rows = ps.fit(distance(), rentals())
+    by_riders = ps.fit(distance(group="rider"), rentals().append_column("rider", pa.array(map(str, range(1200)))))
+    of_one, of_nine = (by_riders.report(rows, baseline=alone)["standard_error"] for rows in (once, often))
+    assert of_nine == pytest.approx(of_one, rel=0.01)
+    assert by_rows.report(often, baseline=alone)["standard_error"] < 0.6 * of_nine
+
+
 def test_the_router_may_be_a_regression():
     found = ps.fit(CASCADES["a router of values"], rentals()).report()
     assert found["router"]["calibration"]["error_before"] is None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from penstock.models import metrics
-from penstock.models.matrix import Floats
+from penstock.models.matrix import Floats, Integers
 
 ROOT = "root_mean_squared_error"
 """What BigQuery does not list: the root of its mean_squared_error, in the label's own unit."""
@@ -42,17 +42,20 @@ def measured(labels: Any, estimates: Floats, classes: Sequence[Any]) -> dict[str
     return with_root({name: value if math.isfinite(value) else None for name, value in found.items()})
 
 
-def standard_error(metric: str, labels: Any, one: Floats, other: Floats, classes: Sequence[Any]) -> float | None:
+def standard_error(
+    metric: str, labels: Any, one: Floats, other: Floats, classes: Sequence[Any], groups: Integers | None = None
+) -> float | None:
     """Return the standard error of the difference between the metrics that two models have of the same rows; None where
     it has no value.
 
     By a jackknife that leaves out one of twenty parts of the rows at a time, so that it is one way for all metrics;
-    every twentieth row is in a part, because neighbours may be alike.
+    every twentieth row is in a part, because neighbours may be alike, or every twentieth of the `groups`, whole.
     """
-    parts = min(_PARTS, len(labels))
+    units = np.arange(len(labels)) if groups is None else groups
+    parts = min(_PARTS, len(np.unique(units)))
     if parts < 2:
         return None
-    part, differences = np.arange(len(labels)) % parts, []
+    part, differences = units % parts, []
     for number in range(parts):
         kept = part != number
         both = [measured(labels[kept], estimates[kept], classes).get(metric) for estimates in (one, other)]

@@ -24,7 +24,7 @@ from penstock.models.scores import is_rising, measured, standard_error
 from penstock.operations import text
 
 if TYPE_CHECKING:
-    from penstock.models.matrix import Floats
+    from penstock.models.matrix import Floats, Integers
     from penstock.tables import TableLike
 
 REPORT = "report"
@@ -137,7 +137,9 @@ def _report(
             "unknown_label": unknown_label,
         },
         "whole": whole,
-        "standard_error": None if alone is None else standard_error(metric, actual, ways.whole, alone, known),
+        "standard_error": None
+        if alone is None
+        else standard_error(metric, actual, ways.whole, alone, known, _groups(graph, table)),
         "oracle": _oracle_told(ways),
         "router": _router(graph, routing, ways),
         "routes": _routes(graph, routing, ways, actual, alone),
@@ -146,6 +148,15 @@ def _report(
         "inner": _inner(routing, ways, table),
     }
     return {**made, "verdict": verdict(made), "warnings": said(made)}
+
+
+def _groups(graph: ModelGraph, table: pa.Table) -> Integers | None:
+    """Return the number of each row's group, where the cascade was declared with groups that the rows have."""
+    group = graph.facts["options"].get("group")
+    if group not in table.column_names:
+        return None
+    coded = table.column(group).combine_chunks().dictionary_encode(null_encoding="encode")
+    return np.asarray(coded.indices.to_numpy(), dtype=np.int64)
 
 
 def _labels(graph: ModelGraph, known: Sequence[Any], column: Any) -> Any:
