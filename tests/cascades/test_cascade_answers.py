@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,6 +14,7 @@ from test_routing import CASCADES
 
 import penstock as ps
 from penstock.errors import DataError, UnknownNameError
+from penstock.models.exporting.query import to_query
 
 ROWS = rentals()
 ASKED = ROWS.slice(0, 60)
@@ -102,6 +104,21 @@ def test_describe_says_which_way_rows_go_and_what_one_model_would_do(graphs: Map
     assert "(one model of all rows: " in told
     assert "calibrated by platt" in graphs["calibrated by Platt"].describe()
     assert "the constant 40.0" in graphs["a constant"].describe()
+
+
+def test_a_cascade_that_is_one_model_after_all_answers_as_that_does():
+    rows = ROWS.set_column(ROWS.column_names.index("km"), "km", pa.compute.add(ROWS["x1"], ROWS["x3"]))
+    declared = distance(policy="auto", folds=2)
+    graph = ps.fit(declared, rows)
+    assert graph.declaration() == declared
+    assert "single_model: every row, the stage typical" in graph.describe()
+    told, alone = graph.explain(ASKED).to_pylist(), graph.stage("typical").explain(ASKED).to_pylist()
+    assert [{name: row[name] for name in alone[0]} for row in told] == alone
+    with duckdb.connect() as database:
+        database.register("trips", ASKED)
+        found = database.sql(to_query(graph, rows="trips")).fetchall()
+    predicted = graph.predict(ASKED).to_pylist()
+    assert [row[:2] for row in found] == [(pytest.approx(row["predicted_km"]), row["route"]) for row in predicted]
 
 
 def test_describe_says_which_stage_another_stands_for():

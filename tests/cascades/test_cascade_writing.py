@@ -26,7 +26,14 @@ KIND = ps.model(
     options={"max_iterations": 8},
 )  # fmt: skip
 CONDITIONS = {
-    "is_long": [LONG > 0.5, LONG <= 0.25, (LONG > 0.1) & (ps.col("x1") > -1), ps.confidence("is_long") >= 0.75],
+    "is_long": [
+        LONG > 0.5,
+        LONG <= 0.25,
+        ps.threshold() < LONG,
+        ps.threshold(0.1, 0.9, 7, name="t's") <= LONG,
+        (LONG > 0.1) & (ps.col("x1") > -1),
+        ps.confidence("is_long") >= 0.75,
+    ],
     "trips.kind": [
         ps.col("trips.kind").eq("LARGE"),
         ps.probability("trips.kind", "SMALL") > 0.3,
@@ -42,7 +49,8 @@ def cascades(draw: st.DrawFn, models: tuple[Model, ...], depth: int = 2) -> ps.C
     stage = st.sampled_from([*models, 3.5, 40])
     if depth:
         stage |= cascades(models, depth - 1)
-    named = st.none() | st.sampled_from(["the long ones", "short's"])
+    use, name = draw(stage), draw(st.none() | st.sampled_from(["the long ones", "short's"]))
+    costs = name is not None and not isinstance(use, ps.Cascade)  # two ways of one name cost the same
     when = st.sampled_from(CONDITIONS[router.name])
     how: dict[str, Any] = {
         "policy": draw(st.sampled_from(["out_of_fold", "labels", "in_sample"])),
@@ -54,10 +62,13 @@ def cascades(draw: st.DrawFn, models: tuple[Model, ...], depth: int = 2) -> ps.C
         "group": draw(st.sampled_from([None, "size"])),
         "seed": draw(st.integers(0, 9)),
         "baseline": draw(st.sampled_from([None, RIDGE])),
+        "router_cost": draw(st.sampled_from([None, 0, 0.25])) if costs else None,
+        "otherwise_cost": draw(st.sampled_from([None, 2])) if costs else None,
     }
+    cost = draw(st.sampled_from([None, 1, 0.5])) if costs else None
     return ps.cascade(
         f"level.{depth}", label="km", metric=draw(st.sampled_from(["mean_absolute_error", "r2_score"])), router=router,
-        routes=[ps.route(when=draw(when), use=draw(stage), name=draw(named))],
+        routes=[ps.route(when=draw(when), use=use, name=name, cost=cost)],
         otherwise=draw(st.sampled_from([RARE, TYPICAL, RIDGE])),
         **how,
     )  # fmt: skip

@@ -108,6 +108,14 @@ def test_every_option_of_a_cascade_goes_by_its_name(catalog: MemoryCatalog):
     )  # fmt: skip
 
 
+def test_thresholds_costs_and_a_budget_are_said_in_sql(catalog: MemoryCatalog):
+    route = "('is_long > PENSTOCK.THRESHOLD()', 'rare', 'dear', 9)"
+    assert declared(catalog, route, ", router_cost=1, otherwise_cost=0.5, budget=4") == distance(
+        routes=[ps.route(when=ps.col("is_long") > ps.threshold(), use=RARE, name="dear", cost=9)],
+        router_cost=1, otherwise_cost=0.5, budget=4,
+    )  # fmt: skip
+
+
 def test_a_route_may_lead_to_a_constant_or_to_a_cascade(catalog: MemoryCatalog, trained: MemoryCatalog):
     assert declared(catalog, "(TRUE, 40.5)").routes[0].use == 40.5
     text = "CREATE MODEL s OPTIONS(model_type='cascade', router='is_long', routes=[(TRUE, STRUCT('large'))],"

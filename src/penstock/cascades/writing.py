@@ -138,7 +138,7 @@ def _cascade_sql(declared: Cascade, defaults: Mapping[str, Any], rows: str) -> s
         "input_label_cols": option_text([declared.label]),
         "metric": option_text(declared.metric),
         "router": option_text(declared.router.name),
-        "routes": f"[{', '.join(_written(declared, each) for each in declared.routes)}]",
+        "routes": f"[{', '.join(_written(each) for each in declared.routes)}]",
         "otherwise": _used(declared.otherwise),
     }
     settings = {name: value for name, value in _settings(declared, defaults).items() if name != "source"}
@@ -150,18 +150,11 @@ def _cascade_sql(declared: Cascade, defaults: Mapping[str, Any], rows: str) -> s
     return f"CREATE OR REPLACE MODEL {name}\nOPTIONS(\n{options}\n)\nAS SELECT * FROM {dotted_text(rows)}\n"
 
 
-def _written(declared: Cascade, route: Route) -> str:
-    odd = [
-        field.name
-        for field in dataclasses.fields(route)
-        if field.name not in _OF_A_ROUTE and getattr(route, field.name) is not None
-    ]
-    if odd:
-        raise DeclarationError(
-            f"cascade '{declared.name}': SQL cannot say {', '.join(odd)} of the route '{route.name}'; use .python()"
-        )
-    name = [] if route.name == name_of(route.use) else [option_text(route.name)]
-    return f"({', '.join([option_text(text(route.when)), _used(route.use), *name])})"
+def _written(route: Route) -> str:
+    """Write a route as a tuple: for what, where to, and, where they say something, its name and its cost."""
+    more = [] if route.cost is None else [route.cost]
+    named = [] if route.name == name_of(route.use) and not more else [route.name]
+    return f"({', '.join([option_text(text(route.when)), _used(route.use), *map(option_text, [*named, *more])])})"
 
 
 def _used(use: Stage) -> str:

@@ -66,8 +66,11 @@ def routes_told(graph: ModelGraph) -> list[tuple[str, str]]:
     [route] = graph.of(ROUTE)
     router, calibration = route.params["router"], route.params["calibration"]
     how = "" if calibration is None else f", calibrated by {calibration['method']}"
+    branches = graph.of("branch")
+    if len(branches) == 1:  # one model turned out to be as good: no router is asked
+        return [(branches[0].params["route"], f"every row, the stage {branches[0].params['stage']}")]
     found = [("router", f"{router}{how}{', whose probabilities blend the routes' if route.params['blend'] else ''}")]
-    for node in graph.of("branch"):
+    for node in branches:
         stage, when = node.params["stage"], node.params["when"]
         to = f"the constant {_constant(graph, node)}" if stage is None else f"the stage {stage}"
         found.append((node.params["route"], f"{'else' if when is None else f'if {shortened(text(when))}'}, {to}"))

@@ -99,10 +99,10 @@ def _label(given: object, where: str) -> str:
 
 
 def _listed(given: object, where: str) -> list[Any]:
-    if not isinstance(given, list) or not all(isinstance(item, list | tuple) and 2 <= len(item) <= 3 for item in given):
+    if not isinstance(given, list) or not all(isinstance(item, list | tuple) and 2 <= len(item) <= 4 for item in given):
         raise SqlError(
             f"{where}: option routes={given!r}; it is a list of what the router says and the model that takes such "
-            f"rows, such as {_EXAMPLES['routes']}; a third member names the route"
+            f"rows, such as {_EXAMPLES['routes']}; a third member names the route, a fourth is what a row costs"
         )
     return given
 
@@ -139,11 +139,11 @@ def _used(given: object, option: str, where: str, find: Find) -> Stage:
 
 
 def _route(item: Any, router: Known, columns: Schema, where: str, find: Find) -> Route:
-    first, use, *name = item
-    if name and not isinstance(name[0], str):
-        raise SqlError(f"{where}: a route of the option routes is named {name[0]!r}; a name is a text")
+    first, use, name, cost = (*item, None, None)[:4]
+    if name is not None and not isinstance(name, str):
+        raise SqlError(f"{where}: a route of the option routes is named {name!r}; a name is a text")
     when = _condition(first, router, columns, where)
-    return route(when=when, use=_used(use, "routes", where, find), name=name[0] if name else None)
+    return route(when=when, use=_used(use, "routes", where, find), name=name, cost=cost)
 
 
 def _condition(given: object, router: Known, columns: Schema, where: str) -> Expr:

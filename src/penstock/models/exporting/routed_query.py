@@ -166,7 +166,7 @@ class _Query:
             for branch, value in zip(self.routing.branches, values, strict=True)
             if branch.when is not None
         ]
-        return f"CASE {' '.join(cases)} ELSE {values[-1]} END"
+        return f"CASE {' '.join(cases)} ELSE {values[-1]} END" if cases else values[-1]
 
     def _value(self, branch: Branch, label: Any) -> str:
         """Return what a branch makes of a row: a value, or the probability of a label."""
