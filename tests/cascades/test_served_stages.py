@@ -98,8 +98,16 @@ def test_the_model_shows_its_cascade(client: TestClient, project: ps.Project) ->
     assert "cascade" not in client.get("/v1/models/rare").json()
 
 
-def test_the_index_page_names_what_it_gives(client: TestClient) -> None:
-    assert "predicted_km, route from x1, x2, x3" in client.get("/").text
+def test_the_index_page_names_what_it_gives_and_links_to_its_page(client: TestClient) -> None:
+    index = client.get("/").text
+    assert "predicted_km, route from x1, x2, x3" in index
+    assert 'href="/models/distance"' in index
+    assert 'href="/v1/models/rare"' in index
+    page = client.get("/models/distance")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "<svg" in page.text
+    assert client.get("/models/rare").status_code == 422
+    assert client.get("/models/none").status_code == 404
 
 
 def test_the_row_form_is_verified(project: ps.Project) -> None:

@@ -41,6 +41,14 @@ def test_champion_goes_before_newest(client, project):
     until(lambda: predict(client).json() == {"predictions": [{"y": 12}]})
 
 
+def test_an_alias_in_the_path_is_followed(client, project):
+    path = "/v1/models/km@next:predict"
+    project.push("km", 3, alias="next")
+    assert predict(client, path).json() == {"predictions": [{"y": 9}]}
+    project.push("km", 4, alias="next")
+    until(lambda: predict(client, path).json() == {"predictions": [{"y": 12}]})
+
+
 def test_a_push_is_served_within_about_a_second_without_a_restart(client, project):
     assert predict(client).json() == {"predictions": [{"y": 6}]}
     started = time.monotonic()

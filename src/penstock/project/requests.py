@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from penstock.cascades.scores import with_root
 from penstock.errors import DataError
 from penstock.models import metrics
+from penstock.stores.request_log import read_requests
 from penstock.tables import TableLike, to_arrow
 
 REQUESTS = "penstock.requests"
@@ -83,6 +85,12 @@ def route_shares(log: pa.Table, version: int | None = None) -> dict[str, float]:
     wanted = pc.max(routed.column("version")).as_py() if version is None else version
     counts = Counter(routed.filter(pc.equal(routed.column("version"), wanted)).column("route").to_pylist())
     return {route: count / counts.total() for route, count in counts.most_common()}
+
+
+def logged_shares(folder: Path, model: str, version: int) -> dict[str, float]:
+    """Return the share of each route in what the log of a folder has of a version: nothing where it has none."""
+    log = read_requests(folder)
+    return route_shares(log.filter(pc.equal(log.column("model"), model)), version)
 
 
 def shadow_of(log: pa.Table, model: str, version: int | None, truth: pa.Table | None, key: tuple[str, ...]) -> Shadow:

@@ -53,6 +53,7 @@ ROUTES = [
     Route("/", pages.index),
     Route("/docs", pages.docs),
     Route("/runs/{id}", pages.show_run),
+    Route("/models/{name}", pages.show_model),
     Route("/openapi.json", pages.describe),
     Route("/health", pages.health),
     Route("/metrics", pages.metrics),

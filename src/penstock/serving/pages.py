@@ -10,14 +10,19 @@ from importlib.resources import files
 from string import Template
 from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 import penstock
+from penstock.cascades.page import page as cascade_page
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run
 from penstock.core.trigger import Trigger
+from penstock.models.reporting import REPORT, report
+from penstock.models.routing import is_routed
 from penstock.pipelines import reap, steps_of
+from penstock.project.requests import logged_shares
 from penstock.project.triggers import FiringView, TriggerView
 from penstock.serving.openapi import openapi
 from penstock.serving.predictors import Loaded
@@ -47,7 +52,7 @@ def index(request: Request) -> Response:
     """GET /: what this server has."""
     served = serving(request)
     models = [
-        row(link(f"/v1/models/{quote(each.model)}", each.model), f"version {each.version}", _takes(each))
+        row(link(_page_of(each), each.model), f"version {each.version}", _takes(each))
         for each in served.predictors.served
     ]
     return _shown(
@@ -72,6 +77,20 @@ def show_run(request: Request) -> Response:
     digests = [digest for step in shown for digest in step.artifacts.values()]
     made = {artifact.digest: artifact for artifact in metadata.find(Artifact, digest=digests)} if digests else {}
     return _shown("run.html", **run_parts(run, shown, made, len(steps) - len(shown)))
+
+
+async def show_model(request: Request) -> Response:
+    """GET /models/{name}: the report on a cascade, with the shares of its routes in serving where they are logged."""
+    served, name = serving(request), request.path_params["name"]
+    loaded = await served.predictors.get(name)
+    log = served.project.config.requests
+    shares = await run_in_threadpool(logged_shares, log, loaded.model, loaded.version)
+    return HTMLResponse(cascade_page(report(loaded.graph, serving=shares)), headers=_POLICY)
+
+
+def _page_of(loaded: Loaded) -> str:
+    has_page = is_routed(loaded.graph) and REPORT in loaded.graph.facts
+    return f"{'' if has_page else '/v1'}/models/{quote(loaded.model)}"
 
 
 def _shown(name: str, **parts: str) -> Response:

@@ -82,7 +82,8 @@ class Predictors:
     @property
     def served(self) -> list[Loaded]:
         """What answers where no version is named, by the model's name."""
-        return [self.by_path[path] for path in sorted(self.by_path) if "/versions/" not in path]
+        named = (path for path in sorted(self.by_path) if "/versions/" not in path)
+        return [self.by_path[path] for path in named if "@" not in path]
 
     async def load(self) -> None:
         """Load what the registry serves now, if it has changed since the last time."""
@@ -109,9 +110,19 @@ class Predictors:
                     # The version before it, if there was one, goes on being served.
                     self._broken.add(served.digest)
                     LOG.error("version %s of model '%s' cannot be loaded: %s", served.version, model, error)
+        for path in [path for path in self.by_path if "@" in path]:
+            self._follow_alias(path)
         for model, alias in self._project.config.server.shadow.items():
             self._follow_shadow(model, f"{model}@{alias}")
         self._seen = newest
+
+    def _follow_alias(self, path: str) -> None:
+        """Let a path that names an alias lead to where the alias points now; no request finds one that is gone."""
+        try:
+            self._get(*parse_path(path))
+        except PenstockError as error:
+            self.by_path.pop(path, None)
+            LOG.error("%s leads nowhere: %s", path, error)
 
     def _follow_shadow(self, model: str, reference: str) -> None:
         try:
