@@ -12,7 +12,7 @@ from penstock.models.reporting import metric_name, number, percent
 _BOX_WIDTH, _BOX_HEIGHT, _GAP, _BETWEEN, _MARGIN = 240, 80, 24, 270, 2
 _LEVEL = 180  # of the way between boxes: there a ribbon is straight, and its share and condition stand
 _RIBBON, _ROOMY = 56, 40  # the width of all rows; from which one on there is room for letters inside
-_NAME, _SMALL, _CONDITION = 26, 38, 28
+_NAME, _SMALL, _CONDITION = 24, 38, 28
 
 Report = Mapping[str, Any]
 
