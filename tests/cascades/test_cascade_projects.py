@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cascade_worlds import distance, rentals
@@ -22,6 +24,7 @@ from penstock.errors import ConflictError, DeclarationError, RequestError, RunEr
 
 sys.path.append(str(Path(__file__).parents[1] / "remote"))
 from served_projects import serving
+from test_remote_verification import NOW, bought, shops
 
 SQL = """CREATE OR REPLACE MODEL distance
 OPTIONS(model_type='cascade', router='is_long', routes=[(TRUE, 'rare')], otherwise='typical', min_rows=20,
@@ -92,6 +95,35 @@ def test_a_cascade_is_fitted_on_a_server(project: ps.Project):
         assert remote.evaluate("distance", "trips") == project.evaluate("distance", "trips")
         with pytest.raises(DeclarationError, match=r"declares the column with each row's time itself"):
             remote.fit(distance(), rentals(600), timestamp="day")
+
+
+def test_stages_of_a_statement_look_features_up(project: ps.Project):
+    """In training and in ML.* functions as of each row's time, whichever stage asks."""
+    project.features.apply(shops())
+    at = [NOW - dt.timedelta(days=40, hours=hours) for hours in range(60)]
+    project.features.ingest("shops", [{"shop": f"s{n % 4}", "at": at[n], "paid": 1.0 + n} for n in range(60)])
+    rows = bought(400)
+    rows = rows.append_column("event_timestamp", rows["asked"])
+    rows = rows.append_column("dear", pa.compute.greater(rows["amount"], 7.0))
+    project.table("bought", rows)
+    amount = {"amount": ps.col("amount")}
+    last = {"last": ps.feature("shops:last").fill_null(0.0), **amount}
+    for name, type, label, features in (
+        ("dear", "logistic_reg", "dear", amount),
+        ("high", "linear_reg", "price", last),
+        ("low", "linear_reg", "price", amount),
+    ):
+        project.fit(ps.model(name, type=type, label=label, features=features), "bought")
+    project.sql(
+        "CREATE MODEL whole OPTIONS(model_type='cascade', router='dear', routes=[(TRUE, 'high')], min_rows=10,"
+        " otherwise='low', input_label_cols=['price']) AS SELECT * FROM bought"
+    )
+    graph = project.models["whole"].load()
+    assert [node.name for node in graph.of("feature")] == ["shops@1:last"]
+    found = project.sql("SELECT route FROM ML.EXPLAIN_PREDICT(MODEL whole, TABLE bought)")["route"].to_pylist()
+    assert {"high", "low"} == set(found)
+    with serving(project) as remote:
+        assert remote.fit(graph.declaration(), rows).declaration() == graph.declaration()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

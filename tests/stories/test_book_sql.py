@@ -290,3 +290,5 @@ def test_the_cascade_notebook_runs_on_the_bay_areas_trips(tmp_path: Path) -> Non
     learned, error = cascade(told)
     assert learned["Typical"] + learned["Long"] > 25_000
     assert 0 < error < 5000
+    [made] = told.sql(ONE_STATEMENT.format(TRIPS)).to_pylist()
+    assert 0 < made["median_absolute_error"] < 1.1 * made["baseline_median_absolute_error"]
