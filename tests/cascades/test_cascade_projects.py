@@ -59,7 +59,7 @@ def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 def with_stages(project: ps.Project) -> ps.Project:
     declared = distance()
     for model in (declared.router, declared.routes[0].use, declared.otherwise):
-        project.fit(model, "trips")  # type: ignore[arg-type]
+        project.fit(model, "trips")
     return project
 
 
@@ -123,7 +123,7 @@ def test_stages_of_a_statement_look_features_up(project: ps.Project):
     found = project.sql("SELECT route FROM ML.EXPLAIN_PREDICT(MODEL whole, TABLE bought)")["route"].to_pylist()
     assert {"high", "low"} == set(found)
     with serving(project) as remote:
-        assert remote.fit(graph.declaration(), rows).declaration() == graph.declaration()  # type: ignore[arg-type]
+        assert remote.fit(graph.declaration(), rows).declaration() == graph.declaration()
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_one_statement_does_what_the_notebooks_pipeline_does(tmp_path: Path) -> 
     assert made["median_absolute_error"] > 0
     assert made["baseline_median_absolute_error"] > 0
     declared = project.models["mlpatterns.predict_distance"].load().declaration()
-    assert declared.router.features["bucketized_age"].op == "quantile_bucketize"  # type: ignore[attr-defined]
+    assert declared.router.features["bucketized_age"].op == "quantile_bucketize"
     routes = project.sql(
         "SELECT route, COUNT(*) AS n, APPROX_QUANTILES(ABS(distance - predicted_distance), 10)[OFFSET(5)] AS error FROM"
         f" ML.PREDICT(MODEL mlpatterns.predict_distance, ({INPUT_DATA.format(TRIPS)})) WHERE distance IS NOT NULL"

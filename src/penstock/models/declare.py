@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from penstock import operations
 from penstock.core import model as core
@@ -26,28 +26,6 @@ Feature = Expr | str
 
 _ROOMS_ABOVE = {"cascade": "penstock.cascades.reading:declaration"}
 """Type -> what makes the declaration of its graphs: in a room above this one, which is loaded when it is asked."""
-
-
-class Declaration(Protocol):
-    """What a graph was learned from: a `Model`, or a `Cascade`."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def label(self) -> str | None:
-        """What it predicts."""
-        ...
-
-    def sql(self, *, rows: str = "rows") -> str:
-        """Return the SQL that declares it over the table `rows`."""
-        ...
-
-    def python(self) -> str:
-        """Return the Python code that declares it."""
-        ...
 
 
 class Model(core.Model):
@@ -103,11 +81,10 @@ def model(
     )
 
 
-def declared(graph: ModelGraph) -> Declaration:
+def declared(graph: ModelGraph) -> Any:  # a Cascade is of a room above, which this one cannot name
     """Return what a graph was learned from: of a cascade its `Cascade`, of every other its `Model`."""
     module, _, name = _ROOMS_ABOVE.get(graph.facts["type"], "").partition(":")
-    found: Declaration = getattr(importlib.import_module(module), name)(graph) if module else declaration(graph)
-    return found
+    return getattr(importlib.import_module(module), name)(graph) if module else declaration(graph)
 
 
 def declaration(graph: ModelGraph) -> Model:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core import graph as core
 from penstock.models.calibration import BINS, calibration
-from penstock.models.declare import Declaration, declared
+from penstock.models.declare import declared
 from penstock.models.describe import describe
 from penstock.models.evaluate import evaluate
 from penstock.models.explanation import TOP, explain
@@ -83,8 +83,9 @@ class ModelGraph(core.ModelGraph):
         """Return a stage of a cascade, the router or what rows are routed to, as a graph: `rare`, `inner/rare`."""
         return as_users_hold(stage_of(self, path))
 
-    def declaration(self) -> Declaration:
-        """Return the declaration that this was learned from; its `.sql()` and `.python()` write it as text."""
+    def declaration(self) -> Any:
+        """Return the `Model`, or the `Cascade`, that this was learned from; its `.sql()` and `.python()` write it as
+        text."""
         return declared(self)
 
     def describe(self) -> str:
