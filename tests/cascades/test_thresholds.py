@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import io
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from cascade_worlds import INPUTS, LOGISTIC, RARE, TYPICAL, distance, predicted, rentals
 
@@ -123,6 +125,30 @@ def test_cascades_in_cascades_find_their_own(tmp_path: Any):
     project.fit(outer, rentals())
     again = {name: step.state for name, step in project.runs()[0].steps.items() if "when" not in name}
     assert {name for name, state in again.items() if state not in ("up_to_date", "skipped")} == set()
+
+
+def test_a_cascade_within_looks_features_up_while_it_is_tried(tmp_path: Any):
+    rows = rentals().append_column("rider", pa.array([f"r{at % 40}" for at in range(1200)]))
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    rows = rows.append_column("at", pa.array([start + datetime.timedelta(minutes=at) for at in range(1200)]))
+    riders = ps.feature_set("riders", entities={"rider": "string"}, timestamp="at", features={"last": ps.col("x3")},
+                            columns={"x3": "float64"})  # fmt: skip
+    project = ps.open(tmp_path)
+    project.features.apply(riders)
+    project.features.ingest(riders, rows)
+    looking = ps.model("looking", type="linear_reg", label="km",
+                       features={**INPUTS, "last": ps.feature("riders:last")})  # fmt: skip
+    small: dict[str, Any] = {"label": "km", "metric": ROOT, "min_rows": 10, "folds": 2, "time": "at"}
+    small |= {"router_cost": 1.0}
+    inner = ps.cascade("inner", router=STEEP, otherwise=TYPICAL, **small,
+                       routes=[ps.route(when=ps.col("steep") > 0.5, use=looking)])  # fmt: skip
+    routes = [ps.route(when=is_long > ps.threshold(0.0, 0.3, 1), use=inner)]
+    graph = project.fit(ps.cascade("outer", router=LOGISTIC, routes=routes, otherwise=TYPICAL, **small), rows)
+    assert [node.name for node in graph.of("feature")] == ["riders@1:last"]
+    [tried] = [each for each in graph.facts["candidates"] if each["thresholds"]]
+    assert tried["chosen"]
+    costs = graph.facts["cost"]["routes"]
+    assert costs == {"inner": 1.0, "inner/looking": 2.0, "inner/typical": 2.0, "typical": 1.0}
 
 
 @pytest.mark.parametrize(

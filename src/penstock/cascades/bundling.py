@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from penstock.cascades.branching import branches_of
-from penstock.cascades.costs import baseline_cost, costs_of, is_costed, route_costs
+from penstock.cascades.costs import baseline_cost, costs_of, is_costed, route_costs, routes_taken
 from penstock.cascades.generations import LEARNED_FROM, check_generation, check_router, rows_digest
 from penstock.cascades.learning import with_facts
 from penstock.cascades.notation import DECLARED, cascade_to_json
@@ -126,7 +126,7 @@ def judged(
 
 def _cost(cascade: Cascade, graph: ModelGraph, rows: pa.Table) -> dict[str, Any]:
     """Return what the mean row costs, and a row by its route; None where that is not known."""
-    spent = costs_of(cascade, graph.predict(rows).column(ROUTE).combine_chunks())
+    spent = costs_of(cascade, routes_taken(graph, rows))
     mean = float(spent.mean()) if len(spent) else math.nan
     print(f"cost of the mean row {mean:.6g}")
     known = {name: cost for name, cost in route_costs(cascade).items() if not math.isnan(cost)}

@@ -12,7 +12,11 @@ from penstock.cascades.thresholds import grids
 from penstock.cascades.value import SINGLE, Cascade, name_of, route_names, uses_of
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
+from penstock.models import ModelGraph
 from penstock.models.matrix import Floats
+from penstock.models.predict import estimates_of
+from penstock.models.routing import routed
+from penstock.models.signature import inputs_of
 
 
 def is_costed(cascade: Cascade) -> bool:
@@ -55,6 +59,11 @@ def costs_of(cascade: Cascade, routes: pa.Array) -> Floats:
         whole = base + sum(by_name[name] - base for name in dict.fromkeys(route_names(cascade)))
         return np.full(len(routes), whole)
     return np.array([by_name[name] for name in routes.to_pylist()], dtype=np.float64)
+
+
+def routes_taken(graph: ModelGraph, rows: pa.Table) -> pa.Array:
+    """Return the route that each row takes; features that the graph looks up are columns of the rows."""
+    return routed(graph, inputs_of(graph, rows), estimates_of).routes
 
 
 def baseline_cost(cascade: Cascade) -> float | None:

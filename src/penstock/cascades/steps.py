@@ -22,6 +22,7 @@ from penstock.cascades.learning import (
     usable_rows,
     with_facts,
 )
+from penstock.cascades.lending import context_of
 from penstock.cascades.taking import TAKEN, router_columns_of, taken_by
 from penstock.cascades.thresholds import settled_condition
 from penstock.core.model import Model
@@ -72,7 +73,7 @@ def fold(
     """Estimate the rows of one fold by a router that did not learn from them."""
     asked = rows.filter(pa.array(folds == number))
     learned = rows.filter(pa.array(learned_by(folds, number, rows, time, group)))
-    return estimated_by_others(router, router_of(router, rows), learned, asked, apart, context)
+    return estimated_by_others(router, router_of(router, rows), learned, asked, apart, context_of(context))
 
 
 @step(modes={"train"})
@@ -165,5 +166,5 @@ def fit_stage(
     if fallback is not None and count < min_rows:
         print(f"'{model.name}' has {count} rows to learn from, fewer than {min_rows}: it predicts as the baseline does")
         return with_facts(fallback, {"stands_for": model.name, LEARNED_FROM: rows_digest(rows)})
-    graph = components.fit(seeing(model, apart or [], rows), rows, unsplit(model), context=context)
+    graph = components.fit(seeing(model, apart or [], rows), rows, unsplit(model), context=context_of(context))
     return with_facts(graph, {LEARNED_FROM: rows_digest(rows)})

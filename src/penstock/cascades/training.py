@@ -11,6 +11,7 @@ from penstock.cascades import bundling, steps, trials
 from penstock.cascades.bundling import bundle, judged, together
 from penstock.cascades.conditions import of_router
 from penstock.cascades.learning import usable_rows
+from penstock.cascades.lending import lent
 from penstock.cascades.policies import shares
 from penstock.cascades.reporting import report
 from penstock.cascades.thresholds import grids, rounds, start
@@ -147,7 +148,8 @@ def tried(
     if isinstance(stage, Model) or usable_rows(model, mine) < min_rows:
         graph = steps.fit_stage(model, mine, baseline, min_rows, context=context)
     else:
-        graph = trained_on(stage, mine, None)
+        with lent(context):
+            graph = trained_on(stage, mine, None)
     return trials.estimated(stage, graph, rows, asked, told)
 
 

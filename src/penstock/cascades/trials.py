@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from penstock.cascades.branching import branches_of
 from penstock.cascades.comparing import Judge, simplest, standard_error
-from penstock.cascades.costs import baseline_cost, costs_of, is_costed, stage_costs
+from penstock.cascades.costs import baseline_cost, costs_of, is_costed, routes_taken, stage_costs
 from penstock.cascades.generations import rows_digest
 from penstock.cascades.scores import task_of_metric
 from penstock.cascades.taking import TAKEN, router_columns_of, taken_by
@@ -26,9 +26,8 @@ from penstock.errors import DataError
 from penstock.models import ModelGraph
 from penstock.models.labels import class_numbers, label_column, values
 from penstock.models.matrix import Floats, Integers
-from penstock.models.predict import estimates_of, predict
+from penstock.models.predict import estimates_of
 from penstock.models.routing import (
-    ROUTE,
     Router,
     aligned,
     calibrated,
@@ -211,7 +210,7 @@ def estimated(
         alone = baseline_cost(stage)
         costs = np.full(rows.num_rows, math.nan if alone is None else alone)
         if is_routed(graph):
-            costs = costs_of(stage, predict(graph, rows).column(ROUTE).combine_chunks())
+            costs = costs_of(stage, routes_taken(graph, rows))
     return {"estimates": found, "costs": costs}
 
 
