@@ -69,6 +69,15 @@ def test_a_router_that_remembers_its_rows_hands_its_stages_the_labels(projects):
     assert out_of_fold <= 0.95 * labels
 
 
+def test_the_report_says_what_a_router_that_is_always_right_would_give(projects):
+    """The stages are as good as anyone wishes on the rows that belong to them: that is no metric of the whole."""
+    project, rows, _ = projects[0]
+    whole = project.fit(distance(router=router()), rows).report()["whole"]
+    errors = {name: metrics["root_mean_squared_error"] for name, metrics in whole.items()}
+    assert 1.5 < errors["oracle"] < 2.2
+    assert 5 * errors["oracle"] < errors["cascade"] < errors["baseline"]
+
+
 @pytest.mark.parametrize("balanced", [False, True])
 def test_stages_that_learn_from_what_the_router_says_beat_those_that_learn_from_labels(projects, balanced: bool):
     of = router(auto_class_weights=balanced)

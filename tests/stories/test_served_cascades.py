@@ -15,6 +15,7 @@ from story_projects import served
 
 import penstock as ps
 from penstock.cli import main
+from penstock.models.agreement import close
 
 START = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=10)
 
@@ -100,10 +101,10 @@ def test_a_cascade_of_features_is_served_as_batch_and_history_have_it(tmp_path: 
             answers = posted(url, asked)
             seen.append([each["predicted_returned"] for each in answers])
             assert {each["route"] for each in answers} == {"discounted", "usual"}
-            assert answers == project.predict("returned", rows, stages=True).select(gives).to_pylist()
+            assert close(answers, project.predict("returned", rows, stages=True).select(gives).to_pylist())
             at = pa.array([datetime.datetime.now(datetime.UTC)] * len(asked), pa.timestamp("us", "UTC"))
             timed = rows.append_column("at", at)
-            assert answers == project.predict("returned", timed, stages=True).select(gives).to_pylist()
+            assert close(answers, project.predict("returned", timed, stages=True).select(gives).to_pylist())
         assert len({tuple(predicted) for predicted in seen}) == 3
         verified = CliRunner().invoke(main, ["-C", str(tmp_path), "verify", "returned", "--url", url])
         assert verified.exit_code == 0, verified.output

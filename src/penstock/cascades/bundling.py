@@ -46,13 +46,14 @@ def bundle(
     baseline: ModelGraph,
     policy: dict[str, Any],
     choice: dict[str, Any] | None = None,
+    ideal: dict[str, ModelGraph] | None = None,
 ) -> ModelGraph:
     """Put the router and the stages together into one graph, and judge it on the rows held out.
 
     Raises `ConflictError` where a stage learned from other rows than those that are routed to it now.
     """
     graph = together(cascade, rows, router, calibration, stages, routed_rows, baseline, policy, choice)
-    found: ModelGraph = judged(cascade, graph, baseline, rows, held_out)
+    found: ModelGraph = judged(cascade, graph, baseline, rows, held_out, ideal)
     return found
 
 
@@ -100,9 +101,16 @@ def single_model(cascade: Cascade, rows: Table, baseline: ModelGraph, choice: di
 
 @step(modes={"train"})
 def judged(
-    cascade: Cascade, graph: ModelGraph, baseline: ModelGraph, rows: Table, held_out: Table | None
+    cascade: Cascade,
+    graph: ModelGraph,
+    baseline: ModelGraph,
+    rows: Table,
+    held_out: Table | None,
+    ideal: dict[str, ModelGraph | None] | None = None,
 ) -> ModelGraph:
-    """Judge the whole, and one model of all rows beside it, on the rows held out (or else on those learned from)."""
+    """Judge the whole, and one model of all rows beside it, on the rows held out (or else on those learned from).
+    `ideal` are stages that learned from the rows that belong to them: a bound to what a better router could give."""
+    bound = {name: stage for name, stage in (ideal or {}).items() if stage is not None}
     asked = rows if held_out is None else held_out
     graph = with_facts(
         graph,
@@ -113,7 +121,7 @@ def judged(
             **errors_on(graph, answerable(graph, asked)[0]),
         },
     )
-    made = report(graph, asked, baseline=baseline)
+    made = report(graph, asked, baseline=baseline, ideal=bound or None)
     found, alone = made["whole"]["cascade"], made["whole"]["baseline"]
     for name, value in found.items():
         print(f"{name} {value} (one model of all rows: {alone[name]})")

@@ -30,12 +30,14 @@ from penstock.cascades.value import (
     target_of,
     uses_of,
 )
+from penstock.core.expression import columns_of
 from penstock.core.model import Model
 from penstock.core.pipeline import Deferred
 from penstock.core.ports import Context
 from penstock.errors import DeclarationError
 from penstock.models import ModelGraph
-from penstock.pipelines import PipelineFunction, pipeline, step, unmapped, when
+from penstock.models.routing import confidence_column
+from penstock.pipelines import PipelineFunction, optional, pipeline, step, unmapped, when
 from penstock.tables import Table
 
 
@@ -86,14 +88,20 @@ def trained_on(cascade: Cascade, rows: Any, held_out: Any) -> Any:
     if cascade.policy == "auto" or grids(cascade):
         choice = pipeline(name="choosing")(lambda rows: choice_of(cascade, rows))(rows)
     if cascade.policy != "auto":
-        return _named(bundle, "fit")(cascade, rows, held_out, *_parts(cascade, rows, baseline, choice))
-    found = choice["policy"]
+        ideal = _ideal(cascade, rows, held_out, baseline, choice)
+        return _named(bundle, "fit")(cascade, rows, held_out, *_parts(cascade, rows, baseline, choice), ideal)
+    found, ideal = choice["policy"], {}
+
+    def whole() -> Any:
+        ideal.update({name: optional(each) for name, each in _ideal(cascade, rows, held_out, baseline, choice).items()})
+        return together(cascade, rows, *_parts(cascade, rows, baseline, choice))
+
     graph = when(
         found.eq(SINGLE) if isinstance(found, Deferred) else found == SINGLE,
         lambda: bundling.single_model(cascade, rows, baseline, choice),
-        lambda: together(cascade, rows, *_parts(cascade, rows, baseline, choice)),
+        whole,
     )
-    return _named(judged, "fit")(cascade, graph, baseline, rows, held_out)
+    return _named(judged, "fit")(cascade, graph, baseline, rows, held_out, ideal)
 
 
 def choice_of(cascade: Cascade, rows: Any) -> Any:
@@ -179,6 +187,27 @@ def _parts(cascade: Cascade, rows: Any, baseline: Any, choice: Any) -> tuple[Any
         )
         fitted[name] = _fitted(cascade, stage, parts_of[name], baseline)
     return graph, curve, fitted, parts_of, baseline, told, choice
+
+
+def _ideal(cascade: Cascade, rows: Any, held_out: Any, baseline: Any, choice: Any) -> dict[str, Any]:
+    """Train each stage that is a model on the rows that belong to it by the router's label, for the report alone: with
+    a router that is always right they are what the cascade could be. None where no label says which rows belong, or
+    nothing is held out to report on."""
+    router, conditions = cascade.router, [each.when for each in cascade.routes]
+    if held_out is None or confidence_column(router.name) in columns_of(*conditions):
+        return {}
+    thresholds = {} if choice is None else choice["thresholds"]
+    certain = steps.labels(router, rows)
+    taken = _named(steps.routes, "routes_of_labels")(router, rows, certain, conditions, None, thresholds)
+    found = {}
+    for name, stage in stages_of(cascade).items():
+        if isinstance(stage, Cascade) or name == router.name:
+            continue
+        own = _named(steps.routed_rows, f"rows_of_{name}")(
+            rows, taken, _branches(cascade, stage), _read(cascade, stage), _left_out(cascade, stage)
+        )
+        found[name] = _named(steps.fit_stage, f"ideal_{name}")(stage, own, baseline, cascade.min_rows)
+    return found
 
 
 def _upstream(cascade: Cascade, rows: Any) -> tuple[Any, Any, Any, Any]:

@@ -36,6 +36,7 @@ def report(
     rows: TableLike | None = None,
     *,
     baseline: ModelGraph | None = None,
+    ideal: Mapping[str, ModelGraph] | None = None,
     slices: Sequence[str] | None = None,
     serving: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
@@ -43,7 +44,8 @@ def report(
     learned.
 
     Beside the metrics of the whole stand those of `baseline`, one model of all rows, and of the *oracle*: each row
-    taken by the route that the router's own label says. Of each route there are the metrics on the rows routed to it
+    taken by the route that the router's own label says, to a stage of `ideal`, which learned from the rows that belong
+    to it; without those, to the stage that serves. Of each route there are the metrics on the rows routed to it
     and on those that truly belong to it, its shares, and what its stage learned from; then the router, which rows went
     where (`confusion`), and the metric by slices: the inputs with few values, or the columns that `slices` names; and
     which `candidates` the training chose its policy and thresholds from, and what a row costs, where that is known.
@@ -61,7 +63,7 @@ def report(
     table, column, unknown_label = answerable(graph, rows)
     if unknown := [name for name in slices or () if name not in table.column_names]:
         raise UnknownNameError("column", unknown[0], table.column_names, within="slices")
-    return _completed(graph, _report(graph, table, column, baseline, slices, unknown_label), serving or {})
+    return _completed(graph, _report(graph, table, column, baseline, ideal, slices, unknown_label), serving or {})
 
 
 def answerable(graph: ModelGraph, rows: TableLike) -> tuple[pa.Table, pa.ChunkedArray | None, int]:
@@ -110,11 +112,12 @@ def _report(
     table: pa.Table,
     column: pa.ChunkedArray | None,
     baseline: ModelGraph | None,
+    ideal: Mapping[str, ModelGraph] | None,
     slices: Sequence[str] | None,
     unknown_label: int = 0,
 ) -> dict[str, Any]:
     routing, metric = routing_of(graph), graph.facts["options"]["metric"]
-    ways, known = ways_of(graph, routing, table), routing.classes
+    ways, known = ways_of(graph, routing, table, ideal), routing.classes
     actual = _labels(graph, known, column)
     alone = None if baseline is None else _of_classes(baseline, estimates_of(baseline, table), known)
     whole: dict[str, Any] = {"cascade": measured(actual, ways.whole, known)}
@@ -122,7 +125,8 @@ def _report(
     whole["oracle"] = None
     if ways.own is not None and ways.by_own is not None:  # judged beside the others on the rows whose route is known
         there = ways.own >= 0
-        whole["oracle"] = measured(actual[there], ways.by_own[there], known)
+        bound = ways.by_own if ways.ideal is None else ways.ideal
+        whole["oracle"] = measured(actual[there], bound[there], known)
     made: dict[str, Any] = {
         "cascade": graph.name,
         "label": graph.label,
@@ -171,7 +175,7 @@ def _of_classes(graph: ModelGraph, estimates: Floats, known: Sequence[Any]) -> F
 def _oracle_told(ways: Ways) -> dict[str, Any]:
     """Return of how many rows it is known where they belong, or why it is not."""
     rows = 0 if ways.own is None else int((ways.own >= 0).sum())
-    return {"rows": rows, "why_not": ways.why_not}
+    return {"rows": rows, "why_not": ways.why_not, "stages": "served" if ways.ideal is None else "ideal"}
 
 
 def _router(graph: ModelGraph, routing: Routing, ways: Ways) -> dict[str, Any]:
@@ -293,5 +297,5 @@ def _inner(routing: Routing, ways: Ways, table: pa.Table) -> dict[str, Any]:
         branches = [at for at, branch in enumerate(routing.branches) if branch.stage == name]
         mine = np.isin(ways.taken, branches)
         if is_routed(stage) and mine.any():
-            found[name] = _report(stage, *labelled_rows(stage, rows.filter(pa.array(mine))), None, ())
+            found[name] = _report(stage, *labelled_rows(stage, rows.filter(pa.array(mine))), None, None, ())
     return found

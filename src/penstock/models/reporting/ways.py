@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +43,8 @@ class RouterLabels:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
     """Of each row: what the router estimates, as learned and as calibrated, the branch taken and the one that its label
-    belongs to (-1 where it has none; None where labels say nothing of routes, and why), and what each estimates."""
+    belongs to (-1 where it has none; None where labels say nothing of routes, and why), what each estimates, and what
+    is estimated by the latter where its stage learned from the rows that belong to it."""
 
     raw: Floats
     router: Floats
@@ -52,11 +55,15 @@ class Ways:
     whole: Floats
     by_taken: Floats
     by_own: Floats | None
+    ideal: Floats | None
     columns: dict[str, pa.Array]
 
 
-def ways_of(graph: ModelGraph, routing: Routing, table: pa.Table) -> Ways:
-    """Return the ways of rows that have the inputs of a cascade and, as far as they are known, the router's labels."""
+def ways_of(
+    graph: ModelGraph, routing: Routing, table: pa.Table, ideal: Mapping[str, ModelGraph] | None = None
+) -> Ways:
+    """Return the ways of rows that have the inputs of a cascade and, as far as they are known, the router's labels.
+    `ideal` are stages that learned from the rows that belong to them."""
     inputs = inputs_of(graph, table)
     raw = estimates_of(routing.stages[routing.router], inputs)
     router = calibrated(routing.calibration, raw)
@@ -70,6 +77,7 @@ def ways_of(graph: ModelGraph, routing: Routing, table: pa.Table) -> Ways:
     elif confidence_column(routing.router) in read_by(routing.branches):
         own, why_not = None, "its routes ask how sure the router is, and no label says that"
     by_taken = _estimated(routing, rows, router, taken)
+    told = dataclasses.replace(routing, stages={**routing.stages, **(ideal or {})})
     return Ways(
         raw=raw,
         router=router,
@@ -80,6 +88,7 @@ def ways_of(graph: ModelGraph, routing: Routing, table: pa.Table) -> Ways:
         whole=estimates_of(graph, inputs) if routing.blend else by_taken,
         by_taken=by_taken,
         by_own=None if own is None else _estimated(routing, rows, router, own),
+        ideal=None if own is None or ideal is None else _estimated(told, rows, router, own),
         columns=columns,
     )
 
