@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 import penstock as ps
-from penstock.models.agreement import close
+from penstock.models.fitting.agreement import close
 
 INPUTS = {name: ps.col(name) for name in ("x1", "x2", "x3")}
 

@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 import penstock as ps
 from penstock.cli import main
 from penstock.errors import ConflictError, DataError, UnknownNameError
-from penstock.models import metrics, row_predictor, set_alias
+from penstock.models import row_predictor, set_alias
+from penstock.models.judging import metrics
 from penstock.project.config import ServerSection
 from penstock.serving.application import application
 from penstock.stores.request_log import LoggedRow, RequestLog

@@ -13,8 +13,8 @@ from cascade_worlds import RARE, distance, rentals
 import penstock as ps
 from penstock.errors import DataError
 from penstock.models import row_predictor
-from penstock.models.agreement import close
-from penstock.models.predict import estimates_of
+from penstock.models.fitting.agreement import close
+from penstock.models.predicting.predict import estimates_of
 from penstock.models.routing import routed, routed_row, routing_of
 
 

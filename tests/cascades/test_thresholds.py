@@ -18,7 +18,7 @@ from penstock.cascades.training import trained_on
 from penstock.cascades.value import choosing_seed
 from penstock.core.expression import Expr
 from penstock.errors import DeclarationError, SqlError
-from penstock.models.scores import ROOT
+from penstock.models.judging.scores import ROOT
 from penstock.operations import parse, python, text
 from penstock.operations.notation import expression_from_json, expression_to_json
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from penstock.errors import CorruptArtifactError
-from penstock.models.boosters import Booster, SingleRow
+from penstock.models.learning.boosters import Booster, SingleRow
 
 RANDOM = np.random.default_rng(1)
 MATRIX = RANDOM.normal(size=(500, 4))
@@ -82,7 +82,7 @@ def test_a_text_that_is_no_model_is_an_error():
 def test_the_memory_of_a_model_is_given_back():
     script = """
 import resource, sys
-from penstock.models.boosters import Booster, SingleRow
+from penstock.models.learning.boosters import Booster, SingleRow
 text = sys.stdin.buffer.read()
 def use():
     SingleRow(Booster(text, outputs=1), columns=4)
@@ -98,13 +98,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_predicting_does_not_import_lightgbm():
-    script = "import sys; from penstock.models.boosters import _path; _path(); print('lightgbm' in sys.modules)"
+    script = (
+        "import sys; from penstock.models.learning.boosters import _path; _path(); print('lightgbm' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"
 
 
 LOADS = {
-    "to predict": "from penstock.models.boosters import _library; _library()",
-    "to fit": "from penstock.models.trees import _lightgbm; _lightgbm()",
+    "to predict": "from penstock.models.learning.boosters import _library; _library()",
+    "to fit": "from penstock.models.learning.trees import _lightgbm; _lightgbm()",
 }
 
 

@@ -7,10 +7,10 @@ import pytest
 
 import penstock.models as models
 from penstock.errors import DataError
-from penstock.models.coefficients import weights_table
-from penstock.models.entering import entering_columns
-from penstock.models.feature_importance import importance_table
-from penstock.models.points import centroid_table, component_info, component_table
+from penstock.models.explaining.feature_importance import importance_table
+from penstock.models.fitting.coefficients import weights_table
+from penstock.models.fitting.points import centroid_table, component_info, component_table
+from penstock.models.predicting.entering import entering_columns
 from penstock.operations import col
 
 PLAIN = {

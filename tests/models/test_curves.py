@@ -8,7 +8,7 @@ import pytest
 
 import penstock as ps
 from penstock.errors import DataError
-from penstock.models.curves import confusion_matrix, count_confusions, count_errors, error_curve
+from penstock.models.judging.curves import confusion_matrix, count_confusions, count_errors, error_curve
 
 
 def test_labels_that_are_no_names_of_columns_are_altered_and_told_apart() -> None:

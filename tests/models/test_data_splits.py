@@ -8,7 +8,7 @@ import pytest
 
 import penstock.models as models
 from penstock.errors import DataError, DeclarationError
-from penstock.models.splits import JUDGE, TEST, purposes
+from penstock.models.fitting.splits import JUDGE, TEST, purposes
 
 
 def parts(rows, method, fraction=0.2, column=None, test=None):

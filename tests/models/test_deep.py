@@ -15,8 +15,8 @@ import pytest
 
 import penstock.models as models
 from penstock.errors import DeclarationError, MissingExtraError
-from penstock.models.agreement import close
-from penstock.models.network import ACTIVATIONS
+from penstock.models.fitting.agreement import close
+from penstock.models.learning.network import ACTIVATIONS
 from penstock.operations import col
 
 if importlib.util.find_spec("torch") is None:

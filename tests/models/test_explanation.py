@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import penstock.models as models
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DataError, DeclarationError
-from penstock.models.coefficients import weights_table
+from penstock.models.fitting.coefficients import weights_table
 from penstock.operations import col
 
 EXACT = ("linear_reg", "logistic_reg", "boosted_tree_regressor", "boosted_tree_classifier", "random_forest_regressor",

@@ -8,7 +8,7 @@ import pytest
 
 import penstock.models as models
 from penstock.errors import DataError
-from penstock.models.coefficients import weights_table
+from penstock.models.fitting.coefficients import weights_table
 from penstock.operations import col
 
 TYPES = [type for type, learner in models.LEARNERS.items() if learner.method is not None and learner.method.attribute]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import penstock.models as models
-from penstock.models import nodes
-from penstock.models.estimators import estimator_of, method_of
+from penstock.models.graphs import nodes
+from penstock.models.predicting.estimators import estimator_of, method_of
 from penstock.operations import col
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import davies_bouldin_score
 
 import penstock.models as models
 from penstock.errors import DataError, DeclarationError, UnknownNameError
-from penstock.models.estimators import estimator_of, method_of
+from penstock.models.predicting.estimators import estimator_of, method_of
 
 RANDOM = np.random.default_rng(2)
 MIDDLES = np.array([[0.0, 0.0, 0.0], [6.0, 1.0, 2.0], [0.0, 7.0, 1.0], [5.0, 6.0, 7.0]])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge
 
-from penstock.models.learner import Lesson
-from penstock.models.learners import LEARNERS
-from penstock.models.matrix import Examples, Features, Sparse
-from penstock.models.settings import with_defaults
-from penstock.models.weights import WEIGHTS_FILE, probabilities, read_weights, scores
+from penstock.models.learning.learner import Lesson
+from penstock.models.learning.learners import LEARNERS
+from penstock.models.learning.matrix import Examples, Features, Sparse
+from penstock.models.learning.settings import with_defaults
+from penstock.models.learning.weights import WEIGHTS_FILE, probabilities, read_weights, scores
 
 RANDOM = np.random.default_rng(7)
 ROWS = 600
@@ -56,9 +56,9 @@ def test_least_squares_equals_scikit_learn():
 
 def test_many_columns_are_solved_as_exactly(monkeypatch):
     few = predicted()
-    monkeypatch.setattr("penstock.models.linear._EIGEN_COLUMNS", 1)
+    monkeypatch.setattr("penstock.models.learning.linear._EIGEN_COLUMNS", 1)
     assert np.abs(predicted() - few).max() < 1e-8
-    monkeypatch.setattr("penstock.models.linear._EXACT_COLUMNS", 1)
+    monkeypatch.setattr("penstock.models.learning.linear._EXACT_COLUMNS", 1)
     assert fitted({"l2_reg": 1.0})[1]["solver"] == "conjugate gradients"
     assert np.abs(predicted() - few).max() < 1e-2
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import penstock.models as models
-from penstock.models import nodes
+from penstock.models.graphs import nodes
 from penstock.operations import col, struct
 
 _WORDS = ("red", "green", "blue", "é", "Kings Cross")

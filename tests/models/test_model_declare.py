@@ -7,7 +7,7 @@ import pytest
 import penstock.models as models
 from penstock.errors import DeclarationError, PenstockError, UnknownNameError
 from penstock.models import LEARNERS
-from penstock.models.settings import check_options
+from penstock.models.learning.settings import check_options
 from penstock.operations import col
 
 

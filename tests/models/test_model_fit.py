@@ -14,8 +14,8 @@ from sklearn.linear_model import LinearRegression
 
 import penstock.models as models
 from penstock.errors import DataError, DeclarationError, MissingExtraError, UnknownNameError
-from penstock.models import nodes
-from penstock.models.agreement import close
+from penstock.models.fitting.agreement import close
+from penstock.models.graphs import nodes
 from penstock.operations import LEARNED as LEARNED_OPERATIONS, col
 
 LEARNING = [type for type, learner in models.LEARNERS.items() if learner.task != "imported"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from sklearn import metrics as reference
 
-from penstock.models import metrics
+from penstock.models.judging import metrics
 
 values = st.floats(0, 1e6).map(lambda value: round(value, 6))  # scikit-learn itself overflows on 1e-156
 positive = st.lists(st.tuples(values, values), min_size=2, max_size=40)

@@ -6,15 +6,7 @@ import pytest
 
 from penstock.core.artifact import Artifact
 from penstock.errors import ConflictError, DeclarationError, UnknownNameError
-from penstock.models import (
-    alias_history,
-    aliases,
-    model_names,
-    register,
-    resolve_version,
-    set_alias,
-    versions,
-)
+from penstock.models import alias_history, aliases, model_names, register, resolve_version, set_alias, versions
 from penstock.stores import SqlMetadata
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 import penstock.models as models
 from penstock.errors import DataError, RequestError
 from penstock.models import row_predictor
-from penstock.models.agreement import close
+from penstock.models.fitting.agreement import close
 from penstock.operations import col
 from penstock.tables import arrow_schema
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.models.learners import LEARNERS
+from penstock.models.learning.learners import LEARNERS
 from penstock.models.reference import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"

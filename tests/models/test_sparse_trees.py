@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 import penstock.models as models
-from penstock.models import matrix, trees
-from penstock.models.boosters import MODEL_FILE, Booster
-from penstock.models.matrix import Features, Sparse, dense, entries, is_mostly_empty
+from penstock.models.learning import matrix, trees
+from penstock.models.learning.boosters import MODEL_FILE, Booster
+from penstock.models.learning.matrix import Features, Sparse, dense, entries, is_mostly_empty
 from penstock.operations import col
 
 WORDS = [f"w{number:03d}" for number in range(300)]

@@ -11,8 +11,8 @@ import pytest
 import penstock as ps
 from penstock import models
 from penstock.errors import DataError, DeclarationError, MissingExtraError, UnknownNameError
-from penstock.models.learners import LEARNERS
-from penstock.models.trials import check_trial, trial_info
+from penstock.models.fitting.trials import check_trial, trial_info
+from penstock.models.learning.learners import LEARNERS
 from penstock.tables import connection, query
 
 SPACES = {"learn_rate": ps.hparam_range(0.01, 0.5), "max_tree_depth": ps.hparam_candidates([3, 6])}

@@ -16,7 +16,7 @@ import pytest
 
 import penstock as ps
 from penstock.models import row_predictor
-from penstock.models.agreement import close
+from penstock.models.fitting.agreement import close
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 TRIPS, STATIONS, RETAIL = (

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 import penstock as ps
 from penstock import models
-from penstock.models.agreement import close
+from penstock.models.fitting.agreement import close
 from penstock.serving.application import application
 
 pytestmark = pytest.mark.usefixtures("warm_workers")

@@ -15,7 +15,7 @@ from story_projects import served
 
 import penstock as ps
 from penstock.cli import main
-from penstock.models.agreement import close
+from penstock.models.fitting.agreement import close
 
 START = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=10)
 

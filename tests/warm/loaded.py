@@ -11,8 +11,8 @@ import penstock
 OTHERS = ("lightgbm", "sklearn.linear_model", "pandas", "uvicorn", "uvloop", "httptools")
 
 APART = (
-    "penstock.__main__", "penstock.testing", "penstock.features.beam", "penstock.models.keras_conversion",
-    "penstock.models.keras_hashes", "penstock.models.keras_lookups", "penstock.models.keras_operators",
+    "penstock.__main__", "penstock.testing", "penstock.features.beam", "penstock.models.keras.conversion",
+    "penstock.models.keras.hashes", "penstock.models.keras.lookups", "penstock.models.keras.operators",
 )  # fmt: skip
 """What no command loads: tests of stores and engines, and what runs in processes of Beam and of Keras."""
 

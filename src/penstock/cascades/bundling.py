@@ -20,11 +20,11 @@ from penstock.core.graph import ModelGraph as CoreGraph
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.models import ModelGraph
-from penstock.models.agreement import predictions_apart
-from penstock.models.curves import errors_on
+from penstock.models.fitting.agreement import predictions_apart
 from penstock.models.graph import as_users_hold
-from penstock.models.learner import Task
-from penstock.models.outcomes import OUTCOMES
+from penstock.models.judging.curves import errors_on
+from penstock.models.learning.learner import Task
+from penstock.models.predicting.outcomes import OUTCOMES
 from penstock.models.reporting import REPORT, answerable, report
 from penstock.models.routing import ROUTE, Branch, Router, classes_of, routed_graph, router_parts
 from penstock.operations import text

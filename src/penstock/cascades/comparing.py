@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penstock.models.matrix import Floats, Integers
-from penstock.models.scores import ROOT, is_rising, measured
+from penstock.models.judging.scores import ROOT, is_rising, measured
+from penstock.models.learning.matrix import Floats, Integers
 
 REPLICATES = 200
 """How often rows are drawn again for the standard error of a metric that is no mean over rows."""

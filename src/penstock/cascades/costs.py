@@ -13,10 +13,10 @@ from penstock.cascades.value import SINGLE, Cascade, name_of, route_names, uses_
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
 from penstock.models import ModelGraph
-from penstock.models.matrix import Floats
-from penstock.models.predict import estimates_of
+from penstock.models.graphs.signature import inputs_of
+from penstock.models.learning.matrix import Floats
+from penstock.models.predicting.predict import estimates_of
 from penstock.models.routing import routed
-from penstock.models.signature import inputs_of
 
 
 def is_costed(cascade: Cascade) -> bool:

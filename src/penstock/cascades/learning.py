@@ -17,11 +17,11 @@ from penstock.core.model import Model
 from penstock.core.ports import Context
 from penstock.errors import DataError
 from penstock.models import LEARNERS, ModelGraph, fit
-from penstock.models.labels import check_label, class_numbers, classes_in, label_column, values
-from penstock.models.matrix import Flags, Floats
-from penstock.models.predict import estimates_of
+from penstock.models.judging.labels import check_label, class_numbers, classes_in, label_column, values
+from penstock.models.learning.matrix import Flags, Floats
+from penstock.models.learning.search import Candidates, Range
+from penstock.models.predicting.predict import estimates_of
 from penstock.models.routing import Router, aligned, classes_of
-from penstock.models.search import Candidates, Range
 from penstock.operations import col
 
 

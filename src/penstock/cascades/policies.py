@@ -14,7 +14,7 @@ from penstock.cascades.learning import certain, router_of
 from penstock.cascades.steps import routes
 from penstock.cascades.taking import TAKEN
 from penstock.core.model import Model
-from penstock.models.matrix import Floats
+from penstock.models.learning.matrix import Floats
 from penstock.pipelines import in_step, step
 from penstock.tables import Table
 

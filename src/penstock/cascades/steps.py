@@ -28,7 +28,7 @@ from penstock.cascades.thresholds import settled_condition
 from penstock.core.model import Model
 from penstock.core.ports import Context
 from penstock.models import ModelGraph
-from penstock.models.predict import estimates_of
+from penstock.models.predicting.predict import estimates_of
 from penstock.models.routing import calibrated, learn_calibration, with_columns
 from penstock.pipelines import step
 from penstock.tables import Table, to_arrow

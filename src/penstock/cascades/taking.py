@@ -11,7 +11,7 @@ import pyarrow as pa
 from penstock.cascades.learning import router_of
 from penstock.core.expression import Expr
 from penstock.core.model import Model
-from penstock.models.matrix import Floats, Integers
+from penstock.models.learning.matrix import Floats, Integers
 from penstock.models.routing import Branch, calibrated, chosen, router_values, with_columns
 
 TAKEN = "penstock:route"

@@ -24,9 +24,9 @@ from penstock.core.expression import Expr
 from penstock.core.model import Model
 from penstock.errors import DataError
 from penstock.models import ModelGraph
-from penstock.models.labels import class_numbers, label_column, values
-from penstock.models.matrix import Floats, Integers
-from penstock.models.predict import estimates_of
+from penstock.models.judging.labels import class_numbers, label_column, values
+from penstock.models.learning.matrix import Floats, Integers
+from penstock.models.predicting.predict import estimates_of
 from penstock.models.routing import (
     Router,
     aligned,

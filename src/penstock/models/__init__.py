@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from penstock.models.declare import model
-from penstock.models.evaluate import evaluate
-from penstock.models.explanation import explain
-from penstock.models.fit import fit
+from penstock.models.explaining.explanation import explain
+from penstock.models.explaining.ranking import Ranking, ranking
+from penstock.models.fitting.fit import fit
 from penstock.models.graph import ModelGraph, from_files
-from penstock.models.learner import SUPERVISED, Learner
-from penstock.models.learners import LEARNERS
-from penstock.models.loading import ModelCodec, load_model
-from penstock.models.lookups import (
+from penstock.models.graphs.lookups import (
     KnownFeature,
     LookUp,
     as_of_column,
@@ -21,9 +18,14 @@ from penstock.models.lookups import (
     no_look_up,
     row_times,
 )
-from penstock.models.package import save, to_files
-from penstock.models.predict import predict, predict_batches
-from penstock.models.ranking import Ranking, ranking
+from penstock.models.graphs.package import save, to_files
+from penstock.models.judging.evaluate import evaluate
+from penstock.models.learning.learner import SUPERVISED, Learner
+from penstock.models.learning.learners import LEARNERS
+from penstock.models.learning.search import hparam_candidates, hparam_range
+from penstock.models.loading import ModelCodec, load_model
+from penstock.models.predicting.predict import predict, predict_batches
+from penstock.models.predicting.row import RowPredictor, row_predictor
 from penstock.models.registry import (
     CHAMPION,
     alias_history,
@@ -34,8 +36,6 @@ from penstock.models.registry import (
     set_alias,
     versions,
 )
-from penstock.models.row import RowPredictor, row_predictor
-from penstock.models.search import hparam_candidates, hparam_range
 
 __all__ = [
     "CHAMPION",

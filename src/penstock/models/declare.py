@@ -12,10 +12,10 @@ from penstock.core.expression import Expr
 from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
-from penstock.models.learner import SUPERVISED, Task
-from penstock.models.learners import LEARNERS
-from penstock.models.lookups import check_row_times
-from penstock.models.settings import check_options, settled
+from penstock.models.graphs.lookups import check_row_times
+from penstock.models.learning.learner import SUPERVISED, Task
+from penstock.models.learning.learners import LEARNERS
+from penstock.models.learning.settings import check_options, settled
 from penstock.models.writing import model_python, model_sql
 from penstock.operations import col
 from penstock.operations.notation import expression_from_json

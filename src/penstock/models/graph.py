@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.core import graph as core
-from penstock.models.calibration import BINS, calibration
 from penstock.models.declare import declared
-from penstock.models.describe import describe
-from penstock.models.evaluate import evaluate
-from penstock.models.explanation import TOP, explain
+from penstock.models.explaining.explanation import TOP, explain
+from penstock.models.explaining.global_explanation import importance
 from penstock.models.exporting import export
-from penstock.models.global_explanation import importance
-from penstock.models.package import read_files, save, to_files
-from penstock.models.predict import predict
+from penstock.models.graphs.package import read_files, save, to_files
+from penstock.models.judging.calibration import BINS, calibration
+from penstock.models.judging.evaluate import evaluate
+from penstock.models.predicting.describe import describe
+from penstock.models.predicting.predict import predict
+from penstock.models.predicting.row import row_predictor
 from penstock.models.reporting import report
 from penstock.models.routing import check_generation, stage_of
-from penstock.models.row import row_predictor
 from penstock.tables import TableLike
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.graph import ModelGraph as CoreModelGraph
 from penstock.core.ports import ArtifactStore
 from penstock.models.graph import ModelGraph, from_files
-from penstock.models.package import read_directory, to_files
+from penstock.models.graphs.package import read_directory, to_files
 from penstock.models.routing import check_generation
 
 

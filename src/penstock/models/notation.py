@@ -12,7 +12,7 @@ from penstock.core import model as core
 from penstock.core.expression import Expr
 from penstock.errors import DeclarationError, RequestError
 from penstock.models.declare import Model, model
-from penstock.models.search import plain
+from penstock.models.learning.search import plain
 from penstock.operations.notation import expression_from_json, expression_to_json
 
 

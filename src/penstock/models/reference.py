@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.models.learner import Learner, Task
-from penstock.models.learners import LEARNERS
-from penstock.models.options import ALIASES, REFUSED, Option
-from penstock.models.search import Candidates, Range
+from penstock.models.learning.learner import Learner, Task
+from penstock.models.learning.learners import LEARNERS
+from penstock.models.learning.options import ALIASES, REFUSED, Option
+from penstock.models.learning.search import Candidates, Range
 
 _HEAD = """# Models
 

@@ -8,10 +8,10 @@ from typing import Any
 from penstock.core.expression import Expr, columns_of, type_of_value
 from penstock.core.model import Model
 from penstock.errors import DeclarationError
-from penstock.models.learners import LEARNERS
-from penstock.models.lookups import feature_references
-from penstock.models.search import Candidates, Range
-from penstock.models.settings import with_defaults
+from penstock.models.graphs.lookups import feature_references
+from penstock.models.learning.learners import LEARNERS
+from penstock.models.learning.search import Candidates, Range
+from penstock.models.learning.settings import with_defaults
 from penstock.operations import col, literal_text, name_text, python, python_value, text
 
 

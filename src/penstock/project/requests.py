@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from penstock.cascades.scores import with_root
 from penstock.errors import DataError
-from penstock.models import metrics
+from penstock.models.judging import metrics
 from penstock.stores.request_log import read_requests
 from penstock.tables import TableLike, to_arrow
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from penstock.errors import DataError, DeclarationError, SqlError
 from penstock.models import ModelGraph
-from penstock.models.trials import check_trial
+from penstock.models.fitting.trials import check_trial
 
 
 def export(

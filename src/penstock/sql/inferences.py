@@ -8,16 +8,24 @@ import pyarrow as pa
 
 from penstock.core.schema import Field, Schema
 from penstock.models import evaluate, predict
-from penstock.models.attributions import STEPS
-from penstock.models.coefficients import weights_schema, weights_table
-from penstock.models.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
-from penstock.models.estimators import task_of
-from penstock.models.evaluate import imported_metrics, listed_metrics
-from penstock.models.explanation import TOP, explain, explanation_schema
-from penstock.models.feature_importance import importance_schema, importance_table
-from penstock.models.global_explanation import global_schema, importance
-from penstock.models.imported import is_imported
-from penstock.models.information import (
+from penstock.models.explaining.attributions import STEPS
+from penstock.models.explaining.explanation import TOP, explain, explanation_schema
+from penstock.models.explaining.feature_importance import importance_schema, importance_table
+from penstock.models.explaining.global_explanation import global_schema, importance
+from penstock.models.fitting.coefficients import weights_schema, weights_table
+from penstock.models.fitting.points import (
+    centroid_schema,
+    centroid_table,
+    component_info,
+    component_info_schema,
+    component_schema,
+    component_table,
+)
+from penstock.models.fitting.trials import is_tuned, trial_info, trial_metrics, trial_metrics_schema, trial_schema
+from penstock.models.graphs.nodes import inputs, only_transforms
+from penstock.models.judging.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
+from penstock.models.judging.evaluate import imported_metrics, listed_metrics
+from penstock.models.judging.information import (
     FEATURES,
     ITERATIONS,
     feature_info,
@@ -26,16 +34,8 @@ from penstock.models.information import (
     training_distributions,
     training_info,
 )
-from penstock.models.nodes import inputs, only_transforms
-from penstock.models.points import (
-    centroid_schema,
-    centroid_table,
-    component_info,
-    component_info_schema,
-    component_schema,
-    component_table,
-)
-from penstock.models.trials import is_tuned, trial_info, trial_metrics, trial_metrics_schema, trial_schema
+from penstock.models.predicting.estimators import task_of
+from penstock.models.predicting.imported import is_imported
 from penstock.sql.table_functions import Setting, TableFunction, Use
 from penstock.transforms import CHANGES, DESCRIPTION, Distribution, changes, describe_data, distributions
 

@@ -11,7 +11,7 @@ from sqlglot import exp
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError, SqlError, UnknownNameError
 from penstock.models import ModelGraph
-from penstock.models.trials import check_trial
+from penstock.models.fitting.trials import check_trial
 from penstock.operations import quoted
 from penstock.sql.binding import Binding, Inference
 from penstock.sql.dialect import Dialect, MachineLearningTable, place

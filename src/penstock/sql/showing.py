@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from penstock.models import ModelGraph
-from penstock.models.describe import routes_told, shortened
+from penstock.models.predicting.describe import routes_told, shortened
 from penstock.models.routing import is_routed
 from penstock.operations import text
 from penstock.sql.altering import SAID

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, SqlError, UnknownNameError
-from penstock.models.search import Space, hparam_candidates, hparam_range
+from penstock.models.learning.search import Space, hparam_candidates, hparam_range
 from penstock.sql.dialect import (
     AlterModelOptions,
     DescribeNamed,

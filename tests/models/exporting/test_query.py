@@ -17,7 +17,7 @@ import penstock as ps
 from penstock.errors import ExpressionError, UnknownNameError
 from penstock.models.exporting.dialects import DIALECTS
 from penstock.models.exporting.query import to_query
-from penstock.models.tree_text import Membership, read_forest, splits
+from penstock.models.learning.tree_text import Membership, read_forest, splits
 
 STATIONS = ["Kings Cross", "King's Cross", "Hyde Park", None, "Bank", "\\Backslash", "Soho"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import UnknownNameError
-from penstock.models.lookups import joined_graph
+from penstock.models.graphs.lookups import joined_graph
 
 FORMATS = {
     "mlflow": "penstock.models.exporting.mlflow_model:export_mlflow",

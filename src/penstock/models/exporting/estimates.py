@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import DeclarationError
-from penstock.models import nodes
-from penstock.models.boosters import MODEL_FILE
-from penstock.models.centroids import (
+from penstock.models.exporting.dialects import Dialect, element, number
+from penstock.models.graphs import nodes
+from penstock.models.learning.boosters import MODEL_FILE
+from penstock.models.learning.centroids import (
     CENTROIDS_FILE,
     Centroid,
     as_weights,
@@ -18,12 +19,11 @@ from penstock.models.centroids import (
     length_of,
     origin_of,
 )
-from penstock.models.estimators import estimator_of
-from penstock.models.exporting.dialects import Dialect, element, number
-from penstock.models.learner import Weights
-from penstock.models.network import NETWORK_FILE, Part, network_of, shape_of
-from penstock.models.tree_text import Leaf, Membership, Threshold, Tree, read_forest
-from penstock.models.weights import WEIGHTS_FILE, read_weights
+from penstock.models.learning.learner import Weights
+from penstock.models.learning.network import NETWORK_FILE, Part, network_of, shape_of
+from penstock.models.learning.tree_text import Leaf, Membership, Threshold, Tree, read_forest
+from penstock.models.learning.weights import WEIGHTS_FILE, read_weights
+from penstock.models.predicting.estimators import estimator_of
 
 _EXTREME = 700  # e to the power of more is more than some databases take
 _FEW = 16  # so many numbers of a category are written as a CASE, more as a list

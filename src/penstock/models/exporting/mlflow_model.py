@@ -20,9 +20,9 @@ import pyarrow as pa
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field
 from penstock.errors import ConflictError, DeclarationError, StorageError
-from penstock.models import nodes
-from penstock.models.package import read_directory, read_files, save
-from penstock.models.predict import predict
+from penstock.models.graphs import nodes
+from penstock.models.graphs.package import read_directory, read_files, save
+from penstock.models.predicting.predict import predict
 from penstock.tables import arrow_type
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from penstock.errors import DeclarationError, StorageError
 from penstock.models.exporting.onnx_file import told
 from penstock.models.exporting.onnx_graph import file_of, record
 from penstock.models.exporting.onnx_parity import Parity, compare
-from penstock.models.imported import FILE, is_imported
+from penstock.models.predicting.imported import FILE, is_imported
 from penstock.models.routing import is_routed, stages_within
 from penstock.tables import TableLike, to_arrow
 

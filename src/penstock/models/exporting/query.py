@@ -9,12 +9,12 @@ from pathlib import Path
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import DeclarationError, ExpressionError, StorageError, UnknownNameError
-from penstock.models import nodes
-from penstock.models.estimators import task_of
 from penstock.models.exporting.dialects import DIALECTS, Dialect, expression, literal, name
 from penstock.models.exporting.estimates import Scores, logistic, power, scores_of
 from penstock.models.exporting.routed_query import routed_query, select_list, winner
-from penstock.models.imported import is_imported
+from penstock.models.graphs import nodes
+from penstock.models.predicting.estimators import task_of
+from penstock.models.predicting.imported import is_imported
 from penstock.models.routing import is_routed, label_text
 from penstock.operations import col
 

@@ -10,9 +10,9 @@ from penstock.core.expression import columns_of
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Schema
 from penstock.errors import DeclarationError
-from penstock.models import nodes
 from penstock.models.exporting.dialects import Dialect, expression, literal, name, number
 from penstock.models.exporting.estimates import logistic
+from penstock.models.graphs import nodes
 from penstock.models.routing import (
     ROUTE,
     Branch,

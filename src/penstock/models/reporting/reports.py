@@ -12,19 +12,19 @@ import pyarrow.compute as pc
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, DeclarationError, UnknownNameError
-from penstock.models import labels
-from penstock.models.calibration import calibration_error
-from penstock.models.evaluate import labelled_rows
-from penstock.models.predict import estimates_of
+from penstock.models.judging import labels
+from penstock.models.judging.calibration import calibration_error
+from penstock.models.judging.evaluate import labelled_rows
+from penstock.models.judging.scores import is_rising, measured, standard_error
+from penstock.models.predicting.predict import estimates_of
 from penstock.models.reporting.saying import said, verdict
 from penstock.models.reporting.slices import slices_of
 from penstock.models.reporting.ways import Ways, ways_of
 from penstock.models.routing import Routing, aligned, classes_of, is_routed, routing_of, with_columns
-from penstock.models.scores import is_rising, measured, standard_error
 from penstock.operations import text
 
 if TYPE_CHECKING:
-    from penstock.models.matrix import Floats, Integers
+    from penstock.models.learning.matrix import Floats, Integers
     from penstock.tables import TableLike
 
 REPORT = "report"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from penstock.models.scores import ROOT
+from penstock.models.judging.scores import ROOT
 
 FEW_ROWS = 100
 SINGLE = "single_model"

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.models.matrix import Floats
-from penstock.models.scores import measured
+from penstock.models.judging.scores import measured
+from penstock.models.learning.matrix import Floats
 from penstock.tables import schema_of
 
 _FEW, _MOST = 12, 50

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError
-from penstock.models import labels
-from penstock.models.matrix import Flags, Floats, Integers
-from penstock.models.predict import estimates_of
+from penstock.models.graphs.signature import inputs_of
+from penstock.models.judging import labels
+from penstock.models.learning.matrix import Flags, Floats, Integers
+from penstock.models.predicting.predict import estimates_of
 from penstock.models.routing import (
     Routing,
     aligned,
@@ -28,7 +29,6 @@ from penstock.models.routing import (
     with_columns,
 )
 from penstock.models.routing.routes import read_by
-from penstock.models.signature import inputs_of
 from penstock.operations.notation import expression_from_json
 
 

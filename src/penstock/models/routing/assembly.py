@@ -10,8 +10,8 @@ from penstock.core.graph import ModelGraph, Node, Signature
 from penstock.core.mapping import FrozenMap
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
-from penstock.models import nodes
-from penstock.models.package import to_files
+from penstock.models.graphs import nodes
+from penstock.models.graphs.package import to_files
 from penstock.models.routing.routes import ROUTE, Branch, Router, digest_of, router_parts, stage_files
 
 

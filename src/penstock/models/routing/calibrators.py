@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from penstock.errors import MissingExtraError
-from penstock.models.matrix import Floats, Integers
+from penstock.models.learning.matrix import Floats, Integers
 
 Method: TypeAlias = Literal["isotonic", "platt"]
 METHODS: tuple[Method, ...] = ("isotonic", "platt")

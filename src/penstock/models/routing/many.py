@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from penstock.core.expression import Expr
 from penstock.core.graph import ModelGraph
-from penstock.models.matrix import Floats, Integers
+from penstock.models.learning.matrix import Floats, Integers
 from penstock.models.routing.calibrators import calibrated
 from penstock.models.routing.routes import (
     Branch,

@@ -8,7 +8,7 @@ from typing import Any, cast
 from penstock.core.expression import columns_of
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Schema
-from penstock.models import nodes
+from penstock.models.graphs import nodes
 from penstock.models.routing.calibrators import calibrated_row
 from penstock.models.routing.routes import (
     ROUTE,

@@ -19,7 +19,7 @@ from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
 from penstock.core.schema import Field, Schema
 from penstock.errors import ConflictError
-from penstock.models.package import MANIFEST, read_files
+from penstock.models.graphs.package import MANIFEST, read_files
 
 Kind: TypeAlias = Literal["probability", "class", "value"]
 """What a router's own column holds: the probability of its second class, its predicted class, or a value."""

@@ -1,0 +1,107 @@
+"""The nodes of a model graph, put together from what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.core.expression import Expr, columns_of
+from penstock.core.graph import Node, Signature
+from penstock.core.mapping import FrozenMap
+from penstock.core.model import Model
+from penstock.core.schema import Field, Schema
+from penstock.models.fitting.preparation import Prepared
+from penstock.models.graph import ModelGraph
+from penstock.operations import col, type_of
+
+
+def assemble(
+    model: Model,
+    prepared: Prepared,
+    files: Mapping[str, bytes],
+    *,
+    outputs: Schema,
+    classes: tuple[Any, ...],
+    facts: Mapping[str, Any],
+) -> ModelGraph:
+    """Return the graph: inputs, features, what enters the estimator, the estimator, and what it predicts.
+
+    Without anything that enters an estimator there is none, and the outputs are the features.
+    """
+    inputs = [
+        Node(name=field.name, op="input", params=FrozenMap({"type": field.type, "nullable": field.nullable}))
+        for field in prepared.inputs
+    ]
+    expressions = [*_features(prepared), *_entering(prepared)]
+    taken = {node.name for node in expressions} | {*prepared.inputs.names}
+    ends = _estimated(model, prepared, outputs, classes, taken) if prepared.entering else _transformed(prepared, taken)
+    return ModelGraph(
+        name=model.name,
+        label=model.label,
+        signature=Signature(prepared.inputs, outputs),
+        nodes=(*inputs, *expressions, *ends),
+        blobs=FrozenMap(sorted(files.items())),
+        facts=FrozenMap(facts),
+    )
+
+
+def _estimated(
+    model: Model, prepared: Prepared, outputs: Schema, classes: tuple[Any, ...], taken: set[str]
+) -> list[Node]:
+    gathered, predictor = (_free(name, taken | {*outputs.names}) for name in ("features", "estimator"))
+    return [
+        Node(
+            name=gathered,
+            op="concat",
+            inputs=tuple(prepared.entering),
+            params=FrozenMap({"kinds": prepared.kinds, "widths": prepared.widths}),
+        ),
+        Node(
+            name=predictor,
+            op="estimator",
+            inputs=(gathered,),
+            params=FrozenMap({"learner": model.type, "classes": classes}),
+        ),
+        *(
+            Node(name=field.name, op="output", inputs=(predictor,), params=FrozenMap({"type": field.type}))
+            for field in outputs
+        ),
+    ]
+
+
+def _transformed(prepared: Prepared, taken: set[str]) -> list[Node]:
+    return [
+        Node(
+            name=_free(f"{column}__output", taken),
+            op="output",
+            inputs=(node,),
+            params=FrozenMap({"type": prepared.types[node], "column": column}),
+        )
+        for column, node in prepared.names.items()
+    ]
+
+
+def _features(prepared: Prepared) -> list[Node]:
+    return [
+        _expression(name, expr, prepared.types[name])
+        for name, expr in prepared.features.items()
+        if name not in prepared.inputs
+    ]
+
+
+def _entering(prepared: Prepared) -> list[Node]:
+    """Return the nodes of the automatic preprocessing; a feature that enters as it is has its node already."""
+    schema = Schema(tuple(Field(name, type) for name, type in prepared.types.items()))
+    return [
+        _expression(name, expr, type_of(expr, schema)) for name, expr in prepared.entering.items() if expr != col(name)
+    ]
+
+
+def _expression(name: str, expr: Expr, type: str) -> Node:
+    return Node(name=name, op="expression", inputs=columns_of(expr), params=FrozenMap({"expr": expr, "type": type}))
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

@@ -1,0 +1,1 @@
+"""Model graphs as values: their nodes, files, inputs, and the features that they look up."""

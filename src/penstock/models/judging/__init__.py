@@ -1,0 +1,1 @@
+"""How good predictions are: labels, metrics, calibration, curves."""

@@ -1,0 +1,1 @@
+"""Files of Keras: read, and converted to ONNX once."""

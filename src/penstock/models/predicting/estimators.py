@@ -1,0 +1,36 @@
+"""The estimator of a graph: which learner's it is, and what it gives for many rows."""
+
+from __future__ import annotations
+
+from penstock.core.graph import ModelGraph
+from penstock.models.graphs import nodes
+from penstock.models.learning.learner import Estimator, Method, Task
+from penstock.models.learning.learners import LEARNERS
+from penstock.models.learning.matrix import Features, Floats
+
+
+def task_of(graph: ModelGraph) -> Task:
+    """Return what the graph's estimator does."""
+    if graph.of("route"):
+        return "classification" if nodes.classes(graph) else "regression"
+    return LEARNERS[nodes.estimator(graph).params["learner"]].task if graph.of("estimator") else "imported"
+
+
+def method_of(graph: ModelGraph) -> Method:
+    """Return how the graph's estimator was learned, and estimates."""
+    method = LEARNERS[nodes.estimator(graph).params["learner"]].method
+    assert method is not None  # noqa: S101 - a learner without a method makes no estimator
+    return method
+
+
+def estimator_of(graph: ModelGraph) -> Estimator:
+    """Return the fitted estimator, as its method reads it."""
+    params = nodes.concat(graph).params
+    return Estimator(
+        files=graph.blobs, kinds=params["kinds"], widths=params["widths"], classes=len(nodes.classes(graph))
+    )
+
+
+def estimate(graph: ModelGraph, features: Features) -> Floats:
+    """Return the estimator's numbers: a row for each row of the features."""
+    return method_of(graph).estimate(estimator_of(graph), features)
