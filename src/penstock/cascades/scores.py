@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.models.judging.scores import ROOT, is_rising, with_root
-
-__all__ = ["METRICS_OF", "ROOT", "is_rising", "task_of_metric", "with_root"]
+from penstock.models.judging.scores import ROOT
 
 METRICS_OF = {
     **dict.fromkeys(

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.cascades.scores import with_root
 from penstock.errors import DataError
 from penstock.models.judging import metrics
+from penstock.models.judging.scores import with_root
 from penstock.stores.request_log import read_requests
 from penstock.tables import TableLike, to_arrow
 
