@@ -25,7 +25,7 @@ from penstock.operations.tensors.zones import transitions
 
 pytest.importorskip("onnxruntime")
 
-from penstock.models.exporting.onnx_file import Port, session, to_bytes
+from penstock.operations.tensors.onnx_file import Port, session, to_bytes
 
 NULL, REFUSED = "null", "refused"
 

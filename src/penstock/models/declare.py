@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock import operations
 from penstock.core import model as core
-from penstock.core.expression import Expr
+from penstock.core.expression import Expr, walk
 from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, ExpressionError, SqlError, UnknownNameError
@@ -18,6 +18,7 @@ from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.settings import check_options, settled
 from penstock.models.writing import model_python, model_sql
 from penstock.operations import col
+from penstock.operations.encoders import ENCODERS
 from penstock.operations.notation import expression_from_json
 
 Feature = Expr | str
@@ -69,6 +70,7 @@ def model(
     _check_label(name, kind, label, target, learner.task)
     checked = check_options(options or {}, learner.options, within=within)
     made = None if features is None else _features(features, name, label)
+    _check_encoders(name, kind, made or {})
     check_row_times(name, made, checked)
     return Model(
         name=name,
@@ -136,6 +138,23 @@ def _features(features: Mapping[str, Feature], name: str, label: str | None) -> 
     return FrozenMap(
         (feature, expression_of(value, f"model '{name}': feature '{feature}'")) for feature, value in features.items()
     )
+
+
+def _check_encoders(name: str, type: str, features: Mapping[str, Expr]) -> None:
+    """Raise `DeclarationError` for an encoder that stands within an expression, or in a model that learns none."""
+    for feature, expr in features.items():
+        for node in walk(expr):
+            if node.op not in ENCODERS:
+                continue
+            where = f"model '{name}': feature '{feature}', {node.op}(...), is learned within a network"
+            if node is not expr:
+                raise DeclarationError(f"{where}: nothing can be computed from it; let {node.op} stand alone")
+            if LEARNERS[type].branched is None:
+                able = [each for each, learner in LEARNERS.items() if learner.branched is not None]
+                raise DeclarationError(
+                    f"{where}, which {type} is not; use one of {', '.join(able)}, or a representation that is computed: "
+                    "of an image .pixels(), of a text .text_analyze().bag_of_words(), of a category the column itself"
+                )
 
 
 def expression_of(value: Any, where: str) -> Expr:

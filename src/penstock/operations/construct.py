@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from penstock.core.expression import Expr, lift, literal
-from penstock.core.operation import LearnedOperation, Operation
 from penstock.errors import UnknownNameError
+from penstock.operations.encoders import ENCODERS
 from penstock.operations.signatures import parameters_of
-from penstock.operations.table import LEARNED, OPERATIONS, named
+from penstock.operations.table import LEARNED, OPERATIONS, Named, named
 
 E = TypeVar("E", bound=Expr)
 
@@ -22,13 +22,13 @@ def call(cls: type[E], name: str, *arguments: Any) -> E:
     """
     operation = named(name)
     if operation is None:
-        raise UnknownNameError("operation", name, [*OPERATIONS, *LEARNED])
+        raise UnknownNameError("operation", name, [*OPERATIONS, *LEARNED, *ENCODERS])
     lifted = [lift(argument, cls) for argument in arguments]
     parameters_of(operation, len(lifted))
     return cls(name, tuple(_without_defaults(operation, lifted)))
 
 
-def _without_defaults(operation: Operation | LearnedOperation, arguments: Sequence[Expr]) -> Sequence[Expr]:
+def _without_defaults(operation: Named, arguments: Sequence[Expr]) -> Sequence[Expr]:
     """Drop arguments from the end that are the parameter's default."""
     if len(arguments) > len(operation.parameters):
         return arguments

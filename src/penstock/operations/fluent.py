@@ -1055,9 +1055,36 @@ class Expression(WindowMethods):
         """
         return self._call("term_weights", vocabulary, weights)
 
+    def resized(self, length: int) -> Expression:
+        """So many items of an array of numbers: those beyond are left out, 0 stands for NULL and for those
+        that a shorter one lacks.
+        """
+        return self._call("resized", length)
+
     def placed(self) -> Expression:
         """The items of an array of numbers with their places, from 0, as (index, value) pairs, without NULL."""
         return self._call("placed")
+
+    def tokens(self, unit: str = "auto") -> Expression:
+        """What an embedding looks up of a text: its words as TEXT_ANALYZE finds them, its value as a whole
+        ('=' before it), or, auto, both, but for the value of a long text.
+        """
+        return self._call("tokens", unit)
+
+    def lookup_indices(self, vocabulary: Sequence[Any]) -> Expression:
+        """The place of each item of an array in the vocabulary, from 1; 0 for NULL and what is not in it."""
+        return self._call("lookup_indices", vocabulary)
+
+    def image(self, size: int, mode: str = "RGB", fit: str = "contain") -> Expression:
+        """The picture upright (by EXIF), in a size (the side of a square, or [width, height]) and a mode (L,
+        RGB, RGBA), as an uncompressed image. contain: all of it, white beside it; cover: its middle;
+        stretch. What is transparent shows white.
+        """
+        return self._call("image", size, mode, fit)
+
+    def pixels(self) -> Expression:
+        """The channels of each pixel of an image, row by row, from 0 to 1."""
+        return self._call("pixels")
 
     def safe_add(self, y: Any) -> Expression:
         """As add, but NULL where that raises."""
@@ -1349,6 +1376,14 @@ class Expression(WindowMethods):
         """As st_geohash, but NULL where that raises."""
         return self._call("safe_st_geohash", maxchars)
 
+    def safe_image(self, size: int, mode: str = "RGB", fit: str = "contain") -> Expression:
+        """As image, but NULL where that raises."""
+        return self._call("safe_image", size, mode, fit)
+
+    def safe_pixels(self) -> Expression:
+        """As pixels, but NULL where that raises."""
+        return self._call("safe_pixels")
+
     def standard_scaler(self) -> Expression:
         """(x - mean) / sample standard deviation; a constant column becomes 0."""
         return self._call("standard_scaler")
@@ -1393,6 +1428,18 @@ class Expression(WindowMethods):
         """
         return self._call("multi_hot_encoder", top_k, frequency_threshold)
 
+    def token_ids(self, top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
+        """The places of an array's items, in their order, in the alphabetical list of the items that most rows
+        hold; 0 for NULL and others.
+        """
+        return self._call("token_ids", top_k, frequency_threshold)
+
+    def fixed_length(self) -> Expression:
+        """The numbers of an array, as many as the longest of the training rows has: a longer one is cut, a
+        shorter one goes on with 0.
+        """
+        return self._call("fixed_length")
+
     def bag_of_words(self, top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
         """How often a document holds each term that most documents hold: pairs of the term's place in their
         alphabetical list (from 1; 0 for NULL and others) and count, in the order of the places.
@@ -1404,6 +1451,31 @@ class Expression(WindowMethods):
         documents that hold it)); for index 0 the mean of those logarithms.
         """
         return self._call("tf_idf", top_k, frequency_threshold)
+
+    def embedding(
+        self,
+        dim: int = 64,
+        pooling: str = "mean",
+        unit: str = "auto",
+        top_k: int = 20000,
+        frequency_threshold: int = 2,
+        most_tokens: int = 256,
+    ) -> Expression:
+        """A vector learned for each token, and of the tokens of a row the mean, or the greatest numbers. A
+        text has its words for tokens and, unless it is long, itself as a whole, which is what a category
+        is; an array its items. Tokens that few rows hold share one vector.
+        """
+        return self._call("embedding", dim, pooling, unit, top_k, frequency_threshold, most_tokens)
+
+    def conv(self, filters: int = 16, layers: int = 3, dim: int = 64) -> Expression:
+        """What a small convolutional network sees in an image: layers of 3 x 3 filters, each with half the
+        sides of the one before it and twice its filters.
+        """
+        return self._call("conv", filters, layers, dim)
+
+    def dense(self, units: int = 32) -> Expression:
+        """A layer of its own over the numbers of an array, before they meet the other features."""
+        return self._call("dense", units)
 
     def fill_null(self, value: Any) -> Expression:
         """x, or the value where x is NULL."""

@@ -290,6 +290,31 @@ OPERATIONS = (
         ),
     ),
     LearnedOperation(
+        name="token_ids",
+        meaning="The places of an array's items, in their order, in the alphabetical list of the items that most rows "
+        "hold; 0 for NULL and others.",
+        parameters=(Parameter(name="array_expression", types=("array",)), _TOP_K, _THRESHOLD),
+        result="array<int64>",
+        statistics=lambda a: _vocabulary(a, 1),
+        freeze=lambda a, found: _array_vocabulary(a, found, "lookup_indices"),
+        examples=(
+            ((["b", "a", None, "b"], ["b", "c"], [], None), (9, 1), ([2, 1, 0, 2], [2, 3], [], None)),
+            (([7, 8], [8, 9]), (1, 1), ([0, 1], [1, 0])),
+        ),
+        bigquery="PENSTOCK.TOKEN_IDS",
+    ),
+    LearnedOperation(
+        name="fixed_length",
+        meaning="The numbers of an array, as many as the longest of the training rows has: a longer one is cut, a "
+        "shorter one goes on with 0.",
+        parameters=(Parameter(name="array_expression", types=("array<float64>", "array<int64>")),),
+        result="array<float64>",
+        statistics=lambda a: _aggregates(a[0], most="max(len({x}))"),
+        freeze=lambda a, found: _call("resized", a[0], max(found["most"] or 0, 1)),
+        bigquery="PENSTOCK.FIXED_LENGTH",
+        examples=((([1.0, 2.0], [3.0], [], None), (), ([1.0, 2.0], [3.0, 0.0], [0.0, 0.0], None)),),
+    ),
+    LearnedOperation(
         name="bag_of_words",
         meaning="How often a document holds each term that most documents hold: pairs of the term's place in their "
         "alphabetical list (from 1; 0 for NULL and others) and count, in the order of the places.",

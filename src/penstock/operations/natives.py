@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.operations import extraction, formatting, jsonvalues, printing
+from penstock.operations import extraction, formatting, images, jsonvalues, printing, tokens
 from penstock.operations.analyzers import terms
 from penstock.operations.encodings import sha512
 from penstock.operations.fingerprints import fingerprint, hash_bucket
@@ -46,6 +46,10 @@ NATIVES = (
             may_be_null=True,
         )
         for function, result in extraction.EXTRACTORS
+    ),
+    *(
+        Native(name=f"penstock_{function.__name__}", function=function, parameters=parameters, result=result)
+        for function, parameters, result in (*images.NATIVE_FUNCTIONS, *tokens.NATIVE_FUNCTIONS)
     ),
     Native(name="penstock_quoted_string", function=quoted_string, parameters=("string",), result="string"),
     *(

@@ -13,6 +13,7 @@ from penstock.errors import DeclarationError, ExpressionError, SqlError
 from penstock.operations import readings
 from penstock.operations.construct import call
 from penstock.operations.dialect import NamedFunctions, tree
+from penstock.operations.encoders import ENCODERS
 from penstock.operations.fluent import Expression, feature, lit, request
 from penstock.operations.functions import LEARNED_FUNCTIONS, function, near, read_arguments
 from penstock.operations.intervals import add_interval, is_interval
@@ -272,7 +273,7 @@ def _dot(node: exp.Dot) -> Expression:
     space, name = node.this.name.upper(), inner.name.upper()
     if space == OUR_NAMESPACE and name in ("FEATURE", "REQUEST", "THRESHOLD"):
         return _beyond(name.lower(), inner.expressions)
-    if space == OUR_NAMESPACE and name.lower() in OPERATIONS:
+    if space == OUR_NAMESPACE and name.lower() in {**OPERATIONS, **ENCODERS}:
         return _call(name.lower(), *_read(inner.expressions))
     full = f"{space}.{name}"
     if full in LEARNED_FUNCTIONS:

@@ -9,8 +9,9 @@ from penstock.core.expression import Expr, literal
 from penstock.core.operation import Example, LearnedOperation, Operation
 from penstock.operations.absent import ABSENT
 from penstock.operations.construct import method_name
+from penstock.operations.encoders import ENCODERS, Encoder
 from penstock.operations.safe import safe_forms
-from penstock.operations.table import FAMILIES, LEARNED, OPERATIONS
+from penstock.operations.table import FAMILIES, LEARNED, OPERATIONS, Named
 from penstock.operations.text import OUR_NAMESPACE, literal_text, text
 
 _HEAD = f"""# Operations
@@ -37,8 +38,9 @@ def reference() -> str:
     """Return the text of `docs/operations.md`."""
     sections = [_section(family.__doc__ or "", family.OPERATIONS) for family in FAMILIES]
     learned = _section("Learned from the training rows, and constants of the graph after that.", LEARNED.values())
+    encoders = _section("Learned within a network: representations, each at the top of a feature.", ENCODERS.values())
     safe = [f"`{item.name}`" for item in safe_forms(one for family in FAMILIES for one in family.OPERATIONS)]
-    return "\n".join([_HEAD, *sections, learned, _SAFE_HEAD, ", ".join(safe) + ".\n", *_absent()])
+    return "\n".join([_HEAD, *sections, learned, encoders, _SAFE_HEAD, ", ".join(safe) + ".\n", *_absent()])
 
 
 def _absent() -> list[str]:
@@ -59,7 +61,7 @@ _SAFE_HEAD = """## Safe forms
 """
 
 
-def _section(title: str, operations: Iterable[Operation | LearnedOperation]) -> str:
+def _section(title: str, operations: Iterable[Named]) -> str:
     head, _, rest = title.splitlines()[0].rstrip(".").partition(":")
     lines = [f"## {head}", *([f"{rest[1].upper()}{rest[2:]}."] if rest else [])]
     rows = [
@@ -69,7 +71,7 @@ def _section(title: str, operations: Iterable[Operation | LearnedOperation]) -> 
     return "\n".join([*lines, "", "| operation | in Python | in SQL | meaning |", "|---|---|---|---|", *rows, ""])
 
 
-def _fluent(operation: Operation | LearnedOperation) -> str:
+def _fluent(operation: Named) -> str:
     if operation.name in _OPERATORS:
         return _OPERATORS[operation.name]
     first, *others = operation.parameters
@@ -80,10 +82,12 @@ def _fluent(operation: Operation | LearnedOperation) -> str:
     return f"x.{method_name(operation.name)}({', '.join(arguments)})"
 
 
-def _example(operation: Operation | LearnedOperation) -> str:
+def _example(operation: Named) -> str:
     """Return the first example that gives a value, as SQL; a learned operation is shown over a column."""
     if isinstance(operation, LearnedOperation):
         return f"`{operation.bigquery}(x) OVER ()`"
+    if isinstance(operation, Encoder):
+        return f"`{OUR_NAMESPACE}.{operation.name.upper()}(x)`"
     for example in operation.examples:
         if not example.raises and example.value is not None and None not in example.arguments:
             shown = _call(operation, example)

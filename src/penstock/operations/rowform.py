@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.core.expression import Expr, columns_of, walk
-from penstock.core.operation import LearnedOperation
 from penstock.core.schema import Schema
 from penstock.errors import ExpressionError
 from penstock.operations.conversion import conversion
@@ -158,25 +157,20 @@ class _Writer:
     def apply(self, expr: Expr) -> _Value:
         """Return the value of an operation applied to its arguments."""
         call = self.types.call(expr)
-        if isinstance(call.operation, LearnedOperation):
-            raise ExpressionError(f"{expr.op} is learned from training rows; freeze the expression first")
+        operation = call.plain
         arguments = completed(expr)
         match expr.op:
             case "if_else":
                 return self._choice(arguments, call)
             case "coalesce":
                 return self._first_known(arguments, call)
-        for name, value in call.operation.names.items():
+        for name, value in operation.names.items():
             self.names[name] = value
         values = [
             self._prepared(parameter, target) if parameter.constant else self.argument(argument, target)
             for argument, target, parameter in zip(arguments, call.targets, call.parameters, strict=True)
         ]
-        return (
-            self._guarded(call, values)
-            if call.operation.nulls in ("propagate", "makes")
-            else self._handled(call, values)
-        )
+        return self._guarded(call, values) if operation.nulls in ("propagate", "makes") else self._handled(call, values)
 
     def _prepared(self, parameter: Any, value: Any) -> Any:
         """Return the name of the object that is prepared of a constant, or the plain value (not a `_Value`)."""
@@ -196,7 +190,7 @@ class _Writer:
         ]
         guards = tuple(dict.fromkeys(guard for value in ready if isinstance(value, _Value) for guard in value.guards))
         result = _Value(self._source(call, ready), guards)
-        if call.operation.nulls == "propagate":  # type: ignore[union-attr]
+        if call.plain.nulls == "propagate":
             return result
         variable = self.assign(result.closed)
         return _Value(variable, (variable,), True)
@@ -214,7 +208,7 @@ class _Writer:
             return _Value(f"({given[0].source} {symbol} {given[1].source})", guards)
         ready = [self._named(value) if isinstance(value, _Value) else value for value in values]
         source = self._source(call, ready)
-        if call.operation.nulls == "answers":  # type: ignore[union-attr]
+        if call.plain.nulls == "answers":
             return _Value(source)
         variable = self.assign(source)
         return _Value(variable, (variable,), True)

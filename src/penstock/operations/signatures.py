@@ -12,7 +12,8 @@ from penstock.core.operation import LearnedOperation, Operation, Parameter
 from penstock.core.schema import SCALAR_TYPES, Schema, element_type
 from penstock.errors import ExpressionError, UnknownNameError
 from penstock.operations import readings
-from penstock.operations.table import LEARNED, OPERATIONS, named
+from penstock.operations.encoders import ENCODERS, Encoder
+from penstock.operations.table import LEARNED, OPERATIONS, Named, named
 from penstock.operations.windows import BEYOND_ROWS
 
 _GROUPS = {
@@ -34,13 +35,26 @@ _WIDER = {("int64", "float64"), ("date", "datetime")}
 class Call:
     """One call, resolved: the types that its arguments are brought to (plain values for constants), what it gives."""
 
-    operation: Operation | LearnedOperation
+    operation: Named
     parameters: tuple[Parameter, ...]  # one for each argument
     targets: tuple[Any, ...]
     result: str
 
+    @property
+    def plain(self) -> Operation:
+        """The operation; raises `ExpressionError` where it has no value before something is learned."""
+        name = self.operation.name
+        if isinstance(self.operation, LearnedOperation):
+            raise ExpressionError(f"{name} is learned from training rows; freeze the expression first")
+        if isinstance(self.operation, Encoder):
+            raise ExpressionError(
+                f"{name} is learned within a network: it stands at the top of a feature of a model of type "
+                "dnn_regressor, dnn_classifier or the like, and nowhere else"
+            )
+        return self.operation
 
-def parameters_of(operation: Operation | LearnedOperation, count: int) -> tuple[Parameter, ...]:
+
+def parameters_of(operation: Named, count: int) -> tuple[Parameter, ...]:
     """Return the parameter of each of `count` arguments; raises `ExpressionError` if there are too few or too many."""
     parameters = operation.parameters
     needed = sum(parameter.default is ... for parameter in parameters)
@@ -62,17 +76,17 @@ def completed(expr: Expr) -> tuple[Any, ...]:
     )
 
 
-def operation_of(expr: Expr) -> Operation | LearnedOperation:
+def operation_of(expr: Expr) -> Named:
     """Return the operation that the expression applies."""
     operation = named(expr.op)
     if expr.op in BEYOND_ROWS:
         raise ExpressionError(f"{expr!r} has no value within one row: {BEYOND_ROWS[expr.op]}")
     if operation is None:
-        raise UnknownNameError("operation", expr.op, [*OPERATIONS, *LEARNED])
+        raise UnknownNameError("operation", expr.op, [*OPERATIONS, *LEARNED, *ENCODERS])
     return operation
 
 
-def resolve(operation: Operation | LearnedOperation, types: Sequence[str], values: Sequence[Any] = ()) -> Call:
+def resolve(operation: Named, types: Sequence[str], values: Sequence[Any] = ()) -> Call:
     """Bring arguments of these types to the operation's parameters.
 
     `values` holds the literals among them (an `Expr`), None elsewhere: a literal string may stand for a date, and a
@@ -95,7 +109,7 @@ def resolve(operation: Operation | LearnedOperation, types: Sequence[str], value
 
 
 def _common(
-    operation: Operation | LearnedOperation,
+    operation: Named,
     parameters: Sequence[Parameter],
     types: Sequence[str],
     values: Sequence[Any],
@@ -117,9 +131,7 @@ def _common(
     return "int64" if common == "null" else common
 
 
-def _accepted(
-    operation: Operation | LearnedOperation, parameter: Parameter, type: str, value: Any, common: str | None
-) -> str:
+def _accepted(operation: Named, parameter: Parameter, type: str, value: Any, common: str | None) -> str:
     """Return the type that an argument is brought to; raises `ExpressionError` if the parameter takes none such."""
     wanted = common or type
     takes = [member for group in parameter.types for member in _GROUPS.get(group, (group,))]
@@ -143,7 +155,7 @@ def _hint(given: str, takes: Sequence[str]) -> str:
     return f"; cast it: .cast('{takes[0]}')" if given in SCALAR_TYPES and takes[0] in SCALAR_TYPES else ""
 
 
-def _constant(operation: Operation | LearnedOperation, parameter: Parameter, type: str, value: Any, common: str) -> Any:
+def _constant(operation: Named, parameter: Parameter, type: str, value: Any, common: str) -> Any:
     """Return a constant's plain value, of the parameter's type."""
     where = f"{operation.name}: {parameter.name}"
     if not isinstance(value, Expr) or value.op != "literal":

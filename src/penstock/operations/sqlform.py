@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penstock.core.expression import Expr
-from penstock.core.operation import LearnedOperation
 from penstock.core.schema import Schema
-from penstock.errors import ExpressionError
 from penstock.operations.conversion import conversion
 from penstock.operations.literals import quoted, sql_literal
 from penstock.operations.signatures import Call, Types, completed, converted, operation_of, resolve
@@ -71,12 +69,11 @@ def _brought(text: str, type: str, target: str) -> str:
 
 def _applied(call: Call, texts: Sequence[str]) -> str:
     """Apply an operation to texts; constants come by their plain value."""
-    if isinstance(call.operation, LearnedOperation):
-        raise ExpressionError(f"{call.operation.name} is learned from training rows; freeze the expression first")
+    operation = call.plain
     arguments = [
         target if parameter.constant else text
         for text, target, parameter in zip(texts, call.targets, call.parameters, strict=True)
     ]
-    if call.operation.nulls in ("propagate", "makes") and None in arguments:
+    if operation.nulls in ("propagate", "makes") and None in arguments:
         return sql_literal(None, call.result)
-    return call.operation.sql(arguments, call.targets)
+    return operation.sql(arguments, call.targets)

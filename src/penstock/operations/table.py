@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from penstock.core.operation import LearnedOperation, Operation
 from penstock.operations import (
     arithmetic,
@@ -23,6 +25,7 @@ from penstock.operations import (
     formats,
     formatting,
     geography,
+    images,
     jsonvalues,
     learned,
     logic,
@@ -33,12 +36,14 @@ from penstock.operations import (
     scanning,
     strings,
     structures,
+    tokens,
     trigonometry,
     unicodeforms,
     vectors,
     vocabularies,
     zones,
 )
+from penstock.operations.encoders import ENCODERS, Encoder
 from penstock.operations.safe import safe_forms
 
 FAMILIES = (
@@ -75,6 +80,8 @@ FAMILIES = (
     buckets,
     scaling,
     vocabularies,
+    tokens,
+    images,
 )
 
 _PLAIN = [operation for family in FAMILIES for operation in family.OPERATIONS]
@@ -86,6 +93,10 @@ LEARNED: dict[str, LearnedOperation] = {operation.name: operation for operation 
 """Operations whose constants are found in the training rows; `freeze` turns them into those of OPERATIONS."""
 
 
-def named(name: str) -> Operation | LearnedOperation | None:
-    """Return the operation of that name, learned or not; None if there is none."""
-    return OPERATIONS.get(name) or LEARNED.get(name)
+Named: TypeAlias = Operation | LearnedOperation | Encoder
+"""What a call can apply."""
+
+
+def named(name: str) -> Named | None:
+    """Return the operation of that name, learned or not, or the encoder; None if there is none."""
+    return OPERATIONS.get(name) or LEARNED.get(name) or ENCODERS.get(name)

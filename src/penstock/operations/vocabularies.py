@@ -115,6 +115,14 @@ def _each_place(x: str, table: str, *, value: str, order: str) -> str:
     return f"CASE WHEN {x} IS NOT NULL THEN coalesce({listed}, {nothing}) END"
 
 
+def list_of_places(x: str, values: tuple[Any, ...], type: str) -> str:
+    """Return the place of each item of an array, in their order: a list as long as the array."""
+    items = f"(SELECT unnest({x}) AS {_ITEM}, generate_subscripts({x}, 1) AS {_ORDER}) AS items"
+    found = f"{items} LEFT JOIN {_table_sql(values, type)} ON {_TABLE}.{_ENTRY} = items.{_ITEM}"
+    listed = f"(SELECT list({_BY_PLACE} ORDER BY items.{_ORDER}) FROM {found})"
+    return f"CASE WHEN {x} IS NOT NULL THEN coalesce({listed}, CAST([] AS BIGINT[])) END"
+
+
 def _placed_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     pair = f"struct_pack(index := {_ORDER} - 1, value := {_ITEM})"
     each = f"list_transform(CAST({arguments[0]} AS DOUBLE[]), lambda {_ITEM}, {_ORDER}: {pair})"
@@ -125,6 +133,21 @@ def _placed_type(types: Sequence[Any]) -> str:
     if element_type(types[0]) not in ("int64", "float64", "null"):
         raise ExpressionError(f"placed takes an array of numbers, but it was given {types[0]}")
     return HOT
+
+
+def resized(x: list[Any], length: int) -> list[float]:
+    """Return the first items, 0.0 in place of NULL and after the last."""
+    return [0.0 if item is None else float(item) for item in x[:length]] + [0.0] * (length - len(x))
+
+
+def _resized_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    listed = f"list_resize(CAST({arguments[0]} AS DOUBLE[]), {arguments[1]}, 0e0)"
+    return f"list_transform({listed}, lambda {_ITEM}: coalesce({_ITEM}, 0e0))"
+
+
+def _checked_length(given: int) -> None:
+    if not 1 <= given <= 1_000_000:
+        raise ValueError("it is from 1 to 1,000,000")
 
 
 def _multi_hot_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
@@ -153,9 +176,9 @@ HOT = "array<struct<index int64, value float64>>"
 """Pairs of (index, value): what enters an estimator as that many columns."""
 
 _WORDS = ("a", "b", "c")
-_MANY = tuple(f"w{number:03}" for number in range(300))
+MANY = tuple(f"w{number:03}" for number in range(300))
 _ITEMS = Parameter(name="x", types=("array",))
-_KNOWN = Parameter(name="vocabulary", types=("array",), constant=True, prepare=_vocabulary)
+KNOWN = Parameter(name="vocabulary", types=("array",), constant=True, prepare=_vocabulary)
 _THIRD, _HALF = 1 / 3 * 0.25, 1 / 2 * 0.5
 
 
@@ -176,8 +199,8 @@ OPERATIONS = (
         nulls="answers",
         examples=(
             *golden(("b", _WORDS, 2), ("z", _WORDS, 0), (None, _WORDS, 0), ("", _WORDS, 0), ("a", (), 0),
-                ("w299", _MANY, 300), ("w3", _MANY, 0), (None, _MANY, 0), ("\x1f", ("\x1f|\0", *_MANY, "\x1f"), 302),
-                ("\x1f|\0", ("\x1f|\0", *_MANY), 1), types="string; array<string>"),
+                ("w299", MANY, 300), ("w3", MANY, 0), (None, MANY, 0), ("\x1f", ("\x1f|\0", *MANY, "\x1f"), 302),
+                ("\x1f|\0", ("\x1f|\0", *MANY), 1), types="string; array<string>"),
             *golden((7, (-7, 7), 2), (-7, (-7, 7), 1), (0, (-7, 7), 0), (99, tuple(range(100)), 100),
                 types="int64; array<int64>"),
         ),
@@ -204,7 +227,7 @@ OPERATIONS = (
         name="multi_hot",
         meaning="The places of an array's items in the vocabulary, each once and with 1.0, in the order of the items; "
         "0 for NULL and what is not in it.",
-        parameters=(_ITEMS, _KNOWN),
+        parameters=(_ITEMS, KNOWN),
         result=HOT,
         sql=_multi_hot_sql,
         row=lambda a, t: f"multi_hot({a[0]}, {a[1]})",
@@ -212,7 +235,7 @@ OPERATIONS = (
         examples=(
             *golden((["c", "b", "b", None, "z", "a"], _WORDS, pairs((3, 1.0), (2, 1.0), (0, 1.0), (1, 1.0))),
                 ([], _WORDS, []), ([None], _WORDS, pairs((0, 1.0))), (["a"], (), pairs((0, 1.0))), (None, _WORDS, None),
-                (["w299", "w0", "w299"], _MANY, pairs((300, 1.0), (0, 1.0))), types="array<string>; array<string>"),
+                (["w299", "w0", "w299"], MANY, pairs((300, 1.0), (0, 1.0))), types="array<string>; array<string>"),
             *golden(([7, None, -7], (-7, 7), pairs((2, 1.0), (0, 1.0), (1, 1.0))), types="array<int64>; array<int64>"),
         ),
     ),
@@ -220,20 +243,20 @@ OPERATIONS = (
         name="term_counts",
         meaning="How often an array holds each entry of the vocabulary: pairs of place and count, in the order of the "
         "places; under 0 what is NULL or not in it.",
-        parameters=(_ITEMS, _KNOWN),
+        parameters=(_ITEMS, KNOWN),
         result=HOT,
         sql=_term_counts_sql,
         row=lambda a, t: f"term_counts({a[0]}, {a[1]})",
         names={"term_counts": term_counts},
         examples=golden((["c", "b", "b", None, "z"], _WORDS, pairs((0, 2.0), (2, 2.0), (3, 1.0))), ([], _WORDS, []),
             (["b", "b"], (), pairs((0, 2.0))), (None, _WORDS, None),
-            (["w299", "w0", "w299"], _MANY, pairs((0, 1.0), (300, 2.0))), types="array<string>; array<string>"),
+            (["w299", "w0", "w299"], MANY, pairs((0, 1.0), (300, 2.0))), types="array<string>; array<string>"),
     ),
     Operation(
         name="term_weights",
         meaning="The share that each entry of the vocabulary has of an array's items, times its weight: pairs of place "
         "and product, in the order of the places; under 0, with the first weight, what is NULL or not in it.",
-        parameters=(_ITEMS, _KNOWN, Parameter(name="weights", types=("array<float64>",), constant=True, prepare=list)),
+        parameters=(_ITEMS, KNOWN, Parameter(name="weights", types=("array<float64>",), constant=True, prepare=list)),
         result=HOT,
         sql=_term_weights_sql,
         row=lambda a, t: f"term_weights({a[0]}, {a[1]}, {a[2]})",
@@ -241,6 +264,22 @@ OPERATIONS = (
         examples=golden((["c", "z", None], _WORDS, (0.25, 1.0, 2.0, 0.25), pairs((0, 2 / 3 * 0.25), (3, _THIRD))),
             (["a", "b"], _WORDS, (0.0, 0.5, 0.5, 1.0), pairs((1, _HALF), (2, _HALF))), ([], _WORDS, (0.0,) * 4, []),
             (None, _WORDS, (0.0,) * 4, None), types="array<string>; array<string>; array<float64>"),
+    ),
+    Operation(
+        name="resized",
+        meaning="So many items of an array of numbers: those beyond are left out, 0 stands for NULL and for those that "
+        "a shorter one lacks.",
+        parameters=(Parameter(name="x", types=("array<float64>", "array<int64>")),
+            Parameter(name="length", types=("int64",), constant=True, prepare=_checked_length)),
+        result="array<float64>",
+        sql=_resized_sql,
+        row=lambda a, t: f"resized({a[0]}, {a[1]})",
+        names={"resized": resized},
+        examples=(
+            *golden(([0.5, None, -1.0], 2, [0.5, 0.0]), ([0.5], 3, [0.5, 0.0, 0.0]), ([], 1, [0.0]), (None, 1, None),
+                types="array<float64>; int64"),
+            *golden(([7], 2, [7.0, 0.0]), types="array<int64>; int64"),
+        ),
     ),
     Operation(
         name="placed",

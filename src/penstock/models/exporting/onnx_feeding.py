@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.core.schema import Field
-from penstock.models.exporting.onnx_file import Port
 from penstock.operations.tensors import Constant, Recorder, Scalar
+from penstock.operations.tensors.onnx_file import Port
 from penstock.operations.tensors.recording import TENSOR_TYPES
 
 if TYPE_CHECKING:

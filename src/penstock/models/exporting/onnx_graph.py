@@ -11,12 +11,12 @@ from penstock.core.graph import ModelGraph
 from penstock.core.schema import Schema
 from penstock.errors import ExpressionError
 from penstock.models.exporting.onnx_feeding import ports, received
-from penstock.models.exporting.onnx_file import Port, to_bytes
 from penstock.models.graphs import nodes
 from penstock.models.learning.lowerings.entering import entering_of, over_rows
 from penstock.models.predicting.estimators import estimator_of, method_of, task_of
 from penstock.operations.tensors import Lowering, Many, Recorder, Scalar, Struct, Value
 from penstock.operations.tensors.flags import either
+from penstock.operations.tensors.onnx_file import Port, to_bytes
 from penstock.operations.tensors.recording import TENSOR_TYPES
 from penstock.operations.tensors.tables import encoded
 

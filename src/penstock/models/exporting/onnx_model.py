@@ -10,11 +10,11 @@ import msgspec
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import DeclarationError, StorageError
-from penstock.models.exporting.onnx_file import told
 from penstock.models.exporting.onnx_graph import file_of, record
 from penstock.models.exporting.onnx_parity import Parity, compare
 from penstock.models.predicting.imported import FILE, is_imported
 from penstock.models.routing import is_routed, stages_within
+from penstock.operations.tensors.onnx_file import told
 from penstock.tables import TableLike, to_arrow
 
 _PARITY = "penstock.parity"

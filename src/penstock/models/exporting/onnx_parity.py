@@ -14,13 +14,13 @@ from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field
 from penstock.errors import DataError
 from penstock.models.exporting.onnx_feeding import feed, values_of
-from penstock.models.exporting.onnx_file import session
 from penstock.models.exporting.onnx_graph import REFUSED, Recorded, entering_names, file_of, output_name
 from penstock.models.graphs import nodes
 from penstock.models.graphs.domain import FAILURES
 from penstock.models.graphs.signature import inputs_of
 from penstock.models.predicting.predict import output_columns
 from penstock.models.predicting.row import row_predictor
+from penstock.operations.tensors.onnx_file import session
 from penstock.operations.tensors.recording import TENSOR_TYPES
 from penstock.tables import arrow_type
 from penstock.transforms import apply, edge_rows

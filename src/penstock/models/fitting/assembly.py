@@ -33,8 +33,15 @@ def assemble(
         for field in prepared.inputs
     ]
     expressions = [*_features(prepared), *_entering(prepared)]
+    encoders = _encoders(prepared, {node.name for node in expressions} | {*prepared.inputs.names})
+    expressions += encoders.values()
     taken = {node.name for node in expressions} | {*prepared.inputs.names}
-    ends = _estimated(model, prepared, outputs, classes, taken) if prepared.entering else _transformed(prepared, taken)
+    gathered = tuple(encoders[name].name if name in encoders else name for name in prepared.entering)
+    ends = (
+        _estimated(model, prepared, gathered, outputs, classes, taken)
+        if prepared.entering
+        else _transformed(prepared, taken)
+    )
     return ModelGraph(
         name=model.name,
         label=model.label,
@@ -46,14 +53,19 @@ def assemble(
 
 
 def _estimated(
-    model: Model, prepared: Prepared, outputs: Schema, classes: tuple[Any, ...], taken: set[str]
+    model: Model,
+    prepared: Prepared,
+    entering: tuple[str, ...],
+    outputs: Schema,
+    classes: tuple[Any, ...],
+    taken: set[str],
 ) -> list[Node]:
     gathered, predictor = (_free(name, taken | {*outputs.names}) for name in ("features", "estimator"))
     return [
         Node(
             name=gathered,
             op="concat",
-            inputs=tuple(prepared.entering),
+            inputs=entering,
             params=FrozenMap({"kinds": prepared.kinds, "widths": prepared.widths}),
         ),
         Node(
@@ -67,6 +79,19 @@ def _estimated(
             for field in outputs
         ),
     ]
+
+
+def _encoders(prepared: Prepared, taken: set[str]) -> dict[str, Node]:
+    """Return the nodes of the encoders by the nodes that they read."""
+    found: dict[str, Node] = {}
+    for name, owner in zip(prepared.entering, prepared.owners, strict=False):
+        branch = prepared.branches[owner]
+        if branch.encoder is not None:
+            settings = {"encoder": branch.encoder, "settings": branch.settings}
+            wanted = f"{prepared.names[branch.name]}__{branch.encoder}"
+            own = _free(wanted, taken | {node.name for node in found.values()})
+            found[name] = Node(name=own, op="encoder", inputs=(name,), params=FrozenMap(settings))
+    return found
 
 
 def _transformed(prepared: Prepared, taken: set[str]) -> list[Node]:

@@ -76,12 +76,13 @@ def ready(
     label_type, classes = _label_facts(model, learner, train)
     scaled = learner.scaled_by is None or settings[learner.scaled_by]
     prepared, features = prepare(model, declared, train.rows, learner.form if scaled else "unscaled")
+    method = learner.branched if prepared.branches and learner.branched else learner.method
     entered = Entered(labels=train.labels, features=features)
     judged, kept = (_entered(prepared, part) for part in (held_out, tested))
     examples = _examples(model, classes, entered)
     return Ready(
         model=model,
-        method=learner.method,
+        method=method,
         label_type=label_type,
         classes=classes,
         prepared=prepared,
@@ -94,6 +95,8 @@ def ready(
             options=settings,
             classes=len(classes),
             weights=labels.class_weights(settings, classes, examples.target) if classes else None,
+            branches=prepared.branches,
+            owners=prepared.owners,
             columns={
                 option: column_of(model, train.rows, name) for option, name in column_options(learner, settings).items()
             },

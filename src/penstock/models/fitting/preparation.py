@@ -14,9 +14,12 @@ from penstock.core.expression import Expr, columns_of
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError
-from penstock.models.learning.matrix import Features, Sparse, features_of, widths_of
+from penstock.models.fitting.branches import branches_of
+from penstock.models.learning.matrix import PLAIN, Features, Sparse, features_of, widths_of
 from penstock.models.learning.preprocess import Form, Kind, entries, with_null
+from penstock.multimodal import Branch
 from penstock.operations import col, type_of
+from penstock.operations.encoders import ENCODERS
 from penstock.tables import schema_of
 from penstock.transforms import apply, freeze
 
@@ -29,6 +32,8 @@ class Prepared:
 
     `inputs` are the raw columns they read; `names` those of their nodes by their own; `features` the declared ones by
     the names of their nodes, over the inputs; `entering` what enters the estimator, over the inputs and the features.
+    Where an encoder reads some of that, `branches` are the representations, and `owners` the place of its branch for
+    each column that enters.
     """
 
     inputs: Schema
@@ -38,6 +43,8 @@ class Prepared:
     entering: dict[str, Expr]
     kinds: tuple[Kind, ...] = ()
     widths: tuple[int, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    owners: tuple[int, ...] = ()
 
 
 def declared_features(model: Model, rows: pa.Table, apart: Iterable[str]) -> dict[str, Expr]:
@@ -83,10 +90,15 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
 
     Two rounds: the constants of the declared features, then those of the automatic preprocessing on their values.
     """
-    prepared = transformed(declared, train)
+    schema = schema_of(train.schema)
+    encoded = {name: expr for name, expr in declared.items() if expr.op in ENCODERS}
+    for expr in encoded.values():
+        type_of(expr, schema)  # names a wrong type: after this, the encoder and what it reads part ways
+    prepared = transformed({**declared, **{name: expr.args[0] for name, expr in encoded.items()}}, train)
     features, types = prepared.features, prepared.types
-    values = apply(features, train, schema_of(train.schema))
-    found = entries(types, form, model=model.name)
+    values = apply(features, train, schema)
+    uses = {prepared.names[name]: expr for name, expr in encoded.items()}
+    found = entries(types, form, model=model.name, encoders=uses)
     entering = freeze({_free(entry.name, entry.expr, features): entry.expr for entry in found}, values)
     kinds = tuple(entry.kind for entry in found)
     indices = {
@@ -95,17 +107,21 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
     entering |= {name: expr for name, (expr, _) in indices.items()}
     matrix = features_of(apply(entering, values), kinds)
     if form != "trees":
-        _check_finite(model.name, entering, matrix)
-    spread = widths_of(matrix)
+        _check_finite(model.name, [name for name, kind in zip(entering, kinds, strict=True) if kind in PLAIN], matrix)
+    spread = iter(widths_of(matrix))
     prepared = dataclasses.replace(
         prepared,
         entering=entering,
         kinds=kinds,
         widths=tuple(
-            indices[name][1] if name in indices else width for name, width in zip(entering, spread, strict=True)
+            indices[name][1] if name in indices else next(spread) if kind in PLAIN else 1
+            for name, kind in zip(entering, kinds, strict=True)
         ),
     )
-    return prepared, matrix
+    if not uses:
+        return prepared, matrix
+    branches, owners = branches_of(prepared.names, declared, found, list(entering.values()), matrix)
+    return dataclasses.replace(prepared, branches=branches, owners=owners), matrix
 
 
 def enter(prepared: Prepared, rows: pa.Table) -> Features:
@@ -113,7 +129,7 @@ def enter(prepared: Prepared, rows: pa.Table) -> Features:
     return features_of(apply(prepared.entering, apply(prepared.features, rows)), prepared.kinds)
 
 
-def _check_finite(model: str, entering: Mapping[str, Expr], matrix: Features) -> None:
+def _check_finite(model: str, entering: Iterable[str], matrix: Features) -> None:
     """Raise `DataError` for NaN or infinity, which no weight can be learned for; NULL is the mean by now."""
     for name, column in zip(entering, matrix.columns, strict=True):
         if not np.isfinite(column.values if isinstance(column, Sparse) else column).all():

@@ -51,7 +51,13 @@ def entering(graph: ModelGraph) -> dict[str, Expr]:
     known = expressions(graph)
     if only_transforms(graph):
         return {node.params["column"]: known[node.inputs[0]] for node in graph.of("output")}
-    return {name: known[name] for name in concat(graph).inputs}
+    return {name: known[name] for name in entering_names(graph)}
+
+
+def entering_names(graph: ModelGraph) -> tuple[str, ...]:
+    """Return the nodes whose values enter the estimator, or its encoders, in the order of the concat's inputs."""
+    read = {node.name: node.inputs[0] for node in graph.of("encoder")}
+    return tuple(read.get(name, name) for name in concat(graph).inputs)
 
 
 def expressions(graph: ModelGraph) -> dict[str, Expr]:

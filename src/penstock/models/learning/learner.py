@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from penstock.models.learning.matrix import Examples, Features, Floats
 from penstock.models.learning.options import Option
 from penstock.models.learning.preprocess import Form, Kind
+from penstock.multimodal import Branch
 from penstock.operations.tensors import Recorder, Value
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Lesson:
     """What a learner learns from: examples, those held out (None: none are), and the options, all of them set.
 
     `names` are those of the entering columns. `weights` say how much each row of `train` counts (None: all the same).
-    `columns` are the values, in the rows of `train`, of the columns that options name, by the options' names.
+    `branches`, where an encoder reads some of what enters, are the representations, and `owners` the place of its
+    branch for each entering column. `columns` are the values, in the rows of `train`, of the columns that options name,
+    by the options' names.
     """
 
     train: Examples
@@ -50,6 +53,8 @@ class Lesson:
     classes: int = 0
     weights: Floats | None = None
     columns: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+    branches: tuple[Branch, ...] = ()
+    owners: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +186,7 @@ class Judge(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """How a learner fits, and estimates many rows and one. `exact` tells that one row and many give the same bits;
-    otherwise they agree within 1e-12.
+    otherwise they agree within the `tolerance`.
 
     `concurrent` tells that several fits may run at a time in threads of one process: they change nothing that others
     see. `judge` is there where there are no labels to judge by. The rest is what the method can tell of itself, None
@@ -194,6 +199,7 @@ class Method:
     estimate: Estimate
     row: WriteRow
     exact: bool = True
+    tolerance: float = 1e-12
     concurrent: bool = False
     judge: Judge | None = None
     weights: Callable[[Estimator], Weights] | None = None
@@ -208,8 +214,9 @@ class Learner:
     """A learner: the one entry of `LEARNERS` that everything else reads. Without a `method` it only transforms.
 
     `form` is how features enter: `linear` scaled numbers and categories by index, `trees` numbers as they are and
-    categories by index; where the option named `scaled_by` is false, numbers enter unscaled. `library` is what fits,
-    and the facts name its version; predicting never imports it.
+    categories by index; where the option named `scaled_by` is false, numbers enter unscaled. `branched` is the method
+    where encoders read some of the features. `library` is what fits, and the facts name its version; predicting never
+    imports it.
     """
 
     task: Task
@@ -217,4 +224,5 @@ class Learner:
     options: Mapping[str, Option]
     library: str | None
     method: Method | None
+    branched: Method | None = None
     scaled_by: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from penstock.models.learning import (
+    branched,
     centroids,
     deep,
     gradients,
@@ -74,6 +75,9 @@ _DEEP = Method(
     attribute=gradients.attributions,
     lower=lower_network,
 )
+_BRANCHED = Method(
+    fit=branched.fit_branched, estimate=branched.estimate, row=branched.row_lines, exact=False, tolerance=1e-5
+)
 _WIDE_AND_DEEP = dataclasses.replace(_DEEP, fit=deep.fit_wide_and_deep)
 
 LEARNERS: dict[str, Learner] = {
@@ -96,10 +100,20 @@ LEARNERS: dict[str, Learner] = {
         task="classification", form="trees", options=options.RANDOM_FOREST_CLASSIFIER, library="lightgbm", method=_TREES
     ),
     "dnn_regressor": Learner(
-        task="regression", form="linear", options=options.DNN_REGRESSOR, library="torch", method=_DEEP
+        task="regression",
+        form="linear",
+        options=options.DNN_REGRESSOR,
+        library="torch",
+        method=_DEEP,
+        branched=_BRANCHED,
     ),
     "dnn_classifier": Learner(
-        task="classification", form="linear", options=options.DNN_CLASSIFIER, library="torch", method=_DEEP
+        task="classification",
+        form="linear",
+        options=options.DNN_CLASSIFIER,
+        library="torch",
+        method=_DEEP,
+        branched=_BRANCHED,
     ),
     "dnn_linear_combined_regressor": Learner(
         task="regression", form="linear", options=options.DNN_REGRESSOR, library="torch", method=_WIDE_AND_DEEP

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from penstock.models.learning.encoded import Encoded, encoded
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -15,6 +17,9 @@ Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
+
+PLAIN = ("number", "category", "sparse")
+"""The kinds of columns that any estimator reads; encoders read the others."""
 
 _BLOCK_ROWS = 4096  # columns are written into the rows of a matrix block by block: a block stays in the cache
 _FEW = 1 / 8  # the share of a matrix up to which its entries alone are kept: each takes more memory than a cell
@@ -45,10 +50,12 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The columns that enter an estimator: floats for a number, indices for a category, lists for a sparse block."""
+    """The columns that enter an estimator: floats for a number, indices for a category, lists for a sparse block; and,
+    apart from them, those that encoders read."""
 
     rows: int
     columns: tuple[Column, ...]
+    encoded: tuple[Encoded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,11 @@ class Examples:
 
 def features_of(table: pa.Table, kinds: Sequence[str]) -> Features:
     """Return the columns of a table of features as arrays; NULL numbers are NaN."""
-    columns = [_column(table.column(position), kind) for position, kind in enumerate(kinds)]
-    return Features(table.num_rows, tuple(columns))
+    named = list(zip(table.columns, kinds, strict=True))
+    columns = tuple(_column(column, kind) for column, kind in named if kind in PLAIN)
+    return Features(
+        table.num_rows, columns, tuple(encoded(column, kind) for column, kind in named if kind not in PLAIN)
+    )
 
 
 def widths_of(features: Features) -> tuple[int, ...]:
@@ -132,13 +142,16 @@ def numbers_of(features: Features) -> Floats:
 def rows_of(features: Features, block: slice) -> Features:
     """Return a block of the rows; those of a sparse column stand in order."""
     rows = min(block.stop, features.rows) - block.start
-    return Features(rows, tuple(_block(column, block) for column in features.columns))
+    columns = tuple(_block(column, block) for column in features.columns)
+    return Features(rows, columns, tuple(each.take(block) for each in features.encoded))
 
 
 def thinned(features: Features, most: int) -> Features:
     """Return every n-th row, from the first on, so that there are no more than `most`."""
     step = max(1, -(-features.rows // most))
-    return Features(-(-features.rows // step), tuple(_thinned(column, step) for column in features.columns))
+    columns = tuple(_thinned(column, step) for column in features.columns)
+    encoded = tuple(each.take(slice(None, None, step)) for each in features.encoded)
+    return Features(-(-features.rows // step), columns, encoded)
 
 
 def spread(features: Features, widths: Sequence[int]) -> list[int]:

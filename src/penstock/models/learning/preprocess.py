@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, cast
 
 from penstock.core.expression import Expr
 from penstock.core.schema import SCALAR_TYPES, element_type, struct_fields
 from penstock.errors import DeclarationError
 from penstock.operations import Expression, col, lit
+from penstock.operations.encoders import ENCODERS, settings_of, vector
 
-Kind: TypeAlias = Literal["number", "category", "sparse"]
+Kind: TypeAlias = Literal["number", "category", "sparse", "image", "tokens", "vector"]
 Form: TypeAlias = Literal["linear", "unscaled", "trees"]
 """How features enter: numbers scaled, or as they are with NULL as the mean, or as they are with NULL; see `entries`."""
+NONE: Mapping[str, Expr] = {}
+_VECTOR: Literal["vector"] = "vector"
 _CATEGORIES = 2**31 - 1  # no limit of our own: one weight, or one index, for every value of the training rows
 _SPARSE = "array<struct<index int64, value float64>>"
 
@@ -22,19 +25,40 @@ _SPARSE = "array<struct<index int64, value float64>>"
 class Entry:
     """What enters the estimator under a name: an expression over the feature nodes, which may have to learn from the
     training rows. A `category` is frozen by `with_null` into an index: 0 a value that training did not see, from 1 on
-    the values in their order, and last of all NULL."""
+    the values in their order, and last of all NULL. With an `encoder` it enters through that, by its settings."""
 
     name: str
     expr: Expr
     kind: Kind
+    encoder: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def entries(features: Mapping[str, str], form: Form, *, model: str) -> list[Entry]:
+def encoding(name: str, type: str, use: Expr) -> Entry:
+    """Return what enters for a feature node, of a type, that an encoder reads; `use` is the use of the encoder."""
+    encoder = ENCODERS[use.op]
+    settings = settings_of(encoder, use)
+    expr, kind = encoder.reads(col(name), type, settings)
+    return Entry(name=f"{name}__{kind}", expr=expr, kind=cast("Kind", kind), encoder=use.op, settings=settings)
+
+
+def entries(features: Mapping[str, str], form: Form, *, model: str, encoders: Mapping[str, Expr] = NONE) -> list[Entry]:
     """Return what enters the estimator, given the types of the feature nodes.
+
+    `encoders` are the uses of encoders by the nodes that they read. Beside one, arrays of numbers are vectors.
 
     Raises `DeclarationError` for a feature of a type that no learner can take.
     """
-    return [entry for name, type in features.items() for entry in _entries(name, col(name), type, form, model)]
+    found: list[Entry] = []
+    for name, type in features.items():
+        if name in encoders:
+            found.append(encoding(name, type, encoders[name]))
+        elif encoders and type in ("array<int64>", "array<float64>"):
+            expr, _ = vector(col(name), type, {})
+            found.append(Entry(name=f"{name}__resized", expr=expr, kind=_VECTOR, encoder=_VECTOR))
+        else:
+            found += _entries(name, col(name), type, form, model)
+    return found
 
 
 def _entries(name: str, value: Expression, type: str, form: Form, model: str) -> Iterator[Entry]:

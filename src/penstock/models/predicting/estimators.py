@@ -18,7 +18,8 @@ def task_of(graph: ModelGraph) -> Task:
 
 def method_of(graph: ModelGraph) -> Method:
     """Return how the graph's estimator was learned, and estimates."""
-    method = LEARNERS[nodes.estimator(graph).params["learner"]].method
+    learner = LEARNERS[nodes.estimator(graph).params["learner"]]
+    method = learner.branched if graph.of("encoder") else learner.method
     assert method is not None  # noqa: S101 - a learner without a method makes no estimator
     return method
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.core.expression import Expr
-from penstock.core.operation import LearnedOperation
 from penstock.core.schema import Field, Schema
 from penstock.errors import ExpressionError
 from penstock.operations.signatures import Call, Types, completed, converted
@@ -64,8 +63,7 @@ class Lowering:
 
     def _applied(self, expr: Expr) -> Value:
         call = self._types.call(expr)
-        if isinstance(call.operation, LearnedOperation):
-            raise ExpressionError(f"{expr.op} is learned from training rows; freeze the expression first")
+        call.plain  # noqa: B018 - raises for what has no form
         arguments = completed(expr)
         values = {
             place: self.value(argument)

@@ -7,7 +7,10 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ML = "ai.onnx.ml"
 """The domain of the operators of machine learning; both domains are part of the ONNX standard."""
@@ -40,6 +43,13 @@ class Constant:
         return self.type, self.shape, bits
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """A tensor of learned numbers, known by its name; in a file it may stand apart from what reads it."""
+
+    array: np.ndarray[Any, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class TensorNode:
     """One application of an operator; attributes are numbers, strings, lists of them, or constants."""
@@ -69,6 +79,7 @@ class Recorder:
     def __init__(self, around: Recorder | None = None) -> None:
         self.nodes: list[TensorNode] = []
         self.constants: dict[str, Constant] = around.constants if around else {}
+        self.weights: dict[str, Weights] = around.weights if around else {}
         self._named: dict[Any, tuple[str, ...]] = dict(around._named) if around else {}
         self._numbers: itertools.count[int] = around._numbers if around else itertools.count()
 
@@ -85,6 +96,11 @@ class Recorder:
             self._named[key] = self._names(1)
             self.constants[self._named[key][0]] = constant
         return self._named[key][0]
+
+    def learned_tensor(self, name: str, array: np.ndarray[Any, Any]) -> str:
+        """Return the name of a tensor of learned numbers, which is the one given; no column has it."""
+        self.weights[name] = Weights(array)
+        return name
 
     def scalar(self, type: str, value: Any) -> str:
         """Return the name of a constant that stands for one value in every row."""

@@ -37,8 +37,12 @@ def to_bytes(
     outputs: Mapping[Port, str],
     metadata: Mapping[str, str],
     text: str = "",
+    weights_in: str | None = None,
 ) -> bytes:
-    """Return the file: what is recorded and needed for the outputs (port -> recorded tensor), and nothing else."""
+    """Return the file: what is recorded and needed for the outputs (port -> recorded tensor), and nothing else.
+
+    Learned weights are in it too, or, with `weights_in`, only named: whoever runs it brings those of that file along.
+    """
     onnx = _onnx()
     helper, types = onnx.helper, _types(onnx)
     made = [TensorNode("Identity", (tensor,), (port.name,), "", ()) for port, tensor in outputs.items()]
@@ -51,6 +55,7 @@ def to_bytes(
         [_port(helper, types, port) for port in outputs],
         [
             *(_tensor(onnx, types, key, value) for key, value in recorder.constants.items() if key in read),
+            *(_weights(onnx, key, value.array, weights_in) for key, value in recorder.weights.items() if key in read),
             *(_tensor(onnx, types, port.name, port.default) for port in inputs if port.default is not None),
         ],
         doc_string=text,
@@ -63,7 +68,8 @@ def to_bytes(
         doc_string=text,
     )
     helper.set_model_props(model, dict(metadata))
-    onnx.checker.check_model(model)
+    if weights_in is None:  # else the checker looks for the weights on the disk
+        onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -72,8 +78,9 @@ def told(content: bytes) -> dict[str, str]:
     return {each.key: each.value for each in _onnx().load_from_string(content).metadata_props}
 
 
-def session(content: bytes, *, threads: int = 0) -> Any:
-    """Return a session of ONNX Runtime on the processor; `threads` 0 means one for each core."""
+def session(content: bytes, *, threads: int = 0, weights: Mapping[str, np.ndarray[Any, Any]] | None = None) -> Any:
+    """Return a session of ONNX Runtime on the processor; `threads` 0 means one for each core. `weights` are those that
+    the file only names."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -81,6 +88,9 @@ def session(content: bytes, *, threads: int = 0) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # it warns of inputs that may be left out, which ours may
+    if weights:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(each)) for each in weights.values()]
+        options.add_external_initializers(list(weights), values)
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
@@ -175,6 +185,15 @@ def _tensor(onnx: Any, types: Mapping[str, int], name: str, constant: Constant) 
         texts = [value.encode() for value in constant.values]
         return onnx.helper.make_tensor(name, types["string"], list(constant.shape), texts)
     return onnx.numpy_helper.from_array(as_array(constant), name)
+
+
+def _weights(onnx: Any, name: str, array: np.ndarray[Any, Any], apart: str | None) -> Any:
+    tensor = onnx.numpy_helper.from_array(array, name)
+    if apart is not None:
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=apart)
+    return tensor
 
 
 def as_array(constant: Constant) -> np.ndarray[Any, Any]:

@@ -1,0 +1,79 @@
+"""The branches of a network: each declared feature is one, with what of the entering columns belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.core.expression import Expr, walk
+from penstock.models.learning.encoded import Encoded
+from penstock.models.learning.matrix import PLAIN, Features
+from penstock.models.learning.preprocess import Entry
+from penstock.multimodal import Branch, Ragged
+from penstock.operations.images import OPERATIONS as IMAGE_OPERATIONS
+
+_OF_IMAGES = {operation.name for operation in IMAGE_OPERATIONS}
+_OF_TEXTS = {"tokens", "text_analyze", "bag_of_words", "tf_idf", "ngrams"}
+
+
+def branches_of(
+    nodes: Mapping[str, str],
+    declared: Mapping[str, Expr],
+    entered: Sequence[Entry],
+    frozen: Sequence[Expr],
+    features: Features,
+) -> tuple[tuple[Branch, ...], tuple[int, ...]]:
+    """Return a branch for each declared feature, and the place of its branch for each column that enters.
+
+    `nodes` are those of the features by their names, `frozen` the entries' expressions with their constants.
+    """
+    names = list(declared)
+    owners = [_owner(entry.name, [nodes[name] for name in names]) for entry in entered]
+    read = iter(features.encoded)
+    columns = [None if entry.kind in PLAIN else next(read) for entry in entered]
+    branches = []
+    for place, name in enumerate(names):
+        own = owners.index(place)
+        entry, column = entered[own], columns[own]
+        shape = () if column is None else _shape(entry.kind, column, frozen[own])
+        modality = _modality(declared[name], frozen[own], column)
+        branches.append(
+            Branch(name=name, modality=modality, encoder=entry.encoder, settings=dict(entry.settings), shape=shape)
+        )
+    return tuple(branches), tuple(owners)
+
+
+def _owner(entry: str, nodes: Sequence[str]) -> int:
+    """Return the place of the feature's node that an entry is made of: its name begins with the node's."""
+    found = [place for place, node in enumerate(nodes) if entry == node or entry.startswith(f"{node}__")]
+    return max(found, key=lambda place: len(nodes[place]))
+
+
+def _shape(kind: str, column: Encoded, frozen: Expr) -> tuple[int, ...]:
+    if kind == "tokens":
+        return (len(frozen.args[1].args[0]) + 1,)
+    assert isinstance(column.values, np.ndarray)  # noqa: S101 - what is no list is an array
+    return tuple(map(int, column.values.shape[1:]))
+
+
+def _modality(declared: Expr, frozen: Expr, column: Encoded | None) -> str:
+    """Return what a feature shows: an image, a text, or columns; a text that is one of a few values is a column."""
+    used = {node.op for node in (*walk(declared), *walk(frozen))}
+    if used & _OF_IMAGES:
+        return "image"
+    if not used & _OF_TEXTS or _is_category(frozen, column):
+        return "columns"
+    return "text"
+
+
+def _is_category(frozen: Expr, column: Encoded | None) -> bool:
+    """Tell whether most rows have a text whose whole value is in the vocabulary, as '=New York'."""
+    if column is None or frozen.op != "lookup_indices" or not isinstance(column.values, Ragged):
+        return False
+    vocabulary: tuple[Any, ...] = frozen.args[1].args[0]
+    whole = np.array([0, *(str(entry).startswith("=") for entry in vocabulary)], dtype=bool)
+    starts, lengths = column.values.starts[:-1], np.diff(column.values.starts)
+    first = column.values.values[starts[lengths > 0]]
+    return bool(whole[first].sum() * 2 > len(column.present))

@@ -1,0 +1,107 @@
+"""Networks with encoders, as learners: from the columns that enter to the tensors of `multimodal`, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from penstock.models.learning.inputs import ENTRIES, columns_of, row_totals
+from penstock.models.learning.learner import Estimator, Learned, Lesson, RowLines
+from penstock.models.learning.losses import iteration
+from penstock.models.learning.matrix import Examples, Features, Floats, rows_of
+from penstock.models.learning.weights import logistic, probabilities, softmax
+from penstock.multimodal import Spec, training
+from penstock.multimodal.running import network_files, network_of
+from penstock.multimodal.tensors import batch
+
+_HIDDEN_UNITS = (64,)
+_ROWS_AT_ONCE = 1 << 10
+
+
+def fit_branched(lesson: Lesson) -> Learned:
+    """Train the encoders and the layers that follow them, together."""
+    options, spec = lesson.options, spec_of(lesson)
+    scale = _scale(lesson)
+    rows = _examples(spec, lesson, lesson.train, scale, lesson.weights)
+    held_out = None if lesson.held_out is None else _examples(spec, lesson, lesson.held_out, scale, None)
+    trained = training.train(spec, rows, held_out, options, classes=lesson.classes)
+    iterations = [
+        iteration(number, loss, eval_loss=eval_loss, learning_rate=options["learn_rate"])
+        for number, (loss, eval_loss) in enumerate(trained.losses)
+    ]
+    facts = {"hidden_units": list(spec.hidden_units), "iterations": len(iterations), "training": iterations}
+    files = network_files(spec, _as_served(trained.weights, spec, lesson, scale))
+    return Learned(files=files, outputs=max(lesson.classes, 1), facts=facts)
+
+
+def spec_of(lesson: Lesson) -> Spec:
+    """Return the network that a lesson is about."""
+    entering = list(zip(lesson.owners, lesson.kinds, lesson.widths, strict=True))
+    return Spec(
+        branches=lesson.branches,
+        numbers=tuple(owner for owner, kind, _ in entering if kind == "number"),
+        entries=tuple((owner, width) for owner, kind, width in entering if kind in ENTRIES),
+        hidden_units=tuple(lesson.options["hidden_units"] or _HIDDEN_UNITS),
+        activation=lesson.options["activation_fn"],
+        outputs=lesson.classes if lesson.classes > 2 else 1,
+    )
+
+
+def estimate(estimator: Estimator, features: Features) -> Floats:
+    """Return the value, or the probability of each class, of each row."""
+    network = network_of(estimator.files)
+    found = np.empty((features.rows, network.spec.outputs))
+    for start in range(0, features.rows, _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        some = rows_of(features, block)
+        columns = columns_of(network.spec, estimator.kinds, estimator.widths, some)
+        found[block] = network.totals(batch(network.spec, columns, np.arange(some.rows)))
+    return probabilities(found) if estimator.classes else found
+
+
+def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
+    """Put the values of one row into tensors, and run the network."""
+    names: dict[str, Any] = {"_totals": row_totals(estimator), "_logistic": logistic, "_softmax": softmax}
+    end = {0: "estimate = totals[0]", 2: "estimate = _logistic(totals[0])"}.get(
+        estimator.classes, "estimate = _softmax(totals)"
+    )
+    return RowLines(lines=[f"totals = _totals(({', '.join(entering)},))", end], names=names)
+
+
+def _examples(
+    spec: Spec, lesson: Lesson, part: Examples, scale: tuple[float, float], weights: Floats | None
+) -> training.Examples:
+    target: Any = part.target
+    if not lesson.classes:
+        target = ((target - scale[0]) / scale[1]).astype(np.float32)
+    counts = np.ones(len(target)) if weights is None else weights
+    columns = columns_of(spec, lesson.kinds, lesson.widths, part.features)
+    return training.Examples(columns=columns, target=target, weights=counts.astype(np.float32), scale=scale[1])
+
+
+def _scale(lesson: Lesson) -> tuple[float, float]:
+    """Return the mean and deviation of a label that is a number: a network learns slowly what is far from 0 or 1."""
+    if lesson.classes:
+        return 0.0, 1.0
+    return float(lesson.train.target.mean()), float(lesson.train.target.std()) or 1.0
+
+
+def _as_served(
+    weights: Mapping[str, np.ndarray[Any, Any]], spec: Spec, lesson: Lesson, scale: tuple[float, float]
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the weights with the label's scale in the last layer, and 0 for a category that training did not see."""
+    last = f"layers.{len(spec.hidden_units)}"
+    mean, deviation = map(np.float32, scale)
+    entries, start = weights["entries.weight"].copy(), 0
+    for kind, width in zip(lesson.kinds, lesson.widths, strict=True):
+        if kind == "category":
+            entries[start] = 0.0
+        start += width if kind in ENTRIES else 0
+    return {
+        **weights,
+        "entries.weight": entries,
+        f"{last}.weight": weights[f"{last}.weight"] * deviation,
+        f"{last}.bias": weights[f"{last}.bias"] * deviation + mean,
+    }
