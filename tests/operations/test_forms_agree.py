@@ -52,7 +52,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int64": st.sampled_from([0, 1, -1, 2, 3, -7, 12, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)]) | st.integers(-100, 100),
     "float64": st.sampled_from(_FLOATS) | st.floats(-1e6, 1e6) | st.floats(),
     "string": st.sampled_from(_TEXTS) | st.text(max_size=6),
-    "bytes": st.sampled_from([b"", b"a", b"\xff", b"\x00\\'", "é".encode()]),
+    "bytes": st.sampled_from(
+        [b"", b"a", b"\xff", b"\x00\\'", "é".encode(), b"P5\n2 2\n255\n\0\1\2\3", b"P6\n1 2\n255\n\0\1\2\3\xfe\xff"]
+    ),
     "date": st.sampled_from(_DATES) | st.dates(),
     "time": st.sampled_from(_TIMES) | st.times().map(lambda value: value.replace(fold=0)),
     "datetime": st.sampled_from(_INSTANTS) | _RECENT,
@@ -101,6 +103,8 @@ _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
             '{"delimiters": [",", ",b", "%"]}',
         ]
     ),
+    "image.size": st.sampled_from([1, 3, (2, 5)]),
+    "resized.length": st.integers(1, 4),
     "term_weights.weights": st.just((0.25,) * 50),
     "struct.names": st.just(("a", "b")),
     "field.name": st.sampled_from(["a", "b"]),

@@ -152,7 +152,7 @@ def _check_encoders(name: str, type: str, features: Mapping[str, Expr]) -> None:
             if LEARNERS[type].branched is None:
                 able = [each for each, learner in LEARNERS.items() if learner.branched is not None]
                 raise DeclarationError(
-                    f"{where}, which {type} is not; use one of {', '.join(able)}, or a representation that is computed: "
+                    f"{where}, which {type} is not; use {' or '.join(able)}, or a representation that is computed: "
                     "of an image .pixels(), of a text .text_analyze().bag_of_words(), of a category the column itself"
                 )
 

@@ -22,11 +22,8 @@ class Weights:
 
     def __call__(self, name: str) -> str:
         """Return the tensor of that name."""
-        return self._recorder.learned_tensor(self._prefix + name, self.array(name))
-
-    def transposed(self, name: str) -> str:
-        """Return the tensor of that name with its two axes exchanged, as a product from the left needs it."""
-        return self._recorder.node("Transpose", self(name), perm=(1, 0))
+        self._recorder.weights[self._prefix + name] = self.array(name)
+        return self._prefix + name
 
     def array(self, name: str) -> np.ndarray[Any, Any]:
         """Return the numbers of that name."""

@@ -55,7 +55,7 @@ def to_bytes(
         [_port(helper, types, port) for port in outputs],
         [
             *(_tensor(onnx, types, key, value) for key, value in recorder.constants.items() if key in read),
-            *(_weights(onnx, key, value.array, weights_in) for key, value in recorder.weights.items() if key in read),
+            *(_weights(onnx, key, value, weights_in) for key, value in recorder.weights.items() if key in read),
             *(_tensor(onnx, types, port.name, port.default) for port in inputs if port.default is not None),
         ],
         doc_string=text,

@@ -43,13 +43,6 @@ class Constant:
         return self.type, self.shape, bits
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Weights:
-    """A tensor of learned numbers, known by its name; in a file it may stand apart from what reads it."""
-
-    array: np.ndarray[Any, Any]
-
-
 @dataclass(frozen=True, slots=True)
 class TensorNode:
     """One application of an operator; attributes are numbers, strings, lists of them, or constants."""
@@ -74,12 +67,15 @@ class Turn:
 
 
 class Recorder:
-    """Records nodes and constants; the same one asked for twice is there once, and has one name."""
+    """Records nodes and constants; the same one asked for twice is there once, and has one name.
+
+    `weights` are learned numbers by names that are given to them; in a file they may stand apart from what reads them.
+    """
 
     def __init__(self, around: Recorder | None = None) -> None:
         self.nodes: list[TensorNode] = []
         self.constants: dict[str, Constant] = around.constants if around else {}
-        self.weights: dict[str, Weights] = around.weights if around else {}
+        self.weights: dict[str, np.ndarray[Any, Any]] = around.weights if around else {}
         self._named: dict[Any, tuple[str, ...]] = dict(around._named) if around else {}
         self._numbers: itertools.count[int] = around._numbers if around else itertools.count()
 
@@ -96,11 +92,6 @@ class Recorder:
             self._named[key] = self._names(1)
             self.constants[self._named[key][0]] = constant
         return self._named[key][0]
-
-    def learned_tensor(self, name: str, array: np.ndarray[Any, Any]) -> str:
-        """Return the name of a tensor of learned numbers, which is the one given; no column has it."""
-        self.weights[name] = Weights(array)
-        return name
 
     def scalar(self, type: str, value: Any) -> str:
         """Return the name of a constant that stands for one value in every row."""
