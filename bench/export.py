@@ -17,8 +17,8 @@ from bench.measure import Figure, fresh_folder, paired, per_call_microseconds
 from bench.slide import hires
 from penstock.models import row_predictor
 from penstock.models.exporting.onnx_feeding import feed, ports
-from penstock.operations.tensors.onnx_file import session
 from penstock.models.exporting.onnx_model import parity_of
+from penstock.operations.tensors.onnx_file import session
 
 COUNT = int(os.environ.get("BENCH_ROWS", "326339"))
 TOLD = "told, no aim"

@@ -50,6 +50,8 @@ EXPRS = {
     "bag": col("words").bag_of_words(3, 1),
     "grams": col("words").ngrams([1, 2]).bag_of_words(100, 1),
     "weights": col("words").tf_idf(4, 1),
+    "places": col("words").token_ids(3, 1),
+    "numbers": col("tags").fixed_length(),
     "hash": col("s").hash_bucketize(3),
     "cross": struct(a=col("s"), b=col("n").quantile_bucketize(2), c=col("s").label_encoder(2, 1)).feature_cross(3),
     "powers": struct(a=col("n").imputer("mean"), b=col("x")).polynomial_expand(2),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penstock.core.operation import Operation, Parameter, Raises, golden
-from penstock.operations.literals import sql_literal
+from penstock.operations.literals import fails, sql_literal
 
 MODES = ("RGB", "L", "RGBA")
 FITS = ("contain", "cover", "stretch")
@@ -27,10 +27,16 @@ def _checked_size(given: int | Sequence[int]) -> None:
     size_of(given)
 
 
+def seen(function: str, x: str, *constants: str) -> str:
+    """Return the text that calls one of our functions of an image, and fails where that gives nothing of something."""
+    missing = f"CASE WHEN {x} IS NOT NULL THEN {fails('a value is no image')} END"
+    return f"coalesce(penstock_{function}({', '.join((x, *constants))}), {missing})"
+
+
 def _image_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
     width, height = size_of(arguments[1])
     mode, fit = (sql_literal(each, "string") for each in arguments[2:])
-    return f"penstock_image({arguments[0]}, {width}, {height}, {mode}, {fit})"
+    return seen("image", arguments[0], str(width), str(height), mode, fit)
 
 
 def _image_row(arguments: Sequence[Any], types: Sequence[Any]) -> str:
@@ -59,7 +65,7 @@ NATIVE_FUNCTIONS = (
     (image, ("bytes", "int64", "int64", "string", "string"), "bytes"),
     (pixels, ("bytes",), "array<float64>"),
 )
-"""Functions that the SQL form calls, with the types that they take and give."""
+"""Functions that the SQL form calls, with the types that they take and give: NULL for what is no image."""
 
 OPERATIONS = (
     Operation(
@@ -85,7 +91,7 @@ OPERATIONS = (
         meaning="The channels of each pixel of an image, row by row, from 0 to 1.",
         parameters=(_CONTENT,),
         result="array<float64>",
-        sql=lambda a, t: f"penstock_pixels({a[0]})",
+        sql=lambda a, t: seen("pixels", a[0]),
         row=lambda a, t: f"pixels({a[0]})",
         names={"pixels": pixels},
         examples=golden((_GREY, [0.0, 1.0, 0.2, 0.4]), (_DOT, [1.0, 0.0, 0.2]), (b"", Raises), (None, None),

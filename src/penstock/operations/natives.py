@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from penstock.operations import extraction, formatting, images, jsonvalues, printing, tokens
@@ -15,6 +16,7 @@ from penstock.operations.encodings import sha512
 from penstock.operations.fingerprints import fingerprint, hash_bucket
 from penstock.operations.jsontext import quoted_string
 from penstock.operations.letters import folded
+from penstock.operations.safe import attempt
 from penstock.operations.unicodeforms import contains_folded, normalized
 
 
@@ -27,6 +29,16 @@ class Native:
     parameters: tuple[str, ...]
     result: str
     may_be_null: bool = False  # it gives None for other reasons too
+
+
+def _or_null(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that gives None where the other raises what an operation raises."""
+
+    @wraps(function)  # DuckDB reads from the signature how many arguments there are
+    def called(*arguments: Any) -> Any:
+        return attempt(function, *arguments)
+
+    return called
 
 
 NATIVES = (
@@ -48,8 +60,18 @@ NATIVES = (
         for function, result in extraction.EXTRACTORS
     ),
     *(
+        Native(
+            name=f"penstock_{function.__name__}",
+            function=_or_null(function),
+            parameters=parameters,
+            result=result,
+            may_be_null=True,
+        )
+        for function, parameters, result in images.NATIVE_FUNCTIONS
+    ),
+    *(
         Native(name=f"penstock_{function.__name__}", function=function, parameters=parameters, result=result)
-        for function, parameters, result in (*images.NATIVE_FUNCTIONS, *tokens.NATIVE_FUNCTIONS)
+        for function, parameters, result in tokens.NATIVE_FUNCTIONS
     ),
     Native(name="penstock_quoted_string", function=quoted_string, parameters=("string",), result="string"),
     *(

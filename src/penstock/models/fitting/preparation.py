@@ -109,14 +109,13 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
     if form != "trees":
         _check_finite(model.name, [name for name, kind in zip(entering, kinds, strict=True) if kind in PLAIN], matrix)
     spread = iter(widths_of(matrix))
+    widths = {name: next(spread) if kind in PLAIN else 1 for name, kind in zip(entering, kinds, strict=True)}
+    widths |= {name: count for name, (_, count) in indices.items()}
     prepared = dataclasses.replace(
         prepared,
         entering=entering,
         kinds=kinds,
-        widths=tuple(
-            indices[name][1] if name in indices else next(spread) if kind in PLAIN else 1
-            for name, kind in zip(entering, kinds, strict=True)
-        ),
+        widths=tuple(widths.values()),
     )
     if not uses:
         return prepared, matrix

@@ -69,9 +69,9 @@ def _vectors(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     """Return arrays that have one length, as `fixed_length` makes them; 0 where there is none, and for NaN."""
     lists = column.combine_chunks()
     there = lists.is_valid().to_numpy(zero_copy_only=False)
-    flat = lists.flatten().to_numpy(zero_copy_only=False)
-    found = np.zeros((len(lists), len(flat) // max(int(there.sum()), 1)), dtype=np.float32)
-    found[there] = np.nan_to_num(flat.reshape(int(there.sum()), -1), posinf=0.0, neginf=0.0)
+    flat, count = lists.flatten().to_numpy(zero_copy_only=False), int(there.sum())
+    found = np.zeros((len(lists), len(flat) // max(count, 1)), dtype=np.float32)
+    found[there] = np.nan_to_num(flat.reshape(count, found.shape[1]), posinf=0.0, neginf=0.0)
     return found
 
 
