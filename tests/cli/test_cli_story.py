@@ -60,7 +60,7 @@ def test_runs_logs_and_reasons_are_there(root):
     run = json.loads(penstock(root, "runs", "--experiment", "first", "--json").stdout)[0]["id"]
     assert "succeeded" in penstock(root, "show", run).stdout
     assert penstock(root, "logs", run, "clean").stdout.startswith("kept ")
-    assert "never ran" in penstock(root, "why", run, "clean").stdout
+    assert "for the first time" in penstock(root, "why", run, "clean").stdout
 
 
 def test_models_are_listed_and_shown(root):

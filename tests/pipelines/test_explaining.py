@@ -31,7 +31,7 @@ def test_why_says_what_changed(world: World) -> None:
     same = world.run(chain)
     other = world.run(chain, {"x": 2})
     failed = world.run(chain, {"x": -1})
-    assert why(world.metadata, first.id, "load") == "load ran: never ran"
+    assert why(world.metadata, first.id, "load") == "load ran for the first time"
     assert why(world.metadata, same.id, "load") == f"load did not run, it is up to date: made by run {first.id}"
     assert why(world.metadata, other.id, "load") == "load ran: parameter x changed 1 -> 2"
     assert why(world.metadata, other.id, "double") == "double ran: what load gives (x) changed"

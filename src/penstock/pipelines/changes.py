@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from penstock.pipelines.places import place_of
 
+NEVER_RAN = "never ran"
+"""The reason to run of a step that no run has run."""
+
 _ORDER = (
     "parameter", "source", "input", "code", "file", "global", "captured", "version", "library", "outputs", "image",
     "python", "platform",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.core.ports import MetadataStore
 from penstock.core.run import Run, StepRun
 from penstock.errors import UnknownNameError
+from penstock.pipelines.changes import NEVER_RAN
 
 
 def why(metadata: MetadataStore, run_id: str, step: str) -> str:
@@ -18,6 +19,8 @@ def why(metadata: MetadataStore, run_id: str, step: str) -> str:
             "step", step, [item.step for item in metadata.find(StepRun, run=run_id)], within=f"run {run_id}"
         )
     match found.state:
+        case "succeeded" if found.reason == NEVER_RAN:
+            return f"{step} ran for the first time"
         case "succeeded":
             return f"{step} ran: {found.reason}"
         case "up_to_date":

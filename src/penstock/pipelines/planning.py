@@ -11,7 +11,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline, Step, references
 from penstock.errors import DeclarationError, RunError, UnknownNameError
 from penstock.pipelines.arguments import decide
-from penstock.pipelines.changes import change
+from penstock.pipelines.changes import NEVER_RAN, change
 from penstock.pipelines.keys import Keys
 from penstock.pipelines.kinds import fits
 from penstock.pipelines.recall import Recall
@@ -170,7 +170,7 @@ class Planner:
         parts = {**self._judge.keys.settled(step).parts, **self._judge.keys.parameters(step)}
         previous = self._judge.recall.previous(step.name)
         if previous is None:
-            return PlannedStep(name=step.name, state="stale", reason="never ran")
+            return PlannedStep(name=step.name, state="stale", reason=NEVER_RAN)
         if changed := change(step.name, parts, previous.parts, only_known=True):
             return PlannedStep(name=step.name, state="stale", reason=changed)
         return PlannedStep(name=step.name, state="unknown", reason=reason)

@@ -13,7 +13,7 @@ from penstock.core.pipeline import Step
 from penstock.core.run import CacheEntry, StepRun
 from penstock.errors import PenstockError
 from penstock.pipelines.arguments import Outputs, given, read_by, resolve
-from penstock.pipelines.changes import change, observed_change
+from penstock.pipelines.changes import NEVER_RAN, change, observed_change
 from penstock.pipelines.keys import Key, Keys
 from penstock.pipelines.observed import located
 from penstock.pipelines.recall import Recall
@@ -152,7 +152,7 @@ class Judge:
     def _why_new(self, step: Step, key: Key) -> str:
         previous = self.recall.previous(step.name)
         if previous is None:
-            return "never ran"
+            return NEVER_RAN
         return change(step.name, key.parts, previous.parts) or _unfinished(previous)
 
 
