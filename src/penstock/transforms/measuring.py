@@ -12,16 +12,24 @@ from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.operations import sql_literal
 from penstock.tables import bound, clear_errors, schema_of
-from penstock.transforms.distributions import count_texts, finite_values, histogram
+from penstock.transforms.distributions import Distribution, count_texts, finite_values, histogram
 from penstock.transforms.flattening import FlatColumn, flat_columns
+
+_LONGEST = 64
+"""A text of more characters is a message, and no name of a category."""
+_WITH_LENGTH = {"string": "length", "bytes": "octet_length"}
 
 
 def measured(rows: pa.Table) -> list[dict[str, Any]]:
     """Return, as plain JSON, what is worth keeping of each column: the same rows give the same bytes.
 
     Of each `name`, `type`, `nulls` and `distribution`; of numbers `min`, `max`, `mean`, `median` (by nearest rank) and
-    `stddev` (of a sample), without NaN and infinities; of anything else how many `categories` there are; of sparse
-    arrays the `dimension`. Columns that no statistics can be of are left out.
+    `stddev` (of a sample), without NaN and infinities; of anything else how many `categories` there are; of texts and
+    bytes the least, greatest and mean of their `lengths`; of sparse arrays the `dimension`. Columns that no statistics
+    can be of are left out.
+
+    What is kept goes wherever the model goes. So no text is kept that only one row holds, nor a long one, nor bytes of
+    an image: they count among the distribution's others.
     """
     columns = [flat for field in schema_of(rows.schema) for flat in _flat(field)]
     if not columns:
@@ -46,11 +54,30 @@ def _measured(cursor: duckdb.DuckDBPyConnection, column: FlatColumn) -> dict[str
         found["distribution"] = histogram(values)
     else:
         distribution, found["categories"] = count_texts(cursor, column)
-        found["distribution"] = distribution
+        found["distribution"] = _without_rows(distribution)
+        if column.type in _WITH_LENGTH:
+            found["lengths"] = _lengths(cursor, column)
     if column.index:
         entry = f"struct_extract(unnest({column.text}), {sql_literal(column.index, 'string')})"
         found["dimension"] = _number(cursor, f"coalesce(max(i) + 1, 0) FROM (SELECT {entry} AS i FROM rows)")
     return found
+
+
+def _without_rows(distribution: Distribution) -> Distribution:
+    """Return the distribution with what may be all that one row says among the others."""
+    kept = [[value, count] for value, count in distribution["counts"] if count > 1 and len(value) <= _LONGEST]
+    rest = sum(count for _, count in distribution["counts"]) - sum(count for _, count in kept)
+    return {**distribution, "counts": kept, "others": distribution["others"] + rest}
+
+
+def _lengths(cursor: duckdb.DuckDBPyConnection, column: FlatColumn) -> dict[str, Any]:
+    """Return how long the values are: texts in characters, bytes in bytes."""
+    values = column.raw_values() if column.type == "bytes" else column.values()
+    measure = _WITH_LENGTH[column.type]
+    [(least, most, mean)] = cursor.sql(
+        f"SELECT min(n), max(n), avg(n) FROM (SELECT {measure}(v) AS n FROM ({values}) WHERE v IS NOT NULL)"
+    ).fetchall()
+    return {"min": least, "max": most, "mean": mean}
 
 
 def _moments(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.core.expression import Expr, columns_of
 from penstock.core.model import Model
@@ -24,6 +25,8 @@ from penstock.tables import schema_of
 from penstock.transforms import apply, freeze
 
 _UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')  # what msgspec cannot rename a field to
+
+_LONGEST_CATEGORY = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,7 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
     features, types = prepared.features, prepared.types
     values = apply(features, train, schema)
     uses = {prepared.names[name]: expr for name, expr in encoded.items()}
+    _check_no_files(model.name, {name: type for name, type in types.items() if name not in uses}, values)
     found = entries(types, form, model=model.name, encoders=uses)
     entering = freeze({_free(entry.name, entry.expr, features): entry.expr for entry in found}, values)
     kinds = tuple(entry.kind for entry in found)
@@ -135,6 +139,18 @@ def _check_finite(model: str, entering: Iterable[str], matrix: Features) -> None
             raise DataError(
                 f"model '{model}': feature '{name}' is NaN or infinite in some training row; this model cannot "
                 "learn from that: leave such rows out, or make the value NULL",
+                field=name,
+            )
+
+
+def _check_no_files(model: str, types: Mapping[str, str], values: pa.Table) -> None:
+    """Raise `DataError` for bytes that are images, sounds or documents: as categories, all of each would be kept."""
+    for name, type in types.items():
+        longest = pc.max(pc.binary_length(values.column(name))).as_py() if type == "bytes" else None
+        if (longest or 0) > _LONGEST_CATEGORY:
+            raise DataError(
+                f"model '{model}': feature '{name}' has values of up to {longest:,} bytes, and would take each for a "
+                f"category; if they are images, read them: ps.col('{name}').image(64).pixels(), or .conv() in a dnn_*",
                 field=name,
             )
 
