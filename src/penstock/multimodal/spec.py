@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,12 +23,28 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...] = ()
 
 
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What is predicted from the totals: a `value` (one total, the label itself), which of `two` classes (one: the
+    log-odds of the second), which of more `classes` (a total for each, of which softmax makes probabilities), or
+    `several` classes at once (for each its log-odds). `unit` is what the loss is told in: what the best constant has,
+    where heads stand side by side, so that none of them drowns the others.
+    """
+
+    kind: Literal["value", "two", "classes", "several"]
+    outputs: int = 1
+    unit: float = 1.0
+
+    @property
+    def cells(self) -> int:
+        """How many numbers say what there was to predict: 0 or 1 for each of several classes, else one."""
+        return self.outputs if self.kind == "several" else 1
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """A network: its branches, what of its plain numbers and entries belongs to which of them, and what follows.
 
     `numbers` has the place of its branch for each number, `entries` (place of the branch, how many) for each block of
-    entries (the words of a bag, the values of a category), of which a row has few. `outputs` is how many totals there
-    are: one of a value or of two classes, else one for each class.
+    entries (the words of a bag, the values of a category), of which a row has few. `heads` are what is predicted.
     """
 
     branches: tuple[Branch, ...]
@@ -36,8 +52,13 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[tuple[int, int], ...]
     hidden_units: tuple[int, ...]
     activation: str
-    outputs: int
+    heads: tuple[Head, ...]
     fusion: str = "concat"
+
+    @property
+    def outputs(self) -> int:
+        """How many totals there are, of all heads."""
+        return sum(head.outputs for head in self.heads)
 
     @property
     def encoded(self) -> tuple[int, ...]:

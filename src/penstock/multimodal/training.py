@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import MissingExtraError
+from penstock.multimodal.losses import mean_loss
 from penstock.multimodal.spec import Spec
 from penstock.multimodal.tensors import Array, Batch, Columns, batch
 
@@ -22,8 +23,8 @@ _MOST_THREADS = 4  # more gain little on batches of this size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Rows with what is to be predicted: a number that is scaled already, by which `scale`, or the number of a class;
-    `weights` say how much each counts."""
+    """Rows with what is to be predicted (rows, cells): a number that is scaled already, by which `scale`, the number of
+    a class, or 0 or 1 for each of several; `weights` (rows, cells) say how much each counts."""
 
     columns: Columns
     target: Array
@@ -39,18 +40,14 @@ class Trained:
     losses: list[tuple[float, float | None]]
 
 
-def train(
-    spec: Spec, rows: Examples, held_out: Examples | None, options: Mapping[str, Any], *, classes: int
-) -> Trained:
+def train(spec: Spec, rows: Examples, held_out: Examples | None, options: Mapping[str, Any]) -> Trained:
     """Train until iterations gain too little, or as often as asked; of all iterations the best one is kept."""
     torch = _torch()
     with _reproducible(torch, options["seed"]):
-        return _trained(torch, spec, (rows, held_out), options, classes)
+        return _trained(torch, spec, (rows, held_out), options)
 
 
-def _trained(
-    torch: Any, spec: Spec, parts: tuple[Examples, Examples | None], options: Mapping[str, Any], classes: int
-) -> Trained:
+def _trained(torch: Any, spec: Spec, parts: tuple[Examples, Examples | None], options: Mapping[str, Any]) -> Trained:
     from penstock.multimodal.net import Network
 
     rows, held_out = parts
@@ -68,11 +65,11 @@ def _trained(
             chosen = np.sort(order[start : start + step])
             optimizer.zero_grad()
             given = network(_tensors(torch, batch(spec, rows.columns, chosen)))
-            loss = _loss(torch, given, rows, chosen, classes)
+            loss = _loss(torch, spec, given, rows, chosen)
             (loss + _penalty(network, options)).backward()
             optimizer.step()
             total += float(loss.detach()) * len(chosen)
-        losses.append((total / len(order), None if held_out is None else judged(torch, network, held_out, classes)))
+        losses.append((total / len(order), None if held_out is None else judged(torch, network, held_out)))
         now = losses[-1][0] if losses[-1][1] is None else losses[-1][1]
         waited = 0 if now <= best_loss * (1 - options["min_rel_progress"]) or not np.isfinite(best_loss) else waited + 1
         if now < best_loss:
@@ -87,7 +84,7 @@ def _trained(
 _PATIENCE = 3
 
 
-def judged(torch: Any, network: Any, examples: Examples, classes: int) -> float:
+def judged(torch: Any, network: Any, examples: Examples) -> float:
     """Return the loss of rows that the network does not learn from."""
     network.eval()
     total = 0.0
@@ -95,21 +92,13 @@ def judged(torch: Any, network: Any, examples: Examples, classes: int) -> float:
         for start in range(0, examples.columns.rows, _ROWS_AT_ONCE):
             chosen = np.arange(start, min(start + _ROWS_AT_ONCE, examples.columns.rows))
             given = network(_tensors(torch, batch(network.spec, examples.columns, chosen)))
-            total += float(_loss(torch, given, examples, chosen, classes)) * len(chosen)
+            total += float(_loss(torch, network.spec, given, examples, chosen)) * len(chosen)
     return total / max(examples.columns.rows, 1)
 
 
-def _loss(torch: Any, given: Any, examples: Examples, chosen: Array, classes: int) -> Any:
-    """Return the mean loss of some rows by their weights: squared errors, or the log loss."""
-    functional, target = torch.nn.functional, torch.from_numpy(examples.target[chosen])
-    if classes > 2:
-        each = functional.cross_entropy(given, target, reduction="none")
-    elif classes == 2:
-        each = functional.binary_cross_entropy_with_logits(given[:, 0], target.to(torch.float32), reduction="none")
-    else:
-        each = (given[:, 0] - target) ** 2
-    weights = torch.from_numpy(examples.weights[chosen])
-    return (each * weights).sum() / weights.sum().clamp_min(1e-12)
+def _loss(torch: Any, spec: Spec, totals: Any, examples: Examples, chosen: Array) -> Any:
+    target, weights = (torch.from_numpy(each[chosen]) for each in (examples.target, examples.weights))
+    return mean_loss(torch, spec, totals, target, weights)
 
 
 def _penalty(network: Any, options: Mapping[str, Any]) -> Any:

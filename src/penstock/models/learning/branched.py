@@ -12,7 +12,7 @@ from penstock.models.learning.learner import Estimator, Learned, Lesson, RowLine
 from penstock.models.learning.losses import iteration
 from penstock.models.learning.matrix import Examples, Features, Floats, rows_of
 from penstock.models.learning.weights import logistic, probabilities, softmax
-from penstock.multimodal import Spec, training
+from penstock.multimodal import Head, Spec, training
 from penstock.multimodal.running import network_files, network_of
 from penstock.multimodal.tensors import batch
 
@@ -26,7 +26,7 @@ def fit_branched(lesson: Lesson) -> Learned:
     scale = _scale(lesson)
     rows = _examples(spec, lesson, lesson.train, scale, lesson.weights)
     held_out = None if lesson.held_out is None else _examples(spec, lesson, lesson.held_out, scale, None)
-    trained = training.train(spec, rows, held_out, options, classes=lesson.classes)
+    trained = training.train(spec, rows, held_out, options)
     iterations = [
         iteration(number, loss, eval_loss=eval_loss, learning_rate=options["learn_rate"])
         for number, (loss, eval_loss) in enumerate(trained.losses)
@@ -45,8 +45,17 @@ def spec_of(lesson: Lesson) -> Spec:
         entries=tuple((owner, width) for owner, kind, width in entering if kind in ENTRIES),
         hidden_units=tuple(lesson.options["hidden_units"] or _HIDDEN_UNITS),
         activation=lesson.options["activation_fn"],
-        outputs=lesson.classes if lesson.classes > 2 else 1,
+        heads=(_head(lesson.classes),),
     )
+
+
+def _head(classes: int) -> Head:
+    match classes:
+        case 0:
+            return Head(kind="value")
+        case 2:
+            return Head(kind="two")
+    return Head(kind="classes", outputs=classes)
 
 
 def estimate(estimator: Estimator, features: Features) -> Floats:
@@ -73,12 +82,11 @@ def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
 def _examples(
     spec: Spec, lesson: Lesson, part: Examples, scale: tuple[float, float], weights: Floats | None
 ) -> training.Examples:
-    target: Any = part.target
-    if not lesson.classes:
-        target = ((target - scale[0]) / scale[1]).astype(np.float32)
+    target = (part.target - scale[0]) / scale[1]
     counts = np.ones(len(target)) if weights is None else weights
+    cells = [each.astype(np.float32)[:, np.newaxis] for each in (target, counts)]
     columns = columns_of(spec, lesson.kinds, lesson.widths, part.features)
-    return training.Examples(columns=columns, target=target, weights=counts.astype(np.float32), scale=scale[1])
+    return training.Examples(columns=columns, target=cells[0], weights=cells[1], scale=scale[1])
 
 
 def _scale(lesson: Lesson) -> tuple[float, float]:
