@@ -94,6 +94,9 @@ _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
     "polynomial_expand.degree": st.integers(1, 4),
     "normalizer.p": st.sampled_from([0.0, 1.0, 2.0, 3.0, 1.5, math.inf]),
     "hash_bucketize.hash_bucket_size": st.sampled_from([0, 1, 3, 2**62]),
+    "periodic.period": st.sampled_from([24.0, 7.0, 0.1, 6.283185307179586]),
+    "hashed_words.buckets": st.sampled_from([1, 3, 1000]),
+    "char_ngrams.range": st.sampled_from([1, 4, (2, 3)]),
     "ngrams.range": st.sampled_from([1, 3, (1, 2), (2, 4)]),
     "text_analyze.analyzer": st.just("LOG_ANALYZER"),
     "text_analyze.analyzer_options": st.sampled_from(

@@ -93,7 +93,13 @@ def _by_delimiters(delimiters: Sequence[str] | None) -> Callable[[str], list[str
             f"delimiters are ASCII texts of 1 to 16 characters, not {odd[0]!r}" if odd else "no delimiters"
         )
     divide = re.compile("|".join(map(re.escape, sorted(marks, key=len, reverse=True)))).split
-    return lambda x: [term for term in divide(x) if term]
+    begins = {mark[0] for mark in marks if len(mark) > 1}
+    single = [mark for mark in marks if len(mark) == 1]
+    if len(begins) != 1 or not single:
+        return lambda x: [term for term in divide(x) if term]
+    (begin,), divide_at_one = begins, re.compile(f"[{re.escape(''.join(single))}]+").split
+    # Most texts hold no longer mark: then a set of characters will do, at a third of the time.
+    return lambda x: [term for term in (divide if begin in x else divide_at_one)(x) if term]
 
 
 def _by_pattern(patterns: Sequence[str] | None) -> Callable[[str], list[str]]:
@@ -105,7 +111,7 @@ def _by_pattern(patterns: Sequence[str] | None) -> Callable[[str], list[str]]:
 
 
 def _lowered(found: list[str]) -> list[str]:
-    return [term.translate(_ASCII_LOWER) for term in found]
+    return [term.lower() if term.isascii() else term.translate(_ASCII_LOWER) for term in found]
 
 
 def _filter(item: TokenFilter) -> Filter:

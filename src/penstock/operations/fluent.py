@@ -297,6 +297,12 @@ class Expression(WindowMethods):
         """The angle whose tangent is x / y, in the quadrant of the point (y, x)."""
         return self._call("atan2", y)
 
+    def periodic(self, period: float) -> Expression:
+        """Where x stands in a period, as a point on a circle: [sine, cosine] of 2 pi x / period. Hour 23 is
+        near hour 0, day 7 near day 1.
+        """
+        return self._call("periodic", period)
+
     def euclidean_distance(self, other: Any) -> Expression:
         """The root of the sum of squared differences; raises for vectors of different lengths, or with NULL."""
         return self._call("euclidean_distance", other)
@@ -902,9 +908,23 @@ class Expression(WindowMethods):
 
     def ngrams(self, range: Sequence[Any], separator: str = " ") -> Expression:
         """Runs of neighbouring items of an array, of so many items each ([least, most], or one size), joined
-        by a separator: by where they start, short ones first. NULL items are passed over.
+        by a separator: by where they start, short ones first. NULL items are passed over. Of a text they
+        are of its terms, as TEXT_ANALYZE finds them.
         """
         return self._call("ngrams", range, separator)
+
+    def char_ngrams(self, range: Sequence[Any] = (3, 5)) -> Expression:
+        """Runs of neighbouring characters of each word, as TEXT_ANALYZE finds it, with a space before and
+        after it; of so many characters each ([least, most], or one size).
+        """
+        return self._call("char_ngrams", range)
+
+    def hashed_words(self, buckets: int) -> Expression:
+        """How many terms of a document fall into each of so many buckets by their FarmHash: pairs of bucket
+        (from 0) and count. A text's terms are those that TEXT_ANALYZE finds. Nothing is learned, so no word
+        is unknown.
+        """
+        return self._call("hashed_words", buckets)
 
     def text_analyze(self, analyzer: str = "LOG_ANALYZER", analyzer_options: str | None = None) -> Expression:
         """The terms of a text. LOG_ANALYZER splits at punctuation and spaces, PATTERN_ANALYZER takes what a
@@ -912,6 +932,34 @@ class Expression(WindowMethods):
         as it is. Options are JSON: delimiters, patterns, token_filters.
         """
         return self._call("text_analyze", analyzer, *(() if analyzer_options is None else (analyzer_options,)))
+
+    def word_count(self) -> Expression:
+        """How many words: runs of letters, digits and marks, with an apostrophe or hyphen within. What is
+        written without spaces is one word.
+        """
+        return self._call("word_count")
+
+    def text_stat(self, statistic: str) -> Expression:
+        """One number about how a text is written: characters, words, sentences, lines, mean_word_length,
+        longest_word, distinct_share, shouted_words, upper_share, digit_share, punctuation_share,
+        exclamation_marks, question_marks. Shares are of the letters (upper), the words (distinct) or the
+        characters; a shouted word is in capitals.
+        """
+        return self._call("text_stat", statistic)
+
+    def text_stats(self) -> Expression:
+        """All that text_stat knows of a text, as a struct: as a feature each is a column of its own."""
+        return self._call("text_stats")
+
+    def sentiment(self, part: str = "compound") -> Expression:
+        """How an English text feels by VADER's lexicon: compound from -1 (bad) to 1 (good), or the share of it
+        that is positive, neutral or negative. Needs the extra text.
+        """
+        return self._call("sentiment", part)
+
+    def language(self) -> Expression:
+        """The language of a text by its code (en, de, zh), 'und' where nothing tells it. Needs the extra text."""
+        return self._call("language")
 
     def json_query(self, json_path: str = "$") -> Expression:
         """The value that a JSONPath leads to, as JSON text: without spaces, numbers as they stand there. NULL
@@ -1424,7 +1472,8 @@ class Expression(WindowMethods):
 
     def multi_hot_encoder(self, top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
         """The places of an array's items in the alphabetical list of the items that most rows hold, as pairs
-        of index (from 1; 0 for NULL and others) and 1.0, each index once.
+        of index (from 1; 0 for NULL and others) and 1.0, each index once. Of a text they are those of its
+        terms.
         """
         return self._call("multi_hot_encoder", top_k, frequency_threshold)
 
@@ -1442,7 +1491,8 @@ class Expression(WindowMethods):
 
     def bag_of_words(self, top_k: int = 32000, frequency_threshold: int = 5) -> Expression:
         """How often a document holds each term that most documents hold: pairs of the term's place in their
-        alphabetical list (from 1; 0 for NULL and others) and count, in the order of the places.
+        alphabetical list (from 1; 0 for NULL and others) and count, in the order of the places. A text's
+        terms are those that TEXT_ANALYZE finds.
         """
         return self._call("bag_of_words", top_k, frequency_threshold)
 

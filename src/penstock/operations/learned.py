@@ -19,7 +19,7 @@ _TOP_K = Parameter(name="top_k", types=("int64",), default=32000, constant=True)
 _THRESHOLD = Parameter(name="frequency_threshold", types=("int64",), default=5, constant=True)
 _STRATEGIES = ("mean", "median", "most_frequent")
 _DROPS = ("none", "most_frequent")
-_DOCUMENT = Parameter(name="tokenized_document", types=("array<string>",))
+_DOCUMENT = Parameter(name="tokenized_document", types=("array<string>", "string"))
 
 
 def _constant(arguments: Sequence[Expr], place: int, default: Any = None) -> Any:
@@ -80,7 +80,7 @@ def _array_vocabulary(arguments: Sequence[Expr], found: dict[str, Any], op: str 
 
 def _hot_items(types: Sequence[Any]) -> str:
     """Return the type of the pairs; raises `ExpressionError` for an array whose items are no categories."""
-    if element_type(types[0]) not in (SCALAR_TYPES.keys() - {"float64"} | {"null"}):
+    if types[0] != "string" and element_type(types[0]) not in (SCALAR_TYPES.keys() - {"float64"} | {"null"}):
         raise ExpressionError(f"multi_hot_encoder takes an array of strings or the like, but it was given {types[0]}")
     return HOT
 
@@ -277,8 +277,8 @@ OPERATIONS = (
     LearnedOperation(
         name="multi_hot_encoder",
         meaning="The places of an array's items in the alphabetical list of the items that most rows hold, as pairs of "
-        "index (from 1; 0 for NULL and others) and 1.0, each index once.",
-        parameters=(Parameter(name="array_expression", types=("array",)), _TOP_K, _THRESHOLD),
+        "index (from 1; 0 for NULL and others) and 1.0, each index once. Of a text they are those of its terms.",
+        parameters=(Parameter(name="array_expression", types=("array", "string")), _TOP_K, _THRESHOLD),
         result=_hot_items,
         statistics=lambda a: _vocabulary(a, 1),
         freeze=_array_vocabulary,
@@ -317,7 +317,8 @@ OPERATIONS = (
     LearnedOperation(
         name="bag_of_words",
         meaning="How often a document holds each term that most documents hold: pairs of the term's place in their "
-        "alphabetical list (from 1; 0 for NULL and others) and count, in the order of the places.",
+        "alphabetical list (from 1; 0 for NULL and others) and count, in the order of the places. A text's terms are "
+        "those that TEXT_ANALYZE finds.",
         parameters=(_DOCUMENT, _TOP_K, _THRESHOLD),
         result=HOT,
         statistics=lambda a: _vocabulary(a, 1),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from penstock.operations import extraction, formatting, images, jsonvalues, printing, tokens
+from penstock.operations import documents, extraction, facts, formatting, images, jsonvalues, printing, tokens
 from penstock.operations.analyzers import terms
 from penstock.operations.encodings import sha512
 from penstock.operations.fingerprints import fingerprint, hash_bucket
@@ -71,7 +71,11 @@ NATIVES = (
     ),
     *(
         Native(name=f"penstock_{function.__name__}", function=function, parameters=parameters, result=result)
-        for function, parameters, result in tokens.NATIVE_FUNCTIONS
+        for function, parameters, result in (
+            *documents.NATIVE_FUNCTIONS,
+            *facts.NATIVE_FUNCTIONS,
+            *tokens.NATIVE_FUNCTIONS,
+        )
     ),
     Native(name="penstock_quoted_string", function=quoted_string, parameters=("string",), result="string"),
     *(

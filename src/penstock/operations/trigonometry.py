@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from penstock.core.operation import Example, Operation, Parameter, Raises, golden
-from penstock.operations.literals import fails
+from penstock.operations.literals import fails, sql_literal
 from penstock.operations.unary import X, unary
 
 _INF, _NAN = math.inf, math.nan
@@ -26,6 +28,28 @@ def sech(x: float) -> float:
         return 1.0 / math.cosh(x)
     except OverflowError:
         return 0.0
+
+
+def periodic(x: float, factor: float) -> list[float]:
+    """Return the sine and cosine of x times a factor, NaN for infinity."""
+    angle = x * factor
+    return [math.nan, math.nan] if math.isinf(angle) else [math.sin(angle), math.cos(angle)]
+
+
+def _checked_period(period: float) -> None:
+    if not 0 < period < math.inf:
+        raise ValueError("a period is above 0")
+
+
+def _periodic_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
+    angle = f"({arguments[0]} * {sql_literal(turn(arguments[1]), 'float64')})"
+    either = f"CASE WHEN isinf({angle}) THEN CAST('nan' AS DOUBLE) ELSE "
+    return f"CASE WHEN {angle} IS NOT NULL THEN [{either}sin({angle}) END, {either}cos({angle}) END] END"
+
+
+def turn(period: float) -> float:
+    """Return the angle of one unit, where a period is a full turn."""
+    return 2 * math.pi / period
 
 
 def _golden(*rows: tuple[object, ...]) -> tuple[Example, ...]:
@@ -95,5 +119,18 @@ OPERATIONS = (
             (0.0, 0.0, 0.0), (2.0, -_INF, math.pi), (-2.0, -_INF, -math.pi), (2.0, _INF, 0.0), (_INF, 2.0, math.pi / 2),
             (_INF, -_INF, math.pi * 3 / 4), (-_INF, _INF, -math.pi / 4), (_NAN, 1.0, _NAN), (1.0, _NAN, _NAN),
             (None, 1.0, None), types="float64; float64"),
+    ),
+    Operation(
+        name="periodic",
+        meaning="Where x stands in a period, as a point on a circle: [sine, cosine] of 2 pi x / period. Hour 23 is "
+        "near hour 0, day 7 near day 1.",
+        parameters=(*X, Parameter(name="period", types=("float64",), constant=True, prepare=_checked_period)),
+        result="array<float64>",
+        sql=_periodic_sql,
+        row=lambda a, t: f"periodic({a[0]}, {turn(a[1])!r})",
+        names={"periodic": periodic},
+        examples=golden((0.0, 24.0, [0.0, 1.0]), (6.0, 24.0, [1.0, math.cos(math.pi / 2)]),
+            (-1.0, 2 * math.pi, [math.sin(-1.0), math.cos(-1.0)]), (_INF, 7.0, [_NAN, _NAN]), (_NAN, 7.0, [_NAN, _NAN]),
+            (None, 7.0, None), types="float64; float64"),
     ),
 )  # fmt: skip

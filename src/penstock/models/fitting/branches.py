@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from penstock.core.expression import Expr, walk
+from penstock.core.expression import Expr, columns_of, walk
 from penstock.models.learning.encoded import Encoded
 from penstock.models.learning.matrix import PLAIN, Features
 from penstock.models.learning.preprocess import Entry
 from penstock.multimodal import Branch, Ragged
+from penstock.operations.documents import OPERATIONS as DOCUMENT_OPERATIONS
+from penstock.operations.facts import OPERATIONS as FACT_OPERATIONS
 from penstock.operations.images import OPERATIONS as IMAGE_OPERATIONS
 
 _OF_IMAGES = {operation.name for operation in IMAGE_OPERATIONS}
-_OF_TEXTS = {"tokens", "text_analyze", "bag_of_words", "tf_idf", "ngrams"}
+_OF_TEXTS = {"tokens", *(operation.name for operation in (*DOCUMENT_OPERATIONS, *FACT_OPERATIONS))}
 
 
 def branches_of(
@@ -31,14 +33,20 @@ def branches_of(
     """
     names = list(declared)
     owners = [_owner(entry.name, [nodes[name] for name in names]) for entry in entered]
-    read = iter(features.encoded)
-    columns = [None if entry.kind in PLAIN else next(read) for entry in entered]
+    encoded = iter(features.encoded)
+    columns = [None if entry.kind in PLAIN else next(encoded) for entry in entered]
+    first = [owners.index(place) for place in range(len(names))]
+    shows = [_modality(declared[name], frozen[own], columns[own]) for name, own in zip(names, first, strict=True)]
+    texts = {
+        each for name, shown in zip(names, shows, strict=True) if shown == "text" for each in columns_of(declared[name])
+    }
     branches = []
-    for place, name in enumerate(names):
-        own = owners.index(place)
+    for name, own, shown in zip(names, first, shows, strict=True):
         entry, column = entered[own], columns[own]
         shape = () if column is None else _shape(entry.kind, column, frozen[own])
-        modality = _modality(declared[name], frozen[own], column)
+        read = columns_of(declared[name])
+        # What is told of a column of texts (its length, say) is of the text.
+        modality = "text" if shown == "columns" and read and texts.issuperset(read) else shown
         branches.append(
             Branch(name=name, modality=modality, encoder=entry.encoder, settings=dict(entry.settings), shape=shape)
         )

@@ -160,7 +160,7 @@ def compacted(t: Recorder, items: str, there: str) -> tuple[str, str]:
     return t.node("GatherElements", items, t.node("Where", known, kept, t.integer(0)), axis=1), known
 
 
-def _ngrams(t: Recorder, types: Sequence[Any], x: Value, given: Any, separator: str = " ") -> Value | None:
+def ngrams(t: Recorder, types: Sequence[Any], x: Value, given: Any, separator: str = " ") -> Value | None:
     """Return runs of neighbouring items: for each place, of each size."""
     known = plain(x)
     if known is None:
@@ -205,6 +205,5 @@ HANDLING: dict[str, Handling] = {
     "in_array": _in_array,
     "array_concat": _concat,
     "array_reverse": _reverse,
-    "ngrams": _ngrams,
 }
 STRICT: dict[str, Strict] = {}

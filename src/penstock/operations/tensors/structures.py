@@ -13,7 +13,8 @@ from penstock.operations.geography import DEGREE, POINT, RADIUS_METRES
 from penstock.operations.tensors.flags import either, unless
 from penstock.operations.tensors.mathematics import asin
 from penstock.operations.tensors.recording import Recorder
-from penstock.operations.tensors.values import Handling, Lowers, Scalar, Strict, Struct, Value, Whole
+from penstock.operations.tensors.values import Handling, Lowers, Many, Scalar, Strict, Struct, Value, Whole
+from penstock.operations.trigonometry import turn
 
 
 def _struct(lowering: Lowers, types: Sequence[Any], names: Sequence[str], *given: Value) -> Struct:
@@ -60,6 +61,14 @@ def _polynomial_expand(lowering: Lowers, types: Sequence[Any], x: Value, degree:
             first = first * other
         made[name_of(combination)] = first
     return _combined(lowering, x, made)
+
+
+def _periodic(lowering: Lowers, types: Sequence[Any], x: Value, period: float) -> Value | None:
+    if not isinstance(x, Scalar):
+        return None
+    angle = col("x") * turn(period)
+    made = lowering.tensor(lowering.within({"x": x}).value(Expression("array", (angle.sin(), angle.cos()))))
+    return replace(made, null=x.null) if isinstance(made, Many) else None
 
 
 _FAR, _TURN = 2.0**40, 360.0
@@ -124,6 +133,7 @@ WHOLE: dict[str, Whole] = {
     "field": _field,
     "feature_cross": _feature_cross,
     "polynomial_expand": _polynomial_expand,
+    "periodic": _periodic,
     "st_x": _coordinate("longitude"),
     "st_y": _coordinate("latitude"),
     "st_distance": _distance,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from penstock.operations.analyzers import separators
-from penstock.operations.tensors.arrays import compacted, count_of, plain
+from penstock.operations.tensors.arrays import compacted, count_of, ngrams, plain
 from penstock.operations.tensors.choices import known_places
 from penstock.operations.tensors.parts import parts_of, positions, replaced
 from penstock.operations.tensors.recording import Recorder
@@ -141,6 +141,12 @@ def _text_analyze(
     return Many(type="array<string>", items=terms, present=there, null=x.null, refused=x.refused)
 
 
+def _ngrams(t: Recorder, types: Sequence[Any], x: Value, given: Any, separator: str = " ") -> Value | None:
+    """Return runs of the items of an array, or of the terms of a text."""
+    terms = _text_analyze(t, types, x) if isinstance(x, Scalar) else x
+    return None if terms is None else ngrams(t, types, terms, given, separator)
+
+
 def _lowered(t: Recorder, items: str) -> str:
     """Return texts with small ASCII letters; ONNX takes them in one row only."""
     flat = t.node("Reshape", items, t.tensor("int64", [-1]))
@@ -154,5 +160,6 @@ HANDLING: dict[str, Handling] = {
     "term_counts": _term_counts,
     "term_weights": _term_weights,
     "text_analyze": _text_analyze,
+    "ngrams": _ngrams,
 }
 STRICT: dict[str, Strict] = {}
