@@ -77,16 +77,26 @@ class ServerSection:
 
     `log_requests` is the share of requests for predictions that is logged, as the table `penstock.requests`, in no more
     than `log_max_bytes`; the oldest go. `shadow` names, by model, an alias: its version predicts those requests too,
-    beside the one that answers them."""
+    beside the one that answers them.
+
+    No body of a request is larger than `body_max_bytes`, and the images in one that asks for predictions have no more
+    than `image_pixels` in all: a few bytes can say that they are billions."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
     token: str = field(default="", repr=False)
     token_file: str = ""
     sql_writes: bool = False
+    body_max_bytes: int | str = "16MiB"
+    image_pixels: Annotated[int, msgspec.Meta(ge=1)] = 64_000_000
     log_requests: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     log_max_bytes: int | str = "256MiB"
     shadow: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def body_size_bytes(self) -> int:
+        """The most that the body of a request may have, in bytes."""
+        return memory_bytes(self.body_max_bytes, "body_max_bytes in [server]")
 
     @property
     def log_size_bytes(self) -> int:

@@ -172,7 +172,7 @@ def application(
     rest = _answering(Router(routes=ROUTES, lifespan=lifespan), served)
     limit = served.limits.body_bytes
     features = online_features_or(rest, readers=readers, beside=predictors, metrics=metrics, body_limit_bytes=limit)
-    predicting: Any = {"predictors": predictors, "metrics": metrics, "notes": notes, "body_limit_bytes": limit}
+    predicting: Any = {"predictors": predictors, "metrics": metrics, "notes": notes, "limits": served.limits}
     whole = predict_or(features, **predicting)
     at_once = either(
         predict_at_once(**predicting),

@@ -37,13 +37,14 @@ def operation(
     body: Json | None = None,
     example: Json | None = None,
     uploads: tuple[str, ...] = (),
+    parts: Json | None = None,
     takes: str = "application/json",
     status: int = 200,
     answer: Json | None = None,
     media: str = "application/json",
     failures: tuple[int, ...] = (),
 ) -> Json:
-    """Return the description of what one method of a path does."""
+    """Return the description of what one method of a path does; `parts` are those of a body that is a form."""
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     found = {"description": "done", "content": {media: {"schema": answer or {"type": "object"}}}}
     failed = {str(code): {"description": FAILURES[code], "content": error} for code in failures}
@@ -53,6 +54,8 @@ def operation(
     taken: Json = {each: {"schema": BINARY} for each in uploads}
     if body is not None:
         taken[takes] = {"schema": body} if example is None else {"schema": body, "example": example}
+    if parts is not None:
+        taken["multipart/form-data"] = {"schema": parts}
     if taken:
         operation["requestBody"] = {"required": True, "content": taken}
     return operation

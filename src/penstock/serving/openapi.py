@@ -29,7 +29,7 @@ from penstock.serving.forms import (
 )
 from penstock.serving.paths import PATHS, STAGES_PARAMETER
 from penstock.serving.predictors import Loaded, predict_path
-from penstock.serving.schemas import example_row, row_schema, stages_schema
+from penstock.serving.schemas import example_row, form_schema, row_schema, stages_schema
 
 _FORMS = [
     PlanForm,
@@ -73,6 +73,7 @@ def _predict(loaded: Loaded) -> Json:
         (STAGES_PARAMETER,) if routed else (),
         body=rows("instances", row_schema(signature.inputs, closed=True)),
         example={"instances": [example_row(signature.inputs)]},
+        parts=form_schema(signature.inputs),
         answer=rows("predictions", answered),
         failures=(400, 413, 422, 500),
     )

@@ -2,47 +2,82 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
+from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from penstock.core.schema import Schema
+from penstock.errors import DataError
+from penstock.operations.glimpses import size_in_pixels
 from penstock.serving.at_once import LARGE_BODY_BYTES, Answer, AtOnce, Headers
 from penstock.serving.bodies import read_body
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.metrics import Metrics
+from penstock.serving.multipart import as_json, boundary_of
 from penstock.serving.parameters import parameters, wants_stages
 from penstock.serving.predictors import Predictors, is_predict_path, parse_path
 from penstock.serving.request_notes import RequestNotes
 from penstock.serving.service import RowPredictor
+from penstock.serving.state import Limits
 
 _JSON = (b"content-type", b"application/json")
+_BOUNDARY = b"--"  # as a form of parts begins, and no JSON
 _NOT_POST = plain_failure(405, "method_not_allowed", "predict takes POST")
 _encode = msgspec.json.Encoder().encode
 
 
-def predicted(predictor: RowPredictor, body: bytes) -> tuple[int, bytes]:
-    """Return how many instances a body has, and the answer to it; NaN and infinity become null."""
-    predictions = [predictor.predict_decoded(row) for row in predictor.decode(body)]
+def predicted(predictor: RowPredictor, body: bytes, pixels: int | None = None) -> tuple[int, bytes]:
+    """Return how many instances a body has, and the answer to it; NaN and infinity become null.
+
+    With `pixels`, more than so many in all images of the body are a `DataError`, before the first is decoded.
+    """
+    rows = predictor.decode(body)
+    if pixels is not None:
+        _check_pixels(predictor, rows, pixels)
+    predictions: list[dict[str, Any]] = []
+    try:
+        for row in rows:
+            predictions.append(predictor.predict_decoded(row))
+    except DataError as error:
+        if len(rows) == 1:
+            raise
+        raise DataError(f"row {len(predictions)}: {error}", field=error.field) from error
     return len(predictions), _encode({"predictions": predictions})
 
 
-def predict_at_once(*, predictors: Predictors, metrics: Metrics, notes: RequestNotes, body_limit_bytes: int) -> AtOnce:
-    """Return what answers small requests to models that are loaded.
+def _check_pixels(predictor: RowPredictor, rows: list[Any], most: int) -> None:
+    total = 0
+    for number, row in enumerate(rows):
+        for field, content in predictor.files(row).items():
+            width, height = size_in_pixels(content) or (0, 0)
+            total += width * height
+            if total > most:
+                raise DataError(
+                    f"row {number}, field '{field}': an image of {width:,} x {height:,} pixels, {total:,} with those "
+                    f"before it; in one request this server takes {most:,} (image_pixels in [server])",
+                    field=field,
+                )
+
+
+def predict_at_once(*, predictors: Predictors, metrics: Metrics, notes: RequestNotes, limits: Limits) -> AtOnce:
+    """Return what answers small requests to models that are loaded, and that take no images: those take a while.
 
     One costs a dictionary look-up (the whole path), the model graph's row function and three counters.
     """
-    by_path, most = predictors.by_path, min(body_limit_bytes, LARGE_BODY_BYTES)
+    by_path, most = predictors.by_path, min(limits.body_bytes, LARGE_BODY_BYTES)
 
     def known(target: bytes) -> Answer | None:
         path = target.decode("ascii", "replace")
         loaded = by_path.get(path)
-        if loaded is None:
+        if loaded is None or loaded.takes_files:
             return None
 
         def answer(headers: Headers, body: bytes) -> tuple[int, bytes] | None:
-            if len(body) > most:
+            if len(body) > most or body[:2] == _BOUNDARY:
                 return None
             started = perf_counter()
             try:
@@ -62,7 +97,7 @@ def predict_at_once(*, predictors: Predictors, metrics: Metrics, notes: RequestN
 
 
 def predict_or(
-    fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, notes: RequestNotes, body_limit_bytes: int
+    fallback: ASGIApp, *, predictors: Predictors, metrics: Metrics, notes: RequestNotes, limits: Limits
 ) -> ASGIApp:
     """Return an application that answers every predict request itself and leaves all others to `fallback`."""
     by_path = predictors.by_path
@@ -73,11 +108,14 @@ def predict_or(
             stages = bool(scope["query_string"]) and wants_stages(parameters(Request(scope), "stages"))
             loaded = by_path.get(path) or await predictors.get(*parse_path(path))
             predictor = loaded.predicting(stages=stages)
-            body = await read_body(receive, body_limit_bytes)
-            if len(body) > LARGE_BODY_BYTES:
-                rows, answered = await predictors.beside(lambda: predicted(predictor, body))
+            body, inputs = await read_body(receive, limits.body_bytes), loaded.graph.signature.inputs
+            boundary = boundary_of(scope["headers"]) if body[:2] == _BOUNDARY else None
+            if loaded.takes_files or len(body) > LARGE_BODY_BYTES:
+                pixels = limits.image_pixels if loaded.takes_files else None
+                work = partial(_answered, predictor, body, boundary, inputs, pixels)
+                body, rows, answered = await predictors.beside(work, files=loaded.takes_files)
             else:
-                rows, answered = predicted(predictor, body)
+                body, rows, answered = _answered(predictor, body, boundary, inputs, None)
         except ClientDisconnect:
             raise
         except Exception as error:  # the border of the server: whatever happened, the client gets an answer
@@ -104,3 +142,11 @@ def predict_or(
         metrics.observe("predict", status, perf_counter() - started)
 
     return application
+
+
+def _answered(
+    predictor: RowPredictor, body: bytes, boundary: bytes | None, inputs: Schema, pixels: int | None
+) -> tuple[bytes, int, bytes]:
+    """Return a body as JSON, how many instances it has, and the answer to it."""
+    given = body if boundary is None else as_json(body, boundary, inputs)
+    return given, *predicted(predictor, given, pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ T = TypeVar("T")
 KEPT_VERSIONS = 32
 """How many versions that no alias leads to stay loaded after they were asked for by number."""
 
+_DECODERS = min(os.cpu_count() or 1, 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -32,6 +35,8 @@ class Loaded:
     graph: ModelGraph
     predictor: RowPredictor
     staged: RowPredictor | None = None
+    takes_files: bool = False
+    """Whether an input is bytes: an image, which takes a while to decode."""
 
     def predicting(self, *, stages: bool) -> RowPredictor:
         """Return what predicts, and tells the stages if they are asked for; raises `DataError` where there are none."""
@@ -70,14 +75,17 @@ class Predictors:
         self._seen: tuple[Any, ...] | None = None
         self._loading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-load")
         self._predicting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-predict")
+        self._decoding = ThreadPoolExecutor(max_workers=_DECODERS, thread_name_prefix="penstock-decode")
 
     async def get(self, model: str, version: str | None = None) -> Loaded:
         """Return the predictor of a version (None: the one that is served), loading it if need be."""
         return await asyncio.get_running_loop().run_in_executor(self._loading, self._get, model, version)
 
-    async def beside(self, work: Callable[[], T]) -> T:
-        """Do a long piece of work in a thread, so that small requests need not wait for it."""
-        return await asyncio.get_running_loop().run_in_executor(self._predicting, work)
+    async def beside(self, work: Callable[[], T], *, files: bool = False) -> T:
+        """Do a long piece of work in a thread, so that small requests need not wait for it; with `files`, in one of
+        several: what decodes an image leaves the interpreter to others meanwhile."""
+        threads = self._decoding if files else self._predicting
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     @property
     def served(self) -> list[Loaded]:
@@ -93,6 +101,7 @@ class Predictors:
         """End the threads."""
         self._loading.shutdown(cancel_futures=True)
         self._predicting.shutdown(cancel_futures=True)
+        self._decoding.shutdown(cancel_futures=True)
 
     def _refresh(self) -> None:
         newest = tuple(
@@ -148,7 +157,9 @@ class Predictors:
         if found is None or found.digest != version.digest:
             graph = self._project.models[version.model].load(version.version)
             made = self._make(graph)
-            found = Loaded(*key, version.digest, graph, made, made.with_stages() if is_routed(graph) else None)
+            staged = made.with_stages() if is_routed(graph) else None
+            files = any(field.type == "bytes" for field in graph.signature.inputs)
+            found = Loaded(*key, version.digest, graph, made, staged, files)
             self._versions[key] = self.by_path[predict_path(*key)] = found
         return found
 

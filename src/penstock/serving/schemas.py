@@ -49,6 +49,22 @@ def row_schema(schema: Schema, *, closed: bool) -> JsonSchema:
     return {**row, "additionalProperties": False} if closed else row
 
 
+def form_schema(schema: Schema) -> JsonSchema:
+    """Return the JSON Schema of the parts of a form: one row, or the list of several with the files that they name."""
+    one = row_schema(schema, closed=True)
+    files = [field.name for field in schema if field.type == "bytes"]
+    named = {name: {"type": "string", "description": "the name of a part"} for name in files}
+    rows = row_schema(schema, closed=True)
+    one["properties"] |= {name: {"type": "string", "contentMediaType": "application/octet-stream"} for name in files}
+    rows["properties"] |= named
+    several = {
+        "type": "object",
+        "properties": {"instances": {"type": "array", "items": rows}},
+        "required": ["instances"],
+    }
+    return {"oneOf": [one, several]}
+
+
 def stages_schema(graph: ModelGraph) -> JsonSchema:
     """Return the JSON Schema of the stages of a cascade: what each has predicted, null where it was not computed."""
     found = {}

@@ -36,7 +36,7 @@ def serve(
     port is taken. Without `sql_writes` only queries may come over REST; without `token` the server listens on this
     machine only, since whoever reaches it may run pipelines.
     """
-    for package in ("uvicorn", "starlette", "httptools"):
+    for package in ("uvicorn", "starlette", "httptools", "python_multipart"):
         if find_spec(package) is None:
             raise MissingExtraError(package, extra="serve", purpose="serving")
     # Here, not above, because these packages may not be installed.
@@ -53,7 +53,9 @@ def serve(
     def make(graph: ModelGraph) -> RowPredictor:
         return row_predictor(graph, project.features)
 
-    served = application(project, make, limits=Limits(sql_writes=sql_writes), token=token)
+    section = project.config.server
+    limits = Limits(sql_writes=sql_writes, body_bytes=section.body_size_bytes, image_pixels=section.image_pixels)
+    served = application(project, make, limits=limits, token=token)
     config = uvicorn.Config(
         served,
         http=protocol(served.at_once),

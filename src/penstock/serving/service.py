@@ -94,7 +94,7 @@ class Service(Protocol):
 
 
 class RowPredictor(Protocol):
-    """The row function of a model graph. Used from two threads at once."""
+    """The row function of a model graph. Used from several threads at once."""
 
     def predict(self, row: Mapping[str, Any], /) -> dict[str, Any]:
         """Return the predicted columns of a row by the names of its values; others than the inputs are passed over."""
@@ -106,6 +106,10 @@ class RowPredictor(Protocol):
 
     def predict_decoded(self, row: Any) -> dict[str, Any]:
         """Return the predicted columns of a row that `decode` gave."""
+        ...
+
+    def files(self, row: Any) -> dict[str, bytes]:
+        """Return the bytes that a row which `decode` gave has, by the names of their fields."""
         ...
 
     def with_stages(self) -> RowPredictor:

@@ -19,9 +19,11 @@ SCOPE_KEY = "penstock.serving"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What this server allows. `sql_writes`: statements other than queries may come over REST."""
+    """What this server allows. `sql_writes`: statements other than queries may come over REST. `image_pixels` are those
+    of all images of one request."""
 
     body_bytes: int = 16 * 1024 * 1024
+    image_pixels: int = 64_000_000
     upload_bytes: int = 4 * 1024**3
     sql_writes: bool = False
 

@@ -10,6 +10,7 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, PenstockError
 from penstock.models.graphs.nodes import expressions, inputs
 from penstock.operations import compile_row, text
+from penstock.operations.glimpses import glimpse
 
 FAILURES = (PenstockError, ArithmeticError, ValueError)
 """What the row form of an expression raises where it has no value: ln(0), an overflow, an impossible date."""
@@ -26,10 +27,14 @@ def domain_error(graph: ModelGraph, rows: Iterable[Mapping[str, Any]]) -> DataEr
                 function(row)
             except FAILURES as error:
                 read = columns_of(features[name])
-                given = ", ".join(f"{column}={row[column]!r}" for column in read)
+                given = ", ".join(f"{column}={_shown(row[column])}" for column in read)
                 what = f"feature '{name}', {text(features[name])},"
                 return DataError(
                     f"model '{graph.name}': {what} has no value for {given}: {error}",
                     field=read[0] if read else None,
                 )
     return None
+
+
+def _shown(value: Any) -> str:
+    return glimpse(value) if isinstance(value, bytes) else repr(value)

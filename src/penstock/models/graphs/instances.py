@@ -27,7 +27,11 @@ _TYPES: dict[str, Any] = {
     "timestamp": Annotated[datetime.datetime, msgspec.Meta(tz=True)],
     "null": None,
 }
-_SPOKEN = {"timestamp": "a time with a zone, as 2024-05-05T18:00:00Z", "datetime": "a time without a zone"}
+_SPOKEN = {
+    "bytes": "base64 of the standard alphabet, with its padding and nothing else",
+    "timestamp": "a time with a zone, as 2024-05-05T18:00:00Z",
+    "datetime": "a time without a zone",
+}
 _PLACE = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"(?:required|unknown) field `(?P<name>.*)`")
 _STEP = re.compile(r"^\$\.instances\[(?P<row>\d+)\](?:\.(?P<field>.*?))?(?:[\[.].*)?$", re.DOTALL)
@@ -39,11 +43,13 @@ class Instances:
     Any input may be null; one that was never NULL in training must be there, as a column must in a batch.
     """
 
-    __slots__ = ("_decode", "_loose", "_model", "_names", "_types")
+    __slots__ = ("_decode", "_files", "_loose", "_model", "_names", "_types")
 
     def __init__(self, graph: ModelGraph) -> None:
         self._model = graph.name
         self._names = graph.signature.inputs.names
+        self._files = [(position, field.name) for position, field in enumerate(graph.signature.inputs)]
+        self._files = [each for each in self._files if graph.signature.inputs[each[1]].type == "bytes"]
         self._types = {field.name: field.type for field in graph.signature.inputs}
         strict = _struct(graph, forbid_unknown_fields=True)
         self._loose = _struct(graph, forbid_unknown_fields=False)
@@ -75,6 +81,11 @@ class Instances:
             name: value.astimezone(datetime.UTC) if self._types[name] == "timestamp" and value is not None else value
             for name, value in values.items()
         }
+
+    def files(self, row: Any) -> dict[str, bytes]:
+        """Return the bytes of a decoded row, which may be images, by the names of their inputs."""
+        found = {name: getattr(row, f"f{position}") for position, name in self._files}
+        return {name: content for name, content in found.items() if content is not None}
 
     def _clear(self, message: str) -> DataError | RequestError:
         """Turn msgspec's message into ours: which field, what is wrong with it, what the model needs."""

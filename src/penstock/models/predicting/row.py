@@ -77,6 +77,10 @@ class RowPredictor:
         """Return the predicted columns of a row that `decode` gave."""
         return self._predict(row)
 
+    def files(self, row: Any) -> dict[str, bytes]:
+        """Return the bytes that a row which `decode` gave has, by the names of their inputs."""
+        return self._instances.files(row)
+
     def answer(self, body: bytes) -> bytes:
         """Return `{"predictions": [...]}` for `{"instances": [...]}`, in order; NaN and infinity become null."""
         return _encode({"predictions": [self._predict(row) for row in self._instances.from_json(body)]})
