@@ -236,7 +236,7 @@ def test_an_image_that_takes_long_keeps_no_other_model_waiting(graph: models.Mod
     for name in ("dots", "km"):
         project.push(name, 1)
     project.models["dots"] = _Model(graph)
-    answered = threading.Event()
+    begun, answered = threading.Event(), threading.Event()
 
     class Waiting:
         def __init__(self, graph: ModelGraph) -> None:
@@ -245,6 +245,7 @@ def test_an_image_that_takes_long_keeps_no_other_model_waiting(graph: models.Mod
             self.files = self.own.files if self.own else None
 
         def predict_decoded(self, row: Any) -> dict[str, Any]:
+            begun.set()
             return {"waited": answered.wait(10)} if self.own else {"y": row["km"]}
 
     with TestClient(application(project, Waiting)) as client:
@@ -252,6 +253,7 @@ def test_an_image_that_takes_long_keeps_no_other_model_waiting(graph: models.Mod
         body = {"instances": [row(coded(png(0)))]}
         slow = threading.Thread(target=lambda: found.append(client.post(PREDICT, json=body)))
         slow.start()
+        assert begun.wait(10)
         quick = client.post("/v1/models/km:predict", json={"instances": [{"km": 2}]})
         answered.set()
         slow.join()

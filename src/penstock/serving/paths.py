@@ -308,6 +308,7 @@ PATHS: dict[str, Json] = {
             "Predict with a version of a model",
             (_NAME, _VERSION, STAGES_PARAMETER),
             body=rows("instances", {"type": "object"}),
+            parts={"type": "object"},
             answer=rows("predictions", {"type": "object"}),
             failures=(400, 404, 413, 422, 500),
         )
