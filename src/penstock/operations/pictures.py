@@ -7,13 +7,13 @@ so that they follow one another. Pillow is loaded when the first compressed imag
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from penstock.errors import MissingExtraError
+from penstock.operations.glimpses import size_in_pixels
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 """Height, width, channels."""
@@ -32,17 +32,22 @@ def image(content: bytes, width: int, height: int, mode: str, fit: str) -> bytes
     What is transparent shows white, unless the mode has alpha. `contain` keeps all of the image, in the middle and
     with white beside it; `cover` keeps its middle; `stretch` changes its proportions.
     """
+    head = _head(width, height, CHANNELS[mode])
+    if content.startswith(head) and len(content) == len(head) + width * height * CHANNELS[mode]:
+        return content  # one that was made here, as it is wanted
     from PIL import ImageOps
 
     with _opened(content) as found:
-        upright = _in_mode(ImageOps.exif_transpose(found), mode)
-        if fit == "stretch":
+        upright = _in_mode(_upright(found), mode)
+        if upright.size == (width, height):
+            made = upright
+        elif fit == "stretch":
             made = upright.resize((width, height), _filter())
         elif fit == "cover":
             made = ImageOps.fit(upright, (width, height), _filter())
         else:
             made = ImageOps.pad(upright, (width, height), _filter(), color=(255,) * CHANNELS[mode])
-        return encoded(np.asarray(made, dtype=np.uint8).reshape(height, width, CHANNELS[mode]))
+        return head + bytes(made.tobytes())
 
 
 def pixels(content: bytes) -> list[float]:
@@ -54,11 +59,13 @@ def pixels(content: bytes) -> list[float]:
 def encoded(picture: Pixels) -> bytes:
     """Return pixels as an uncompressed image: PGM of one channel, PPM of three, PAM of four."""
     height, width, channels = picture.shape
+    return _head(width, height, channels) + np.ascontiguousarray(picture).tobytes()
+
+
+def _head(width: int, height: int, channels: int) -> bytes:
     if channels == 4:
-        head = f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n"
-    else:
-        head = f"P{5 if channels == 1 else 6}\n{width} {height}\n255\n"
-    return head.encode() + np.ascontiguousarray(picture).tobytes()
+        return b"P7\nWIDTH %d\nHEIGHT %d\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n" % (width, height)
+    return b"P%d\n%d %d\n255\n" % (5 if channels == 1 else 6, width, height)
 
 
 def decoded(content: bytes, mode: str | None = None) -> Pixels:
@@ -68,10 +75,8 @@ def decoded(content: bytes, mode: str | None = None) -> Pixels:
         made = _raw(content, channels)
         if made is not None:
             return made
-    from PIL import ImageOps
-
     with _opened(content) as found:
-        upright = ImageOps.exif_transpose(found)
+        upright = _upright(found)
         wanted = mode or ("L" if upright.mode in ("1", "L", "I;16", "LA") else "RGB")
         made = np.asarray(_in_mode(upright, wanted), dtype=np.uint8)
         return made.reshape(*made.shape[:2], CHANNELS[wanted])
@@ -111,18 +116,29 @@ def _opened(content: bytes) -> Any:
     raw = _raw(content, 4) if content[:2] == b"P7" else None
     if raw is not None:
         return Image.fromarray(raw, "RGBA")
+    _check_size(*(size_in_pixels(content) or (1, 1)))  # before Pillow, whose own limit is higher, warns of it
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is held to a limit of ours
-            found = Image.open(io.BytesIO(content))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        found = Image.open(io.BytesIO(content))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{_described(content)} is no image: {error}".partition(" <_io")[0]) from error
-    if found.width * found.height > MOST_PIXELS:
-        raise ValueError(f"an image of {found.width} x {found.height} pixels; at most {MOST_PIXELS:,} are read")
+    _check_size(found.width, found.height)
     try:
         found.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise ValueError(f"an image of {len(content):,} bytes that cannot be decoded: {error}") from error
+    return found
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"an image of {width} x {height} pixels; at most {MOST_PIXELS:,} are read")
+
+
+def _upright(found: Any) -> Any:
+    """Turn Pillow's image as its EXIF says."""
+    from PIL import ImageOps
+
+    ImageOps.exif_transpose(found, in_place=True)
     return found
 
 
@@ -141,7 +157,7 @@ def _in_mode(found: Any, mode: str) -> Any:
     if found.mode in ("RGBA", "LA", "PA") or "transparency" in found.info:
         clear = found.convert("RGBA")
         found = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
-    return found.convert(mode)
+    return found if found.mode == mode else found.convert(mode)
 
 
 def _filter() -> Any:
