@@ -18,6 +18,7 @@ from penstock.core.ports import Context
 from penstock.errors import DataError
 from penstock.models import LEARNERS, ModelGraph, fit
 from penstock.models.judging.labels import check_label, class_numbers, classes_in, label_column, values
+from penstock.models.judging.several import type_of_several
 from penstock.models.learning.matrix import Flags, Floats
 from penstock.models.learning.search import Candidates, Range
 from penstock.models.predicting.predict import estimates_of
@@ -30,10 +31,22 @@ def router_of(router: Model, rows: pa.Table) -> Router:
     column = labels_of(router, rows).drop_null()
     if not len(column):
         raise DataError(f"router '{router.name}': no row has a label '{router.label}'", field=router.label)
-    task = LEARNERS[router.type].task
-    type = check_label(router.name, str(router.label), column, task)
-    known = classes_in(router.name, str(router.label), column) if task == "classification" else ()
+    type = _checked(router, column)
+    classifies = LEARNERS[router.type].task == "classification"
+    known = classes_in(router.name, str(router.label), column) if classifies else ()
     return Router(router=router.name, router_type=type, router_classes=known)
+
+
+def _checked(model: Model, labels: pa.ChunkedArray) -> str:
+    """Return the type of the labels of a router or stage; raises `DataError` where several classes hold at once."""
+    if several := type_of_several(labels):
+        raise DataError(
+            f"model '{model.name}': label '{model.label}' is {several}, of which several classes hold at once; a "
+            "cascade routes by one class, and predicts one: make a column that says of a class whether it holds, and "
+            "take that as the label",
+            field=model.label,
+        )
+    return check_label(model.name, str(model.label), labels, LEARNERS[model.type].task)
 
 
 def labels_of(model: Model, rows: pa.Table) -> pa.ChunkedArray:
@@ -64,6 +77,7 @@ def usable_rows(model: Model, rows: pa.Table) -> int:
     if not rows.num_rows:
         return 0
     column = labels_of(model, rows).drop_null()
+    _checked(model, column)
     alone = LEARNERS[model.type].task == "classification" and len(pc.unique(column)) < 2
     return 0 if alone else len(column)
 

@@ -33,6 +33,25 @@ a category each, NULL one of its own; a timestamp is its seconds and its month, 
 fields. What training never saw counts as no entry.
 """
 
+_SEVERAL = """\
+## Several classes at once
+
+A label that is an array of strings or of whole numbers says which of several classes hold: any number of them. A
+`dnn_classifier` learns from such a label, with encoders among its features or without; no other type takes it. An empty
+array is a row in which no class holds; a row whose label is NULL is left out.
+
+```python
+ps.model("film", type="dnn_classifier", label="genres", features={"plot": ps.col("plot").embedding(64)})
+```
+
+`predicted_<label>` is the array of the classes whose probability is above 0.5, or above the `threshold` of `ML.PREDICT`
+and `ML.EVALUATE`, in the order of the classes; `predicted_<label>_probs` has every class, the most probable first. It
+is judged by precision, recall, f1_score and roc_auc in the mean of the classes, by accuracy (rows in which every class
+is right) and hamming_loss (what part of all is wrong), by log_loss, and by precision_micro, recall_micro and f1_micro,
+which count all classes of all rows together. `auto_class_weights` lets a class count as much where it holds as where it
+does not, and `class_weights` weigh a class where it holds.
+"""
+
 _GIVES: dict[Task, str] = {
     "regression": "`predicted_<label>`",
     "classification": "`predicted_<label>`, `predicted_<label>_probs` (each label with its probability)",
@@ -63,7 +82,7 @@ _LIBRARIES = {
 
 def reference() -> str:
     """Return the text of `docs/models.md`."""
-    parts = [_HEAD, _overview(), _LEARNED]
+    parts = [_HEAD, _overview(), _LEARNED, _SEVERAL]
     done: list[Mapping[str, Option]] = []
     for learner in LEARNERS.values():
         same = [name for name, other in LEARNERS.items() if other.options == learner.options]

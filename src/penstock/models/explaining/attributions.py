@@ -42,6 +42,11 @@ class Explained:
 def check_explainable(graph: ModelGraph) -> Attribute:
     """Return how the graph's estimator attributes; `DataError` saying why where it does not."""
     type = graph.facts["type"]
+    if nodes.is_multilabel(graph):
+        raise DataError(
+            f"model '{graph.name}' predicts which of several classes hold, and has no explanations: each class would "
+            "have its own; explain a classifier whose label is one class, true or false"
+        )
     learner = LEARNERS[type]
     if learner.method is None or learner.method.attribute is None:
         raise DataError(

@@ -64,7 +64,7 @@ def explain(
     schema = explanation_schema(graph)
     if top < 1:
         raise DeclarationError(f"model '{graph.name}': top={top} features explain nothing; give 1 or more")
-    check_threshold(graph.name, nodes.classes(graph), threshold)
+    check_threshold(graph, threshold)
     given = to_arrow(rows)
     check_free(graph, given, schema.names)
     inputs = inputs_of(graph, given)

@@ -134,6 +134,10 @@ def _estimated(made: Recorded) -> None:
             made.outputs[_port(made, 0, "float64")] = _column(t, estimates, 0)
         case "classification":
             _classes(made, estimates)
+        case "multilabel":
+            raise ExpressionError(
+                f"model '{graph.name}' predicts arrays, of as many classes as hold, which ONNX has no column of"
+            )
         case "clustering":
             nearest = t.node("ArgMin", estimates, axis=1, keepdims=0)
             made.outputs[_port(made, 0, "int64")] = t.node("Add", nearest, t.integer(1))

@@ -13,7 +13,7 @@ from penstock.models.exporting.dialects import DIALECTS, Dialect, expression, li
 from penstock.models.exporting.estimates import Scores, logistic, power, scores_of
 from penstock.models.exporting.routed_query import routed_query, select_list, winner
 from penstock.models.graphs import nodes
-from penstock.models.predicting.estimators import task_of
+from penstock.models.predicting.estimators import is_branched, task_of
 from penstock.models.predicting.imported import is_imported
 from penstock.models.routing import is_routed, label_text
 from penstock.operations import col
@@ -55,6 +55,11 @@ def to_query(graph: ModelGraph, *, dialect: str = "duckdb", rows: str = "rows", 
 def _query(graph: ModelGraph, found: Dialect, rows: str, keep: Sequence[str]) -> str:
     if is_imported(graph):
         raise DeclarationError(f"model '{graph.name}' is an ONNX file, which cannot be written as a query")
+    if is_branched(graph):
+        raise DeclarationError(
+            f"model '{graph.name}' is a network of branches, which cannot be written as a query; a dnn_* model of "
+            "numbers and categories, with one label, can"
+        )
     if is_routed(graph):
         return routed_query(graph, found, rows, keep, _query)
     kept = [column for column in keep if column not in nodes.inputs(graph)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.core.expression import Expr, columns_of
@@ -12,55 +13,49 @@ from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.models.fitting.preparation import Prepared
 from penstock.models.graph import ModelGraph
+from penstock.models.learning.learner import Task
+from penstock.models.learning.learners import LEARNERS
 from penstock.operations import col, type_of
 
 
-def assemble(
-    model: Model,
-    prepared: Prepared,
-    files: Mapping[str, bytes],
-    *,
-    outputs: Schema,
-    classes: tuple[Any, ...],
-    facts: Mapping[str, Any],
-) -> ModelGraph:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a graph predicts: by which task, of which classes, into which columns; the files are the estimator's."""
+
+    task: Task
+    outputs: Schema
+    classes: tuple[Any, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def assemble(model: Model, prepared: Prepared, made: Made, *, facts: Mapping[str, Any]) -> ModelGraph:
     """Return the graph: inputs, features, what enters the estimator, the estimator, and what it predicts.
 
     Without anything that enters an estimator there is none, and the outputs are the features.
     """
     inputs = [
-        Node(name=field.name, op="input", params=FrozenMap({"type": field.type, "nullable": field.nullable}))
-        for field in prepared.inputs
+        Node(name=each.name, op="input", params=FrozenMap({"type": each.type, "nullable": each.nullable}))
+        for each in prepared.inputs
     ]
     expressions = [*_features(prepared), *_entering(prepared)]
     encoders = _encoders(prepared, {node.name for node in expressions} | {*prepared.inputs.names})
     expressions += encoders.values()
     taken = {node.name for node in expressions} | {*prepared.inputs.names}
     gathered = tuple(encoders[name].name if name in encoders else name for name in prepared.entering)
-    ends = (
-        _estimated(model, prepared, gathered, outputs, classes, taken)
-        if prepared.entering
-        else _transformed(prepared, taken)
-    )
+    ends = _estimated(model, prepared, made, gathered, taken) if prepared.entering else _transformed(prepared, taken)
     return ModelGraph(
         name=model.name,
         label=model.label,
-        signature=Signature(prepared.inputs, outputs),
+        signature=Signature(prepared.inputs, made.outputs),
         nodes=(*inputs, *expressions, *ends),
-        blobs=FrozenMap(sorted(files.items())),
+        blobs=FrozenMap(sorted(made.files.items())),
         facts=FrozenMap(facts),
     )
 
 
-def _estimated(
-    model: Model,
-    prepared: Prepared,
-    entering: tuple[str, ...],
-    outputs: Schema,
-    classes: tuple[Any, ...],
-    taken: set[str],
-) -> list[Node]:
-    gathered, predictor = (_free(name, taken | {*outputs.names}) for name in ("features", "estimator"))
+def _estimated(model: Model, prepared: Prepared, made: Made, entering: tuple[str, ...], taken: set[str]) -> list[Node]:
+    gathered, predictor = (_free(name, taken | {*made.outputs.names}) for name in ("features", "estimator"))
+    task = {} if made.task == LEARNERS[model.type].task else {"task": made.task}
     return [
         Node(
             name=gathered,
@@ -72,11 +67,11 @@ def _estimated(
             name=predictor,
             op="estimator",
             inputs=(gathered,),
-            params=FrozenMap({"learner": model.type, "classes": classes}),
+            params=FrozenMap({"learner": model.type, "classes": made.classes, **task}),
         ),
         *(
-            Node(name=field.name, op="output", inputs=(predictor,), params=FrozenMap({"type": field.type}))
-            for field in outputs
+            Node(name=each.name, op="output", inputs=(predictor,), params=FrozenMap({"type": each.type}))
+            for each in made.outputs
         ),
     ]
 

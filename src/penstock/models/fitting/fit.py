@@ -16,7 +16,7 @@ from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError
 from penstock.models.explaining.global_explanation import FACT, MOST_ROWS, OPTION, global_explanation
 from penstock.models.fitting.agreement import disagreements
-from penstock.models.fitting.assembly import assemble
+from penstock.models.fitting.assembly import Made, assemble
 from penstock.models.fitting.lessons import Part, Ready, column_of, column_options, learn, ready
 from penstock.models.fitting.preparation import Prepared, declared_features, transformed
 from penstock.models.fitting.splits import JUDGE, LEARN, TEST, purposes
@@ -143,7 +143,7 @@ _PARTS = ("name", "label", "signature", "nodes", "blobs")
 def _transforming(model: Model, prepared: Prepared, facts: Mapping[str, Any]) -> ModelGraph:
     outputs = Schema(tuple(Field(column, prepared.types[node]) for column, node in prepared.names.items()))
     facts = {**facts, "feature_nodes": prepared.names, "learner": {}, "evaluation": {}}
-    return assemble(model, prepared, {}, outputs=outputs, classes=(), facts=facts)
+    return assemble(model, prepared, Made(task="transform", outputs=outputs), facts=facts)
 
 
 def _labelled(model: Model, table: pa.Table) -> Part:

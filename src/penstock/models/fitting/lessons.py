@@ -14,13 +14,14 @@ from penstock.core.expression import Expr
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.errors import DataError
-from penstock.models.fitting.assembly import assemble
+from penstock.models.fitting.assembly import Made, assemble
 from penstock.models.fitting.preparation import Prepared, enter, prepare
 from penstock.models.graph import ModelGraph
 from penstock.models.judging import labels
 from penstock.models.judging.curves import errors_of
 from penstock.models.judging.evaluate import judge
-from penstock.models.learning.learner import Learner, Lesson, Method
+from penstock.models.judging.several import cell_weights, held, several_in, type_of_several
+from penstock.models.learning.learner import Learner, Lesson, Method, Task
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.losses import loss
 from penstock.models.learning.matrix import Examples, Features
@@ -54,6 +55,7 @@ class Ready:
 
     model: Model
     method: Method
+    task: Task
     label_type: str
     classes: tuple[Any, ...]
     prepared: Prepared
@@ -73,28 +75,33 @@ def ready(
     """Find every constant in the rows to learn from, and put all parts into the form that the learner takes."""
     learner, (train, held_out, tested) = LEARNERS[model.type], parts
     assert learner.method is not None  # noqa: S101  # what only transforms has no lesson
-    label_type, classes = _label_facts(model, learner, train)
+    task, label_type, classes = _label_facts(model, learner, parts)
+    several = task == "multilabel"
     scaled = learner.scaled_by is None or settings[learner.scaled_by]
-    prepared, features = prepare(model, declared, train.rows, learner.form if scaled else "unscaled")
+    form = learner.form if scaled else "unscaled"
+    prepared, features = prepare(model, declared, train.rows, form, branched=several)
     method = learner.branched if prepared.branches and learner.branched else learner.method
     entered = Entered(labels=train.labels, features=features)
     judged, kept = (_entered(prepared, part) for part in (held_out, tested))
-    examples = _examples(model, classes, entered)
+    examples = _examples(model, task, classes, entered)
+    weigh = cell_weights if several else labels.class_weights
     return Ready(
         model=model,
         method=method,
+        task=task,
         label_type=label_type,
         classes=classes,
         prepared=prepared,
         lesson=Lesson(
             train=examples,
-            held_out=None if judged is None else _examples(model, classes, judged),
+            held_out=None if judged is None else _examples(model, task, classes, judged),
             names=tuple(prepared.entering),
             kinds=prepared.kinds,
             widths=prepared.widths,
             options=settings,
             classes=len(classes),
-            weights=labels.class_weights(settings, classes, examples.target) if classes else None,
+            multilabel=several,
+            weights=weigh(settings, classes, examples.target) if classes else None,
             branches=prepared.branches,
             owners=prepared.owners,
             columns={
@@ -111,9 +118,10 @@ def learn(ready: Ready, options: Mapping[str, Any], *, judged: bool = True) -> M
     """Run the learner with these options, all of them set, and judge what it learned, unless that is not wanted."""
     learned = ready.method.fit(dataclasses.replace(ready.lesson, options=options))
     model = ready.model
-    outputs = OUTCOMES[LEARNERS[model.type].task].schema(model.label or "", ready.label_type, learned.outputs)
+    outputs = OUTCOMES[ready.task].schema(model.label or "", ready.label_type, learned.outputs)
     facts = {**ready.facts, "learner": learned.facts}
-    graph = assemble(model, ready.prepared, learned.files, outputs=outputs, classes=ready.classes, facts=facts)
+    made = Made(task=ready.task, outputs=outputs, classes=ready.classes, files=learned.files)
+    graph = assemble(model, ready.prepared, made, facts=facts)
     if not judged:
         return graph
     ends = judged_on(ready, graph, ready.judged)
@@ -126,7 +134,7 @@ def judged_on(ready: Ready, graph: ModelGraph, part: Entered) -> dict[str, Any]:
     """Return the facts that tell how good a graph is on a part of the rows, a classifier's errors among them."""
     estimates = estimate(graph, part.features)
     found: dict[str, Any] = {"evaluation": judge(graph, part.labels, part.features, estimates)}
-    if ready.classes:
+    if ready.task == "classification":
         numbers = labels.class_numbers(graph.name, graph.label or "", ready.classes, part.labels)
         found |= errors_of(numbers, estimates)
     return found
@@ -164,21 +172,35 @@ def column_of(model: Model, rows: pa.Table, name: str) -> pa.ChunkedArray:
     return rows.column(name)
 
 
-def _label_facts(model: Model, learner: Learner, train: Part) -> tuple[str, tuple[Any, ...]]:
-    """Return the type of the label and the classes that there are, where there is a label, and are classes."""
+def _label_facts(
+    model: Model, learner: Learner, parts: tuple[Part, Part | None, Part | None]
+) -> tuple[Task, str, tuple[Any, ...]]:
+    """Return what the learner does with the label, its type and the classes that there are, where there are any.
+
+    Of several that may hold at once, those are known that only rows held out have: of many classes there often is one
+    that is rare.
+    """
     if model.label is None:
-        return "", ()
-    type = labels.check_label(model.name, model.label, train.labels, learner.task)
-    return type, labels.classes_in(model.name, model.label, train.labels) if learner.task == "classification" else ()
+        return learner.task, "", ()
+    there = [each.labels for each in parts if each is not None and each.labels is not None]
+    train = there[0]
+    if learner.task == "classification" and learner.branched is not None and (type := type_of_several(train)):
+        found = pa.chunked_array([each.combine_chunks() for each in there])
+        return "multilabel", type, several_in(model.name, model.label, found)
+    type = labels.check_label(model.name, model.label, train, learner.task)
+    known = labels.classes_in(model.name, model.label, train) if learner.task == "classification" else ()
+    return learner.task, type, known
 
 
 def _entered(prepared: Prepared, part: Part | None) -> Entered | None:
     return None if part is None else Entered(labels=part.labels, features=enter(prepared, part.rows))
 
 
-def _examples(model: Model, classes: tuple[Any, ...], part: Entered) -> Examples:
+def _examples(model: Model, task: Task, classes: tuple[Any, ...], part: Entered) -> Examples:
     if model.label is None:
         return Examples(part.features, np.empty(0))
+    if task == "multilabel":
+        return Examples(part.features, held(model.name, model.label, classes, part.labels))
     if classes:
         return Examples(part.features, labels.class_numbers(model.name, model.label, classes, part.labels))
     return Examples(part.features, labels.values(model.name, model.label, part.labels))

@@ -88,10 +88,13 @@ def transformed(declared: Mapping[str, Expr], train: pa.Table) -> Prepared:
     return Prepared(inputs=_inputs(features, train), names=names, features=features, types=types, entering={})
 
 
-def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: Form) -> tuple[Prepared, Features]:
+def prepare(
+    model: Model, declared: Mapping[str, Expr], train: pa.Table, form: Form, *, branched: bool = False
+) -> tuple[Prepared, Features]:
     """Find every constant in the training rows; return the prepared features, and what enters for these rows.
 
-    Two rounds: the constants of the declared features, then those of the automatic preprocessing on their values.
+    There are branches where an encoder reads a feature, or where they are wanted. Two rounds: the constants of the
+    declared features, then those of the automatic preprocessing on their values.
     """
     schema = schema_of(train.schema)
     encoded = {name: expr for name, expr in declared.items() if expr.op in ENCODERS}
@@ -121,7 +124,7 @@ def prepare(model: Model, declared: Mapping[str, Expr], train: pa.Table, form: F
         kinds=kinds,
         widths=tuple(widths.values()),
     )
-    if not uses:
+    if not uses and not branched:
         return prepared, matrix
     branches, owners = branches_of(prepared.names, declared, found, list(entering.values()), matrix)
     return dataclasses.replace(prepared, branches=branches, owners=owners), matrix

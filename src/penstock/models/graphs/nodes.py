@@ -26,7 +26,21 @@ def concat(graph: ModelGraph) -> Node:
 
 
 def classes(graph: ModelGraph) -> tuple[Any, ...]:
-    """Return the labels that a classifier knows, in their order; every other graph has none."""
+    """Return the labels that a classifier tells apart, in their order; every other graph has none."""
+    return () if is_multilabel(graph) else _known(graph)
+
+
+def several_classes(graph: ModelGraph) -> tuple[Any, ...]:
+    """Return the classes of which any number may hold in a row, in their order; of other graphs none."""
+    return _known(graph) if is_multilabel(graph) else ()
+
+
+def is_multilabel(graph: ModelGraph) -> bool:
+    """Tell whether the graph predicts arrays of classes."""
+    return any(node.params.get("task") == "multilabel" for node in graph.of("estimator"))
+
+
+def _known(graph: ModelGraph) -> tuple[Any, ...]:
     ends = (*graph.of("estimator"), *graph.of("route"))
     return tuple(ends[0].params["classes"]) if ends else ()
 

@@ -13,7 +13,7 @@ from blake3 import blake3
 from penstock.core.expression import Expr
 from penstock.core.graph import ModelGraph, Node, Signature
 from penstock.core.mapping import FrozenMap
-from penstock.core.schema import Field, Schema
+from penstock.core.schema import Field, Schema, element_type
 from penstock.errors import ConflictError, CorruptArtifactError, StorageError
 from penstock.operations import text
 from penstock.operations.notation import expression_from_json, expression_to_json, value_from_json, value_to_json
@@ -46,7 +46,7 @@ def read_files(files: Mapping[str, bytes]) -> ModelGraph:
     """
     content = _manifest(files)
     _check_files(files, content["files"])
-    label_type = content["outputs"][0][1]
+    label_type = _class_type(content["outputs"][0][1])
     return ModelGraph(
         name=content["name"],
         label=content["label"],
@@ -141,8 +141,13 @@ def _check_files(files: Mapping[str, bytes], digests: Mapping[str, str]) -> None
         raise CorruptArtifactError(f"the model has files that are not its own: {', '.join(extra)}; remove them")
 
 
+def _class_type(predicted: str) -> str:
+    """Return the type of a class, given that of what is predicted: of classes that hold at once, an array."""
+    return element_type(predicted) if predicted.startswith("array<") else predicted
+
+
 def _node_to_json(graph: ModelGraph, node: Node) -> dict[str, Any]:
-    label_type = graph.signature.outputs.fields[0].type
+    label_type = _class_type(graph.signature.outputs.fields[0].type)
     params = {name: _param_to_json(value, label_type) for name, value in node.params.items()}
     return {"name": node.name, "op": node.op, "inputs": list(node.inputs), "params": params}
 

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.core.graph import ModelGraph
-from penstock.core.schema import Field, Schema
+from penstock.core.schema import Field, Schema, element_type
 from penstock.errors import DataError, DeclarationError
 from penstock.models.graphs import nodes
 from penstock.models.graphs.signature import inputs_of
 from penstock.models.judging import labels
 from penstock.models.judging.evaluate import imported_values, labelled_rows
+from penstock.models.judging.several import held
 from penstock.models.learning.matrix import Flags, Floats, Integers
 from penstock.models.predicting.imported import is_imported
 from penstock.models.predicting.predict import estimates_of
@@ -34,9 +35,12 @@ def calibration_schema(graph: ModelGraph) -> Schema:
     """Return the columns of a calibration; `DataError` for a model that learned without labels."""
     if graph.label is None:
         raise DataError(f"model '{graph.name}' ({graph.facts['type']}) predicts no label that could be observed")
-    if not nodes.classes(graph):
+    type = graph.signature.outputs.fields[0].type
+    if nodes.is_multilabel(graph):
+        type = element_type(type)
+    elif not nodes.classes(graph):
         return Schema((*_BIN, *_RANGE, _ERROR))
-    return Schema((Field("class_label", graph.signature.outputs.fields[0].type), *_BIN, _ERROR))
+    return Schema((Field("class_label", type), *_BIN, _ERROR))
 
 
 def calibration(graph: ModelGraph, rows: TableLike, bins: int = BINS) -> pa.Table:
@@ -44,10 +48,10 @@ def calibration(graph: ModelGraph, rows: TableLike, bins: int = BINS) -> pa.Tabl
     and what was observed, in the mean; rows whose label is NULL do not count.
 
     A classifier's bins have equal widths, from 0 to 1: `predicted` is the mean probability of a class, `observed` the
-    share of rows that have it. Of two labels it is told of the second; of more, of each against all others. Both are
-    NULL in a bin without rows. Numbers are in bins of about as many rows each, fewer where predictions are equal;
-    `observed_p10` and `observed_p90` are the values that a tenth of the rows in the bin lie below and above. A bin's
-    `upper` belongs to the next one, but for the last.
+    share of rows that have it. Of two labels it is told of the second; of more, of each against all others; of several
+    that may hold at once, of each. Both are NULL in a bin without rows. Numbers are in bins of about as many rows each,
+    fewer where predictions are equal; `observed_p10` and `observed_p90` are the values that a tenth of the rows in the
+    bin lie below and above. A bin's `upper` belongs to the next one, but for the last.
 
     `expected_calibration_error`, the same in each bin of a class, is how far predicted and observed lie apart in the
     mean of all rows. Raises `DataError` for a model without a label, and where `evaluate` does.
@@ -65,7 +69,11 @@ def calibration(graph: ModelGraph, rows: TableLike, bins: int = BINS) -> pa.Tabl
     else:
         estimates = estimates_of(graph, table)
         _check_finite(graph, estimates)
-        if not known:
+        if several_classes := nodes.several_classes(graph):
+            there = held(graph.name, graph.label or "", several_classes, column)
+            for number, label in enumerate(several_classes):
+                found += _of_class(label, there[:, number], estimates[:, number], bins)
+        elif not known:
             found = list(_of_values(labels.values(graph.name, graph.label or "", column), estimates[:, 0], bins))
         else:
             numbers = labels.class_numbers(graph.name, graph.label or "", known, column)

@@ -57,7 +57,7 @@ def confusion_matrix(graph: ModelGraph, rows: TableLike | None = None, *, thresh
             raise DataError(f"model '{graph.name}': a threshold needs rows to judge; add them, or leave it out")
         counts = _kept(graph, "confusion")
     else:
-        check_threshold(graph.name, nodes.classes(graph), threshold)
+        check_threshold(graph, threshold)
         counts = count_confusions(*_judged(graph, rows), threshold)
     known = pa.array(nodes.classes(graph), arrow_type(schema.fields[0].type))
     columns = [known, *(pa.array(column, pa.int64()) for column in zip(*counts, strict=True))]
@@ -152,6 +152,11 @@ def _kept(graph: ModelGraph, fact: str) -> Any:
 
 
 def _check_classes(graph: ModelGraph) -> None:
+    if nodes.is_multilabel(graph):
+        raise DataError(
+            f"model '{graph.name}' predicts which of several classes hold; none of them is taken for another, so there "
+            "is nothing to confuse: ML.EVALUATE judges them all, a calibration each"
+        )
     if not nodes.classes(graph):
         raise DataError(f"model '{graph.name}' ({graph.facts['type']}) is no classifier; it has no labels to confuse")
 

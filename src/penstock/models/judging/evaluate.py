@@ -9,7 +9,7 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, DeclarationError
 from penstock.models.graphs import nodes
 from penstock.models.graphs.signature import inputs_of
-from penstock.models.judging import labels, metrics
+from penstock.models.judging import labels, metrics, several
 from penstock.models.learning.matrix import Features, Floats
 from penstock.models.predicting.estimators import estimate, estimator_of, method_of
 from penstock.models.predicting.imported import imported_columns, is_imported
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def evaluate(graph: ModelGraph, rows: TableLike, *, threshold: float | None = None) -> dict[str, float | None]:
     """Return metrics by BigQuery ML's names; rows whose label is NULL do not count. A metric without a value is None.
 
-    With a `threshold`, a classifier of two labels predicts the second where its probability is above it.
+    With a `threshold`, a classifier of two labels predicts the second where its probability is above it, and one of
+    several classes at once all that are above it.
 
     Raises `DataError` where the rows lack the label or an input, or hold a label that the model does not know, and
     `DeclarationError` for a model that only transforms: it predicts nothing that could be good or bad.
@@ -35,7 +36,7 @@ def evaluate(graph: ModelGraph, rows: TableLike, *, threshold: float | None = No
     table, column = labelled_rows(graph, rows)
     if is_imported(graph):
         return judge_imported(graph, column, inputs_of(graph, table))
-    check_threshold(graph.name, nodes.classes(graph), threshold)
+    check_threshold(graph, threshold)
     if is_routed(graph):
         return judge(graph, column, Features(table.num_rows, ()), estimates_of(graph, table), threshold)
     features = entering_features(graph, inputs_of(graph, table))
@@ -105,6 +106,9 @@ def judge(
     own, known = None if is_routed(graph) else method_of(graph).judge, nodes.classes(graph)
     found: dict[str, float] = {}
     match own, graph.label:
+        case None, str(label) if nodes.is_multilabel(graph):
+            there = several.held(graph.name, label, nodes.several_classes(graph), column)
+            found = several.judged(there, estimates, threshold)
         case None, str(label) if known:
             numbers = labels.class_numbers(graph.name, label, known, column)
             found = metrics.classification(numbers, estimates, threshold)

@@ -17,6 +17,8 @@ from penstock.transforms import apply
 
 _CLASS_TYPES = ("string", "int64", "bool", "date")
 _VALUE_TYPES = ("int64", "float64")
+SEVERAL_TYPES = ("string", "int64")
+"""The types of classes of which several may hold at once: such a label is an array of them."""
 
 
 def label_column(model: str, label: str, target: Expr, rows: pa.Table) -> pa.ChunkedArray:
@@ -35,8 +37,16 @@ def check_label(model: str, label: str, labels: pa.ChunkedArray, task: str) -> s
     """Return the type of the labels; raises `DataError` where that task cannot predict such values."""
     type = schema_of(pa.schema([(label, labels.type)]))[label].type
     able = _VALUE_TYPES if task == "regression" else _CLASS_TYPES
+    if type.startswith("array<") and task == "classification":
+        raise DataError(
+            f"model '{model}': label '{label}' is {type}: of classes that may hold several at once a model of type "
+            f"dnn_classifier learns, from {' or '.join(f'array<{each}>' for each in SEVERAL_TYPES)}; take that, or "
+            "one class of the array as the label",
+            field=label,
+        )
     if type not in able:
         other = "a classifier" if task == "regression" else "a regression, or a cast,"
+        other = "a dnn_classifier" if type.startswith("array<") else other
         raise DataError(
             f"model '{model}': label '{label}' is {type}; a {task} model predicts {' or '.join(able)}; "
             f"{other} may be what you want",

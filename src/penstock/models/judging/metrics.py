@@ -57,7 +57,7 @@ def classification(actual: Integers, probabilities: Floats, threshold: float | N
     predicted = predicted_classes(probabilities, threshold)
     classes = probabilities.shape[1]
     judged = [1] if classes == 2 else sorted({*actual.tolist(), *predicted.tolist()})
-    scores = np.array([_of_class(actual == number, predicted == number) for number in judged])
+    scores = np.array([of_class(actual == number, predicted == number) for number in judged])
     precision, recall, f1 = scores.mean(axis=0).tolist()
     return {
         "precision": precision,
@@ -76,7 +76,8 @@ def predicted_classes(probabilities: Floats, threshold: float | None = None) -> 
     return np.asarray(probabilities[:, 1] > threshold, dtype=np.int64)
 
 
-def _of_class(actual: Flags, predicted: Flags) -> tuple[float, float, float]:
+def of_class(actual: Flags, predicted: Flags) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of a class; where nothing is said, or nothing there, 0."""
     right, said, there = (float(flags.sum()) for flags in (actual & predicted, predicted, actual))
     return (
         right / said if said else 0.0,
@@ -94,10 +95,10 @@ def _log_loss(actual: Integers, probabilities: Floats) -> float:
 def _roc_auc(actual: Integers, probabilities: Floats) -> float:
     """Return the area under the curve, the mean over one class against the rest; NaN where a class is all or none."""
     judged = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
-    return float(np.mean([_area(actual == number, probabilities[:, number]) for number in judged]))
+    return float(np.mean([area(actual == number, probabilities[:, number]) for number in judged]))
 
 
-def _area(positive: Flags, score: Floats) -> float:
+def area(positive: Flags, score: Floats) -> float:
     """Return the chance that a positive row scores above a negative one, a tie counting half."""
     positives = int(positive.sum())
     negatives = len(positive) - positives

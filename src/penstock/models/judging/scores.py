@@ -15,8 +15,9 @@ from penstock.models.learning.matrix import Floats, Integers
 ROOT = "root_mean_squared_error"
 """What BigQuery does not list: the root of its mean_squared_error, in the label's own unit."""
 
+_MICRO = ("precision_micro", "recall_micro", "f1_micro")
 HIGHER_IS_BETTER = frozenset(
-    {"r2_score", "explained_variance", "precision", "recall", "accuracy", "f1_score", "roc_auc"}
+    {"r2_score", "explained_variance", "precision", "recall", "accuracy", "f1_score", "roc_auc", *_MICRO}
 )
 _PARTS = 20
 

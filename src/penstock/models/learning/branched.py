@@ -45,7 +45,7 @@ def spec_of(lesson: Lesson) -> Spec:
         entries=tuple((owner, width) for owner, kind, width in entering if kind in ENTRIES),
         hidden_units=tuple(lesson.options["hidden_units"] or _HIDDEN_UNITS),
         activation=lesson.options["activation_fn"],
-        heads=(_head(lesson.classes),),
+        heads=(Head(kind="several", outputs=lesson.classes) if lesson.multilabel else _head(lesson.classes),),
     )
 
 
@@ -67,24 +67,40 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
         some = rows_of(features, block)
         columns = columns_of(network.spec, estimator.kinds, estimator.widths, some)
         found[block] = network.totals(batch(network.spec, columns, np.arange(some.rows)))
-    return probabilities(found) if estimator.classes else found
+    return _estimates(network.spec.heads[0], found)
 
 
 def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
     """Put the values of one row into tensors, and run the network."""
     names: dict[str, Any] = {"_totals": row_totals(estimator), "_logistic": logistic, "_softmax": softmax}
-    end = {0: "estimate = totals[0]", 2: "estimate = _logistic(totals[0])"}.get(
-        estimator.classes, "estimate = _softmax(totals)"
-    )
-    return RowLines(lines=[f"totals = _totals(({', '.join(entering)},))", end], names=names)
+    end = _OF_ROW[network_of(estimator.files).spec.heads[0].kind]
+    return RowLines(lines=[f"totals = _totals(({', '.join(entering)},))", f"estimate = {end}"], names=names)
+
+
+_OF_ROW = {
+    "value": "totals[0]",
+    "two": "_logistic(totals[0])",
+    "classes": "_softmax(totals)",
+    "several": "list(map(_logistic, totals))",
+}
+
+
+def _estimates(head: Head, totals: Floats) -> Floats:
+    match head.kind:
+        case "value":
+            return totals
+        case "several":
+            with np.errstate(over="ignore"):  # exp(800) is inf, and 1 / inf is the right answer
+                return np.asarray(1.0 / (1.0 + np.exp(-totals)))
+    return probabilities(totals)
 
 
 def _examples(
     spec: Spec, lesson: Lesson, part: Examples, scale: tuple[float, float], weights: Floats | None
 ) -> training.Examples:
     target = (part.target - scale[0]) / scale[1]
-    counts = np.ones(len(target)) if weights is None else weights
-    cells = [each.astype(np.float32)[:, np.newaxis] for each in (target, counts)]
+    counts = np.ones(target.shape) if weights is None else weights
+    cells = [each.astype(np.float32).reshape(len(target), -1) for each in (target, counts)]
     columns = columns_of(spec, lesson.kinds, lesson.widths, part.features)
     return training.Examples(columns=columns, target=cells[0], weights=cells[1], scale=scale[1])
 

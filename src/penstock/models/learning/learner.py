@@ -15,9 +15,12 @@ from penstock.operations.tensors import Recorder, Value
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Task: TypeAlias = Literal["regression", "classification", "clustering", "reduction", "transform", "imported"]
+Task: TypeAlias = Literal[
+    "regression", "classification", "multilabel", "clustering", "reduction", "transform", "imported"
+]
 SUPERVISED: tuple[Task, ...] = ("regression", "classification")
-"""The tasks that learn from labels; the others have none."""
+"""The tasks of learners that learn from labels; the others have none. A classifier whose label is an array is about
+`multilabel`: several classes may hold at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,8 @@ class Lesson:
     `names` are those of the entering columns. `weights` say how much each row of `train` counts (None: all the same).
     `branches`, where an encoder reads some of what enters, are the representations, and `owners` the place of its
     branch for each entering column. `columns` are the values, in the rows of `train`, of the columns that options name,
-    by the options' names.
+    by the options' names. Where several of the `classes` may hold at once (`multilabel`), the target and the weights
+    are matrices with a column for each class.
     """
 
     train: Examples
@@ -51,6 +55,7 @@ class Lesson:
     widths: tuple[int, ...]
     options: Mapping[str, Any]
     classes: int = 0
+    multilabel: bool = False
     weights: Floats | None = None
     columns: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
     branches: tuple[Branch, ...] = ()

@@ -7,21 +7,29 @@ from penstock.models.graphs import nodes
 from penstock.models.learning.learner import Estimator, Method, Task
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.matrix import Features, Floats
+from penstock.multimodal.running import GRAPH_FILE
 
 
 def task_of(graph: ModelGraph) -> Task:
     """Return what the graph's estimator does."""
     if graph.of("route"):
         return "classification" if nodes.classes(graph) else "regression"
+    if nodes.is_multilabel(graph):
+        return "multilabel"
     return LEARNERS[nodes.estimator(graph).params["learner"]].task if graph.of("estimator") else "imported"
 
 
 def method_of(graph: ModelGraph) -> Method:
     """Return how the graph's estimator was learned, and estimates."""
     learner = LEARNERS[nodes.estimator(graph).params["learner"]]
-    method = learner.branched if graph.of("encoder") else learner.method
+    method = learner.branched if is_branched(graph) else learner.method
     assert method is not None  # noqa: S101 - a learner without a method makes no estimator
     return method
+
+
+def is_branched(graph: ModelGraph) -> bool:
+    """Tell whether the graph's estimator is a network of branches: one with encoders, or of several labels."""
+    return GRAPH_FILE in graph.blobs
 
 
 def estimator_of(graph: ModelGraph) -> Estimator:

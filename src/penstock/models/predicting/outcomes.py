@@ -9,11 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.core.graph import ModelGraph
-from penstock.core.schema import Field, Schema
+from penstock.core.schema import Field, Schema, element_type
 from penstock.models.graphs import nodes
 from penstock.models.learning.learner import RowLines, Task
 from penstock.models.learning.matrix import Floats
 from penstock.tables import arrow_type
+
+HALF = 0.5
+"""Above what probability one of several classes is said to hold, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +24,8 @@ class Outcome:
     """What a task predicts.
 
     `schema` says which columns, given the label, its type, and how many numbers are estimated; `columns` makes them for
-    many rows, with a threshold where there are two classes; `row` writes the lines that return them for one, from
-    `estimate`.
+    many rows, with a threshold where there are two classes, or several may hold at once; `row` writes the lines that
+    return them for one, from `estimate`.
     """
 
     schema: Callable[[str, str, int], Schema]
@@ -74,6 +77,32 @@ def _class_row(graph: ModelGraph) -> RowLines:
     return RowLines(lines=lines, names={"_classes": known})
 
 
+def _several_schema(label: str, type: str, outputs: int) -> Schema:
+    probabilities = f"array<struct<label {element_type(type)}, prob float64>>"
+    return Schema((Field(f"predicted_{label}", type), Field(f"predicted_{label}_probs", probabilities)))
+
+
+def _several_columns(graph: ModelGraph, estimates: Floats, threshold: float | None) -> list[pa.Array]:
+    """List the classes that hold in their order, so that equal answers are equal arrays, and all by probability."""
+    type = element_type(graph.signature.outputs.fields[0].type)
+    labels = pa.array(nodes.several_classes(graph), arrow_type(type))
+    rows, places = np.nonzero(estimates > (HALF if threshold is None else threshold))
+    offsets = np.searchsorted(rows, np.arange(len(estimates) + 1)).astype(np.int32)
+    holding = pa.ListArray.from_arrays(pa.array(offsets), labels.take(pa.array(places)))
+    ranked = np.argsort(-estimates, axis=1, kind="stable")
+    return [holding, _ranked(estimates, ranked, labels, names=["label", "prob"])]
+
+
+def _several_row(graph: ModelGraph) -> RowLines:
+    predicted, probabilities = (repr(name) for name in graph.signature.outputs.names[:2])
+    lines = [
+        "ranked = sorted(range(len(_classes)), key=estimate.__getitem__, reverse=True)",
+        f"return {{{predicted}: [_classes[at] for at, prob in enumerate(estimate) if prob > {HALF}], {probabilities}: "
+        "[{'label': _classes[at], 'prob': estimate[at]} for at in ranked]}",
+    ]
+    return RowLines(lines=lines, names={"_classes": nodes.several_classes(graph)})
+
+
 def _cluster_schema(label: str, type: str, outputs: int) -> Schema:
     distances = "array<struct<CENTROID_ID int64, DISTANCE float64>>"
     return Schema((Field("CENTROID_ID", "int64"), Field("NEAREST_CENTROIDS_DISTANCE", distances)))
@@ -122,6 +151,7 @@ def _ranked(
 OUTCOMES: dict[Task, Outcome] = {
     "regression": Outcome(schema=_value_schema, columns=_value_columns, row=_value_row),
     "classification": Outcome(schema=_class_schema, columns=_class_columns, row=_class_row),
+    "multilabel": Outcome(schema=_several_schema, columns=_several_columns, row=_several_row),
     "clustering": Outcome(schema=_cluster_schema, columns=_cluster_columns, row=_cluster_row),
     "reduction": Outcome(schema=_component_schema, columns=_component_columns, row=_component_row),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -31,10 +31,12 @@ def predict(graph: ModelGraph, rows: TableLike, *, threshold: float | None = Non
 
     A regression gives `predicted_<label>`; a classifier gives the most probable label and, in
     `predicted_<label>_probs`, every label with its probability, the most probable first. With a `threshold`, a
-    classifier of two labels gives the second where its probability is above it. K-means gives the nearest centroid and
-    the distance to each, the nearest first; PCA the principal components. A model that only transforms gives its
-    features; a column of the rows with the name of one gives way to it. A cascade gives its `route` too and, with
-    `stages`, a column of that name: of each stage that was computed its digest, and what it has predicted.
+    classifier of two labels gives the second where its probability is above it. Where several classes may hold at once,
+    `predicted_<label>` is an array of those whose probability is above the threshold, 0.5 if none is given. K-means
+    gives the nearest centroid and the distance to each, the nearest first; PCA the principal components. A model that
+    only transforms gives its features; a column of the rows with the name of one gives way to it. A cascade gives its
+    `route` too and, with `stages`, a column of that name: of each stage that was computed its digest, and what it has
+    predicted.
 
     Only the inputs of the signature must be there; other columns pass through.
 
@@ -68,7 +70,7 @@ def output_columns(
     graph: ModelGraph, inputs: pa.Table, *, threshold: float | None = None, stages: bool = False
 ) -> list[pa.Array | pa.ChunkedArray]:
     """Return the predicted columns for rows of the graph's inputs, and of a cascade what its stages have predicted."""
-    check_threshold(graph.name, nodes.classes(graph), threshold)
+    check_threshold(graph, threshold)
     if is_imported(graph):
         return list(imported_columns(graph, inputs))
     if nodes.only_transforms(graph):
@@ -103,12 +105,14 @@ def _computed(graph: ModelGraph, inputs: pa.Table) -> pa.Table:
         raise found from error
 
 
-def check_threshold(model: str, classes: Sequence[Any], threshold: float | None) -> None:
-    """Raise `DataError` where a threshold is given to a model that does not tell two labels apart."""
-    if threshold is not None and len(classes) != 2:
+def check_threshold(graph: ModelGraph, threshold: float | None) -> None:
+    """Raise `DataError` where a threshold is given to a model that says of no class whether it holds."""
+    classes = nodes.classes(graph)
+    if threshold is not None and len(classes) != 2 and not nodes.is_multilabel(graph):
         what = f"{len(classes)} labels" if classes else "no labels"
         raise DataError(
-            f"model '{model}' predicts {what}; a threshold is for models of two labels: leave threshold={threshold} out"
+            f"model '{graph.name}' predicts {what}; a threshold is for models of two labels, or of several that may "
+            f"hold at once: leave threshold={threshold} out"
         )
 
 
