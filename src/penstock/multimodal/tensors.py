@@ -15,8 +15,8 @@ Batch: TypeAlias = dict[str, Array]
 """The tensors of some rows by their names: `numbers`, `entries`, `weights` (of the entries), `present`, and `input_0`,
 `input_1`, ... for the branches with an encoder."""
 
-NO_TOKEN = -1
-"""What stands where a row has fewer tokens than the longest of its batch."""
+NO_TOKEN, NO_NUMBER = -1, float("nan")
+"""What stands where a row has fewer tokens, or numbers of a sequence, than the longest of its batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +98,6 @@ def ragged(lists: Sequence[Sequence[Any]], dtype: str) -> Ragged:
 
 
 def _input(given: Array | Ragged, rows: Array, most: int | None) -> Array:
-    return given.padded(rows, NO_TOKEN, most) if isinstance(given, Ragged) else given[rows]
+    if not isinstance(given, Ragged):
+        return given[rows]
+    return given.padded(rows, NO_NUMBER if given.values.dtype.kind == "f" else NO_TOKEN, most)

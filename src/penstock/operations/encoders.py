@@ -6,16 +6,17 @@ expression, so training and serving cannot differ in it; the weights are the net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from penstock.core.expression import Expr, literal
 from penstock.core.operation import Parameter
-from penstock.core.schema import SCALAR_TYPES
+from penstock.core.schema import SCALAR_TYPES, element_type
+from penstock.errors import ExpressionError
 from penstock.operations.tokens import UNITS
 
-POOLINGS = ("mean", "max")
+POOLINGS = ("mean", "max", "attention")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +56,21 @@ def vector(x: Expr, type: str, settings: Mapping[str, Any]) -> tuple[Expr, str]:
 
 def _tokens(x: Expr, type: str, settings: Mapping[str, Any]) -> tuple[Expr, str]:
     """Read the items of an array, or of another value what its unit says: a text's words, or the value as a whole."""
+    if type.startswith("array<") and element_type(type) not in _CATEGORIES:
+        raise ExpressionError(f"tokens are the items of an array of strings or the like, but it was given {type}")
     if not type.startswith("array<"):
         text = x if type == "string" else Expr("cast", (x, literal("string")))
         unit = settings["unit"] if type == "string" else "value"
         x = Expr("tokens", (text, literal(unit)))
     limits: tuple[Expr, ...] = (literal(settings["top_k"]), literal(settings["frequency_threshold"]))
     return Expr("token_ids", (x, *limits)), "tokens"
+
+
+def _sequence(x: Expr, type: str, settings: Mapping[str, Any]) -> tuple[Expr, str]:
+    """Read the numbers of an array in their order, or the words of a text, or the items of another array."""
+    if type in ("array<float64>", "array<int64>"):
+        return x, "sequence"
+    return _tokens(x, type, {**settings, "unit": "words"})
 
 
 def _least(least: int, most: int) -> Callable[[int], None]:
@@ -79,6 +89,17 @@ def _choice(name: str, *choices: str) -> Parameter:
     return Parameter(name=name, types=("string",), default=choices[0], constant=True, choices=choices)
 
 
+def _widths(given: Sequence[int]) -> None:
+    if not given or not all(1 <= width <= 64 for width in given):
+        raise ValueError("it is one width or several, each from 1 to 64 steps")
+
+
+_SEQUENCE = Parameter(name="x", types=("string", "array"))
+_VOCABULARY = (
+    _count("top_k", 20_000, most=10_000_000),
+    _count("frequency_threshold", 2, most=2**31),
+    _count("most_tokens", 256),
+)
 _CATEGORIES = tuple(type for type in SCALAR_TYPES if type not in ("float64", "bytes"))
 
 ENCODERS: dict[str, Encoder] = {
@@ -86,17 +107,16 @@ ENCODERS: dict[str, Encoder] = {
     for encoder in (
         Encoder(
             name="embedding",
-            meaning="A vector learned for each token, and of the tokens of a row the mean, or the greatest numbers. A "
-            "text has its words for tokens and, unless it is long, itself as a whole, which is what a category is; an "
-            "array its items. Tokens that few rows hold share one vector.",
+            meaning="A vector learned for each token, and of the tokens of a row the mean, the greatest numbers, or "
+            "the mean by shares that are learned too (attention). A text has its words for tokens and, unless it is "
+            "long, itself as a whole, which is what a category is; an array its items. Tokens that few rows hold share "
+            "one vector.",
             parameters=(
                 Parameter(name="x", types=(*_CATEGORIES, "array")),
                 _count("dim", 64, most=4096),
                 _choice("pooling", *POOLINGS),
                 _choice("unit", *UNITS),
-                _count("top_k", 20_000, most=10_000_000),
-                _count("frequency_threshold", 2, most=2**31),
-                _count("most_tokens", 256),
+                *_VOCABULARY,
             ),
             reads=_tokens,
         ),
@@ -111,6 +131,27 @@ ENCODERS: dict[str, Encoder] = {
                 _count("dim", 64, most=4096),
             ),
             reads=_image,
+        ),
+        Encoder(
+            name="conv1d",
+            meaning="What filters over neighbouring words of a text, items or numbers of an array find in it: of each "
+            "filter the most and the mean. Numbers are scaled by the training rows'; NULL among them is not known.",
+            parameters=(
+                _SEQUENCE,
+                _count("dim", 64, most=4096),
+                _count("filters", 32, most=1024),
+                Parameter(name="widths", types=("array<int64>",), default=(1, 2, 3), constant=True, prepare=_widths),
+                *_VOCABULARY,
+            ),
+            reads=_sequence,
+        ),
+        Encoder(
+            name="gru",
+            meaning="What is remembered of the words of a text, of the items or the numbers of an array, read from the "
+            "first to the last by gated recurrent units. Numbers are scaled by the training rows'; NULL among them is "
+            "not known.",
+            parameters=(_SEQUENCE, _count("dim", 64, most=4096), *_VOCABULARY),
+            reads=_sequence,
         ),
         Encoder(
             name="dense",

@@ -1511,9 +1511,10 @@ class Expression(WindowMethods):
         frequency_threshold: int = 2,
         most_tokens: int = 256,
     ) -> Expression:
-        """A vector learned for each token, and of the tokens of a row the mean, or the greatest numbers. A
-        text has its words for tokens and, unless it is long, itself as a whole, which is what a category
-        is; an array its items. Tokens that few rows hold share one vector.
+        """A vector learned for each token, and of the tokens of a row the mean, the greatest numbers, or the
+        mean by shares that are learned too (attention). A text has its words for tokens and, unless it is
+        long, itself as a whole, which is what a category is; an array its items. Tokens that few rows hold
+        share one vector.
         """
         return self._call("embedding", dim, pooling, unit, top_k, frequency_threshold, most_tokens)
 
@@ -1522,6 +1523,30 @@ class Expression(WindowMethods):
         sides of the one before it and twice its filters.
         """
         return self._call("conv", filters, layers, dim)
+
+    def conv1d(
+        self,
+        dim: int = 64,
+        filters: int = 32,
+        widths: Sequence[Any] = (1, 2, 3),
+        top_k: int = 20000,
+        frequency_threshold: int = 2,
+        most_tokens: int = 256,
+    ) -> Expression:
+        """What filters over neighbouring words of a text, items or numbers of an array find in it: of each
+        filter the most and the mean. Numbers are scaled by the training rows'; NULL among them is not
+        known.
+        """
+        return self._call("conv1d", dim, filters, widths, top_k, frequency_threshold, most_tokens)
+
+    def gru(
+        self, dim: int = 64, top_k: int = 20000, frequency_threshold: int = 2, most_tokens: int = 256
+    ) -> Expression:
+        """What is remembered of the words of a text, of the items or the numbers of an array, read from the
+        first to the last by gated recurrent units. Numbers are scaled by the training rows'; NULL among
+        them is not known.
+        """
+        return self._call("gru", dim, top_k, frequency_threshold, most_tokens)
 
     def dense(self, units: int = 32) -> Expression:
         """A layer of its own over the numbers of an array, before they meet the other features."""

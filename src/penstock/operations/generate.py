@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 import textwrap
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def struct(**values: Any) -> Expression:
     return Expression("struct", (lit(tuple(values)), *(lift(value, Expression) for value in values.values())))
 '''
 
-_WIDTH = 120
+_WIDTH, _BETWEEN = 120, re.compile(r", (?![^(]*\))")  # between parameters, not within a default
 _OPERATORS = ("add", "subtract", "multiply", "divide", "and", "or", "not", "negate", "struct")
 _SHORTHANDS = {
     "fill_null(self, value: Any)": ("x, or the value where x is NULL.", 'self._call("coalesce", value)'),
@@ -148,7 +149,7 @@ def _written(signature: str, meaning: str, body: str) -> str:
     head = f"def {signature} -> Expression:"
     if len(head) > _WIDTH - 4:
         name, _, parameters = signature[:-1].partition("(")
-        listed = parameters if len(parameters) <= _WIDTH - 8 else parameters.replace(", ", ",\n        ") + ","
+        listed = parameters if len(parameters) <= _WIDTH - 8 else _BETWEEN.sub(",\n        ", parameters) + ","
         head = f"def {name}(\n        {listed}\n    ) -> Expression:"
     if len(body) > _WIDTH - 15:
         function, _, arguments = body[:-1].partition("(")

@@ -62,6 +62,8 @@ def _owner(entry: str, nodes: Sequence[str]) -> int:
 def _shape(kind: str, column: Encoded, frozen: Expr) -> tuple[int, ...]:
     if kind == "tokens":
         return (len(frozen.args[1].args[0]) + 1,)
+    if kind == "sequence":
+        return ()
     assert isinstance(column.values, np.ndarray)  # noqa: S101 - what is no list is an array
     return tuple(map(int, column.values.shape[1:]))
 

@@ -65,6 +65,14 @@ def _tokens(column: pa.ChunkedArray) -> Ragged:
     return Ragged(np.concatenate([[0], np.cumsum(lengths)]), lists.flatten().to_numpy(zero_copy_only=False))
 
 
+def _sequences(column: pa.ChunkedArray) -> Ragged:
+    """Return arrays of numbers; NaN for what is not known, or not finite."""
+    lists = column.combine_chunks()
+    lengths = lists.value_lengths().fill_null(0).to_numpy()
+    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    return Ragged(np.concatenate([[0], np.cumsum(lengths)]), np.where(np.isfinite(values), values, np.nan))
+
+
 def _vectors(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     """Return arrays that have one length, as `fixed_length` makes them; 0 where there is none, and for NaN."""
     lists = column.combine_chunks()
@@ -78,5 +86,6 @@ def _vectors(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
 _READERS: dict[str, Callable[[pa.ChunkedArray], np.ndarray[Any, Any] | Ragged]] = {
     "image": _images,
     "tokens": _tokens,
+    "sequence": _sequences,
     "vector": _vectors,
 }

@@ -14,7 +14,7 @@ from penstock.models.learning.matrix import PLAIN, Features, Sparse
 from penstock.multimodal import Branch, Columns, Ragged, Spec
 from penstock.multimodal.encoders import FORMS
 from penstock.multimodal.running import network_of
-from penstock.multimodal.tensors import NO_TOKEN, Batch
+from penstock.multimodal.tensors import NO_NUMBER, NO_TOKEN, Batch
 
 ENTRIES = ("category", "sparse")
 """The kinds of columns of which a row has a few entries among many."""
@@ -124,7 +124,15 @@ def _row_reader(branch: Branch) -> Callable[[Any], np.ndarray[Any, Any]]:
     if dtype == "int64":
         most = branch.settings["most_tokens"]
         return lambda value: np.array([(value or ())[:most] or [NO_TOKEN]], dtype=np.int64)
+    if not branch.shape:
+        most = branch.settings["most_tokens"]
+        return lambda value: _finite(np.array([(value or ())[:most] or [NO_NUMBER]], dtype=np.float32))
     zeros = np.zeros((1, *branch.shape), dtype=np.float32)
     return lambda value: (
         zeros if value is None else np.nan_to_num(np.array([value], dtype=np.float32), posinf=0.0, neginf=0.0)
     )
+
+
+def _finite(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the numbers of a sequence, NaN for those that are not finite."""
+    return np.where(np.isfinite(numbers), numbers, np.float32(NO_NUMBER))

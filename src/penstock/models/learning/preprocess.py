@@ -12,7 +12,7 @@ from penstock.errors import DeclarationError
 from penstock.operations import Expression, col, lit
 from penstock.operations.encoders import ENCODERS, settings_of, vector
 
-Kind: TypeAlias = Literal["number", "category", "sparse", "image", "tokens", "vector"]
+Kind: TypeAlias = Literal["number", "category", "sparse", "image", "tokens", "sequence", "vector"]
 Form: TypeAlias = Literal["linear", "unscaled", "trees"]
 """How features enter: numbers scaled, or as they are with NULL as the mean, or as they are with NULL; see `entries`."""
 NONE: Mapping[str, Expr] = {}
@@ -39,7 +39,8 @@ def encoding(name: str, type: str, use: Expr) -> Entry:
     encoder = ENCODERS[use.op]
     settings = settings_of(encoder, use)
     expr, kind = encoder.reads(col(name), type, settings)
-    return Entry(name=f"{name}__{kind}", expr=expr, kind=cast("Kind", kind), encoder=use.op, settings=settings)
+    form = f"{use.op}_of_numbers" if kind == "sequence" else use.op
+    return Entry(name=f"{name}__{kind}", expr=expr, kind=cast("Kind", kind), encoder=form, settings=settings)
 
 
 def entries(features: Mapping[str, str], form: Form, *, model: str, encoders: Mapping[str, Expr] = NONE) -> list[Entry]:

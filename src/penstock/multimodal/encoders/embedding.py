@@ -1,4 +1,4 @@
-"""Tokens: a vector learned for each, and of a row's tokens the mean or the greatest numbers."""
+"""Tokens: a vector learned for each, and of a row's tokens the mean, the greatest numbers, or what it attends to."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ def _module(torch: Any, settings: Settings, shape: Shape, sample: Any) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.table = torch.nn.Embedding(shape[0], settings["dim"])
+            if pooling == "attention":
+                self.heard = torch.nn.Linear(settings["dim"], settings["dim"])
+                self.wanted = torch.nn.Linear(settings["dim"], 1, bias=False)
 
         def forward(self, tokens: Any) -> Any:
             known = tokens > 0
@@ -28,6 +31,9 @@ def _module(torch: Any, settings: Settings, shape: Shape, sample: Any) -> Any:
             found, there = self.table(tokens), known.unsqueeze(2).to(torch.float32)
             if pooling == "max":
                 pooled = (found + (there - 1) * 1e9).amax(1)
+            elif pooling == "attention":
+                shares = (self.wanted(torch.tanh(self.heard(found))) + (there - 1) * 1e9).softmax(1)
+                pooled = (found * shares).sum(1)
             else:
                 pooled = (found * there).sum(1) / there.sum(1).clamp_min(1)
             unknown = self.table.weight[0]
@@ -42,16 +48,28 @@ def _record(t: Recorder, x: str, settings: Settings, shape: Shape, weights: Weig
     known = t.node("Greater", x, t.integer(0))
     found = t.node("Gather", table, t.node("Where", known, x, t.integer(0)))
     there = t.node("Unsqueeze", t.to("float32", known), last)
-    if settings["pooling"] == "max":
-        hidden = t.node("Mul", t.node("Sub", there, one), t.tensor("float32", [1e9]))
-        pooled = t.node("ReduceMax", t.node("Add", found, hidden), axis, keepdims=0)
-        count = t.node("ReduceSum", there, axis, keepdims=0)
-    else:
-        count = t.node("ReduceSum", there, axis, keepdims=0)
+    count = t.node("ReduceSum", there, axis, keepdims=0)
+    if settings["pooling"] == "mean":
         total = t.node("ReduceSum", t.node("Mul", found, there), axis, keepdims=0)
         pooled = t.node("Div", total, t.node("Max", count, one))
+    else:
+        hidden = t.node("Mul", t.node("Sub", there, one), t.tensor("float32", [1e9]))
+        pooled = _record_chosen(t, found, hidden, settings["pooling"], weights)
     unknown = t.node("Gather", table, t.tensor("int64", [0]))
     return t.node("Where", t.node("Greater", count, t.tensor("float32", [0.0])), pooled, unknown)
+
+
+def _record_chosen(t: Recorder, found: str, hidden: str, pooling: str, weights: Weights) -> str:
+    """Record the greatest numbers, or the mean by the shares that attention gives; what is hidden has no part."""
+    axis = t.tensor("int64", [1])
+    if pooling == "max":
+        return t.node("ReduceMax", t.node("Add", found, hidden), axis, keepdims=0)
+    own = weights.within("heard")
+    heard = t.node("MatMul", found, t.node("Transpose", own("weight"), perm=(1, 0)))
+    heard = t.node("Tanh", t.node("Add", heard, own("bias")))
+    wanted = t.node("MatMul", heard, t.node("Transpose", weights("wanted.weight"), perm=(1, 0)))
+    shares = t.node("Softmax", t.node("Add", wanted, hidden), axis=1)
+    return t.node("ReduceSum", t.node("Mul", found, shares), axis, keepdims=0)
 
 
 EMBEDDING = Form(
