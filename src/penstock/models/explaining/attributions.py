@@ -12,9 +12,9 @@ from penstock.errors import DataError
 from penstock.models.graphs import nodes
 from penstock.models.learning.learner import Attribute, Task
 from penstock.models.learning.learners import LEARNERS
-from penstock.models.learning.matrix import Features, Floats, Integers, rows_of, spread
+from penstock.models.learning.matrix import PLAIN, Features, Floats, Integers, rows_of, spread
 from penstock.models.predicting.entering import feature_of_each
-from penstock.models.predicting.estimators import estimator_of
+from penstock.models.predicting.estimators import estimator_of, method_of
 
 STEPS = 15
 """How many steps integrated gradients take, unless told otherwise: BigQuery's default."""
@@ -48,18 +48,23 @@ def check_explainable(graph: ModelGraph) -> Attribute:
             "have its own; explain a classifier whose label is one class, true or false"
         )
     learner = LEARNERS[type]
-    if learner.method is None or learner.method.attribute is None:
+    method = method_of(graph) if graph.of("estimator") else learner.method
+    if method is None or method.attribute is None:
         raise DataError(
             f"model '{graph.name}' ({type}) has no explanations: {_REASONS[learner.task]}; models of these types do: "
             f"{', '.join(_LEARNED)}"
         )
-    return learner.method.attribute
+    return method.attribute
 
 
 def explained(graph: ModelGraph, features: Features, *, steps: int = STEPS) -> Explained:
     """Return what each declared feature adds to each score; what a feature was expanded into counts together."""
     found = check_explainable(graph)(estimator_of(graph), features, steps=steps)
-    owners, names = feature_of_each(graph), feature_names(graph)
+    names = feature_names(graph)
+    if found.features:
+        own = [found.features.index(name) for name in names]
+        return Explained(found.baselines, found.scores, found.parts[:, :, own])
+    owners = feature_of_each(graph)
     parts = np.zeros((*found.scores.shape, len(names)))
     for column, owner in enumerate(owners):  # one after the other: a row alone then gives the same bits
         parts[:, :, names.index(owner)] += found.parts[:, :, column]
@@ -82,7 +87,9 @@ def of_class(found: Explained, chosen: Integers) -> Explained:
 
 def blocks(features: Features, graph: ModelGraph) -> Iterator[Features]:
     """Yield rows in blocks whose attributions fit well into memory; at least one block, were it of no rows."""
-    columns = sum(spread(features, nodes.concat(graph).params["widths"]))
+    params = nodes.concat(graph).params
+    plain = [width for kind, width in zip(params["kinds"], params["widths"], strict=True) if kind in PLAIN]
+    columns = sum(spread(features, plain))
     height = max(1, _NUMBERS_AT_ONCE // ((columns + 1) * max(1, len(nodes.classes(graph)))))
     for start in range(0, max(features.rows, 1), height):
         yield rows_of(features, slice(start, start + height))

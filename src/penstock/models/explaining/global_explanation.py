@@ -25,6 +25,8 @@ from penstock.tables import TableLike, arrow_schema, to_arrow
 OPTION, FACT = "enable_global_explain", "global_explanation"
 MOST_ROWS = 10_000
 """How many rows are explained when a model is learned, at most: as many as BigQuery's AUTO_SPLIT keeps back."""
+MOST_ROWS_OF_ENCODERS = 500
+"""How many of a model with encoders, of which a row is run some hundred times."""
 _OVERALL = Schema.of(feature="string", attribution="float64")
 _MOST_OF_A_CLASS = 10
 

@@ -14,7 +14,13 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError
-from penstock.models.explaining.global_explanation import FACT, MOST_ROWS, OPTION, global_explanation
+from penstock.models.explaining.global_explanation import (
+    FACT,
+    MOST_ROWS,
+    MOST_ROWS_OF_ENCODERS,
+    OPTION,
+    global_explanation,
+)
 from penstock.models.fitting.agreement import disagreements
 from penstock.models.fitting.assembly import Made, assemble
 from penstock.models.fitting.lessons import Part, Ready, column_of, column_options, learn, ready
@@ -112,7 +118,8 @@ def _known(graph: ModelGraph, learner: Learner, rows: pa.Table) -> ModelGraph:
 def _explained(graph: ModelGraph, lesson: Ready) -> ModelGraph:
     """Add the importance of the features in the rows that the graph was judged on, or, of very many, in every n-th."""
     kept = lesson.tested if graph.facts["evaluated_on"] == "test" else None
-    found = global_explanation(graph, thinned((kept or lesson.judged).features, MOST_ROWS))
+    most = MOST_ROWS_OF_ENCODERS if graph.of("encoder") else MOST_ROWS
+    found = global_explanation(graph, thinned((kept or lesson.judged).features, most))
     return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, FACT: found}))
 
 

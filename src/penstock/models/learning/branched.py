@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from penstock.models.learning.inputs import ENTRIES, columns_of, row_totals
-from penstock.models.learning.learner import Estimator, Learned, Lesson, RowLines
+from penstock.models.learning.learner import Attributions, Estimator, Learned, Lesson, RowLines
 from penstock.models.learning.losses import iteration
 from penstock.models.learning.matrix import Examples, Features, Floats, rows_of
 from penstock.models.learning.weights import logistic, probabilities, softmax
 from penstock.multimodal import Head, Spec, training
+from penstock.multimodal.attributing import shares
 from penstock.multimodal.running import network_files, network_of
 from penstock.multimodal.tensors import batch
 
@@ -68,6 +69,17 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
         columns = columns_of(network.spec, estimator.kinds, estimator.widths, some)
         found[block] = network.totals(batch(network.spec, columns, np.arange(some.rows)))
     return _estimates(network.spec.heads[0], found)
+
+
+def attributions(estimator: Estimator, features: Features, *, steps: int) -> Attributions:
+    """Return the Shapley values of the branches: what each adds, in the mean of all orders in which they may come in
+    one after the other; of many branches in that of `steps` orders and their reverses. The baseline is what the network
+    gives where nothing is there: what it learned for a missing image or text, numbers at their mean, no category."""
+    network = network_of(estimator.files)
+    columns = columns_of(network.spec, estimator.kinds, estimator.widths, features)
+    baselines, scores, parts = shares(network, columns, steps)
+    names = tuple(branch.name for branch in network.spec.branches)
+    return Attributions(baselines=baselines, scores=scores, parts=parts, features=names)
 
 
 def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:

@@ -114,12 +114,13 @@ class Attributions:
     A score is the value of a regression, the log-odds of the second of two classes, or, of more classes, what softmax
     makes probabilities of. `baselines` are the scores of no row in particular, and `parts` (rows, scores, columns) what
     leads from them to the `scores` (rows, scores): together they are the scores, or nearly, where the method
-    approximates.
+    approximates. A method that knows the declared `features` as wholes names them, and its parts are theirs.
     """
 
     baselines: Floats
     scores: Floats
     parts: Floats
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +146,8 @@ class Estimate(Protocol):
 
 
 class Attribute(Protocol):
-    """Say what each entering column adds to the scores of many rows. `steps` is how finely a method goes that only
-    approximates; to the others it means nothing."""
+    """Say what each entering column, or each feature, adds to the scores of many rows. `steps` is how finely a method
+    goes that only approximates; to the others it means nothing."""
 
     def __call__(self, estimator: Estimator, features: Features, *, steps: int) -> Attributions:
         """Return the attributions; those of a row do not depend on the rows beside it."""
@@ -196,8 +197,8 @@ class Method:
     `concurrent` tells that several fits may run at a time in threads of one process: they change nothing that others
     see. `judge` is there where there are no labels to judge by. The rest is what the method can tell of itself, None
     where it cannot: the `weights` of the entering columns, the `importance` of each, the `centroids` of clusters, what
-    each column adds to a prediction (`attribute`), and how it is written as tensors (`lower`), without which a model
-    cannot be exported to ONNX.
+    each column or feature adds to a prediction (`attribute`), and how it is written as tensors (`lower`), without which
+    a model cannot be exported to ONNX.
     """
 
     fit: Fit

@@ -76,7 +76,12 @@ _DEEP = Method(
     lower=lower_network,
 )
 _BRANCHED = Method(
-    fit=branched.fit_branched, estimate=branched.estimate, row=branched.row_lines, exact=False, tolerance=1e-5
+    fit=branched.fit_branched,
+    estimate=branched.estimate,
+    row=branched.row_lines,
+    exact=False,
+    tolerance=1e-5,
+    attribute=branched.attributions,
 )
 _WIDE_AND_DEEP = dataclasses.replace(_DEEP, fit=deep.fit_wide_and_deep)
 

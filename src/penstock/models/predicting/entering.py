@@ -71,8 +71,11 @@ def method_that(graph: ModelGraph, what: str, can: Callable[[Learner], bool]) ->
 
 
 def _source(graph: ModelGraph, name: str, declared: Iterable[str]) -> str:
-    """Return the node of the feature that a node which enters is made of: itself, or the one that it reads."""
-    return name if name in declared else graph.node(name).inputs[0]
+    """Return the node of the feature that a node which enters is made of: itself, or the one that it reads; an encoder
+    may read what was made of it before."""
+    while name not in declared:
+        name = graph.node(name).inputs[0]
+    return name
 
 
 def _column(graph: ModelGraph, name: str, feature: str, kind: Kind, width: int, *, alone: bool) -> EnteringColumn:
