@@ -7,23 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock import models
 from penstock.core import graph as core
-from penstock.models.declare import declared
-from penstock.models.explaining.explanation import TOP, explain
-from penstock.models.explaining.global_explanation import importance
-from penstock.models.exporting import export
+from penstock.models.explaining import TOP
 from penstock.models.graphs.package import read_files, save, to_files
-from penstock.models.judging.calibration import BINS, calibration
-from penstock.models.judging.evaluate import evaluate
-from penstock.models.predicting.describe import describe
-from penstock.models.predicting.predict import predict
-from penstock.models.predicting.row import row_predictor
-from penstock.models.reporting import report
-from penstock.models.routing import check_generation, stage_of
-from penstock.tables import TableLike
+from penstock.models.judging import BINS
+from penstock.models.routing.stages import check_generation, stage_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from penstock.tables import TableLike
 
 
 class ModelGraph(core.ModelGraph):
@@ -38,27 +32,27 @@ class ModelGraph(core.ModelGraph):
     def predict(self, rows: TableLike, *, stages: bool = False) -> pa.Table:
         """Return the predicted columns, then the rows as they were given; `stages`: with what each stage of a cascade
         has predicted."""
-        return predict(self, rows, stages=stages)
+        return models.predict(self, rows, stages=stages)
 
     def predict_row(self, row: Mapping[str, Any], *, stages: bool = False) -> dict[str, Any]:
         """Return the predicted columns of one row; for many calls keep `row_predictor(graph)`."""
-        return row_predictor(self, stages=stages).predict(row)
+        return models.row_predictor(self, stages=stages).predict(row)
 
     def evaluate(self, rows: TableLike) -> dict[str, float | None]:
         """Return metrics on rows with labels, by BigQuery ML's names."""
-        return evaluate(self, rows)
+        return models.evaluate(self, rows)
 
     def calibration(self, rows: TableLike, bins: int = BINS) -> pa.Table:
         """Return how what is predicted and what is observed compare on rows with labels, in bins of predictions."""
-        return calibration(self, rows, bins)
+        return models.calibration(self, rows, bins)
 
     def explain(self, rows: TableLike, top: int = TOP, *, threshold: float | None = None) -> pa.Table:
         """Return predictions with the `top` features that led to each, then the rows as they were given."""
-        return explain(self, rows, top=top, threshold=threshold)
+        return models.explain(self, rows, top=top, threshold=threshold)
 
     def importance(self, rows: TableLike | None = None, *, by_class: bool = False) -> pa.Table:
         """Return how much each feature counts in the mean of explanations: of rows, or of those judged on when fit."""
-        return importance(self, rows, by_class=by_class)
+        return models.importance(self, rows, by_class=by_class)
 
     def report(
         self,
@@ -69,7 +63,7 @@ class ModelGraph(core.ModelGraph):
         serving: Mapping[str, float] | None = None,
     ) -> dict[str, Any]:
         """Return how good a cascade is, as a whole and by route: on rows, or on those held out when it was learned."""
-        return report(self, rows, baseline=baseline, slices=slices, serving=serving)
+        return models.report(self, rows, baseline=baseline, slices=slices, serving=serving)
 
     def save(self, directory: str | Path) -> Path:
         """Write the graph as a directory that `load_model` reads."""
@@ -77,7 +71,7 @@ class ModelGraph(core.ModelGraph):
 
     def export(self, format: str, path: str | Path, **options: Any) -> Path:
         """Write the graph in a form that others run: `export("sql", "model.sql", dialect="postgres")`."""
-        return export(self, format, path, **options)
+        return models.export(self, format, path, **options)
 
     def stage(self, path: str) -> ModelGraph:
         """Return a stage of a cascade, the router or what rows are routed to, as a graph: `rare`, `inner/rare`."""
@@ -86,11 +80,11 @@ class ModelGraph(core.ModelGraph):
     def declaration(self) -> Any:
         """Return the `Model`, or the `Cascade`, that this was learned from; its `.sql()` and `.python()` write it as
         text."""
-        return declared(self)
+        return models.declared(self)
 
     def describe(self) -> str:
         """Return a text that shows what the graph takes, does and gives."""
-        return describe(self)
+        return models.describe(self)
 
 
 def from_files(files: Mapping[str, bytes]) -> ModelGraph:

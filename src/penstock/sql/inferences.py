@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from penstock.core.schema import Field, Schema
 from penstock.models import evaluate, predict
+from penstock.models.explaining import TOP
 from penstock.models.explaining.attributions import STEPS
-from penstock.models.explaining.explanation import TOP, explain, explanation_schema
+from penstock.models.explaining.explanation import explain, explanation_schema
 from penstock.models.explaining.feature_importance import importance_schema, importance_table
 from penstock.models.explaining.global_explanation import global_schema, importance
 from penstock.models.fitting.coefficients import weights_schema, weights_table

@@ -8,6 +8,7 @@ import pyarrow as pa
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
 from penstock.errors import DeclarationError
+from penstock.models.explaining import TOP
 from penstock.models.explaining.attributions import STEPS, Explained, blocks, explained, feature_names, of_class
 from penstock.models.explaining.routed_attributions import along_routes, check_explainable_stages
 from penstock.models.graphs import nodes
@@ -19,9 +20,6 @@ from penstock.models.predicting.outcomes import OUTCOMES
 from penstock.models.predicting.predict import check_threshold, entering_features, estimates_of
 from penstock.models.routing import ROUTE, is_routed
 from penstock.tables import TableLike, arrow_schema, to_arrow
-
-TOP = 5
-"""How many features an explanation names, unless told otherwise: BigQuery's default."""
 
 _ROUNDING = 1e-11  # of the sizes that are added up: what is left over below that is no error of the method
 _ROWS_AT_ONCE = 1 << 15

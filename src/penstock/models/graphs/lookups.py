@@ -11,9 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.core.expression import Expr, transform, walk
 from penstock.core.graph import ModelGraph, Node, Signature
@@ -22,6 +20,9 @@ from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError, DeclarationError
 from penstock.operations import col
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Graph = TypeVar("Graph", bound=ModelGraph)
 Declared = TypeVar("Declared", bound=Model)

@@ -1,1 +1,4 @@
 """How good predictions are: labels, metrics, calibration, curves."""
+
+BINS = 10
+"""How many bins of predictions there are, as in BigQuery."""

@@ -13,7 +13,7 @@ from penstock.core.schema import Field, Schema, element_type
 from penstock.errors import DataError, DeclarationError
 from penstock.models.graphs import nodes
 from penstock.models.graphs.signature import inputs_of
-from penstock.models.judging import labels
+from penstock.models.judging import BINS, labels
 from penstock.models.judging.evaluate import imported_values, labelled_rows
 from penstock.models.judging.several import held
 from penstock.models.learning.matrix import Flags, Floats, Integers
@@ -24,7 +24,6 @@ from penstock.tables import arrow_schema
 if TYPE_CHECKING:
     from penstock.tables import TableLike
 
-BINS = 10
 
 _BIN = Schema.of(lower="float64", upper="float64", rows="int64", predicted="float64", observed="float64")
 _RANGE = Schema.of(observed_p10="float64", observed_p90="float64")
