@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -24,6 +25,12 @@ def _loaded(code: str) -> set[str]:
 @pytest.mark.parametrize("name", ps.__all__)
 def test_every_public_name_can_be_had(name: str) -> None:
     assert getattr(ps, name) is not None
+
+
+@pytest.mark.parametrize("room", ["penstock.models", "penstock.models.routing", "penstock.project"])
+def test_every_name_of_a_room_that_loads_them_late_can_be_had(room: str) -> None:
+    loaded = importlib.import_module(room)
+    assert [name for name in loaded.__all__ if not hasattr(loaded, name)] == []
 
 
 def test_an_unknown_public_name_is_an_attribute_error() -> None:

@@ -101,7 +101,7 @@ __all__ = [
 
 _NAMES = {
     "declare": ("declared", "model"),
-    "explaining.explanation": ("explain"),
+    "explaining.explanation": ("explain",),
     "explaining.global_explanation": ("importance",),
     "explaining.ranking": ("Ranking", "ranking"),
     "exporting": ("export",),
@@ -119,7 +119,7 @@ _NAMES = {
         "row_times",
     ),
     "graphs.package": ("save", "to_files"),
-    "judging.calibration": ("calibration"),
+    "judging.calibration": ("calibration",),
     "judging.evaluate": ("evaluate",),
     "learning.learner": ("Learner", "SUPERVISED"),
     "learning.learners": ("LEARNERS",),
