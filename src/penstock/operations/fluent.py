@@ -961,6 +961,14 @@ class Expression(WindowMethods):
         """The language of a text by its code (en, de, zh), 'und' where nothing tells it. Needs the extra text."""
         return self._call("language")
 
+    def sentence_embedding(self, model: str, digest: str | None = None) -> Expression:
+        """The vector that a pretrained model makes of a text. The model is a folder, or an installed package
+        that holds one: tokenizer.json with model.onnx, or with the weights of a BERT in model.safetensors.
+        A fit keeps the digest of its files, and no other model is taken for it after that. Nothing is
+        downloaded. Needs the extra sentences.
+        """
+        return self._call("sentence_embedding", model, *(() if digest is None else (digest,)))
+
     def json_query(self, json_path: str = "$") -> Expression:
         """The value that a JSONPath leads to, as JSON text: without spaces, numbers as they stand there. NULL
         for null and nothing. Texts are not validated: what stands before an error is found.

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from penstock.operations import documents, extraction, facts, formatting, images, jsonvalues, printing, tokens
+from penstock.operations import (
+    documents,
+    extraction,
+    facts,
+    formatting,
+    images,
+    jsonvalues,
+    printing,
+    sentences,
+    tokens,
+)
 from penstock.operations.analyzers import terms
 from penstock.operations.encodings import sha512
 from penstock.operations.fingerprints import fingerprint, hash_bucket
@@ -74,6 +84,7 @@ NATIVES = (
         for function, parameters, result in (
             *documents.NATIVE_FUNCTIONS,
             *facts.NATIVE_FUNCTIONS,
+            *sentences.NATIVE_FUNCTIONS,
             *tokens.NATIVE_FUNCTIONS,
         )
     ),

@@ -14,6 +14,7 @@ from penstock.core.schema import Schema
 from penstock.errors import DataError
 from penstock.operations import LEARNED, sql, type_of
 from penstock.operations.documents import OF_TERMS, analyzed
+from penstock.operations.sentences import pinned
 from penstock.tables import bound, clear_errors, normalize, schema_of, source_schema
 from penstock.transforms.applying import blamed
 from penstock.transforms.moments import mean_and_deviation
@@ -35,7 +36,7 @@ def freeze(exprs: Mapping[str, Expr], rows: pa.Table | Source) -> dict[str, Expr
     schema = source_schema(rows) if isinstance(rows, Source) else schema_of(rows.schema)
     for expr in exprs.values():
         type_of(expr, schema)  # names a wrong type or a missing column, before anything is read
-    frozen = {name: _of_terms(expr, schema) for name, expr in exprs.items()}
+    frozen = {name: _completed(expr, schema) for name, expr in exprs.items()}
     while uses := _innermost(frozen.values()):
         asked = {use: LEARNED[use.op].statistics(use.args) for use in uses}
         facts = _find([_fact(statistic) for statistics in asked.values() for statistic in statistics], rows, schema)
@@ -47,9 +48,16 @@ def freeze(exprs: Mapping[str, Expr], rows: pa.Table | Source) -> dict[str, Expr
     return frozen
 
 
-def _of_terms(expr: Expr, schema: Schema) -> Expr:
-    """Return the expression with each text, where the terms of a document are asked for, taken apart."""
-    return transform(expr, lambda node: analyzed(node, type_of(node.args[0], schema)) if node.op in OF_TERMS else node)
+def _completed(expr: Expr, schema: Schema) -> Expr:
+    """Return the expression with each text taken apart where the terms of a document are asked for, and each
+    pretrained model named by its bytes."""
+
+    def change(node: Expr) -> Expr:
+        if node.op in OF_TERMS:
+            return analyzed(node, type_of(node.args[0], schema))
+        return pinned(node) if node.op == "sentence_embedding" else node
+
+    return transform(expr, change)
 
 
 def _innermost(exprs: Iterable[Expr]) -> list[Expr]:

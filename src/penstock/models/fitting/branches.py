@@ -17,7 +17,11 @@ from penstock.operations.facts import OPERATIONS as FACT_OPERATIONS
 from penstock.operations.images import OPERATIONS as IMAGE_OPERATIONS
 
 _OF_IMAGES = {operation.name for operation in IMAGE_OPERATIONS}
-_OF_TEXTS = {"tokens", *(operation.name for operation in (*DOCUMENT_OPERATIONS, *FACT_OPERATIONS))}
+_OF_TEXTS = {
+    "tokens",
+    "sentence_embedding",
+    *(operation.name for operation in (*DOCUMENT_OPERATIONS, *FACT_OPERATIONS)),
+}
 
 
 def branches_of(

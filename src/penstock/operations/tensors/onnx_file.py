@@ -78,9 +78,11 @@ def told(content: bytes) -> dict[str, str]:
     return {each.key: each.value for each in _onnx().load_from_string(content).metadata_props}
 
 
-def session(content: bytes, *, threads: int = 0, weights: Mapping[str, np.ndarray[Any, Any]] | None = None) -> Any:
-    """Return a session of ONNX Runtime on the processor; `threads` 0 means one for each core. `weights` are those that
-    the file only names."""
+def session(
+    content: bytes | str, *, threads: int = 0, weights: Mapping[str, np.ndarray[Any, Any]] | None = None
+) -> Any:
+    """Return a session of ONNX Runtime on the processor, of a file's content or its path; `threads` 0 means one for
+    each core. `weights` are those that the file only names."""
     try:
         import onnxruntime
     except ImportError as error:
