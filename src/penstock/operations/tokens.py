@@ -12,13 +12,13 @@ from penstock.operations.literals import sql_literal
 from penstock.operations.vocabularies import KNOWN, MANY, Places, list_of_places
 
 UNITS = ("auto", "words", "value")
-_LONGEST_VALUE = 64  # what is longer is no name of something, of which there would be many rows
-_VALUE = "="
+LONGEST_VALUE = 64  # what is longer is no name of something, of which there would be many rows
+VALUE = "="
 
 
 def tokens(x: str, unit: str) -> list[str]:
     """Return the words of a text, the text as a whole with '=' before it, or, `auto`, both."""
-    whole = [f"{_VALUE}{x}"] if unit == "value" or (unit == "auto" and len(x) <= _LONGEST_VALUE) else []
+    whole = [f"{VALUE}{x}"] if unit == "value" or (unit == "auto" and len(x) <= LONGEST_VALUE) else []
     return whole if unit == "value" else [*whole, *_words(x)]
 
 

@@ -41,6 +41,7 @@ _TYPES = {
 }
 """Our type -> MLflow's. Its `datetime` has no zone: an instant is given, and read, in UTC."""
 _LIBRARIES = ("lightgbm",)  # what predicting needs beside penstock, where a model has it
+_FOR_NETWORKS = ("onnxruntime", "safetensors")
 
 
 def export_mlflow(graph: ModelGraph, path: Path) -> Path:
@@ -121,6 +122,10 @@ def _outputs(graph: ModelGraph) -> str | None:
 
 def _requirements(graph: ModelGraph) -> list[str]:
     libraries = [name for name in _LIBRARIES if name in graph.facts.get("versions", {})]
+    if graph.of("encoder"):
+        libraries += _FOR_NETWORKS
+    if any(field.type == "bytes" for field in graph.signature.inputs):
+        libraries.append("pillow")
     return [f"{name}=={version(name)}" for name in ("penstock", "duckdb", "pandas", "pyarrow", *libraries)]
 
 

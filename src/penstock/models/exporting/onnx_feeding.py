@@ -67,6 +67,8 @@ def feed(rows: pa.Table, fields: Sequence[Field], by_field: Mapping[str, Sequenc
     """Return the tensors that stand for rows of these columns, in the types of a graph's inputs."""
     tensors = {}
     for field in fields:
+        if field.name not in by_field:
+            continue  # of files images enter, as tensors of their own
         column = rows.column(field.name)
         values, *flags = by_field[field.name]
         tensors[values.name] = values_of(column, field.type)

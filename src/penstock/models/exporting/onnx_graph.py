@@ -6,11 +6,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Schema
 from penstock.errors import ExpressionError
 from penstock.models.exporting.onnx_feeding import ports, received
+from penstock.models.exporting.onnx_images import ImageInput, image_inputs
 from penstock.models.graphs import nodes
 from penstock.models.learning.lowerings.entering import entering_of, over_rows
 from penstock.models.predicting.estimators import estimator_of, method_of, task_of
@@ -31,6 +33,7 @@ class Recorded:
     graph: ModelGraph
     recorder: Recorder
     ports: dict[str, list[Port]]
+    images: list[ImageInput]
     features: dict[str, Value]
     rows: str
     outputs: dict[Port, str] = field(default_factory=dict)
@@ -38,8 +41,9 @@ class Recorded:
 
     @property
     def inputs(self) -> list[Port]:
-        """The inputs, in the order of the columns."""
-        return [port for made in self.ports.values() for port in made]
+        """The inputs, in the order of the columns, and the images."""
+        images = [port for image in self.images for port in (image.pixels, image.missing)]
+        return [*(port for made in self.ports.values() for port in made), *images]
 
 
 def record(graph: ModelGraph) -> Recorded:
@@ -87,12 +91,14 @@ def entering_names(graph: ModelGraph) -> tuple[str, ...]:
     """Return the nodes that enter the estimator, or that are given where there is none."""
     if nodes.only_transforms(graph):
         return tuple(node.inputs[0] for node in graph.of("output"))
-    return nodes.concat(graph).inputs
+    return nodes.entering_names(graph)
 
 
 def _features(graph: ModelGraph) -> Recorded:
-    recorder, by_field, columns = Recorder(), {}, {}
+    recorder, by_field, columns, images = Recorder(), {}, {}, image_inputs(graph)
     for each in graph.signature.inputs:
+        if each.type == "bytes":
+            continue  # read as images alone, or `image_inputs` refuses it
         made = ports(each, graph.signature.inputs.names)
         if made is None:
             raise ExpressionError(
@@ -100,17 +106,21 @@ def _features(graph: ModelGraph) -> Recorded:
                 "value a row holds; make numbers or strings of it before the model"
             )
         by_field[each.name], columns[each.name] = made, received(recorder, each, made)
-    lowering = Lowering(nodes.inputs(graph), columns, recorder)
-    rows = recorder.node("Shape", graph.signature.inputs.names[0])
+    pictures = {image.expr: image.picture for image in images}
+    lowering = Lowering(nodes.inputs(graph), columns, recorder, pictures)
+    first = next(port.name for port in (*chain.from_iterable(by_field.values()), *(each.pixels for each in images)))
+    rows = recorder.node("Shape", first, start=0, end=1)
     features: dict[str, Value] = dict(columns)
     for name, expr in nodes.expressions(graph).items():
+        if expr.op == "column" and expr not in pictures and expr.args[0] not in columns:
+            continue
         try:
             features[name] = lowering.value(expr)
         except ExpressionError as error:
             raise ExpressionError(
                 f"model '{graph.name}': feature '{name}' cannot be exported to ONNX: {error}"
             ) from error
-    return Recorded(graph, recorder, by_field, features, rows)
+    return Recorded(graph, recorder, by_field, images, features, rows)
 
 
 def _refused(made: Recorded, values: object) -> str | None:
@@ -209,6 +219,8 @@ def _metadata(made: Recorded) -> Mapping[str, str]:
         "classes": [str(label) for label in nodes.classes(graph)],
         "versions": dict(graph.facts.get("versions", {})),
     }
+    if made.images:
+        told["images"] = {image.pixels.name: image.told for image in made.images}
     return {f"penstock.{name}": json.dumps(value, ensure_ascii=False) for name, value in told.items()}
 
 

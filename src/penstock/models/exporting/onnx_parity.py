@@ -15,11 +15,14 @@ from penstock.core.schema import Field
 from penstock.errors import DataError
 from penstock.models.exporting.onnx_feeding import feed, values_of
 from penstock.models.exporting.onnx_graph import REFUSED, Recorded, entering_names, file_of, output_name
+from penstock.models.exporting.onnx_images import feed_images, some_image
 from penstock.models.graphs import nodes
 from penstock.models.graphs.domain import FAILURES
 from penstock.models.graphs.signature import inputs_of
+from penstock.models.predicting.estimators import method_of
 from penstock.models.predicting.predict import output_columns
 from penstock.models.predicting.row import row_predictor
+from penstock.operations.glimpses import without_bytes
 from penstock.operations.tensors.onnx_file import session
 from penstock.operations.tensors.recording import TENSOR_TYPES
 from penstock.tables import arrow_type
@@ -50,13 +53,14 @@ def compare(made: Recorded, content: bytes, rows: pa.Table | None) -> Parity:
     Raises `DataError` naming the feature where a prediction differs by more than the tolerance.
     """
     graph = made.graph
-    ends = _edges(graph, rows)
+    ends, within = _edges(made, rows), _tolerance(graph)
     run, inside = session(content), session(file_of(made, features=True))
     real = ends.slice(0, 0) if rows is None else inputs_of(graph, rows)
     largest, features, refused = 0.0, dict[str, float](), 0
     parts = [real.slice(start, _ROWS_AT_ONCE) for start in range(0, real.num_rows, _ROWS_AT_ONCE)]
     for place, part in enumerate([*parts, ends]):
         tensors = feed(part, tuple(graph.signature.inputs), made.ports)
+        tensors |= feed_images(made.images, part, nodes.inputs(graph))
         found, seen = _run(run, tensors), _run(inside, tensors)
         apart = _features_apart(graph, part, seen)
         for name, distance in apart.items():
@@ -66,9 +70,9 @@ def compare(made: Recorded, content: bytes, rows: pa.Table | None) -> Parity:
         if not is_edge and not telling.all():
             _fail_refused(made, part, seen, int(np.flatnonzero(~telling)[0]))
         refused += int((~telling).sum())
-        distances = np.where(telling, _outputs_apart(graph, part, found), 0.0)
+        distances = np.where(telling, _outputs_apart(graph, part, found, within), 0.0)
         largest = max(largest, float(distances.max(initial=0.0)))
-        if largest > TOLERANCE:
+        if largest > within:
             _fail(graph, part, int(distances.argmax()), largest, apart)
     known = {name: distance for name, distance in features.items() if distance > 0.0}
     return Parity(rows=real.num_rows, edge_rows=ends.num_rows, largest=largest, features=known, refused=refused)
@@ -80,12 +84,21 @@ def _run(run: Any, tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]
     return dict(zip(names, run.run(names, {name: tensors[name] for name in read}), strict=True))
 
 
-def _edges(graph: ModelGraph, rows: pa.Table | None) -> pa.Table:
+def _tolerance(graph: ModelGraph) -> float:
+    """Return how far predictions may lie apart: a network computes in single precision."""
+    return max(TOLERANCE, method_of(graph).tolerance) if graph.of("encoder") else TOLERANCE
+
+
+def _edges(made: Recorded, rows: pa.Table | None) -> pa.Table:
     """Return edge rows that a file can be given and that ours predicts: NaN is NULL there, and an input that training
     never saw NULL has no flag to say so."""
+    graph = made.graph
     schema = nodes.inputs(graph)
-    ordinary = {} if rows is None or not rows.num_rows else inputs_of(graph, rows.slice(0, 1)).to_pylist()[0]
-    never = {each.name for each in graph.signature.inputs if not each.nullable and each.type != "float64"}
+    ordinary = {image.column: some_image(made.images, image.column) for image in made.images}
+    first = {} if rows is None or not rows.num_rows else inputs_of(graph, rows.slice(0, 1)).to_pylist()[0]
+    ordinary |= {name: value for name, value in first.items() if value is not None}
+    said = ("float64", "bytes")  # NaN says it, and of images there are flags
+    never = {each.name for each in graph.signature.inputs if not each.nullable and each.type not in said}
     predictor = row_predictor(graph)
 
     def fits(row: Mapping[str, Any]) -> bool:
@@ -110,7 +123,9 @@ def _finite(value: Any) -> bool:
     return True
 
 
-def _outputs_apart(graph: ModelGraph, inputs: pa.Table, found: Mapping[str, np.ndarray[Any, Any]]) -> Distances:
+def _outputs_apart(
+    graph: ModelGraph, inputs: pa.Table, found: Mapping[str, np.ndarray[Any, Any]], within: float
+) -> Distances:
     """Return how far the predictions of each row lie apart; infinite for another label."""
     total = np.zeros(inputs.num_rows)
     with np.errstate(all="ignore"):  # edge rows overflow, and that is an answer too
@@ -122,19 +137,19 @@ def _outputs_apart(graph: ModelGraph, inputs: pa.Table, found: Mapping[str, np.n
             total = np.maximum(total, distances(found[each.name], listed[each.name]).max(axis=1, initial=0.0))
         elif each.type in TENSOR_TYPES:
             total = np.maximum(total, _column_apart(each, column, found, name=output_name(graph, each.name)))
-    return _where_close(total, found, listed)
+    return _where_close(total, found, listed, within)
 
 
 def _where_close(
-    total: Distances, found: Mapping[str, np.ndarray[Any, Any]], listed: Mapping[str, Distances]
+    total: Distances, found: Mapping[str, np.ndarray[Any, Any]], listed: Mapping[str, Distances], within: float
 ) -> Distances:
     """Forgive another label, or another centroid, where the two best are as good as each other."""
     for name, ours in listed.items():
         if ours.shape[1] > 1:
             ordered = np.sort(ours, axis=1)
             ends = ordered[:, 1] - ordered[:, 0] if name.startswith("NEAREST") else ordered[:, -1] - ordered[:, -2]
-            alike = distances(found[name], ours).max(axis=1) <= TOLERANCE
-            total = np.asarray(np.where(np.isinf(total) & alike & (ends <= TOLERANCE), 0.0, total))
+            alike = distances(found[name], ours).max(axis=1) <= within
+            total = np.asarray(np.where(np.isinf(total) & alike & (ends <= within), 0.0, total))
     return total
 
 
@@ -202,7 +217,7 @@ def _fail(graph: ModelGraph, inputs: pa.Table, row: int, largest: float, apart: 
         where = f"feature '{feature}' differs there by {differing[feature]:.3g}"
     raise DataError(
         f"model '{graph.name}': the ONNX file predicts something else: a difference of {largest:.3g}, where "
-        f"{TOLERANCE:g} is allowed; {where}, for {inputs.slice(row, 1).to_pylist()[0]}",
+        f"{_tolerance(graph):g} is allowed; {where}, for {without_bytes(inputs.slice(row, 1).to_pylist()[0])}",
         field=feature,
     )
 
@@ -211,6 +226,6 @@ def _fail_refused(made: Recorded, inputs: pa.Table, seen: Mapping[str, Any], row
     names = [name for name in entering_names(made.graph) if getattr(made.features[name], "refused", None) is not None]
     raise DataError(
         f"model '{made.graph.name}': the ONNX file cannot tell the value of feature {' or '.join(names)} for "
-        f"{inputs.slice(row, 1).to_pylist()[0]}; compute it before the model, or leave it out",
+        f"{without_bytes(inputs.slice(row, 1).to_pylist()[0])}; compute it before the model, or leave it out",
         field=names[0] if names else None,
     )

@@ -57,8 +57,8 @@ def _query(graph: ModelGraph, found: Dialect, rows: str, keep: Sequence[str]) ->
         raise DeclarationError(f"model '{graph.name}' is an ONNX file, which cannot be written as a query")
     if is_branched(graph):
         raise DeclarationError(
-            f"model '{graph.name}' is a network of branches, which cannot be written as a query; a dnn_* model of "
-            "numbers and categories, with one label, can"
+            f"model '{graph.name}' is a network of branches, which cannot be written as a query; export it as 'onnx' "
+            "or 'mlflow'. A dnn_* model of numbers and categories, with one label, can"
         )
     if is_routed(graph):
         return routed_query(graph, found, rows, keep, _query)

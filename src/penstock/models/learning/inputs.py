@@ -28,7 +28,8 @@ def columns_of(spec: Spec, kinds: Sequence[str], widths: Sequence[int], features
     matrix = np.empty((features.rows, len(numbers)), dtype=np.float32)
     for place, column in enumerate(numbers):
         assert not isinstance(column, Sparse)  # noqa: S101 - the kind says so
-        matrix[:, place] = column
+        with np.errstate(over="ignore"):
+            matrix[:, place] = column
     entries, weights = _entries([(width, column) for (kind, width), column in given if kind != "number"], features.rows)
     present = np.ones((features.rows, len(spec.branches)), dtype=np.float32)
     inputs = []
@@ -89,7 +90,8 @@ def row_totals(estimator: Estimator) -> Callable[[tuple[Any, ...]], list[float]]
     everything = np.ones((1, len(spec.branches)), dtype=np.float32)
 
     def totals(values: tuple[Any, ...]) -> list[float]:
-        given: Batch = {"numbers": np.array([[values[at] for at in numbers_at]], dtype=np.float32)}
+        with np.errstate(over="ignore"):  # what is beyond single precision is infinite in it
+            given: Batch = {"numbers": np.array([[values[at] for at in numbers_at]], dtype=np.float32)}
         places, weights = [], []
         for value, (kind, width, start) in zip(values, kinds, strict=True):
             if kind == "category" and value < width:

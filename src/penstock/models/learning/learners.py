@@ -20,6 +20,7 @@ from penstock.models.learning import (
     weights,
 )
 from penstock.models.learning.learner import Learner, Method
+from penstock.models.learning.lowerings.branches import lower_branches
 from penstock.models.learning.lowerings.centroids import lower_distances
 from penstock.models.learning.lowerings.linear import lower_linear, lower_scores
 from penstock.models.learning.lowerings.networks import lower_network
@@ -82,6 +83,7 @@ _BRANCHED = Method(
     exact=False,
     tolerance=1e-5,
     attribute=branched.attributions,
+    lower=lower_branches,
 )
 _WIDE_AND_DEEP = dataclasses.replace(_DEEP, fit=deep.fit_wide_and_deep)
 

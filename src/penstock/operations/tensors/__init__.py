@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from penstock.operations.tensors.lowering import Lowering
 from penstock.operations.tensors.recording import Constant, Recorder, TensorNode
-from penstock.operations.tensors.values import Finite, Many, Root, Scalar, Struct, Value
+from penstock.operations.tensors.values import Finite, Many, Picture, Root, Scalar, Struct, Value
 
 __all__ = [
     "Constant",
     "Finite",
     "Lowering",
     "Many",
+    "Picture",
     "Recorder",
     "Root",
     "Scalar",

@@ -14,6 +14,7 @@ from penstock.operations.tensors import (
     moments,
     parts,
     scanning,
+    sequences,
     structures,
     substrings,
     terms,
@@ -23,7 +24,7 @@ from penstock.operations.tensors.values import Handling, Strict, Whole
 
 _FAMILIES = (
     *(arithmetic, mathematics, choices, conversions, moments, texts, characters, substrings, scanning),
-    *(parts, arrays, terms, encoders, structures),
+    *(parts, arrays, terms, encoders, sequences, structures),
 )
 
 STRICT: dict[str, Strict] = {name: form for family in _FAMILIES for name, form in family.STRICT.items()}

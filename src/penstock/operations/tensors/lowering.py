@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from penstock.core.expression import Expr
@@ -34,12 +35,19 @@ _FILLED_IN = "compute it before the model, as a column of the rows, or leave the
 
 
 class Lowering:
-    """Lowers expressions over columns that are tensors already; each expression once."""
+    """Lowers expressions over columns that are tensors already, and over other expressions that are; each once."""
 
-    def __init__(self, schema: Schema, columns: Mapping[str, Value], recorder: Recorder) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        columns: Mapping[str, Value],
+        recorder: Recorder,
+        known: Mapping[Expr, Value] = MappingProxyType({}),
+    ) -> None:
         self.recorder = recorder
         self._types = Types(schema)
         self._known: dict[Expr, Value] = {Expr("column", (name,)): value for name, value in columns.items()}
+        self._known |= known
 
     def value(self, expr: Expr) -> Value:
         """Return the value of an expression; raises `ExpressionError` naming the operation that has no form."""

@@ -34,7 +34,7 @@ def _placed(t: Recorder, types: Sequence[Any], x: Value) -> Value | None:
     return _pairs(t, many, rank, value, there)
 
 
-def _places(t: Recorder, x: Value, vocabulary: Sequence[Any]) -> tuple[Many, str] | None:
+def places_of(t: Recorder, x: Value, vocabulary: Sequence[Any]) -> tuple[Many, str] | None:
     """Return an array and the place of each item, 0 for NULL."""
     known = plain(x)
     if known is None:
@@ -78,7 +78,7 @@ class _Runs:
 
 
 def _multi_hot(t: Recorder, types: Sequence[Any], x: Value, vocabulary: Sequence[Any]) -> Value | None:
-    found = _places(t, x, vocabulary)
+    found = places_of(t, x, vocabulary)
     if found is None:
         return None
     many, places = found
@@ -91,7 +91,7 @@ def _multi_hot(t: Recorder, types: Sequence[Any], x: Value, vocabulary: Sequence
 
 
 def _term_counts(t: Recorder, types: Sequence[Any], x: Value, vocabulary: Sequence[Any]) -> Value | None:
-    found = _places(t, x, vocabulary)
+    found = places_of(t, x, vocabulary)
     if found is None:
         return None
     many, places = found
@@ -112,7 +112,7 @@ def _term_weights(
     return _pairs(t, counted, index, t.node("Mul", share, weight), counted.present)
 
 
-def _text_analyze(
+def analyzed(
     t: Recorder, types: Sequence[Any], x: Scalar, analyzer: str = "LOG_ANALYZER", options: str | None = None
 ) -> Value | None:
     """Split at delimiters: all of them are made one, the long ones first, which none of the short ones overlaps."""
@@ -143,7 +143,7 @@ def _text_analyze(
 
 def _ngrams(t: Recorder, types: Sequence[Any], x: Value, given: Any, separator: str = " ") -> Value | None:
     """Return runs of the items of an array, or of the terms of a text."""
-    terms = _text_analyze(t, types, x) if isinstance(x, Scalar) else x
+    terms = analyzed(t, types, x) if isinstance(x, Scalar) else x
     return None if terms is None else ngrams(t, types, terms, given, separator)
 
 
@@ -159,7 +159,7 @@ HANDLING: dict[str, Handling] = {
     "multi_hot": _multi_hot,
     "term_counts": _term_counts,
     "term_weights": _term_weights,
-    "text_analyze": _text_analyze,
+    "text_analyze": analyzed,
     "ngrams": _ngrams,
 }
 STRICT: dict[str, Strict] = {}

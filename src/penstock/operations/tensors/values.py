@@ -81,7 +81,19 @@ class Many:
     refused: str | None = None
 
 
-Value: TypeAlias = Scalar | Finite | Struct | Many
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image in each row: a tensor of bytes, of so many rows and of the shape (height, width, channels). Where `null`
+    is set there is none."""
+
+    data: str
+    shape: tuple[int, int, int]
+    null: str | None = None
+    refused: str | None = None
+    type: str = "bytes"
+
+
+Value: TypeAlias = Scalar | Finite | Struct | Many | Picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
