@@ -45,7 +45,7 @@ MANY = struct(**{f"f{place}": col("x") for place in range(11)})
         (col("x").quantile_bucketize(0), "at least one bucket"),
         (col("x").quantile_bucketize(2, "bucket_range"), "Did you mean 'bucket_ranges'"),
         (col("numbers").multi_hot_encoder(), "an array of strings or the like, but it was given array<float64>"),
-        (col("s").bag_of_words(), "takes array<string> for tokenized_document, but it was given string"),
+        (col("x").bag_of_words(), "takes array<string> or string for tokenized_document, but it was given float64"),
     ],
 )
 def test_what_cannot_be_computed_says_why(expr: Expression, said: str) -> None:

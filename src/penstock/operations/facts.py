@@ -102,9 +102,9 @@ def text_stats(x: str) -> dict[str, float]:
     return {name: float(count(x, words)) for name, count in STATISTICS.items()}
 
 
-def sentiment(x: str, part: str) -> float:
+def sentiment(x: str, score: str) -> float:
     """Return how a text feels, as VADER judges it."""
-    found: float = _judge()(x)[_PARTS[part]]
+    found: float = _judge()(x)[_SCORES[score]]
     return float(found)
 
 
@@ -113,7 +113,7 @@ def language(x: str) -> str:
     return _classifier()(x) if any(map(str.isalpha, x)) else _UNDETERMINED
 
 
-_PARTS = dict(zip(SENTIMENTS, ("compound", "pos", "neu", "neg"), strict=True))
+_SCORES = dict(zip(SENTIMENTS, ("compound", "pos", "neu", "neg"), strict=True))
 
 
 @lru_cache(1)
@@ -124,7 +124,7 @@ def _judge() -> Callable[[str], dict[str, float]]:
     except ImportError as error:
         raise MissingExtraError("vaderSentiment", extra="text", purpose="the sentiment of a text") from error
     judged: Callable[[str], dict[str, float]] = SentimentIntensityAnalyzer().polarity_scores
-    return lru_cache(1024)(judged)  # its parts are asked for one by one
+    return lru_cache(1024)(judged)  # its scores are asked for one by one
 
 
 @lru_cache(1)
@@ -206,7 +206,7 @@ OPERATIONS = (
         name="sentiment",
         meaning="How an English text feels by VADER's lexicon: compound from -1 (bad) to 1 (good), or the share of it "
         "that is positive, neutral or negative. Needs the extra text.",
-        parameters=(STRING, Parameter(name="part", types=("string",), default=SENTIMENTS[0], constant=True,
+        parameters=(STRING, Parameter(name="score", types=("string",), default=SENTIMENTS[0], constant=True,
             choices=SENTIMENTS)),
         result="float64",
         sql=_sentiment_sql,

@@ -951,11 +951,11 @@ class Expression(WindowMethods):
         """All that text_stat knows of a text, as a struct: as a feature each is a column of its own."""
         return self._call("text_stats")
 
-    def sentiment(self, part: str = "compound") -> Expression:
+    def sentiment(self, score: str = "compound") -> Expression:
         """How an English text feels by VADER's lexicon: compound from -1 (bad) to 1 (good), or the share of it
         that is positive, neutral or negative. Needs the extra text.
         """
-        return self._call("sentiment", part)
+        return self._call("sentiment", score)
 
     def language(self) -> Expression:
         """The language of a text by its code (en, de, zh), 'und' where nothing tells it. Needs the extra text."""
