@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ingest as ingest,
         name as name,
         named as named,
+        plot_ablation as plot_ablation,
         plot_calibration as plot_calibration,
         plot_importance as plot_importance,
         predict as predict,
@@ -102,7 +103,7 @@ _NAMES = {
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "evaluate", "push", "predict", "name", "named",
         "historical_features", "ingest",
-        "plot_calibration", "plot_importance",
+        "plot_calibration", "plot_importance", "plot_ablation",
     ),
     "penstock.monitor": (
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "event_data",

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
     "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),
     "explain": ("penstock.cli.explaining:explain", "Say which features led to a prediction."),
+    "ablate": ("penstock.cli.ablating:ablate", "Say what each feature is worth to a model."),
     "report": ("penstock.cli.reporting:report", "Say how good a cascade is: as a whole, and each route in it."),
     "models": ("penstock.cli.models:models", "List registered models, or show one."),
     "export": ("penstock.cli.exporting:export", "Write a model in a form that others run."),

@@ -1,5 +1,6 @@
 """Prebuilt steps: from reading rows to promoting a model. Inside a pipeline they are steps, outside plain functions."""
 
+from penstock.components.ablation_plot import plot_ablation
 from penstock.components.calibration_plot import plot_calibration
 from penstock.components.data import read, split
 from penstock.components.feature_ingest import ingest
@@ -16,6 +17,7 @@ __all__ = [
     "ingest",
     "name",
     "named",
+    "plot_ablation",
     "plot_calibration",
     "plot_importance",
     "predict",

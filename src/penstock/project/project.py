@@ -16,6 +16,7 @@ from penstock.core.pipeline import Pipeline
 from penstock.core.run import ModelVersion
 from penstock.models import ModelGraph
 from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan, find_runs, reap, why
+from penstock.project.ablating import Ablations
 from penstock.project.asking import traced_run
 from penstock.project.catalog import ProjectCatalog
 from penstock.project.config import Config, load_config
@@ -50,7 +51,8 @@ class Project:
     `project.experiments["depth"].metrics`; `triggers` start runs by themselves:
     `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`; `features` is the feature store:
     `project.features.ingest(rides, rows)`; `requests` what servers have answered and logged:
-    `project.requests.shadow("distance")`. `table` hands rows over to SQL: `project.table("rides", frame)`.
+    `project.requests.shadow("distance")`; `ablate` says what each feature is worth to a model:
+    `project.ablate(reviews, "reviews")`. `table` hands rows over to SQL: `project.table("rides", frame)`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -65,6 +67,7 @@ class Project:
         self.on = self.triggers.on
         self._given = GivenTables(lambda: self._catalog)
         self.table = self._given.declare
+        self.ablate = Ablations(lambda: self._catalog, self._result).ablate
         self.features = feature_store(config, self.metadata, self._rows)
         self.requests = Requests(lambda: read_requests(config.requests), self._rows)
         self._ran: dict[str, PipelineFunction] = {}
@@ -234,8 +237,10 @@ class Project:
             return pipeline
         return self._ran[pipeline] if pipeline in self._ran else self.pipelines[pipeline]
 
-    def _result(self, pipeline: Pipeline, step: str) -> Any:
-        return self.get_run(drive(pipeline, self._services, self.config, engine="inline")).result(step)
+    def _result(self, pipeline: Pipeline, step: str, on_event: OnEvent | None = None) -> Any:
+        return self.get_run(drive(pipeline, self._services, self.config, engine="inline", on_event=on_event)).result(
+            step
+        )
 
     def _rows(self, rows: TableLike | None) -> TableLike:
         return given_rows(rows, self._catalog)

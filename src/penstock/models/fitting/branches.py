@@ -7,21 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from penstock.core.expression import Expr, columns_of, walk
+from penstock.core.expression import Expr
+from penstock.models.fitting.modalities import modality_of, with_facts_of_texts
 from penstock.models.learning.encoded import Encoded
 from penstock.models.learning.matrix import PLAIN, Features
 from penstock.models.learning.preprocess import Entry
 from penstock.multimodal import Branch, Ragged
-from penstock.operations.documents import OPERATIONS as DOCUMENT_OPERATIONS
-from penstock.operations.facts import OPERATIONS as FACT_OPERATIONS
-from penstock.operations.images import OPERATIONS as IMAGE_OPERATIONS
-
-_OF_IMAGES = {operation.name for operation in IMAGE_OPERATIONS}
-_OF_TEXTS = {
-    "tokens",
-    "sentence_embedding",
-    *(operation.name for operation in (*DOCUMENT_OPERATIONS, *FACT_OPERATIONS)),
-}
 
 
 def branches_of(
@@ -40,19 +31,17 @@ def branches_of(
     encoded = iter(features.encoded)
     columns = [None if entry.kind in PLAIN else next(encoded) for entry in entered]
     first = [owners.index(place) for place in range(len(names))]
-    shows = [_modality(declared[name], frozen[own], columns[own]) for name, own in zip(names, first, strict=True)]
-    texts = {
-        each for name, shown in zip(names, shows, strict=True) if shown == "text" for each in columns_of(declared[name])
+    shows = {
+        name: modality_of(declared[name], frozen[own], is_category=_is_category(frozen[own], columns[own]))
+        for name, own in zip(names, first, strict=True)
     }
+    shows = with_facts_of_texts(shows, declared)
     branches = []
-    for name, own, shown in zip(names, first, shows, strict=True):
+    for name, own in zip(names, first, strict=True):
         entry, column = entered[own], columns[own]
         shape = () if column is None else _shape(entry.kind, column, frozen[own])
-        read = columns_of(declared[name])
-        # What is told of a column of texts (its length, say) is of the text.
-        modality = "text" if shown == "columns" and read and texts.issuperset(read) else shown
         branches.append(
-            Branch(name=name, modality=modality, encoder=entry.encoder, settings=dict(entry.settings), shape=shape)
+            Branch(name=name, modality=shows[name], encoder=entry.encoder, settings=dict(entry.settings), shape=shape)
         )
     return tuple(branches), tuple(owners)
 
@@ -70,16 +59,6 @@ def _shape(kind: str, column: Encoded, frozen: Expr) -> tuple[int, ...]:
         return ()
     assert isinstance(column.values, np.ndarray)  # noqa: S101 - what is no list is an array
     return tuple(map(int, column.values.shape[1:]))
-
-
-def _modality(declared: Expr, frozen: Expr, column: Encoded | None) -> str:
-    """Return what a feature shows: an image, a text, or columns; a text that is one of a few values is a column."""
-    used = {node.op for node in (*walk(declared), *walk(frozen))}
-    if used & _OF_IMAGES:
-        return "image"
-    if not used & _OF_TEXTS or _is_category(frozen, column):
-        return "columns"
-    return "text"
 
 
 def _is_category(frozen: Expr, column: Encoded | None) -> bool:

@@ -154,6 +154,20 @@ def thinned(features: Features, most: int) -> Features:
     return Features(-(-features.rows // step), columns, encoded)
 
 
+def shuffled(features: Features, kinds: Sequence[str], chosen: Sequence[bool], order: Integers) -> Features:
+    """Return rows in which the chosen of the columns that enter are those of other rows: row k has those of row
+    `order[k]`."""
+    plain = [move for kind, move in zip(kinds, chosen, strict=True) if kind in PLAIN]
+    apart = [move for kind, move in zip(kinds, chosen, strict=True) if kind not in PLAIN]
+    columns = zip(features.columns, plain, strict=True)
+    read = zip(features.encoded, apart, strict=True)
+    return Features(
+        features.rows,
+        tuple(_moved(column, order) if move else column for column, move in columns),
+        tuple(column.take(order) if move else column for column, move in read),
+    )
+
+
 def spread(features: Features, widths: Sequence[int]) -> list[int]:
     """Return how many columns of the dense matrix each feature takes."""
     return [width if isinstance(column, Sparse) else 1 for column, width in zip(features.columns, widths, strict=True)]
@@ -173,6 +187,14 @@ def _thinned(column: Column, step: int) -> Column:
         return column[::step]
     kept = column.rows % step == 0
     return Sparse(column.rows[kept] // step, column.indices[kept], column.values[kept])
+
+
+def _moved(column: Column, order: Integers) -> Column:
+    if not isinstance(column, Sparse):
+        return column[order]
+    rows = np.argsort(order)[column.rows]  # where the row now stands
+    sorted_rows = np.argsort(rows, kind="stable")
+    return Sparse(rows[sorted_rows], column.indices[sorted_rows], column.values[sorted_rows])
 
 
 def _block(column: Column, block: slice) -> Column:
