@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penstock.core.run import StepRun
+from penstock.operations.glimpses import glimpse, without_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,8 +126,10 @@ def shown(value: Any) -> str:
             return f"{value:.6g}"
         case datetime.datetime():
             return value.isoformat(sep=" ", timespec="seconds")
+        case bytes():
+            return glimpse(value)
         case dict() | list():
-            return msgspec.json.encode(value, enc_hook=repr).decode()
+            return msgspec.json.encode(without_bytes(value), enc_hook=repr).decode()
     return str(value)
 
 

@@ -46,6 +46,10 @@ _REASONS = {
         *("NET.IPV4_TO_INT64", "NET.PUBLIC_SUFFIX", "NET.REG_DOMAIN", "NET.SAFE_IP_FROM_STRING"),
     ),
     "a feature that only fails is none": ("ERROR",),
+    "an image is bytes here, and is decoded and brought to a size at once: PENSTOCK.IMAGE(photo, [width, height], "
+    "'RGB', 'stretch'), whose pixels differ a little from BigQuery's; PENSTOCK.PIXELS(...) gives them as numbers": (
+        *("ML.DECODE_IMAGE", "ML.RESIZE_IMAGE", "ML.CONVERT_COLOR_SPACE", "ML.CONVERT_IMAGE_TYPE"),
+    ),
 }
 
 ABSENT = {name: reason for reason, names in _REASONS.items() for name in names}

@@ -12,6 +12,7 @@ import pyarrow as pa
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, Codec
 from penstock.errors import DataError
+from penstock.operations.glimpses import without_bytes
 from penstock.stores.canonical import canonical_batches, canonical_schema, has_categories
 from penstock.stores.frames import FORMS, batches_of, is_table
 from penstock.stores.writing import scratch_file
@@ -120,5 +121,5 @@ def _preview(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 def _shown(value: Any) -> Any:
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    text = str(value)
+    text = str(without_bytes(value))
     return text if len(text) <= _PREVIEW_CHARACTERS else f"{text[: _PREVIEW_CHARACTERS - 1]}…"
