@@ -13,6 +13,7 @@ from penstock.core.model import Model
 from penstock.core.schema import Field, Schema
 from penstock.models.fitting.preparation import Prepared
 from penstock.models.graph import ModelGraph
+from penstock.models.graphs.heads import Head, heads_json
 from penstock.models.learning.learner import Task
 from penstock.models.learning.learners import LEARNERS
 from penstock.operations import col, type_of
@@ -20,11 +21,13 @@ from penstock.operations import col, type_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a graph predicts: by which task, of which classes, into which columns; the files are the estimator's."""
+    """What a graph predicts: by which task, of which classes or labels, into which columns; the files are the
+    estimator's."""
 
     task: Task
     outputs: Schema
     classes: tuple[Any, ...] = ()
+    heads: tuple[Head, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -55,7 +58,8 @@ def assemble(model: Model, prepared: Prepared, made: Made, *, facts: Mapping[str
 
 def _estimated(model: Model, prepared: Prepared, made: Made, entering: tuple[str, ...], taken: set[str]) -> list[Node]:
     gathered, predictor = (_free(name, taken | {*made.outputs.names}) for name in ("features", "estimator"))
-    task = {} if made.task == LEARNERS[model.type].task else {"task": made.task}
+    task: dict[str, Any] = {} if made.task == LEARNERS[model.type].task else {"task": made.task}
+    task |= {"labels": heads_json(made.heads)} if made.heads else {}
     return [
         Node(
             name=gathered,

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.core.expression import Expr
 from penstock.core.mapping import FrozenMap
@@ -159,8 +160,9 @@ def _labelled(model: Model, table: pa.Table) -> Part:
             raise DataError(f"model '{model.name}' has nothing to learn from: there are no rows")
         return Part(rows=table)
     column = labels.label_column(model.name, model.label, model.target, table)
-    if column.null_count:
-        table, column = table.filter(column.is_valid()), column.drop_null()
+    there = labels.known(column)
+    if not pc.all(there).as_py():
+        table, column = table.filter(there), column.filter(there)
     if not len(column):
         raise DataError(
             f"model '{model.name}' has nothing to learn from: no row has a label '{model.label}'", field=model.label

@@ -16,7 +16,9 @@ from penstock.core.model import Model
 from penstock.errors import DataError
 from penstock.models.fitting.assembly import Made, assemble
 from penstock.models.fitting.preparation import Prepared, enter, prepare
+from penstock.models.fitting.side_by_side import cells, heads_in, network_heads
 from penstock.models.graph import ModelGraph
+from penstock.models.graphs.heads import Head
 from penstock.models.judging import labels
 from penstock.models.judging.curves import errors_of
 from penstock.models.judging.evaluate import judge
@@ -24,9 +26,10 @@ from penstock.models.judging.several import cell_weights, held, several_in, type
 from penstock.models.learning.learner import Learner, Lesson, Method, Task
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.losses import loss
-from penstock.models.learning.matrix import Examples, Features
+from penstock.models.learning.matrix import Examples, Features, Floats
 from penstock.models.predicting.estimators import estimate
-from penstock.models.predicting.outcomes import OUTCOMES
+from penstock.models.predicting.outcomes import OUTCOMES, heads_schema
+from penstock.multimodal import Head as NetworkHead
 from penstock.transforms import apply
 
 
@@ -47,6 +50,25 @@ class Entered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of the label: what is learned of it, its type, and its classes, or the labels that its fields
+    are."""
+
+    task: Task
+    type: str = ""
+    classes: tuple[Any, ...] = ()
+    heads: tuple[Head, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers are estimated."""
+        return sum(head.numbers for head in self.heads) or max(len(self.classes), 1)
+
+
+_BRANCHED: tuple[Task, ...] = ("multilabel", "multioutput")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """All that learning needs but the learner's options: whatever they are, it is the same.
 
@@ -55,9 +77,7 @@ class Ready:
 
     model: Model
     method: Method
-    task: Task
-    label_type: str
-    classes: tuple[Any, ...]
+    known: Known
     prepared: Prepared
     lesson: Lesson
     judged: Entered
@@ -75,33 +95,29 @@ def ready(
     """Find every constant in the rows to learn from, and put all parts into the form that the learner takes."""
     learner, (train, held_out, tested) = LEARNERS[model.type], parts
     assert learner.method is not None  # noqa: S101  # what only transforms has no lesson
-    task, label_type, classes = _label_facts(model, learner, parts)
-    several = task == "multilabel"
+    known = _known(model, learner, settings, parts)
     scaled = learner.scaled_by is None or settings[learner.scaled_by]
     form = learner.form if scaled else "unscaled"
-    prepared, features = prepare(model, declared, train.rows, form, branched=several)
+    prepared, features = prepare(model, declared, train.rows, form, branched=known.task in _BRANCHED)
     method = learner.branched if prepared.branches and learner.branched else learner.method
     entered = Entered(labels=train.labels, features=features)
     judged, kept = (_entered(prepared, part) for part in (held_out, tested))
-    examples = _examples(model, task, classes, entered)
-    weigh = cell_weights if several else labels.class_weights
+    examples, weights, heads = _taught(model, known, entered, settings)
     return Ready(
         model=model,
         method=method,
-        task=task,
-        label_type=label_type,
-        classes=classes,
+        known=known,
         prepared=prepared,
         lesson=Lesson(
             train=examples,
-            held_out=None if judged is None else _examples(model, task, classes, judged),
+            held_out=None if judged is None else _taught(model, known, judged, {})[0],
             names=tuple(prepared.entering),
             kinds=prepared.kinds,
             widths=prepared.widths,
             options=settings,
-            classes=len(classes),
-            multilabel=several,
-            weights=weigh(settings, classes, examples.target) if classes else None,
+            classes=len(known.classes),
+            heads=heads,
+            weights=weights,
             branches=prepared.branches,
             owners=prepared.owners,
             columns={
@@ -118,9 +134,11 @@ def learn(ready: Ready, options: Mapping[str, Any], *, judged: bool = True) -> M
     """Run the learner with these options, all of them set, and judge what it learned, unless that is not wanted."""
     learned = ready.method.fit(dataclasses.replace(ready.lesson, options=options))
     model = ready.model
-    outputs = OUTCOMES[ready.task].schema(model.label or "", ready.label_type, learned.outputs)
+    known, label = ready.known, model.label or ""
+    outputs = OUTCOMES[known.task].schema(label, known.type, learned.outputs)
+    outputs = heads_schema(known.heads) if known.heads else outputs
     facts = {**ready.facts, "learner": learned.facts}
-    made = Made(task=ready.task, outputs=outputs, classes=ready.classes, files=learned.files)
+    made = Made(task=known.task, outputs=outputs, classes=known.classes, heads=known.heads, files=learned.files)
     graph = assemble(model, ready.prepared, made, facts=facts)
     if not judged:
         return graph
@@ -134,8 +152,8 @@ def judged_on(ready: Ready, graph: ModelGraph, part: Entered) -> dict[str, Any]:
     """Return the facts that tell how good a graph is on a part of the rows, a classifier's errors among them."""
     estimates = estimate(graph, part.features)
     found: dict[str, Any] = {"evaluation": judge(graph, part.labels, part.features, estimates)}
-    if ready.task == "classification":
-        numbers = labels.class_numbers(graph.name, graph.label or "", ready.classes, part.labels)
+    if ready.known.task == "classification":
+        numbers = labels.class_numbers(graph.name, graph.label or "", ready.known.classes, part.labels)
         found |= errors_of(numbers, estimates)
     return found
 
@@ -172,35 +190,49 @@ def column_of(model: Model, rows: pa.Table, name: str) -> pa.ChunkedArray:
     return rows.column(name)
 
 
-def _label_facts(
-    model: Model, learner: Learner, parts: tuple[Part, Part | None, Part | None]
-) -> tuple[Task, str, tuple[Any, ...]]:
-    """Return what the learner does with the label, its type and the classes that there are, where there are any.
+def _known(
+    model: Model, learner: Learner, settings: Mapping[str, Any], parts: tuple[Part, Part | None, Part | None]
+) -> Known:
+    """Return what is known of the label, if there is one.
 
-    Of several that may hold at once, those are known that only rows held out have: of many classes there often is one
-    that is rare.
+    Of classes that may hold at once, and of labels side by side, those are known too that only rows held out have: of
+    so many there often is one that is rare.
     """
     if model.label is None:
-        return learner.task, "", ()
+        return Known(task=learner.task)
     there = [each.labels for each in parts if each is not None and each.labels is not None]
     train = there[0]
+    if learner.branched is not None and labels.is_struct(train):
+        return Known(task="multioutput", heads=heads_in(model, learner, settings, there))
     if learner.task == "classification" and learner.branched is not None and (type := type_of_several(train)):
         found = pa.chunked_array([each.combine_chunks() for each in there])
-        return "multilabel", type, several_in(model.name, model.label, found)
+        return Known(task="multilabel", type=type, classes=several_in(model.name, model.label, found))
     type = labels.check_label(model.name, model.label, train, learner.task)
-    known = labels.classes_in(model.name, model.label, train) if learner.task == "classification" else ()
-    return learner.task, type, known
+    classes = labels.classes_in(model.name, model.label, train) if learner.task == "classification" else ()
+    return Known(task=learner.task, type=type, classes=classes)
 
 
 def _entered(prepared: Prepared, part: Part | None) -> Entered | None:
     return None if part is None else Entered(labels=part.labels, features=enter(prepared, part.rows))
 
 
-def _examples(model: Model, task: Task, classes: tuple[Any, ...], part: Entered) -> Examples:
-    if model.label is None:
-        return Examples(part.features, np.empty(0))
-    if task == "multilabel":
-        return Examples(part.features, held(model.name, model.label, classes, part.labels))
-    if classes:
-        return Examples(part.features, labels.class_numbers(model.name, model.label, classes, part.labels))
-    return Examples(part.features, labels.values(model.name, model.label, part.labels))
+def _taught(
+    model: Model, known: Known, part: Entered, settings: Mapping[str, Any]
+) -> tuple[Examples, Floats | None, tuple[NetworkHead, ...]]:
+    """Return the examples of a part of the rows, how much each counts, and the heads of the network that learns them,
+    where it is about more than one value or class."""
+    name, label = model.name, model.label
+    match known.task:
+        case "multioutput":
+            target, weights = cells(model, known.heads, part.labels, settings)
+            return Examples(part.features, target), weights, network_heads(known.heads, target, weights)
+        case "multilabel":
+            there = held(name, label or "", known.classes, part.labels)
+            heads = (NetworkHead(kind="several", outputs=len(known.classes)),)
+            return Examples(part.features, there), cell_weights(settings, known.classes, there), heads
+        case _ if label is None:
+            return Examples(part.features, np.empty(0)), None, ()
+        case _ if known.classes:
+            numbers = labels.class_numbers(name, label, known.classes, part.labels)
+            return Examples(part.features, numbers), labels.class_weights(settings, known.classes, numbers), ()
+    return Examples(part.features, labels.values(name, label, part.labels)), None, ()

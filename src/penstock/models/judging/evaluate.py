@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, DeclarationError
 from penstock.models.graphs import nodes
+from penstock.models.graphs.heads import heads_of
 from penstock.models.graphs.signature import inputs_of
 from penstock.models.judging import labels, metrics, several
+from penstock.models.judging.side_by_side import judged_each
 from penstock.models.learning.matrix import Features, Floats
 from penstock.models.predicting.estimators import estimate, estimator_of, method_of
 from penstock.models.predicting.imported import imported_columns, is_imported
@@ -87,7 +89,8 @@ def labelled_rows(graph: ModelGraph, rows: TableLike) -> tuple[pa.Table, pa.Chun
     column = None
     if graph.label is not None:
         column = labels.label_column(graph.name, graph.label, expression_from_json(graph.facts["target"]), table)
-        table, column = table.filter(column.is_valid()), column.drop_null()
+        there = labels.known(column)
+        table, column = table.filter(there), column.filter(there)
     if not table.num_rows:
         lacking = "there are no rows" if graph.label is None else f"no row has a label '{graph.label}'"
         raise DataError(f"model '{graph.name}' cannot be judged: {lacking}", field=graph.label)
@@ -106,6 +109,8 @@ def judge(
     own, known = None if is_routed(graph) else method_of(graph).judge, nodes.classes(graph)
     found: dict[str, float] = {}
     match own, graph.label:
+        case None, str() if heads := heads_of(graph):
+            found = judged_each(graph.name, heads, column, estimates)
         case None, str(label) if nodes.is_multilabel(graph):
             there = several.held(graph.name, label, nodes.several_classes(graph), column)
             found = several.judged(there, estimates, threshold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,12 @@ def check_label(model: str, label: str, labels: pa.ChunkedArray, task: str) -> s
             "one class of the array as the label",
             field=label,
         )
+    if type.startswith("struct<"):
+        raise DataError(
+            f"model '{model}': label '{label}' is {type}, several labels side by side; models of type dnn_regressor "
+            "and dnn_classifier learn from such: take one of them, or a field as the label",
+            field=label,
+        )
     if type not in able:
         other = "a classifier" if task == "regression" else "a regression, or a cast,"
         other = "a dnn_classifier" if type.startswith("array<") else other
@@ -64,6 +71,24 @@ def classes_in(model: str, label: str, labels: pa.ChunkedArray) -> tuple[Any, ..
             field=label,
         )
     return found
+
+
+def is_struct(labels: pa.ChunkedArray) -> bool:
+    """Tell whether labels are structs, whose fields are labels side by side."""
+    return bool(pa.types.is_struct(labels.type))
+
+
+def field_of(labels: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return one of the labels that structs hold; NULL where the struct is."""
+    return pc.struct_field(labels, name)
+
+
+def known(labels: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Tell of each row whether it has a label: of labels side by side, any of them."""
+    if not is_struct(labels):
+        return labels.is_valid()
+    fields = [labels.type.field(at).name for at in range(labels.type.num_fields)]
+    return functools.reduce(pc.or_, [field_of(labels, name).is_valid() for name in fields])
 
 
 def values(model: str, label: str, labels: pa.ChunkedArray) -> Floats:

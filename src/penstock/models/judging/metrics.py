@@ -11,6 +11,8 @@ REGRESSION = (
     "explained_variance",
 )  # fmt: skip
 """The names of what judges a regression, as BigQuery has them."""
+CLASSIFICATION = ("precision", "recall", "accuracy", "f1_score", "log_loss", "roc_auc")
+"""The names of what judges a classifier."""
 
 
 def regression(actual: Floats, predicted: Floats) -> dict[str, float]:

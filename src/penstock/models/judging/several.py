@@ -13,8 +13,11 @@ from penstock.errors import DataError
 from penstock.models.judging import metrics
 from penstock.models.judging.labels import SEVERAL_TYPES
 from penstock.models.learning.matrix import Flags, Floats, Integers
-from penstock.models.predicting.outcomes import HALF
+from penstock.models.predicting.answers import HALF
 from penstock.tables import schema_of
+
+BESIDE = ("hamming_loss", "precision_micro", "recall_micro", "f1_micro")
+"""The names of what judges several classes at once, beside what judges a classifier."""
 
 
 def type_of_several(labels: pa.ChunkedArray) -> str | None:
@@ -90,7 +93,7 @@ def judged(there: Floats, probabilities: Floats, threshold: float | None = None)
         "log_loss": _log_loss(actual, probabilities),
         "roc_auc": _roc_auc(actual, probabilities),
         "hamming_loss": float((actual != predicted).mean()),
-        **dict(zip(("precision_micro", "recall_micro", "f1_micro"), together, strict=True)),
+        **dict(zip(BESIDE[1:], together, strict=True)),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,7 @@ _ROWS_AT_ONCE = 1 << 10
 def fit_branched(lesson: Lesson) -> Learned:
     """Train the encoders and the layers that follow them, together."""
     options, spec = lesson.options, spec_of(lesson)
-    scale = _scale(lesson)
+    scale = _scale(spec, lesson)
     rows = _examples(spec, lesson, lesson.train, scale, lesson.weights)
     held_out = None if lesson.held_out is None else _examples(spec, lesson, lesson.held_out, scale, None)
     trained = training.train(spec, rows, held_out, options)
@@ -46,7 +46,7 @@ def spec_of(lesson: Lesson) -> Spec:
         entries=tuple((owner, width) for owner, kind, width in entering if kind in ENTRIES),
         hidden_units=tuple(lesson.options["hidden_units"] or _HIDDEN_UNITS),
         activation=lesson.options["activation_fn"],
-        heads=(Head(kind="several", outputs=lesson.classes) if lesson.multilabel else _head(lesson.classes),),
+        heads=lesson.heads or (_head(lesson.classes),),
     )
 
 
@@ -68,7 +68,13 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
         some = rows_of(features, block)
         columns = columns_of(network.spec, estimator.kinds, estimator.widths, some)
         found[block] = network.totals(batch(network.spec, columns, np.arange(some.rows)))
-    return _estimates(network.spec.heads[0], found)
+    return np.hstack([_estimates(head, found[:, own]) for head, own in _of_heads(network.spec)])
+
+
+def _of_heads(spec: Spec) -> list[tuple[Head, slice]]:
+    """Return which of the totals are of which head."""
+    ends = np.cumsum([head.outputs for head in spec.heads]).tolist()
+    return [(head, slice(end - head.outputs, end)) for head, end in zip(spec.heads, ends, strict=True)]
 
 
 def attributions(estimator: Estimator, features: Features, *, steps: int) -> Attributions:
@@ -85,15 +91,16 @@ def attributions(estimator: Estimator, features: Features, *, steps: int) -> Att
 def row_lines(estimator: Estimator, entering: Sequence[str]) -> RowLines:
     """Put the values of one row into tensors, and run the network."""
     names: dict[str, Any] = {"_totals": row_totals(estimator), "_logistic": logistic, "_softmax": softmax}
-    end = _OF_ROW[network_of(estimator.files).spec.heads[0].kind]
-    return RowLines(lines=[f"totals = _totals(({', '.join(entering)},))", f"estimate = {end}"], names=names)
+    made = [_OF_ROW[head.kind].format(own.start, own.stop) for head, own in _of_heads(network_of(estimator.files).spec)]
+    estimate = made[0] if len(made) == 1 else f"({', '.join(made)})"
+    return RowLines(lines=[f"totals = _totals(({', '.join(entering)},))", f"estimate = {estimate}"], names=names)
 
 
 _OF_ROW = {
-    "value": "totals[0]",
-    "two": "_logistic(totals[0])",
-    "classes": "_softmax(totals)",
-    "several": "list(map(_logistic, totals))",
+    "value": "totals[{0}]",
+    "two": "_logistic(totals[{0}])",
+    "classes": "_softmax(totals[{0}:{1}])",
+    "several": "list(map(_logistic, totals[{0}:{1}]))",
 }
 
 
@@ -107,29 +114,42 @@ def _estimates(head: Head, totals: Floats) -> Floats:
     return probabilities(totals)
 
 
-def _examples(
-    spec: Spec, lesson: Lesson, part: Examples, scale: tuple[float, float], weights: Floats | None
-) -> training.Examples:
-    target = (part.target - scale[0]) / scale[1]
-    counts = np.ones(target.shape) if weights is None else weights
-    cells = [each.astype(np.float32).reshape(len(target), -1) for each in (target, counts)]
+Scale: TypeAlias = tuple[Floats, Floats]
+"""The mean and deviation of each cell: of one that is a value, those of the label; else 0 and 1."""
+
+
+def _examples(spec: Spec, lesson: Lesson, part: Examples, scale: Scale, weights: Floats | None) -> training.Examples:
+    """Return rows to train by, or to judge by; a target that is NaN is not known, and does not count."""
+    target = (part.target.reshape(len(part.target), -1) - scale[0]) / scale[1]
+    there = ~np.isnan(target)
+    counts = there * (1.0 if weights is None else weights.reshape(target.shape))
     columns = columns_of(spec, lesson.kinds, lesson.widths, part.features)
-    return training.Examples(columns=columns, target=cells[0], weights=cells[1], scale=scale[1])
+    told_in = float(scale[1][0]) if len(spec.heads) == 1 else 1.0  # side by side, losses are relative: see `Head.unit`
+    return training.Examples(
+        columns=columns,
+        target=np.where(there, target, 0.0).astype(np.float32),
+        weights=counts.astype(np.float32),
+        scale=told_in,
+    )
 
 
-def _scale(lesson: Lesson) -> tuple[float, float]:
-    """Return the mean and deviation of a label that is a number: a network learns slowly what is far from 0 or 1."""
-    if lesson.classes:
-        return 0.0, 1.0
-    return float(lesson.train.target.mean()), float(lesson.train.target.std()) or 1.0
+def _scale(spec: Spec, lesson: Lesson) -> Scale:
+    """Return by what values are scaled: a network learns slowly what is far from 0 or 1."""
+    means, deviations = (np.full(sum(head.cells for head in spec.heads), each) for each in (0.0, 1.0))
+    target, at = lesson.train.target.reshape(len(lesson.train.target), -1), 0
+    for head in spec.heads:
+        if head.kind == "value":
+            means[at], deviations[at] = np.nanmean(target[:, at]), np.nanstd(target[:, at]) or 1.0
+        at += head.cells
+    return means, deviations
 
 
 def _as_served(
-    weights: Mapping[str, np.ndarray[Any, Any]], spec: Spec, lesson: Lesson, scale: tuple[float, float]
+    weights: Mapping[str, np.ndarray[Any, Any]], spec: Spec, lesson: Lesson, scale: Scale
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Return the weights with the label's scale in the last layer, and 0 for a category that training did not see."""
     last = f"layers.{len(spec.hidden_units)}"
-    mean, deviation = map(np.float32, scale)
+    mean, deviation = (_of_totals(spec, each).astype(np.float32) for each in scale)
     entries, start = weights["entries.weight"].copy(), 0
     for kind, width in zip(lesson.kinds, lesson.widths, strict=True):
         if kind == "category":
@@ -138,6 +158,15 @@ def _as_served(
     return {
         **weights,
         "entries.weight": entries,
-        f"{last}.weight": weights[f"{last}.weight"] * deviation,
+        f"{last}.weight": weights[f"{last}.weight"] * deviation[:, np.newaxis],
         f"{last}.bias": weights[f"{last}.bias"] * deviation + mean,
     }
+
+
+def _of_totals(spec: Spec, cells: Floats) -> Floats:
+    """Return what is told of cells for each total: classes of which one is true have one cell and several totals."""
+    return np.repeat(cells, [count for head in spec.heads for count in _totals_of_cells(head)])
+
+
+def _totals_of_cells(head: Head) -> list[int]:
+    return [1] * head.outputs if head.kind == "several" else [head.outputs]

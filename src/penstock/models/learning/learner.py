@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from penstock.models.learning.matrix import Examples, Features, Floats
 from penstock.models.learning.options import Option
 from penstock.models.learning.preprocess import Form, Kind
-from penstock.multimodal import Branch
+from penstock.multimodal import Branch, Head
 from penstock.operations.tensors import Recorder, Value
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Task: TypeAlias = Literal[
-    "regression", "classification", "multilabel", "clustering", "reduction", "transform", "imported"
+    "regression", "classification", "multilabel", "multioutput", "clustering", "reduction", "transform", "imported"
 ]
 SUPERVISED: tuple[Task, ...] = ("regression", "classification")
-"""The tasks of learners that learn from labels; the others have none. A classifier whose label is an array is about
-`multilabel`: several classes may hold at once."""
+"""The tasks of learners that learn from labels; the others have none. A network's label that is an array is
+`multilabel`: several classes may hold at once; one that is a struct is `multioutput`: its fields are labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,9 @@ class Lesson:
     `names` are those of the entering columns. `weights` say how much each row of `train` counts (None: all the same).
     `branches`, where an encoder reads some of what enters, are the representations, and `owners` the place of its
     branch for each entering column. `columns` are the values, in the rows of `train`, of the columns that options name,
-    by the options' names. Where several of the `classes` may hold at once (`multilabel`), the target and the weights
-    are matrices with a column for each class.
+    by the options' names. `heads` are what
+    a network predicts, where that is not one value or one class: the target and the weights are then matrices of cells,
+    as `multimodal.Head` tells.
     """
 
     train: Examples
@@ -55,7 +56,7 @@ class Lesson:
     widths: tuple[int, ...]
     options: Mapping[str, Any]
     classes: int = 0
-    multilabel: bool = False
+    heads: tuple[Head, ...] = ()
     weights: Floats | None = None
     columns: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
     branches: tuple[Branch, ...] = ()

@@ -14,9 +14,11 @@ def task_of(graph: ModelGraph) -> Task:
     """Return what the graph's estimator does."""
     if graph.of("route"):
         return "classification" if nodes.classes(graph) else "regression"
-    if nodes.is_multilabel(graph):
-        return "multilabel"
-    return LEARNERS[nodes.estimator(graph).params["learner"]].task if graph.of("estimator") else "imported"
+    if not graph.of("estimator"):
+        return "imported"
+    params = nodes.estimator(graph).params
+    own: Task = params.get("task", LEARNERS[params["learner"]].task)
+    return own
 
 
 def method_of(graph: ModelGraph) -> Method:
