@@ -17,7 +17,7 @@ from penstock.core.model import Model
 from penstock.core.ports import Context
 from penstock.errors import DataError
 from penstock.models import LEARNERS, ModelGraph, fit
-from penstock.models.judging.labels import check_label, class_numbers, classes_in, label_column, values
+from penstock.models.judging.labels import check_label, class_numbers, classes_in, is_struct, label_column, values
 from penstock.models.judging.several import type_of_several
 from penstock.models.learning.matrix import Flags, Floats
 from penstock.models.learning.search import Candidates, Range
@@ -44,6 +44,12 @@ def _checked(model: Model, labels: pa.ChunkedArray) -> str:
             f"model '{model.name}': label '{model.label}' is {several}, of which several classes hold at once; a "
             "cascade routes by one class, and predicts one: make a column that says of a class whether it holds, and "
             "take that as the label",
+            field=model.label,
+        )
+    if is_struct(labels):
+        raise DataError(
+            f"model '{model.name}': label '{model.label}' is a struct, several labels side by side; a cascade routes "
+            "by one label, and predicts one: name that",
             field=model.label,
         )
     return check_label(model.name, str(model.label), labels, LEARNERS[model.type].task)

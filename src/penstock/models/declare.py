@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from penstock import operations
@@ -17,7 +17,7 @@ from penstock.models.learning.learner import SUPERVISED, Task
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.settings import check_options, settled
 from penstock.models.writing import model_python, model_sql
-from penstock.operations import col
+from penstock.operations import col, struct
 from penstock.operations.encoders import ENCODERS
 from penstock.operations.notation import expression_from_json
 
@@ -47,7 +47,7 @@ def model(
     name: str,
     *,
     type: str,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     features: Mapping[str, Feature] | None = None,
     options: Mapping[str, Any] | None = None,
     target: Feature | None = None,
@@ -56,7 +56,8 @@ def model(
 
     `type` and `options` go by BigQuery ML's names. Without `features` every column but the label is one. `target` is
     the expression of the label where it is not simply the column of that name; predictions are called
-    `predicted_<label>`. A model that learns without labels, such as k-means, has no `label`.
+    `predicted_<label>`. A model that learns without labels, such as k-means, has no `label`. A dnn_* model takes
+    several: a list of columns, or a label that is a struct, whose fields are labels; each has predictions of its own.
 
     Raises `UnknownNameError` for an unknown type, option or function, and `DeclarationError` for a feature that is
     not an expression.
@@ -67,16 +68,25 @@ def model(
         raise UnknownNameError("model type", type, LEARNERS)
     learner = LEARNERS[kind]
     within = f"model '{name}' ({kind})"
+    if not isinstance(label, str | None):
+        _check_apart(name, label, target, features or {})
+        label, target = _listed_label(label, target)
     _check_label(name, kind, label, target, learner.task)
     checked = check_options(options or {}, learner.options, within=within)
     made = None if features is None else _features(features, name, label)
     _check_encoders(name, kind, made or {})
     check_row_times(name, made, checked)
+    found = None if label is None else _target(name, label, target)
+    if found is not None and found.op == "struct" and learner.branched is None:
+        able = " or ".join(each for each, other in LEARNERS.items() if other.branched is not None)
+        raise DeclarationError(
+            f"model '{name}': {kind} learns one label, and '{label}' is several; take {able}, or a model for each label"
+        )
     return Model(
         name=name,
         type=kind,
         label=label,
-        target=None if label is None else _target(name, label, target),
+        target=found,
         features=made,
         # An option that says what holds anyway says nothing: with and without it the declaration is the same.
         options=settled(checked, learner.options, within=within),
@@ -110,6 +120,33 @@ def _check_name(name: str) -> None:
         )
 
 
+def _listed_label(names: Sequence[str], target: Feature | None) -> tuple[str, Feature | None]:
+    """Return the label, and its target, that a list of columns declares: a struct of them."""
+    if len(names) == 1:
+        return names[0], target
+    return ", ".join(names), struct(**{each: col(each) for each in names})
+
+
+def _check_apart(name: str, labels: Sequence[str], target: Feature | None, features: Mapping[str, Feature]) -> None:
+    given = list(labels)
+    if not given or not all(isinstance(each, str) for each in given) or len(set(given)) < len(given):
+        raise DeclarationError(f"model '{name}': label={labels!r}; give the name of a column, or a list of names")
+    if target is not None and len(given) > 1:
+        raise DeclarationError(
+            f"model '{name}': label={labels!r} are columns; where labels are computed, give them one name and the "
+            "target as a struct: label='flat', target=ps.struct(price=..., kind=...)"
+        )
+    for each in given:
+        _features_apart(name, features, each)
+
+
+def _features_apart(name: str, features: Collection[str | None], label: str | None) -> None:
+    if label in features:
+        raise DeclarationError(
+            f"model '{name}': feature '{label}' has the label's name; the label is not a feature of itself"
+        )
+
+
 def _check_label(name: str, type: str, label: str | None, target: Feature | None, task: Task) -> None:
     if task in SUPERVISED and label is None:
         raise DeclarationError(f"model '{name}': {type} learns to predict a label; name its column: label='...'")
@@ -124,10 +161,7 @@ def _target(name: str, label: str, target: Feature | None) -> Expr:
 def _features(features: Mapping[str, Feature], name: str, label: str | None) -> FrozenMap[Expr]:
     if not features:
         raise DeclarationError(f"model '{name}' has no features; leave `features` out to take every column")
-    if label in features:
-        raise DeclarationError(
-            f"model '{name}': feature '{label}' has the label's name; the label is not a feature of itself"
-        )
+    _features_apart(name, features, label)
     seen: dict[str, str] = {}
     for feature in features:
         other = seen.setdefault(feature.lower(), feature)

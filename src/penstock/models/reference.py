@@ -50,6 +50,28 @@ is judged by precision, recall, f1_score and roc_auc in the mean of the classes,
 is right) and hamming_loss (what part of all is wrong), by log_loss, and by precision_micro, recall_micro and f1_micro,
 which count all classes of all rows together. `auto_class_weights` lets a class count as much where it holds as where it
 does not, and `class_weights` weigh a class where it holds.
+
+## Several labels
+
+A `dnn_regressor` or `dnn_classifier` takes several labels, which share one network: a list of columns, or, where labels
+are computed, one name for a struct of them.
+
+```python
+ps.model("flat", type="dnn_regressor", label=["price", "kind"], features={"text": ps.col("text").embedding(64)})
+ps.model("flat", type="dnn_regressor", label="flat", target=ps.struct(dear=ps.col("price") * 2, kind=ps.col("kind")))
+```
+
+```sql
+CREATE MODEL flat OPTIONS(model_type='dnn_regressor', input_label_cols=['price', 'kind']) AS SELECT * FROM flats
+```
+
+What is learned of each is what its type says: numbers are values, strings, bools and dates classes, arrays several
+classes at once; a whole number is a value in a `dnn_regressor` and a class in a `dnn_classifier`. Each has the
+predicted columns that it would have alone, `predicted_price`, `predicted_kind`, `predicted_kind_probs`, and its own
+metrics, `kind.accuracy`; `ML.EVALUATE` gives a row for each label. A row teaches the labels that it has: one that is
+NULL does not count, and only a row without any is left out. All labels weigh the same, whatever their units: the loss
+of each is told in what the best constant would lose. Such models are not tuned or explained, and have no form in SQL or
+ONNX.
 """
 
 _GIVES: dict[Task, str] = {

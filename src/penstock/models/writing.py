@@ -26,10 +26,11 @@ def model_sql(model: Model, *, rows: str = "rows") -> str:
     columns = "*"
     if model.features is not None:
         items = {**model.features, **_label(model)}
+        items = {**model.features, **{name: col(name) for name in listed(model) or ()}} if listed(model) else items
         lines += ["TRANSFORM(", ",\n".join(f"  {_item(name, expr)}" for name, expr in items.items()), ")"]
         if not feature_references(model):  # else keys, which only the feature store knows, have to come with the rows
             columns = ", ".join(map(name_text, _columns(model, items))) or "*"
-    elif model.label is not None and model.target != col(model.label):
+    elif model.label is not None and model.target != col(model.label) and listed(model) is None:
         raise DeclarationError(
             f"model '{model.name}' computes its label '{model.label}' and takes every column as a feature, which SQL "
             "cannot say; name its features"
@@ -39,12 +40,13 @@ def model_sql(model: Model, *, rows: str = "rows") -> str:
 
 def model_python(model: Model) -> str:
     """Return the call of `ps.model` that declares the model."""
+    targets = {} if listed(model) else _label(model)
     lines = [
         "ps.model(",
         f"    {python_value(model.name)},",
         f"    type={python_value(model.type)},",
-        *([] if model.label is None else [f"    label={python_value(model.label)},"]),
-        *(f"    target={python(target)}," for label, target in _label(model).items() if target != col(label)),
+        *([] if model.label is None else [f"    label={python_value(listed(model) or model.label)},"]),
+        *(f"    target={python(target)}," for label, target in targets.items() if target != col(label)),
     ]
     if model.features is not None:
         features = [f"        {python_value(name)}: {python(expr)}," for name, expr in model.features.items()]
@@ -53,6 +55,16 @@ def model_python(model: Model) -> str:
         options = (f"{python_value(name)}: {_python(model, name, value)}" for name, value in model.options.items())
         lines.append(f"    options={{{', '.join(options)}}},")
     return "\n".join([*lines, ")"]) + "\n"
+
+
+def listed(model: Model) -> list[str] | None:
+    """Return the columns that a model's several labels are, where each is a column as it is."""
+    target = model.target
+    if target is None or target.op != "struct":
+        return None
+    names = list(target.args[0].args[0])
+    plain = all(given == col(name) for name, given in zip(names, target.args[1:], strict=True))
+    return names if plain and model.label == ", ".join(names) else None
 
 
 def _label(model: Model) -> dict[str, Expr]:
@@ -91,7 +103,7 @@ def _options(model: Model) -> str:
     split = with_defaults(model.options, LEARNERS[model.type].options).get("data_split_method")
     given = {
         "model_type": model.type,
-        **({} if model.label is None else {"input_label_cols": [model.label]}),
+        **({} if model.label is None else {"input_label_cols": listed(model) or [model.label]}),
         **({} if split is None else {"data_split_method": split}),  # SQL's own default is another
         **model.options,
     }

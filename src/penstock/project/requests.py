@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.errors import DataError
-from penstock.models.judging import metrics
+from penstock.models.judging import metrics, several
 from penstock.models.judging.scores import with_root
 from penstock.stores.request_log import read_requests
 from penstock.tables import TableLike, to_arrow
@@ -143,7 +143,8 @@ def _compared(model: str, served: list[dict[str, Any]], shadow: list[dict[str, A
     their differences."""
     if not served:
         return "", None, None
-    predicted = next((name for name in served[0] if name.startswith("predicted_")), None)
+    given = [name for name in served[0] if name.startswith("predicted_") and not name.endswith(_PROBABILITIES)]
+    predicted = given[0] if len(given) == 1 else None
     if predicted is None or predicted not in shadow[0]:
         raise DataError(
             f"model '{model}' gives {', '.join(served[0])} and its shadow {', '.join(shadow[0])}; "
@@ -201,7 +202,17 @@ def _metrics(label: str, actual: list[Any], predictions: list[dict[str, Any]]) -
         found = metrics.regression(np.array(actual, dtype=np.float64), predicted)
     else:
         by_label = [{each["label"]: each["prob"] for each in one[listed]} for one in predictions]
+        if isinstance(actual[0], list):
+            found = _several(actual, by_label)
+            return {name: value if np.isfinite(value) else None for name, value in found.items()}
         classes = sorted({name for each in by_label for name in each} | {msgspec.to_builtins(each) for each in actual})
         numbers = np.array([classes.index(msgspec.to_builtins(each)) for each in actual])
         found = metrics.classification(numbers, np.array([[each.get(c, 0.0) for c in classes] for each in by_label]))
     return with_root({name: value if np.isfinite(value) else None for name, value in found.items()})
+
+
+def _several(actual: list[list[Any]], by_label: list[dict[Any, float]]) -> dict[str, float]:
+    """Judge classes of which several hold at once."""
+    classes = sorted({name for each in by_label for name in each} | {name for each in actual for name in each})
+    there = np.array([[float(name in each) for name in classes] for each in actual])
+    return several.judged(there, np.array([[each.get(name, 0.0) for name in classes] for each in by_label]))

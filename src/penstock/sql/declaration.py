@@ -12,7 +12,7 @@ from penstock.core.model import Model
 from penstock.core.schema import Schema
 from penstock.errors import SqlError, UnknownNameError
 from penstock.models import LEARNERS, SUPERVISED, model
-from penstock.operations import col, from_ast
+from penstock.operations import col, from_ast, struct
 from penstock.sql.aggregates import AGGREGATES
 from penstock.sql.dialect import Dialect, is_machine_learning, place
 from penstock.sql.queries import star_changes
@@ -42,19 +42,30 @@ def declare(statement: CreateModel, columns: Schema) -> Model:
         return model(statement.name, type=type, label=label, options=options)
     if learner is not None and learner.task not in SUPERVISED:
         return _without_label(statement, type, options, columns)
-    label = _label(options.pop("input_label_cols", None), statement, columns)
+    given = options.pop("input_label_cols", None)
+    asked = given if isinstance(given, list | tuple) and len(given) > 1 else [given]
+    names = [_label([each] if each is not given else given, statement, columns) for each in asked]
     if statement.transform is None:
-        return model(statement.name, type=type, label=columns[label].name, options=options)
+        columns_of_labels = [columns[each].name for each in names]
+        label = columns_of_labels[0] if len(names) == 1 else columns_of_labels
+        return model(statement.name, type=type, label=label, options=options)
     features = _transform(statement.transform, columns)
+    targets = dict(_taken_out(features, each) for each in names)
+    if not features:
+        raise SqlError(f"TRANSFORM of {statement.name} gives the label alone; add the features to the list")
+    [*found] = targets
+    target = targets[found[0]] if len(found) == 1 else struct(**targets)
+    return model(statement.name, type=type, label=", ".join(found), target=target, features=features, options=options)
+
+
+def _taken_out(features: dict[str, Expr], label: str) -> tuple[str, Expr]:
+    """Take a label out of what TRANSFORM gives."""
     found = next((name for name in features if name.lower() == label.lower()), None)
     if found is None:
         raise SqlError(
             f"the label '{label}' is not among the results of TRANSFORM: {', '.join(features)}; add it to the list"
         )
-    target = features.pop(found)
-    if not features:
-        raise SqlError(f"TRANSFORM of {statement.name} gives the label alone; add the features to the list")
-    return model(statement.name, type=type, label=found, target=target, features=features, options=options)
+    return found, features.pop(found)
 
 
 def _without_label(statement: CreateModel, type: str, options: dict[str, Any], columns: Schema) -> Model:
@@ -71,7 +82,7 @@ def _label(given: object, statement: CreateModel, columns: Schema) -> str:
         case [str() as label]:
             pass
         case _:
-            raise SqlError(f"option input_label_cols takes one name in a list, such as ['duration'], not {given!r}")
+            raise SqlError(f"option input_label_cols takes names in a list, such as ['duration'], not {given!r}")
     known = {name.lower(): name for name in columns.names}
     if statement.transform is not None or label.lower() in known:
         return known.get(label.lower(), label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -23,6 +23,7 @@ from penstock.models.fitting.points import (
     component_table,
 )
 from penstock.models.fitting.trials import is_tuned, trial_info, trial_metrics, trial_metrics_schema, trial_schema
+from penstock.models.graphs.heads import heads_of
 from penstock.models.graphs.nodes import inputs, only_transforms
 from penstock.models.judging.curves import CURVE, check_curve, confusion_matrix, confusion_schema, error_curve
 from penstock.models.judging.evaluate import imported_metrics, listed_metrics
@@ -38,6 +39,7 @@ from penstock.models.judging.information import (
 from penstock.models.predicting.estimators import task_of
 from penstock.models.predicting.imported import is_imported
 from penstock.sql.table_functions import Setting, TableFunction, Use
+from penstock.tables import arrow_schema
 from penstock.transforms import CHANGES, DESCRIPTION, Distribution, changes, describe_data, distributions
 
 _THRESHOLD = Setting(type="float64", least=0.0, most=1.0)  # not set: the most probable class, which is 0.5 of two
@@ -78,7 +80,15 @@ def _metrics(use: Use) -> Schema:
     if _tells_trials(use):
         return trial_metrics_schema(use.model)
     names = imported_metrics(use.model) if is_imported(use.model) else listed_metrics(use.model)
-    return Schema(tuple(Field(metric, "float64") for metric in names))
+    label = (Field("label", "string"),) if heads_of(use.model) else ()
+    shown = dict.fromkeys(name.removeprefix(f"{head}.") for head, own in _by_label(use, names).items() for name in own)
+    return Schema((*label, *(Field(metric, "float64") for metric in shown)))
+
+
+def _by_label(use: Use, names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the metrics of each label, where a model has several: `price.r2_score` is of price; else of the one."""
+    heads = [head.label for head in heads_of(use.model)] or [""]
+    return {head: [name for name in names if not head or name.startswith(f"{head}.")] for head in heads}
 
 
 def _tells_trials(use: Use) -> bool:
@@ -90,7 +100,9 @@ def _evaluated(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
     if _tells_trials(use):
         return trial_metrics(graph, use.settings["trial_id"])
     metrics = evaluate(graph, rows[0], threshold=threshold) if rows else graph.facts["evaluation"]
-    return pa.table({name: pa.array([metrics[name]], pa.float64()) for name in _metrics(use).names})
+    rows_of = _by_label(use, metrics).items()
+    told = [{"label": head} | {name.removeprefix(f"{head}."): metrics[name] for name in own} for head, own in rows_of]
+    return pa.Table.from_pylist(told, schema=arrow_schema(_metrics(use)))
 
 
 def _transformed(use: Use) -> Schema:

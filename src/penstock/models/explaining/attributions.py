@@ -10,6 +10,7 @@ import numpy as np
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError
 from penstock.models.graphs import nodes
+from penstock.models.graphs.heads import heads_of
 from penstock.models.learning.learner import Attribute, Task
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.matrix import PLAIN, Features, Floats, Integers, rows_of, spread
@@ -46,6 +47,11 @@ def check_explainable(graph: ModelGraph) -> Attribute:
         raise DataError(
             f"model '{graph.name}' predicts which of several classes hold, and has no explanations: each class would "
             "have its own; explain a classifier whose label is one class, true or false"
+        )
+    if heads_of(graph):
+        raise DataError(
+            f"model '{graph.name}' predicts several labels side by side, and has no explanations: each label would "
+            "have its own; explain a model of one of them"
         )
     learner = LEARNERS[type]
     method = method_of(graph) if graph.of("estimator") else learner.method

@@ -144,9 +144,10 @@ def _estimated(made: Recorded) -> None:
             made.outputs[_port(made, 0, "float64")] = _column(t, estimates, 0)
         case "classification":
             _classes(made, estimates)
-        case "multilabel":
+        case "multilabel" | "multioutput":
             raise ExpressionError(
-                f"model '{graph.name}' predicts arrays, of as many classes as hold, which ONNX has no column of"
+                f"model '{graph.name}' predicts several classes or labels at once, which has no form in ONNX yet; "
+                "export('mlflow', ...) has one"
             )
         case "clustering":
             nearest = t.node("ArgMin", estimates, axis=1, keepdims=0)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.core.model import Model
-from penstock.core.schema import struct_fields
+from penstock.core.schema import Field
 from penstock.errors import DataError, DeclarationError
 from penstock.models.graphs.heads import Head, HeadTask
 from penstock.models.judging import labels
@@ -39,10 +39,8 @@ def heads_in(
     """
     _check_options(model, settings)
     together = pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
-    type = schema_of(pa.schema([("label", parts[0].type)]))["label"].type
-    heads = tuple(
-        _head(model, learner, name, field, labels.field_of(together, name)) for name, field in struct_fields(type)
-    )
+    fields = schema_of(pa.schema([parts[0].type.field(at) for at in range(parts[0].type.num_fields)]))
+    heads = tuple(_head(model, learner, each, labels.field_of(together, each.name)) for each in fields)
     for head in heads:
         if labels.field_of(parts[0], head.label).null_count == len(parts[0]):
             raise DataError(
@@ -55,7 +53,8 @@ def heads_in(
     return heads
 
 
-def _head(model: Model, learner: Learner, name: str, type: str, column: pa.ChunkedArray) -> Head:
+def _head(model: Model, learner: Learner, field: Field, column: pa.ChunkedArray) -> Head:
+    name, type = field.name, field.type
     task = learner.task if type == "int64" else _TASKS.get(type)
     known = column.drop_null()
     match task:

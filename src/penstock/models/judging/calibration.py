@@ -12,6 +12,7 @@ from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema, element_type
 from penstock.errors import DataError, DeclarationError
 from penstock.models.graphs import nodes
+from penstock.models.graphs.heads import heads_of
 from penstock.models.graphs.signature import inputs_of
 from penstock.models.judging import BINS, labels
 from penstock.models.judging.evaluate import imported_values, labelled_rows
@@ -34,6 +35,11 @@ def calibration_schema(graph: ModelGraph) -> Schema:
     """Return the columns of a calibration; `DataError` for a model that learned without labels."""
     if graph.label is None:
         raise DataError(f"model '{graph.name}' ({graph.facts['type']}) predicts no label that could be observed")
+    if heads := heads_of(graph):
+        raise DataError(
+            f"model '{graph.name}' predicts several labels, {', '.join(head.label for head in heads)}; a calibration "
+            "is of one: learn a model of that"
+        )
     type = graph.signature.outputs.fields[0].type
     if nodes.is_multilabel(graph):
         type = element_type(type)

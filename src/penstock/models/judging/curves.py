@@ -13,6 +13,7 @@ from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.models.graphs import nodes
+from penstock.models.graphs.heads import heads_of
 from penstock.models.judging import labels
 from penstock.models.judging.evaluate import labelled_rows
 from penstock.models.judging.metrics import predicted_classes
@@ -156,6 +157,11 @@ def _check_classes(graph: ModelGraph) -> None:
         raise DataError(
             f"model '{graph.name}' predicts which of several classes hold; none of them is taken for another, so there "
             "is nothing to confuse: ML.EVALUATE judges them all, a calibration each"
+        )
+    if heads := heads_of(graph):
+        raise DataError(
+            f"model '{graph.name}' predicts several labels, {', '.join(head.label for head in heads)}; what is asked "
+            "for is of one: learn a model of that"
         )
     if not nodes.classes(graph):
         raise DataError(f"model '{graph.name}' ({graph.facts['type']}) is no classifier; it has no labels to confuse")

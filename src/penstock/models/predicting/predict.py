@@ -12,6 +12,7 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, ExpressionError
 from penstock.models.graphs import nodes
 from penstock.models.graphs.domain import domain_error
+from penstock.models.graphs.heads import heads_of
 from penstock.models.graphs.signature import check_free, inputs_of
 from penstock.models.learning.matrix import Features, Floats, features_of
 from penstock.models.predicting.estimators import estimate, task_of
@@ -109,7 +110,9 @@ def check_threshold(graph: ModelGraph, threshold: float | None) -> None:
     """Raise `DataError` where a threshold is given to a model that says of no class whether it holds."""
     classes = nodes.classes(graph)
     if threshold is not None and len(classes) != 2 and not nodes.is_multilabel(graph):
-        what = f"{len(classes)} labels" if classes else "no labels"
+        what = (
+            f"{len(classes)} labels" if classes else "several labels side by side" if heads_of(graph) else "no labels"
+        )
         raise DataError(
             f"model '{graph.name}' predicts {what}; a threshold is for models of two labels, or of several that may "
             f"hold at once: leave threshold={threshold} out"
