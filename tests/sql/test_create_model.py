@@ -120,7 +120,7 @@ def test_a_transform_that_cannot_be_says_why(
         ("model_type='linear_regg', input_label_cols=['duration']", UnknownNameError, "Did you mean 'linear_reg'?"),
         ("model_type='linear_reg'", SqlError, "has no column 'label'; add input_label_cols"),
         ("model_type='linear_reg', input_label_cols=['dur']", UnknownNameError, "no column named 'dur'"),
-        ("model_type='linear_reg', input_label_cols=['duration', 'bike_id']", SqlError, "takes one name in a list"),
+        ("model_type='linear_reg', input_label_cols=['duration', 'bike_id']", DeclarationError, "learns one label"),
         (
             "model_type='linear_reg', input_label_cols=['duration'], l2_rag=1",
             UnknownNameError,
