@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     "transforms.md": 5, "export.md": 3, "tuning.md": 6, "plots.md": 4, "explain.md": 9,
-    "coming-from-feast.md": 1, "features.md": 11, "ray.md": 1, "cascades.md": 15,
+    "coming-from-feast.md": 1, "features.md": 11, "ray.md": 1, "cascades.md": 15, "multimodal.md": 9,
 }  # fmt: skip
 """Page -> how many blocks of Python it has, so that none is passed over."""
 
@@ -24,6 +24,8 @@ def test_the_page_prints_what_it_says(
 ) -> None:
     if page == "ray.md":
         pytest.importorskip("ray", reason="Ray is not here: pip install 'penstock[ray]'")
+    if page == "multimodal.md":
+        pytest.importorskip("torch", reason="PyTorch is not here: pip install 'penstock[multimodal]'")
     monkeypatch.chdir(tmp_path)
     text = (DOCS / page).read_text()
     blocks = re.findall(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```)?", text, re.MULTILINE | re.DOTALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -52,11 +53,26 @@ def rows() -> pa.Table:
     )
 
 
+def listings() -> pa.Table:
+    """Return flats to rent, whose photograph is a shade of grey."""
+    chance, names = np.random.default_rng(0), ["Oslo", "Bergen"]
+    made = []
+    for shade in chance.integers(0, 256, 100).tolist():
+        words = chance.choice(["lovely", "small", "old", "flat"], 5)
+        price = shade + 100.0 * words.tolist().count("lovely")
+        picture, rooms = b"P5\n1 1\n255\n" + bytes([shade]), int(chance.integers(1, 5))
+        made.append(
+            {"photo": picture, "review": " ".join(words), "city": names[shade % 2], "rooms": rooms, "price": price}
+        )
+    return pa.Table.from_pylist(made)
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The project that the page describes, and its folder the current one."""
     root, before = tmp_path_factory.mktemp("readme"), Path.cwd()
     pyarrow.parquet.write_table(rows(), root / "flights.parquet")
+    pyarrow.parquet.write_table(listings(), root / "listings.parquet")
     (root / "flights.py").write_text(blocks("python")[0])
     (root / "penstock.toml").write_text(blocks("toml")[0])
     os.chdir(root)
@@ -68,8 +84,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def ran(root: Path) -> Path:
-    """The project after every Python block, in order, as one program."""
-    program = "\n".join(["import penstock as ps", *blocks("python")[1:]])
+    """The project after every Python block, in order, as one program; without PyTorch but for networks."""
+    networks = importlib.util.find_spec("torch") is not None
+    told = [block for block in blocks("python")[1:] if networks or 'type="dnn_' not in block]
+    program = "\n".join(["import penstock as ps", *told])
     exec(compile(program, "README.md", "exec"), {})
     return root
 
