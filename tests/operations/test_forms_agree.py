@@ -107,6 +107,8 @@ _CONSTANTS: dict[str, st.SearchStrategy[Any]] = {
         ]
     ),
     "image.size": st.sampled_from([1, 3, (2, 5)]),
+    "color_histogram.bins": st.sampled_from([1, 8, 256]),
+    "tiles.grid": st.sampled_from([1, 4, (3, 2)]),
     "resized.length": st.integers(1, 4),
     "term_weights.weights": st.just((0.25,) * 50),
     "struct.names": st.just(("a", "b")),

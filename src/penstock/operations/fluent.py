@@ -1142,6 +1142,39 @@ class Expression(WindowMethods):
         """The channels of each pixel of an image, row by row, from 0 to 1."""
         return self._call("pixels")
 
+    def image_stat(self, statistic: str = "brightness") -> Expression:
+        """One number about a picture. Grey is 0.299 red + 0.587 green + 0.114 blue, rounded to 0 to 255, then
+        divided by 255. brightness: the mean of grey; contrast: its standard deviation; entropy: of its 256
+        values, in bits; edges: the mean absolute difference between a pixel's grey and that of the next to
+        its right or below; sharpness: the variance of the Laplacian of grey (the four neighbours less four
+        times the pixel; beyond the edge its last pixel); saturation: the mean of (greatest - least) /
+        greatest channel, 0 for black; colorfulness: of Hasler and Suesstrunk (2003), divided by 255; red,
+        green, blue: the channel's mean; transparency: the mean of 1 - alpha; width, height: in pixels,
+        upright; aspect_ratio: width / height. What is transparent counts as white.
+        """
+        return self._call("image_stat", statistic)
+
+    def color_histogram(self, bins: int = 8) -> Expression:
+        """The share of a picture's pixels in each of so many equal ranges of red, then of green, then of blue.
+        What is transparent counts as white.
+        """
+        return self._call("color_histogram", bins)
+
+    def tiles(self, grid: int = 4) -> Expression:
+        """The mean red, green and blue, from 0 to 1, of each tile of a grid over a picture (tiles a side, or
+        [across, down]), row by row. A pixel on a border between tiles belongs to both. What is transparent
+        counts as white.
+        """
+        return self._call("tiles", grid)
+
+    def image_hash(self, kind: str = "difference") -> Expression:
+        """64 bits that are nearly the same for pictures that look alike, whatever their size and file: of the
+        mean grey of 9 x 8 tiles, whether each is darker than the next to its right (difference); of 8 x 8
+        tiles, whether each is brighter than all on the whole (average). How many bits of two differ:
+        BIT_COUNT(a ^ b).
+        """
+        return self._call("image_hash", kind)
+
     def safe_add(self, y: Any) -> Expression:
         """As add, but NULL where that raises."""
         return self._call("safe_add", y)
@@ -1439,6 +1472,22 @@ class Expression(WindowMethods):
     def safe_pixels(self) -> Expression:
         """As pixels, but NULL where that raises."""
         return self._call("safe_pixels")
+
+    def safe_image_stat(self, statistic: str = "brightness") -> Expression:
+        """As image_stat, but NULL where that raises."""
+        return self._call("safe_image_stat", statistic)
+
+    def safe_color_histogram(self, bins: int = 8) -> Expression:
+        """As color_histogram, but NULL where that raises."""
+        return self._call("safe_color_histogram", bins)
+
+    def safe_tiles(self, grid: int = 4) -> Expression:
+        """As tiles, but NULL where that raises."""
+        return self._call("safe_tiles", grid)
+
+    def safe_image_hash(self, kind: str = "difference") -> Expression:
+        """As image_hash, but NULL where that raises."""
+        return self._call("safe_image_hash", kind)
 
     def standard_scaler(self) -> Expression:
         """(x - mean) / sample standard deviation; a constant column becomes 0."""

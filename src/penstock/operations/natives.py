@@ -15,6 +15,7 @@ from penstock.operations import (
     extraction,
     facts,
     formatting,
+    imagefacts,
     images,
     jsonvalues,
     printing,
@@ -77,7 +78,7 @@ NATIVES = (
             result=result,
             may_be_null=True,
         )
-        for function, parameters, result in images.NATIVE_FUNCTIONS
+        for function, parameters, result in (*images.NATIVE_FUNCTIONS, *imagefacts.NATIVE_FUNCTIONS)
     ),
     *(
         Native(name=f"penstock_{function.__name__}", function=function, parameters=parameters, result=result)

@@ -1,19 +1,23 @@
 """Images as bytes: decoded, turned upright, brought to a size. Made images are bytes too: uncompressed PNM or PAM.
 
 Every function takes an image in any form that Pillow reads (PNG, JPEG, WebP, ...) or one of those that are made here,
-so that they follow one another. Pillow is loaded when the first compressed image comes.
+so that they follow one another. Pillow is loaded when the first compressed image comes. Of what several features read
+of one image, it is decoded once: the last one is kept.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import re
+import struct
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from penstock.errors import MissingExtraError
-from penstock.operations.glimpses import size_in_pixels
+from penstock.operations.glimpses import glimpse, size_in_pixels
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 """Height, width, channels."""
@@ -23,7 +27,23 @@ CHANNELS: Mapping[str, int] = {"L": 1, "RGB": 3, "RGBA": 4}
 MOST_PIXELS = 64_000_000
 """An image that says it has more is refused before it is decoded: a few bytes can say billions."""
 
-_MAGIC = {b"P5": 1, b"P6": 3, b"P7": 4}
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000", "ICO")
+"""What is read, by Pillow's names: nothing for which it starts another program, as it does for EPS."""
+
+_MADE = re.compile(
+    rb"P5\n(?P<w1>\d{1,9}) (?P<h1>\d{1,9})\n255\n|P6\n(?P<w3>\d{1,9}) (?P<h3>\d{1,9})\n255\n|"
+    rb"P7\nWIDTH (?P<w4>\d{1,9})\nHEIGHT (?P<h4>\d{1,9})\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n"
+)
+"""How an image begins that was made here: one of these forms from elsewhere may have comments, or other maxima."""
+_GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+_DEEP_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+_CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")
+_KEPT_PIXELS = 16_000_000
+_BROKEN = (
+    *(OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError),
+    *(struct.error, zlib.error, Warning),  # warnings where the process makes them errors
+)
+"""What Pillow raises for bytes that are not as their format wants them."""
 
 
 def image(content: bytes, width: int, height: int, mode: str, fit: str) -> bytes:
@@ -35,19 +55,34 @@ def image(content: bytes, width: int, height: int, mode: str, fit: str) -> bytes
     head = _head(width, height, CHANNELS[mode])
     if content.startswith(head) and len(content) == len(head) + width * height * CHANNELS[mode]:
         return content  # one that was made here, as it is wanted
+    picture = _in_mode(_upright(content), mode)
+    if picture.size != (width, height):
+        picture = _FITS[fit](picture, (width, height))
+    return head + bytes(picture.tobytes())
+
+
+def _contained(picture: Any, size: tuple[int, int]) -> Any:
+    """Return all of an image in the middle of one of a size, whose rest is white."""
+    from PIL import Image
+
+    scale = min(size[0] / picture.width, size[1] / picture.height)
+    inner = (max(round(picture.width * scale), 1), max(round(picture.height * scale), 1))
+    found = Image.new(picture.mode, size, (255,) * CHANNELS[picture.mode])
+    found.paste(picture.resize(inner, _filter()), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+    return found
+
+
+def _covering(picture: Any, size: tuple[int, int]) -> Any:
     from PIL import ImageOps
 
-    with _opened(content) as found:
-        upright = _in_mode(_upright(found), mode)
-        if upright.size == (width, height):
-            made = upright
-        elif fit == "stretch":
-            made = upright.resize((width, height), _filter())
-        elif fit == "cover":
-            made = ImageOps.fit(upright, (width, height), _filter())
-        else:
-            made = ImageOps.pad(upright, (width, height), _filter(), color=(255,) * CHANNELS[mode])
-        return head + bytes(made.tobytes())
+    return ImageOps.fit(picture, size, _filter())
+
+
+_FITS: Mapping[str, Callable[[Any, tuple[int, int]], Any]] = {
+    "contain": _contained,
+    "cover": _covering,
+    "stretch": lambda picture, size: picture.resize(size, _filter()),
+}
 
 
 def pixels(content: bytes) -> list[float]:
@@ -70,16 +105,13 @@ def _head(width: int, height: int, channels: int) -> bytes:
 
 def decoded(content: bytes, mode: str | None = None) -> Pixels:
     """Return the pixels of an image, upright; in a mode, if one is asked for, else in L or RGB, as it is."""
-    channels = _MAGIC.get(content[:2])
-    if channels is not None and (mode is None or CHANNELS[mode] == channels):
-        made = _raw(content, channels)
-        if made is not None:
-            return made
-    with _opened(content) as found:
-        upright = _upright(found)
-        wanted = mode or ("L" if upright.mode in ("1", "L", "I;16", "LA") else "RGB")
-        made = np.asarray(_in_mode(upright, wanted), dtype=np.uint8)
-        return made.reshape(*made.shape[:2], CHANNELS[wanted])
+    made = _raw(content)
+    if made is not None and (mode is None or CHANNELS[mode] == made.shape[2]):
+        return made
+    picture = _upright(content)
+    wanted = mode or ("L" if picture.mode in _GREY else "RGB")
+    found = np.asarray(_in_mode(picture, wanted), dtype=np.uint8)
+    return found.reshape(*found.shape[:2], CHANNELS[wanted])
 
 
 def shape_of(content: bytes) -> tuple[int, int, int]:
@@ -88,58 +120,72 @@ def shape_of(content: bytes) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _raw(content: bytes, channels: int) -> Pixels | None:
-    """Read an image that was made here without Pillow; None for one of that form from elsewhere."""
-    if channels == 4:
-        head, end, body = content.partition(b"\nENDHDR\n")
-        words = head.split()
-        if not end or len(words) < 5:
-            return None
-        width, height = int(words[2]), int(words[4])
-    else:
-        parts = content.split(b"\n", 3)
-        if len(parts) < 4 or parts[2] != b"255":
-            return None
-        width, height = map(int, parts[1].split())
-        body = parts[3]
-    if len(body) != width * height * channels:
+def _raw(content: bytes) -> Pixels | None:
+    """Read an image that was made here without Pillow; None for any other."""
+    if content[:2] not in (b"P5", b"P6", b"P7"):
         return None
-    return np.frombuffer(body, dtype=np.uint8).reshape(height, width, channels)
+    head = _MADE.match(content)
+    if head is None:
+        return None
+    width, height = (int(each) for each in head.groups() if each is not None)
+    channels = {b"P5": 1, b"P6": 3, b"P7": 4}[content[:2]]
+    if not width * height or len(content) - head.end() != width * height * channels:
+        return None
+    return np.frombuffer(content, dtype=np.uint8, offset=head.end()).reshape(height, width, channels)
+
+
+_last: tuple[bytes, Any] | None = None
+"""The image that was decoded last, with the very bytes that it was in: a row's features read the same ones."""
+
+
+def _upright(content: bytes) -> Any:
+    """Return Pillow's image, decoded and turned as its EXIF says; nobody may change it."""
+    global _last
+    last = _last  # one look: other threads put theirs there
+    if last is not None and last[0] is content:
+        return last[1]
+    found = _opened(content)
+    _last = (content, found) if found.width * found.height <= _KEPT_PIXELS else None
+    return found
 
 
 def _opened(content: bytes) -> Any:
-    """Return Pillow's image, its header read; raises `ValueError` where there is none, or too large a one."""
+    """Read and decode an image; raises `ValueError` where there is none, or too large a one."""
     try:
         from PIL import Image
     except ImportError as error:
         raise MissingExtraError("Pillow", extra="images", purpose="reading an image") from error
-    raw = _raw(content, 4) if content[:2] == b"P7" else None
-    if raw is not None:
-        return Image.fromarray(raw, "RGBA")
+    made = _raw(content)
+    if made is not None:
+        return Image.fromarray(made[:, :, 0] if made.shape[2] == 1 else made)
     _check_size(*(size_in_pixels(content) or (1, 1)))  # before Pillow, whose own limit is higher, warns of it
     try:
-        found = Image.open(io.BytesIO(content))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"{_described(content)} is no image: {error}".partition(" <_io")[0]) from error
+        found = Image.open(io.BytesIO(content), formats=FORMATS)
+    except (*_BROKEN, Image.DecompressionBombError) as error:
+        why = str(error).partition(" <_io")[0]
+        raise ValueError(f"{_described(content)} is no image: {why}") from error
     _check_size(found.width, found.height)
     try:
         found.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"an image of {len(content):,} bytes that cannot be decoded: {error}") from error
+    except _BROKEN as error:
+        raise ValueError(f"an image, {glimpse(content)}, that cannot be decoded: {error}") from error
+    return _turned(found)
+
+
+def _turned(found: Any) -> Any:
+    """Return Pillow's image as its EXIF says; as it is, where nothing readable is said."""
+    from PIL import ImageOps
+
+    try:
+        ImageOps.exif_transpose(found, in_place=True)
+    except _BROKEN:
+        return found  # a picture whose notes are damaged is still a picture
     return found
 
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
         raise ValueError(f"an image of {width} x {height} pixels; at most {MOST_PIXELS:,} are read")
-
-
-def _upright(found: Any) -> Any:
-    """Turn Pillow's image as its EXIF says."""
-    from PIL import ImageOps
-
-    ImageOps.exif_transpose(found, in_place=True)
-    return found
 
 
 def _described(content: bytes) -> str:
@@ -150,11 +196,11 @@ def _in_mode(found: Any, mode: str) -> Any:
     """Return Pillow's image in a mode; what is transparent shows white where the mode has no alpha."""
     from PIL import Image
 
-    if found.mode in ("I;16", "I", "F"):  # 16 bits of grey: Pillow's own conversion cuts at 255
+    if found.mode in _DEEP_GREY:  # 16 bits of grey: Pillow's own conversion cuts at 255
         found = Image.fromarray((np.asarray(found).clip(0, 65535) / 257).round().astype(np.uint8), "L")
     if mode == "RGBA":
         return found.convert("RGBA")
-    if found.mode in ("RGBA", "LA", "PA") or "transparency" in found.info:
+    if found.mode in _CLEAR or "transparency" in found.info:
         clear = found.convert("RGBA")
         found = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
     return found if found.mode == mode else found.convert(mode)

@@ -26,6 +26,7 @@ from penstock.operations import (
     formats,
     formatting,
     geography,
+    imagefacts,
     images,
     jsonvalues,
     learned,
@@ -86,6 +87,7 @@ FAMILIES = (
     vocabularies,
     tokens,
     images,
+    imagefacts,
 )
 
 _PLAIN = [operation for family in FAMILIES for operation in family.OPERATIONS]

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from penstock.core.expression import Expr, columns_of, walk
 from penstock.operations.documents import OPERATIONS as DOCUMENT_OPERATIONS
 from penstock.operations.facts import OPERATIONS as FACT_OPERATIONS
+from penstock.operations.imagefacts import OPERATIONS as IMAGE_FACT_OPERATIONS
 from penstock.operations.images import OPERATIONS as IMAGE_OPERATIONS
 
-_OF_IMAGES = {operation.name for operation in IMAGE_OPERATIONS}
+_OF_IMAGES = {operation.name for operation in (*IMAGE_OPERATIONS, *IMAGE_FACT_OPERATIONS)}
 _OF_TEXTS = {
     "tokens",
     "sentence_embedding",
