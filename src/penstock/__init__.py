@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     )
     from penstock.models import (
         ModelGraph as ModelGraph,
+        explain_image as explain_image,
+        explain_text as explain_text,
         hparam_candidates as hparam_candidates,
         hparam_range as hparam_range,
         load_model as load_model,
@@ -110,7 +112,9 @@ _NAMES = {
     ),
     "penstock.operations": ("col", "lit", "struct", "feature", "request", "threshold"),
     "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService", "redis_stream"),
-    "penstock.models": ("model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph"),
+    "penstock.models": (
+        "model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph", "explain_text", "explain_image",
+    ),
     "penstock.cascades": ("fit", "cascade", "Cascade", "route", "Route", "probability", "confidence", "plot_cascade"),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),

@@ -131,6 +131,9 @@ def test_the_command_prints_what_is_worth_the_most_first(project: ps.Project, ro
     done = CliRunner().invoke(main, [*arguments, "--feature", "wrds"])
     assert done.exit_code == 2
     assert "no feature named 'wrds' in model 'stars'" in done.output
+    done = CliRunner().invoke(main, ["-C", "http://127.0.0.1:9", "ablate", "stars", "reviews"])
+    assert done.exit_code == 2
+    assert "an ablation is done where the project is" in done.output
 
 
 def test_a_network_is_ablated_by_what_its_branches_show(tmp_path: Path) -> None:
@@ -156,3 +159,17 @@ def test_what_cannot_be_tried_is_named(project: ps.Project) -> None:
         project.ablate(TREE, "reviews", how="drop")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="lack"):
         project.ablate(TREE, [{"stars": 1.0, "age": 3.0}, {"stars": 2.0, "age": 4.0}])
+
+
+def test_of_labels_side_by_side_the_metric_of_one_is_named(project: ps.Project, rows: pa.Table) -> None:
+    labels = [{"stars": row["stars"], "long": len(row["review"]) > 50} for row in rows.to_pylist()]
+    table = rows.drop(["stars"]).append_column("both", pa.array(labels))
+    features = {"length": FEATURES["length"], "words": FEATURES["words"]}
+    model = ps.model("sides", type="dnn_regressor", label="both", features=features, options={"max_iterations": 3})
+    with pytest.raises(DeclarationError, match="several labels side by side; name the metric of one of them: metric='"):
+        project.ablate(model, table)
+    with pytest.raises(UnknownNameError, match=r"no metric named 'stars.r2'"):
+        project.ablate(model, table, metric="stars.r2")
+    found = _by_variant(project.ablate(model, table, how="permute", metric="stars.root_mean_squared_error", repeats=1))
+    assert found["without words"]["difference"] is not None
+    assert found["all"]["value"] > 0

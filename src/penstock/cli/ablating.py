@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ import penstock
 from penstock.cli.display import RunDisplay
 from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json
-from penstock.cli.where import Where
+from penstock.cli.where import Where, here
 
 
 @click.command(cls=Command)
@@ -42,8 +41,9 @@ def ablate(
     MODEL is a registered model (a name, name@alias or name/3), whose declaration learns from ROWS again; with --how
     permute it is judged on ROWS as it is. ROWS is a file, a declared table or a query, with labels.
     """
-    project: Any = penstock.open(root)
-    with RunDisplay(root=root.resolve() if isinstance(root, Path) else None) as display:
+    folder = here(root, "an ablation")
+    project: Any = penstock.open(folder)
+    with RunDisplay(root=folder.resolve()) as display:
         show = None if quiet or as_json else display
         found = project.ablate(model, rows, features=features or None, on_event=show, **how).to_pylist()
     if as_json:
@@ -52,7 +52,7 @@ def ablate(
     from penstock.models.judging.scores import is_rising  # here: it loads libraries that --help does not need
 
     whole, others = found[0], found[1:]
-    sign = 1.0 if is_rising(whole["metric"]) else -1.0
+    sign = 1.0 if is_rising(whole["metric"].rpartition(".")[2]) else -1.0
     without = sorted((row for row in others if not row["alone"]), key=lambda row: sign * (row["difference"] or 0.0))
     alone = sorted((row for row in others if row["alone"]), key=lambda row: -sign * (row["value"] or 0.0))
     print_cells(

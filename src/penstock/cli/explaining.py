@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,28 +14,44 @@ from penstock.cli.output import print_cells, print_json, shown
 from penstock.cli.rows import inline_rows, typed_rows
 from penstock.cli.where import Where
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from penstock.models import ModelGraph
+
 
 @click.command(cls=Command)
 @click.argument("model")
 @click.argument("rows")
 @click.option("--top", default=5, type=click.IntRange(1), show_default=True, help="How many features to name.")
 @click.option("--limit", default=3, type=click.IntRange(1), show_default=True, help="How many rows to show.")
+@click.option("--text", metavar="COLUMN", help="Of the first row: what each word of a text adds.")
+@click.option("--image", metavar="COLUMN", help="Of the first row: what each part of an image adds.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the coloured text or image here.")
 @click.option("--json", "as_json", is_flag=True, help="Print all explanations as one JSON array.")
 @click.pass_obj
-def explain(root: Where, model: str, rows: str, top: int, limit: int, as_json: bool) -> None:
+def explain(root: Where, /, model: str, rows: str, top: int, limit: int, as_json: bool, **within: Any) -> None:
     """Say which features led to the predictions of ROWS by MODEL.
 
-    MODEL is a name, name@alias or name/3; ROWS a file, a declared table, or inline JSON: '{"km": 3}'.
+    MODEL is a name, name@alias or name/3; ROWS a file, a declared table, or inline JSON: '{"km": 3}'. With --text or
+    --image it is told what is in one column of the first row: each word, or each part of the picture.
     """
+    if (within["text"] is None) == (within["image"] is None) and any(within.values()):
+        raise click.UsageError("give --text COLUMN or --image COLUMN; --out is for one of them")
     from penstock.models import resolve_version  # here: they load libraries that --help does not need
     from penstock.remote.rows import as_query, rows_or_name
+    from penstock.tables import to_arrow
 
     project = penstock.open(root)
     version = resolve_version(project.metadata, model)
     graph = project.models[version.model].load(version.version)
     given: Any = inline_rows(rows)
     given = typed_rows(given, graph.signature.inputs) if isinstance(given, list) else rows_or_name(given)
-    found = graph.explain(project.sql(as_query(given)) if isinstance(given, str) else given, top)
+    given = to_arrow(project.sql(as_query(given)) if isinstance(given, str) else given)
+    if any(within.values()):
+        _show_within(graph, given.slice(0, 1), as_json=as_json, **within)
+        return
+    found = graph.explain(given, top)
     if as_json:
         print_json(found.to_pylist())
         return
@@ -42,6 +59,34 @@ def explain(root: Where, model: str, rows: str, top: int, limit: int, as_json: b
         _show(row, found.column_names[0])
     if found.num_rows > limit:
         click.echo(f"... {found.num_rows:,} rows")
+
+
+def _show_within(
+    graph: ModelGraph, row: pa.Table, *, text: str | None, image: str | None, out: Path | None, as_json: bool
+) -> None:
+    """Print what the words of a text add, or the parts of an image, row by row; write it as a page or picture."""
+    found: Any = (
+        penstock.explain_image(graph, row, image) if image is not None else penstock.explain_text(graph, row, str(text))
+    )
+    if out is not None:
+        found.figure.save(out)
+        click.echo(f"written to {out}", err=True)
+    told = found.parts.tolist() if image is not None else found.words.to_pylist()
+    if as_json:
+        whole = {"predicted": found.predicted, "baseline": found.baseline, "score": found.score}
+        print_json({**whole, "words" if image is None else "parts": told})
+        return
+    click.secho(f"predicted: {shown(found.predicted)}", bold=True)
+    if image is None:
+        told = [(each["word"], _signed(each["attribution"])) for each in told]
+        ends = [(name, f"{value:.6g}") for name, value in (("baseline", found.baseline), ("score", found.score))]
+        print_cells(("word", "attribution"), [ends[0], *told, ends[1]])
+        return
+    click.echo(f"baseline {found.baseline:.6g}, score {found.score:.6g}; parts of the image:")
+    print_cells(
+        ("", *(str(at + 1) for at in range(len(told[0])))),
+        [(str(at + 1), *(f"{part:+.2g}" if part else "" for part in line)) for at, line in enumerate(told)],
+    )
 
 
 def _show(row: Mapping[str, Any], predicted: str) -> None:

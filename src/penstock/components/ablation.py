@@ -90,7 +90,7 @@ def ablation_of(
         variants=tuple(tried),
         learners=learners,
         how=how,
-        metric=metric_of(model, metric),
+        metric=metric_of(model, metric, sample),
         seeds=seeds,
         repeats=repeats,
         test=test,

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from penstock.models.declare import declared, model
     from penstock.models.explaining.explanation import explain
     from penstock.models.explaining.global_explanation import importance
+    from penstock.models.explaining.image_explanation import explain_image
     from penstock.models.explaining.ranking import Ranking, ranking
+    from penstock.models.explaining.text_explanation import explain_text
     from penstock.models.exporting import export
     from penstock.models.fitting.fit import fit
     from penstock.models.graph import ModelGraph, from_files
@@ -70,6 +72,8 @@ __all__ = [
     "describe",
     "evaluate",
     "explain",
+    "explain_image",
+    "explain_text",
     "export",
     "feature_references",
     "fit",
@@ -103,7 +107,9 @@ _NAMES = {
     "declare": ("declared", "model"),
     "explaining.explanation": ("explain",),
     "explaining.global_explanation": ("importance",),
+    "explaining.image_explanation": ("explain_image",),
     "explaining.ranking": ("Ranking", "ranking"),
+    "explaining.text_explanation": ("explain_text",),
     "exporting": ("export",),
     "fitting.fit": ("fit",),
     "graph": ("ModelGraph", "from_files"),

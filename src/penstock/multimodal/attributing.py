@@ -15,13 +15,13 @@ MOST_EXACT = 8
 """Up to how many branches every coalition of them is tried: 256."""
 
 _SEED = 7
-_CELLS_AT_ONCE = 1 << 23
 
 
 def shares(running: Running, columns: Columns, pairs: int) -> tuple[Array, Array, Array]:
     """Return the totals where every branch is missing (outputs), those of the rows (rows, outputs), and what each
     branch adds on the way from the one to the other (rows, outputs, branches).
 
+    What encoders read is encoded once for all coalitions: `running` is a spread network.
     Of more than `MOST_EXACT` branches so many `pairs` of orders are tried, each the other's reverse. A row is run by
     itself, so that what it is told does not depend on the rows beside it.
     """
@@ -76,11 +76,7 @@ def _along(order: list[int]) -> list[int]:
 
 def _totals(running: Running, columns: Columns, row: int, kept: Array) -> Array:
     given = batch(running.spec, columns, np.array([row]))
-    cells = max(int(each.size) for each in given.values())
-    height = max(1, _CELLS_AT_ONCE // max(cells, 1))
-    found = []
-    for start in range(0, len(kept), height):
-        some = kept[start : start + height]
-        repeated = {name: np.repeat(each, len(some), axis=0) for name, each in given.items()}
-        found.append(running.totals(without(running.spec, repeated, some)))
-    return np.concatenate(found)
+    repeated = {
+        name: each if name.startswith("input_") else np.repeat(each, len(kept), axis=0) for name, each in given.items()
+    }
+    return running.totals(without(running.spec, repeated, kept))

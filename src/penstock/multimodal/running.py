@@ -57,6 +57,11 @@ def network_of(files: Mapping[str, bytes]) -> Running:
     return _read(files[SPEC_FILE], files[WEIGHTS_FILE], files[GRAPH_FILE])
 
 
+def spread_network_of(files: Mapping[str, bytes]) -> Running:
+    """Return a network that takes what encoders read as one row, beside many rows of all else: it is encoded once."""
+    return _read(files[SPEC_FILE], files[WEIGHTS_FILE], files[GRAPH_FILE], one_row_for_all=True)
+
+
 def weights_of(files: Mapping[str, bytes]) -> dict[str, Array]:
     """Return the weights by their names."""
     found: dict[str, Array] = _safetensors().load(files[WEIGHTS_FILE])
@@ -64,9 +69,10 @@ def weights_of(files: Mapping[str, bytes]) -> dict[str, Array]:
 
 
 @lru_cache(maxsize=16)
-def _read(spec: bytes, weights: bytes, graph: bytes) -> Running:
+def _read(spec: bytes, weights: bytes, graph: bytes, *, one_row_for_all: bool = False) -> Running:
     known = msgspec.json.decode(spec, type=Spec)
-    running = session(graph, threads=1, weights=_safetensors().load(weights))
+    learned = _safetensors().load(weights)
+    running = session(graph, threads=1, weights=learned, one_row_for_all=one_row_for_all)
     return Running(known, running, tuple(port.name for port in running.get_inputs()))
 
 

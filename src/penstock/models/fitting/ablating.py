@@ -16,9 +16,14 @@ from penstock.models.fitting.lessons import column_options
 from penstock.models.fitting.modalities import modality_of, with_facts_of_texts
 from penstock.models.fitting.preparation import declared_features, prepare
 from penstock.models.graphs.lookups import feature_references
+from penstock.models.judging.labels import label_column
+from penstock.models.judging.metrics import CLASSIFICATION, REGRESSION
+from penstock.models.judging.scores import ROOT
+from penstock.models.judging.several import BESIDE
 from penstock.models.learning.learner import SUPERVISED
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.settings import with_defaults
+from penstock.operations import col
 from penstock.operations.encoders import ENCODERS
 
 WHOLE, FEATURE, MODALITY = "all", "feature", "modality"
@@ -46,26 +51,43 @@ def check_ablatable(model: Model) -> None:
         )
 
 
-def metric_of(model: Model, metric: str | None) -> str:
-    """Return the metric to judge by: the one that is given, or what a tuning of such a model would go by."""
+def metric_of(model: Model, metric: str | None, rows: pa.Table) -> str:
+    """Return the metric to judge by: the one that is given, or what a tuning of such a model would go by.
+
+    Of labels side by side, which the rows tell, one has to be given, such as `price.r2_score`.
+    """
     objectives = LEARNERS[model.type].options["hparam_tuning_objectives"]
+    target = col(str(model.label)) if model.target is None else model.target
+    type = label_column(model.name, str(model.label), target, rows).type
+    known: tuple[str, ...] = (*objectives.choices, ROOT) if "r2_score" in objectives.choices else objectives.choices
+    if pa.types.is_list(type) or pa.types.is_large_list(type):
+        known = (*known, *BESIDE)
+    if pa.types.is_struct(type):
+        known = tuple(
+            f"{field.name}.{each}" for field in type for each in (*REGRESSION, ROOT, *CLASSIFICATION, *BESIDE)
+        )
+        if metric is None:
+            raise DeclarationError(
+                f"model '{model.name}' predicts several labels side by side; name the metric of one of them: "
+                f"metric='{known[0]}'"
+            )
     if metric is None:
         return str(objectives.default[0])
-    if metric not in objectives.choices:
-        raise UnknownNameError("metric", metric, objectives.choices, within=f"ablation of model '{model.name}'")
+    if metric not in known:
+        raise UnknownNameError("metric", metric, known, within=f"ablation of model '{model.name}'")
     return metric
 
 
 def modalities(model: Model, rows: pa.Table) -> dict[str, str]:
     """Return what each feature shows (image, text, columns); `rows` are some to learn from.
 
-    Whether an encoder's text is one of a few values, which makes it a column, is told by the rows.
+    What an encoder reads is told by the rows: a text, or a column where it is one of a few values.
     """
     declared = _features(model, rows)
     shows = {}
     for name, expr in declared.items():
         shows[name] = modality_of(expr)
-        if shows[name] != "image" and expr.op in ENCODERS and not feature_references(model):
+        if shows[name] == "columns" and expr.op in ENCODERS and not feature_references(model):
             prepared, _ = prepare(model, {name: expr}, rows, LEARNERS[model.type].form)
             shows[name] = prepared.branches[0].modality
     return with_facts_of_texts(shows, declared)

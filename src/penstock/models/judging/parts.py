@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ from penstock.core.graph import ModelGraph
 from penstock.models.graphs import nodes
 from penstock.models.graphs.signature import inputs_of
 from penstock.models.judging.evaluate import judge, labelled_rows
-from penstock.models.judging.scores import with_root
+from penstock.models.judging.scores import ROOT, with_root
 from penstock.models.learning.matrix import Features, Floats, Integers, shuffled
 from penstock.models.predicting.entering import feature_of_each
 from penstock.models.predicting.estimators import estimate
@@ -59,9 +60,10 @@ def judged_shuffled(
 def sure(metric: str, one: Judged, other: Judged) -> tuple[float | None, float | None]:
     """Return by how much a metric of one differs from that of the other, on the same rows, and the standard error of
     that, by a jackknife; None where the metric has no value."""
-    difference = _less(one["whole"][metric], other["whole"][metric])
+    difference = _less(one["whole"].get(metric), other["whole"].get(metric))
     apart = [
-        _less(mine[metric], theirs[metric]) for mine, theirs in zip(one["without"], other["without"], strict=False)
+        _less(mine.get(metric), theirs.get(metric))
+        for mine, theirs in zip(one["without"], other["without"], strict=False)
     ]
     known = [each for each in apart if each is not None]
     if len(known) < 2 or len(known) < len(apart):
@@ -77,8 +79,18 @@ def _judged(graph: ModelGraph, column: pa.ChunkedArray | None, estimates: Floats
     without = []
     for number in range(parts if rows > 1 else 0):
         kept = part != number
-        without.append(with_root(judge(graph, column.filter(pa.array(kept)), none, estimates[kept])))
-    return {"whole": with_root(judge(graph, column, none, estimates)), "without": without}
+        without.append(_with_roots(judge(graph, column.filter(pa.array(kept)), none, estimates[kept])))
+    return {"whole": _with_roots(judge(graph, column, none, estimates)), "without": without}
+
+
+def _with_roots(found: Metrics) -> Metrics:
+    """Return metrics with the root of each mean squared error: of labels side by side there are several."""
+    made = with_root(found)
+    for name, value in found.items():
+        label, dot, metric = name.rpartition(".")
+        if dot and metric == "mean_squared_error":
+            made[f"{label}.{ROOT}"] = None if value is None else math.sqrt(value)
+    return made
 
 
 def _mean(repeated: Sequence[Judged]) -> Judged:

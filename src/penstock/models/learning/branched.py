@@ -14,7 +14,7 @@ from penstock.models.learning.matrix import Examples, Features, Floats, rows_of
 from penstock.models.learning.weights import logistic, probabilities, softmax
 from penstock.multimodal import Head, Spec, training
 from penstock.multimodal.attributing import shares
-from penstock.multimodal.running import network_files, network_of
+from penstock.multimodal.running import network_files, network_of, spread_network_of
 from penstock.multimodal.tensors import batch
 
 _HIDDEN_UNITS = (64,)
@@ -81,7 +81,7 @@ def attributions(estimator: Estimator, features: Features, *, steps: int) -> Att
     """Return the Shapley values of the branches: what each adds, in the mean of all orders in which they may come in
     one after the other; of many branches in that of `steps` orders and their reverses. The baseline is what the network
     gives where nothing is there: what it learned for a missing image or text, numbers at their mean, no category."""
-    network = network_of(estimator.files)
+    network = spread_network_of(estimator.files)
     columns = columns_of(network.spec, estimator.kinds, estimator.widths, features)
     baselines, scores, parts = shares(network, columns, steps)
     names = tuple(branch.name for branch in network.spec.branches)

@@ -157,14 +157,40 @@ def thinned(features: Features, most: int) -> Features:
 def shuffled(features: Features, kinds: Sequence[str], chosen: Sequence[bool], order: Integers) -> Features:
     """Return rows in which the chosen of the columns that enter are those of other rows: row k has those of row
     `order[k]`."""
-    plain = [move for kind, move in zip(kinds, chosen, strict=True) if kind in PLAIN]
-    apart = [move for kind, move in zip(kinds, chosen, strict=True) if kind not in PLAIN]
-    columns = zip(features.columns, plain, strict=True)
-    read = zip(features.encoded, apart, strict=True)
+    moved = Features(
+        features.rows,
+        tuple(_moved(column, order) for column in features.columns),
+        tuple(each.take(order) for each in features.encoded),
+    )
+    return mixed(features, moved, kinds, chosen)
+
+
+def repeated(features: Features, times: int) -> Features:
+    """Return one row so many times."""
+    first = np.zeros(times, dtype=np.int64)
+    columns = tuple(
+        Sparse(
+            np.repeat(np.arange(times), len(column.rows)),
+            np.tile(column.indices, times),
+            np.tile(column.values, times),
+        )
+        if isinstance(column, Sparse)
+        else column[first]
+        for column in features.columns
+    )
+    return Features(times, columns, tuple(each.take(first) for each in features.encoded))
+
+
+def mixed(features: Features, other: Features, kinds: Sequence[str], chosen: Sequence[bool]) -> Features:
+    """Return rows with the chosen of the columns that enter taken from other features of as many rows."""
+    plain = [take for kind, take in zip(kinds, chosen, strict=True) if kind in PLAIN]
+    apart = [take for kind, take in zip(kinds, chosen, strict=True) if kind not in PLAIN]
+    columns = zip(features.columns, other.columns, plain, strict=True)
+    read = zip(features.encoded, other.encoded, apart, strict=True)
     return Features(
         features.rows,
-        tuple(_moved(column, order) if move else column for column, move in columns),
-        tuple(column.take(order) if move else column for column, move in read),
+        tuple(theirs if take else mine for mine, theirs, take in columns),
+        tuple(theirs if take else mine for mine, theirs, take in read),
     )
 
 

@@ -79,10 +79,15 @@ def told(content: bytes) -> dict[str, str]:
 
 
 def session(
-    content: bytes | str, *, threads: int = 0, weights: Mapping[str, np.ndarray[Any, Any]] | None = None
+    content: bytes | str,
+    *,
+    threads: int = 0,
+    weights: Mapping[str, np.ndarray[Any, Any]] | None = None,
+    one_row_for_all: bool = False,
 ) -> Any:
     """Return a session of ONNX Runtime on the processor, of a file's content or its path; `threads` 0 means one for
-    each core. `weights` are those that the file only names."""
+    each core. `weights` are those that the file only names. With `one_row_for_all`, an input of one row may stand
+    beside others of many, and is that of all of them."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -90,6 +95,7 @@ def session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # it warns of inputs that may be left out, which ours may
+    options.enable_mem_reuse = not one_row_for_all  # else a tensor is put where one of as many rows has been
     if weights:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(each)) for each in weights.values()]
         options.add_external_initializers(list(weights), values)
