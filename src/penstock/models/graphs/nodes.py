@@ -15,6 +15,11 @@ def only_transforms(graph: ModelGraph) -> bool:
     return not any(graph.of(op) for op in ("estimator", "onnx", "route"))
 
 
+def is_imported(graph: ModelGraph) -> bool:
+    """Tell whether a graph is a file that came from elsewhere."""
+    return bool(graph.of("onnx"))
+
+
 def estimator(graph: ModelGraph) -> Node:
     """Return the node that predicts."""
     return graph.of("estimator")[0]

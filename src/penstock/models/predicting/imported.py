@@ -19,6 +19,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
 from penstock.core.schema import SCALAR_TYPES, Field, Schema
 from penstock.errors import DataError, DeclarationError, MissingExtraError
+from penstock.models.graphs.nodes import is_imported as is_imported
 from penstock.models.keras.files import onnx_of
 from penstock.operations.fingerprints import fingerprint
 from penstock.operations.tensors.recording import TENSOR_TYPES
@@ -114,11 +115,6 @@ def _read(model: Model, path: str | None) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"model '{model.name}': cannot read model_path {path}: {error.strerror or error}") from error
-
-
-def is_imported(graph: ModelGraph) -> bool:
-    """Tell whether a graph is a file that came from elsewhere."""
-    return bool(graph.of(_NODE))
 
 
 def imported_columns(graph: ModelGraph, inputs: pa.Table) -> list[pa.Array]:

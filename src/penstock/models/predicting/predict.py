@@ -18,8 +18,9 @@ from penstock.models.learning.matrix import Features, Floats, features_of
 from penstock.models.predicting.estimators import estimate, task_of
 from penstock.models.predicting.imported import imported_columns, is_imported
 from penstock.models.predicting.outcomes import OUTCOMES
-from penstock.models.predicting.stages import check_stages, stages_column
+from penstock.models.predicting.stages import stages_column
 from penstock.models.routing import STAGES, is_routed, routed
+from penstock.models.routing.stages import check_stages
 from penstock.tables import TableLike, bound, to_arrow
 from penstock.transforms import apply
 

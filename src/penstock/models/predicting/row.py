@@ -16,10 +16,8 @@ from penstock.models.graphs.instances import Instances
 from penstock.models.graphs.lookups import LookUp, check_look_up, given_to, looked_up
 from penstock.models.learning.learner import RowLines
 from penstock.models.predicting.estimators import estimator_of, method_of, task_of
-from penstock.models.predicting.imported import imported_row, is_imported
 from penstock.models.predicting.outcomes import OUTCOMES
-from penstock.models.predicting.stages import check_stages
-from penstock.models.routing import ROUTE, STAGES, is_routed, routed_row
+from penstock.models.routing import ROUTE, STAGES, check_stages, is_routed, routed_row
 from penstock.operations import row_source
 
 _encode = msgspec.json.Encoder().encode
@@ -130,7 +128,7 @@ def _generate(graph: ModelGraph, compiled: _Estimating, stages: bool) -> tuple[s
     """Return the source of `predict(row)` and the globals that it needs."""
     raw, inputs = graph.signature.inputs, nodes.inputs(graph)
     variables = {name: f"a{position}" for position, name in enumerate(raw.names)}
-    if is_imported(graph):
+    if nodes.is_imported(graph):
         return _imported(graph, variables)
     features_at = {name: f"b{position}" for position, name in enumerate(looked_up(graph))}
     names: dict[str, Any] = {"_utc": datetime.UTC}
@@ -194,6 +192,8 @@ def _compiled(graph: ModelGraph, head: str, made: RowLines) -> Callable[..., Any
 
 
 def _imported(graph: ModelGraph, variables: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    from penstock.models.predicting.imported import imported_row  # here, as such files give tables
+
     values = ", ".join(f"row.f{position}" for position in range(len(variables)))
     return _function([f"return _run(({values},))"]), {"_run": imported_row(graph)}
 

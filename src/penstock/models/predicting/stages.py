@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 
 from penstock.core.graph import ModelGraph
-from penstock.errors import DataError
 from penstock.models.graphs import nodes
 from penstock.models.learning.matrix import Floats
 from penstock.models.predicting.estimators import task_of
@@ -14,12 +13,6 @@ from penstock.models.predicting.outcomes import OUTCOMES
 from penstock.models.routing import STAGES, Routed, is_routed, routing_of
 
 _DIGEST = "digest"
-
-
-def check_stages(graph: ModelGraph) -> None:
-    """Raise `DataError` where a graph that is no cascade is asked for its stages."""
-    if not is_routed(graph):
-        raise DataError(f"model '{graph.name}' is no cascade, so it has no stages; leave stages out")
 
 
 def stages_column(graph: ModelGraph, found: Routed) -> pa.StructArray:

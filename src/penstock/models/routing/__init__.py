@@ -26,7 +26,7 @@ from penstock.models.routing.routes import (
     router_parts,
     routing_of,
 )
-from penstock.models.routing.stages import check_generation, check_no_cascade, stage_of, stages_within
+from penstock.models.routing.stages import check_generation, check_no_cascade, check_stages, stage_of, stages_within
 
 if TYPE_CHECKING:
     from penstock.models.routing.many import (
@@ -59,6 +59,7 @@ __all__ = [
     "calibrated",
     "check_generation",
     "check_no_cascade",
+    "check_stages",
     "chosen",
     "classes_of",
     "combined",

@@ -50,3 +50,9 @@ def stages_within(graph: ModelGraph) -> Iterator[tuple[str, ModelGraph]]:
             yield from ((f"{name}/{path}", inner) for path, inner in stages_within(stage))
         else:
             yield name, stage
+
+
+def check_stages(graph: ModelGraph) -> None:
+    """Raise `DataError` where a graph that is no cascade is asked for its stages."""
+    if not is_routed(graph):
+        raise DataError(f"model '{graph.name}' is no cascade, so it has no stages; leave stages out")
