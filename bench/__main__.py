@@ -17,7 +17,7 @@ from bench.measure import Figure
 
 NAMES = (
     "start", "steps", "workers", "containers", "one_row", "http_predict", "http_features", "many_rows", "transforms",
-    "create_model",
+    "create_model", "serving_process",
     "slide", "export", "repository", "windows", "online", "features", "cascades", "policies",
 )  # fmt: skip
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"

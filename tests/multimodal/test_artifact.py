@@ -6,11 +6,14 @@ import base64
 import io
 import pickletools
 import random
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -88,9 +91,9 @@ def _pieces() -> dict[str, list[bytes]]:
     } | {"numbers": scaled}
 
 
-@pytest.mark.parametrize("form", ["saved", "mlflow"])
+@pytest.mark.parametrize("form", ["saved", "mlflow", "onnx"])
 def test_no_row_that_it_learned_from_is_in_a_network(graph: models.ModelGraph, form: str, tmp_path: Path) -> None:
-    where = graph.save(tmp_path / "model") if form == "saved" else graph.export("mlflow", tmp_path / "model")
+    where = graph.save(tmp_path / "model") if form == "saved" else graph.export(form, tmp_path / "model")
     _check(where)
 
 
@@ -143,6 +146,55 @@ def test_a_saved_network_has_nothing_that_opening_it_would_run(graph: models.Mod
     for content in files.values():
         with pytest.raises(ValueError, match=r"opcode|pickle|EOF|not enough|no newline|expected"):
             list(pickletools.genops(content))
+
+
+HEAVY = {"torch", "onnx", "matplotlib", "pandas", "pyarrow", "duckdb", "sqlglot", "sqlalchemy", "scipy", "sklearn"}
+"""What a process that predicts rows has no use for."""
+
+
+def _loaded_by(code: str) -> set[str]:
+    code += "; import sys; print('@', *{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("@")[2].split())
+
+
+def test_a_process_that_predicts_a_row_loads_what_that_takes_alone(graph: models.ModelGraph, tmp_path: Path) -> None:
+    (tmp_path / "row.json").write_bytes(msgspec.json.encode({"instances": [_row(graph)]}))
+    saved = graph.save(tmp_path / "model")
+    loaded = _loaded_by(
+        "import penstock as ps, pathlib; from penstock.models import row_predictor; "
+        f"predictor = row_predictor(ps.load_model({str(saved)!r})); "
+        f"predictor.answer(pathlib.Path({str(tmp_path / 'row.json')!r}).read_bytes())"
+    )
+    assert {"onnxruntime", "PIL", "numpy"} <= loaded
+    assert loaded & HEAVY == set()
+
+
+def test_a_server_of_images_loads_nothing_that_trains_or_draws(tmp_path: Path) -> None:
+    (tmp_path / "penstock.toml").write_text('[engine]\ndefault = "inline"\n')
+    project, options = ps.open(tmp_path), {"max_iterations": 1}
+    features = {**three_bits.IMAGE, "text": ps.col("review").embedding(4)}
+    made = project.fit(ps.model("b", type="dnn_classifier", label="label", features=features, options=options),
+        three_bits.rows(30))  # fmt: skip
+    (tmp_path / "row.json").write_bytes(msgspec.json.encode({"instances": [_row(made)]}))
+    loaded = _loaded_by(
+        "import penstock as ps, pathlib; from starlette.testclient import TestClient; "
+        "from penstock.serving.application import application; "
+        "from penstock.project.looking_up import row_predictor; "
+        f"project = ps.open({str(tmp_path)!r}); "
+        "client = TestClient(application(project, lambda graph: row_predictor(graph, project.features))); "
+        "client.__enter__(); "
+        f"body = pathlib.Path({str(tmp_path / 'row.json')!r}).read_bytes(); "
+        "assert client.post('/v1/models/b:predict', content=body).status_code == 200; "
+        "client.__exit__(None, None, None)"
+    )
+    assert {"onnxruntime", "PIL", "starlette"} <= loaded
+    assert loaded & {"torch", "onnx", "matplotlib", "pandas", "scipy", "sklearn"} == set()
+
+
+def _row(graph: models.ModelGraph) -> dict[str, Any]:
+    row = three_bits.rows(1, seed=5).to_pylist()[0]
+    return {name: row[name] for name in graph.signature.inputs.names}
 
 
 def test_images_are_no_categories() -> None:

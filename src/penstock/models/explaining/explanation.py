@@ -15,8 +15,8 @@ from penstock.models.graphs import nodes
 from penstock.models.graphs.signature import check_free, inputs_of
 from penstock.models.judging.metrics import predicted_classes
 from penstock.models.learning.matrix import Features, Flags, Floats
-from penstock.models.predicting.estimators import estimate, task_of
-from penstock.models.predicting.outcomes import OUTCOMES
+from penstock.models.predicting.columns import predicted_columns
+from penstock.models.predicting.estimators import estimate
 from penstock.models.predicting.predict import check_threshold, entering_features, estimates_of
 from penstock.models.routing import ROUTE, is_routed
 from penstock.tables import TableLike, arrow_schema, to_arrow
@@ -82,7 +82,7 @@ def _told(
 ) -> pa.Table:
     estimates = estimate(graph, features)
     found = explained(graph, features, steps=steps)
-    columns = OUTCOMES[task_of(graph)].columns(graph, estimates, threshold)[:1]
+    columns = predicted_columns(graph, estimates, threshold)[:1]
     chosen = np.ones(features.rows, dtype=np.int64)
     if nodes.classes(graph):
         chosen = predicted_classes(estimates, threshold)
@@ -95,7 +95,7 @@ def _told_along_routes(
     graph: ModelGraph, inputs: pa.Table, schema: Schema, top: int, threshold: float | None, steps: int
 ) -> pa.Table:
     found = along_routes(graph, inputs, estimates_of, threshold=threshold, steps=steps)
-    columns = OUTCOMES[task_of(graph)].columns(graph, found.estimates, threshold)[:1]
+    columns = predicted_columns(graph, found.estimates, threshold)[:1]
     if nodes.classes(graph):
         columns.append(pa.array(found.estimates[np.arange(inputs.num_rows), found.chosen]))
     columns += [*_reasons(found.explained, list(found.features), top, found.known), found.routes]

@@ -1,4 +1,4 @@
-"""What is predicted of one label: its columns, for many rows and for one."""
+"""What is predicted of one label: its columns, and how they are made for one row; `columns` makes them for many."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from penstock.core.schema import Field
 from penstock.models.graphs.heads import Head
-from penstock.models.learning.matrix import Floats
-from penstock.tables import arrow_type
 
 HALF = 0.5
 """Above what probability one of several classes is said to hold, unless told otherwise."""
@@ -34,25 +29,6 @@ def answer_fields(head: Head) -> tuple[Field, ...]:
         return (Field(name, "float64"),)
     probabilities = f"array<struct<label {head.class_type}, prob float64>>"
     return (Field(name, head.type), Field(f"{name}_probs", probabilities))
-
-
-def answer_columns(head: Head, estimates: Floats, threshold: float | None) -> list[pa.Array]:
-    """Return these columns for many rows, from the numbers that are estimated of the label.
-
-    Of equal probabilities the first class wins; classes that hold at once are listed in their order, so that equal
-    answers are equal arrays.
-    """
-    if head.task == "regression":
-        return [pa.array(np.ascontiguousarray(estimates[:, 0]))]
-    labels = pa.array(head.classes, arrow_type(head.class_type))
-    ranked = np.argsort(-estimates, axis=1, kind="stable")
-    listed = ranked_list(estimates, ranked, labels, names=["label", "prob"])
-    if head.task == "multilabel":
-        rows, places = np.nonzero(estimates > (HALF if threshold is None else threshold))
-        offsets = np.searchsorted(rows, np.arange(len(estimates) + 1)).astype(np.int32)
-        return [pa.ListArray.from_arrays(pa.array(offsets), labels.take(pa.array(places))), listed]
-    chosen = ranked[:, 0] if threshold is None else (estimates[:, 1] > threshold).astype(np.int64)
-    return [labels.take(pa.array(chosen)), listed]
 
 
 def answer_row(head: Head, estimate: str = "estimate", mark: str = "") -> RowItems:
@@ -79,13 +55,3 @@ def answer_row(head: Head, estimate: str = "estimate", mark: str = "") -> RowIte
         best = f"[{classes}[at] for at, prob in enumerate({estimate}) if prob > {HALF}]"
     listed = f"[{{'label': {classes}[at], 'prob': {estimate}[at]}} for at in {ranked}]"
     return RowItems(lines=lines, items=[f"{predicted}: {best}", f"{probabilities}: {listed}"], names=names)
-
-
-def ranked_list(
-    estimates: Floats, ranked: np.ndarray[tuple[int, int], np.dtype[np.int64]], keys: pa.Array, *, names: list[str]
-) -> pa.Array:
-    """Return a list for each row: of each key, with its number, in the order of the ranks."""
-    numbers = np.take_along_axis(estimates, ranked, axis=1)
-    pairs = pa.StructArray.from_arrays([keys.take(pa.array(ranked.ravel())), pa.array(numbers.ravel())], names=names)
-    offsets = pa.array(np.arange(len(estimates) + 1, dtype=np.int32) * np.int32(len(keys)))
-    return pa.ListArray.from_arrays(offsets, pairs)

@@ -1,33 +1,30 @@
-"""What is predicted from an estimator's numbers, by the learner's task: the columns, for many rows and for one."""
+"""What is predicted from an estimator's numbers, by the learner's task: which columns, and how one row has them.
+
+`columns` makes them for many rows, with a library of tables, which whoever predicts one row never loads.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
-
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
 from penstock.models.graphs import nodes
 from penstock.models.graphs.heads import Head, HeadTask, heads_of
 from penstock.models.learning.learner import RowLines, Task
-from penstock.models.learning.matrix import Floats
-from penstock.models.predicting.answers import RowItems, answer_columns, answer_fields, answer_row, ranked_list
+from penstock.models.predicting.answers import RowItems, answer_fields, answer_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a task predicts.
 
-    `schema` says which columns, given the label, its type, and how many numbers are estimated; `columns` makes them for
-    many rows, with a threshold where there are two classes, or several may hold at once; `row` writes the lines that
-    return them for one, from `estimate`.
+    `schema` says which columns, given the label, its type, and how many numbers are estimated; `row` writes the lines
+    that return them for one row, from `estimate`.
     """
 
     schema: Callable[[str, str, int], Schema]
-    columns: Callable[[ModelGraph, Floats, float | None], list[pa.Array]]
     row: Callable[[ModelGraph], RowLines]
 
 
@@ -35,12 +32,12 @@ def _of_one(task: HeadTask) -> Outcome:
     """Return what is predicted of one label."""
     return Outcome(
         schema=lambda label, type, outputs: Schema(answer_fields(Head(label=label, task=task, type=type))),
-        columns=lambda graph, estimates, threshold: answer_columns(_sole(graph, task), estimates, threshold),
-        row=lambda graph: _returned([answer_row(_sole(graph, task))]),
+        row=lambda graph: _returned([answer_row(sole_head(graph, task))]),
     )
 
 
-def _sole(graph: ModelGraph, task: HeadTask) -> Head:
+def sole_head(graph: ModelGraph, task: HeadTask) -> Head:
+    """Return the one label of a graph."""
     type = graph.signature.outputs.fields[0].type
     known = nodes.classes(graph) or nodes.several_classes(graph)
     return Head(label=graph.label or "", task=task, type=type, classes=known)
@@ -49,14 +46,6 @@ def _sole(graph: ModelGraph, task: HeadTask) -> Head:
 def heads_schema(heads: Sequence[Head]) -> Schema:
     """Return the columns that are predicted of labels side by side."""
     return Schema(tuple(field for head in heads for field in answer_fields(head)))
-
-
-def _side_by_side(graph: ModelGraph, estimates: Floats, threshold: float | None) -> list[pa.Array]:
-    columns, start = [], 0
-    for head in heads_of(graph):
-        columns += answer_columns(head, estimates[:, start : start + head.numbers], None)
-        start += head.numbers
-    return columns
 
 
 def _side_by_side_row(graph: ModelGraph) -> RowLines:
@@ -76,14 +65,6 @@ def _cluster_schema(label: str, type: str, outputs: int) -> Schema:
     return Schema((Field("CENTROID_ID", "int64"), Field("NEAREST_CENTROIDS_DISTANCE", distances)))
 
 
-def _cluster_columns(graph: ModelGraph, estimates: Floats, threshold: float | None) -> list[pa.Array]:
-    """Number the centroids from 1, as BigQuery does; of equal distances the first centroid is the nearest."""
-    ids = pa.array(np.arange(1, estimates.shape[1] + 1))
-    ranked = np.argsort(estimates, axis=1, kind="stable")
-    listed = ranked_list(estimates, ranked, ids, names=["CENTROID_ID", "DISTANCE"])
-    return [ids.take(pa.array(ranked[:, 0])), listed]
-
-
 def _cluster_row(graph: ModelGraph) -> RowLines:
     lines = [
         "ranked = sorted(range(len(estimate)), key=estimate.__getitem__)",
@@ -97,10 +78,6 @@ def _component_schema(label: str, type: str, outputs: int) -> Schema:
     return Schema(tuple(Field(f"principal_component_{number}", "float64") for number in range(1, outputs + 1)))
 
 
-def _component_columns(graph: ModelGraph, estimates: Floats, threshold: float | None) -> list[pa.Array]:
-    return [pa.array(np.ascontiguousarray(column)) for column in estimates.T]
-
-
 def _component_row(graph: ModelGraph) -> RowLines:
     items = [f"{name!r}: estimate[{at}]" for at, name in enumerate(graph.signature.outputs.names)]
     return RowLines(lines=[f"return {{{', '.join(items)}}}"], names={})
@@ -110,9 +87,7 @@ OUTCOMES: dict[Task, Outcome] = {
     "regression": _of_one("regression"),
     "classification": _of_one("classification"),
     "multilabel": _of_one("multilabel"),
-    "multioutput": Outcome(
-        schema=lambda label, type, outputs: Schema(()), columns=_side_by_side, row=_side_by_side_row
-    ),
-    "clustering": Outcome(schema=_cluster_schema, columns=_cluster_columns, row=_cluster_row),
-    "reduction": Outcome(schema=_component_schema, columns=_component_columns, row=_component_row),
+    "multioutput": Outcome(schema=lambda label, type, outputs: Schema(()), row=_side_by_side_row),
+    "clustering": Outcome(schema=_cluster_schema, row=_cluster_row),
+    "reduction": Outcome(schema=_component_schema, row=_component_row),
 }

@@ -15,9 +15,9 @@ from penstock.models.graphs.domain import domain_error
 from penstock.models.graphs.heads import heads_of
 from penstock.models.graphs.signature import check_free, inputs_of
 from penstock.models.learning.matrix import Features, Floats, features_of
-from penstock.models.predicting.estimators import estimate, task_of
+from penstock.models.predicting.columns import predicted_columns
+from penstock.models.predicting.estimators import estimate
 from penstock.models.predicting.imported import imported_columns, is_imported
-from penstock.models.predicting.outcomes import OUTCOMES
 from penstock.models.predicting.stages import stages_column
 from penstock.models.routing import STAGES, is_routed, routed
 from penstock.models.routing.stages import check_stages
@@ -79,9 +79,9 @@ def output_columns(
         return list(_computed(graph, inputs).columns)
     if is_routed(graph):
         found = routed(graph, inputs, estimates_of)
-        columns = [*OUTCOMES[task_of(graph)].columns(graph, found.estimates, threshold), found.routes]
+        columns = [*predicted_columns(graph, found.estimates, threshold), found.routes]
         return [*columns, stages_column(graph, found)] if stages else columns
-    return OUTCOMES[task_of(graph)].columns(graph, estimates_of(graph, inputs), threshold)
+    return predicted_columns(graph, estimates_of(graph, inputs), threshold)
 
 
 def estimates_of(graph: ModelGraph, rows: pa.Table) -> Floats:

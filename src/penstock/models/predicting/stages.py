@@ -8,8 +8,7 @@ import pyarrow as pa
 from penstock.core.graph import ModelGraph
 from penstock.models.graphs import nodes
 from penstock.models.learning.matrix import Floats
-from penstock.models.predicting.estimators import task_of
-from penstock.models.predicting.outcomes import OUTCOMES
+from penstock.models.predicting.columns import predicted_columns
 from penstock.models.routing import STAGES, Routed, is_routed, routing_of
 
 _DIGEST = "digest"
@@ -38,7 +37,7 @@ def _stage_column(name: str, stage: ModelGraph, digest: str, found: Routed, coun
 
 
 def _struct(stage: ModelGraph, digest: str, estimates: Floats, within: Routed | None) -> pa.StructArray:
-    columns = [pa.repeat(digest, len(estimates)), *OUTCOMES[task_of(stage)].columns(stage, estimates, None)]
+    columns = [pa.repeat(digest, len(estimates)), *predicted_columns(stage, estimates, None)]
     names = [_DIGEST, *stage.signature.outputs.names]
     if within is not None:
         columns, names = [*columns, within.routes, stages_column(stage, within)], [*names, STAGES]
