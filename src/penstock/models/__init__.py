@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from penstock.models.graphs.package import save, to_files
     from penstock.models.judging.calibration import calibration
     from penstock.models.judging.evaluate import evaluate
+    from penstock.models.keeping import ModelCodec
     from penstock.models.learning.learner import SUPERVISED, Learner
     from penstock.models.learning.learners import LEARNERS
     from penstock.models.learning.search import hparam_candidates, hparam_range
-    from penstock.models.loading import ModelCodec, load_model
+    from penstock.models.loading import load_model
     from penstock.models.predicting.describe import describe
     from penstock.models.predicting.predict import predict, predict_batches
     from penstock.models.predicting.row import RowPredictor, row_predictor
@@ -130,7 +131,8 @@ _NAMES = {
     "learning.learner": ("Learner", "SUPERVISED"),
     "learning.learners": ("LEARNERS",),
     "learning.search": ("hparam_candidates", "hparam_range"),
-    "loading": ("ModelCodec", "load_model"),
+    "keeping": ("ModelCodec",),
+    "loading": ("load_model",),
     "predicting.describe": ("describe",),
     "predicting.predict": ("predict", "predict_batches"),
     "predicting.row": ("RowPredictor", "row_predictor"),
