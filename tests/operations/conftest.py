@@ -59,7 +59,7 @@ class Forms:
     raised = "raised"
 
     def __init__(self) -> None:
-        self.connection = with_natives(duckdb.connect())
+        self.connection = with_natives(duckdb.connect(), 2)
         self.connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
 
     def exact(self, value: Any) -> Any:

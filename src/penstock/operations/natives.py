@@ -40,6 +40,7 @@ class Native:
     parameters: tuple[str, ...]
     result: str
     may_be_null: bool = False  # it gives None for other reasons too
+    in_threads: bool = False  # it leaves Python's lock while it works: threads gain
 
 
 def _or_null(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +78,7 @@ NATIVES = (
             parameters=parameters,
             result=result,
             may_be_null=True,
+            in_threads=True,
         )
         for function, parameters, result in (*images.NATIVE_FUNCTIONS, *imagefacts.NATIVE_FUNCTIONS)
     ),

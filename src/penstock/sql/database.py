@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ def locked_database(files: Iterable[Source]) -> Iterator[duckdb.DuckDBPyConnecti
     paths = ", ".join(sql_literal(path, "string") for path in uris)  # DuckDB looks at a name before and after globbing
     spill = str(cache_folder() / f"spill-{uuid.uuid4().hex}")  # made only when memory runs out, removed at the end
     with duckdb.connect(config={"python_enable_replacements": False, "temp_directory": spill}) as database:
-        with_natives(database).execute("SET TimeZone = 'UTC'")
+        with_natives(database, os.cpu_count() or 1).execute("SET TimeZone = 'UTC'")
         database.execute(f"SET allowed_paths = [{paths}]")
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from duckdb.func import FunctionNullHandling
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from penstock.errors import DataError, PenstockError, SqlError, StorageError
 from penstock.operations import NATIVES, sql_type
+from penstock.tables.in_threads import in_threads
 
 
 class _OfThread(threading.local):
@@ -91,14 +92,19 @@ def _open(threads: int) -> duckdb.DuckDBPyConnection:
         }
     )
     database.execute("SET GLOBAL TimeZone = 'UTC'")
-    return with_natives(database)
+    return with_natives(database, threads)
 
 
-def with_natives(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Register the functions that our texts call and DuckDB lacks; return the database."""
+def with_natives(database: duckdb.DuckDBPyConnection, threads: int) -> duckdb.DuckDBPyConnection:
+    """Register the functions that our texts call and DuckDB lacks; return the database, which has as many threads."""
     for native in NATIVES:
         types: list[Any] = [sql_type(type) for type in native.parameters]
-        if native.may_be_null:
+        if native.in_threads:
+            function, nulls = in_threads(native, threads), FunctionNullHandling.SPECIAL
+            database.create_function(
+                native.name, function, types, sql_type(native.result), type=PythonUDFType.ARROW, null_handling=nulls
+            )
+        elif native.may_be_null:
             function, nulls = _unless_null(native.function), FunctionNullHandling.SPECIAL
             database.create_function(native.name, function, types, sql_type(native.result), null_handling=nulls)
         else:
