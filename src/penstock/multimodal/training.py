@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import os
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from penstock.errors import MissingExtraError
+from penstock.errors import DataError, MissingExtraError
 from penstock.multimodal.losses import mean_loss
 from penstock.multimodal.spec import Spec
-from penstock.multimodal.tensors import Array, Batch, Columns, batch
+from penstock.multimodal.tensors import Array, Batch, Columns, batch, without
 
 _ROWS_AT_ONCE = 1024
 _SAMPLE = 10_000
 _DENORMAL = 1e-39  # processors take ten times as long over such numbers, which the gradients of learned rows come to
-_MOST_THREADS = 4  # more gain little on batches of this size
+_RATE = 0.003
+_PATIENCE = 3  # iterations without progress, or a quarter of all
+_LONGEST_GRADIENT = 5.0  # a longer one is cut: recurrent encoders meet some in which everything would be lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +36,21 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Weights by their names, and the losses of each iteration: of the training rows, and of those held out."""
+    """Weights by their names, and of each iteration the loss of the training rows, that of those held out, and the
+    rate that it ended with."""
 
     weights: dict[str, Array]
-    losses: list[tuple[float, float | None]]
+    iterations: list[tuple[float, float | None, float]]
 
 
 def train(spec: Spec, rows: Examples, held_out: Examples | None, options: Mapping[str, Any]) -> Trained:
-    """Train until iterations gain too little, or as often as asked; of all iterations the best one is kept."""
+    """Train until iterations gain too little, or as often as asked; of all iterations the best one is kept.
+
+    The rate rises to `learn_rate` over the first tenth of the iterations and falls to nothing by the last (Smith and
+    Topin 2017, "Super-Convergence"). Raises `DataError` where the loss is no number any more.
+    """
     torch = _torch()
-    with _reproducible(torch, options["seed"]):
+    with _reproducible(torch, options["seed"], options["num_threads"]):
         return _trained(torch, spec, (rows, held_out), options)
 
 
@@ -52,37 +58,117 @@ def _trained(torch: Any, spec: Spec, parts: tuple[Examples, Examples | None], op
     from penstock.multimodal.net import Network
 
     rows, held_out = parts
-    sample = np.sort(np.random.default_rng(options["seed"]).permutation(rows.columns.rows)[:_SAMPLE])
+    chance = np.random.default_rng(options["seed"])
+    sample = np.sort(chance.permutation(rows.columns.rows)[:_SAMPLE])
     samples = tuple(each[sample] if isinstance(each, np.ndarray) else each for each in rows.columns.inputs)
     network = Network(spec, samples, options["dropout"])
-    optimizer = _OPTIMIZERS[options["optimizer"]](torch, network.parameters(), options["learn_rate"])
-    step = options["batch_size"] or _default_batch(rows.columns.rows)
-    losses: list[tuple[float, float | None]] = []
-    best, best_loss, waited = network.state_dict(), np.inf, 0
-    for _ in range(options["max_iterations"]):
-        network.train()
-        order, total = torch.randperm(rows.columns.rows).numpy(), 0.0
-        for start in range(0, len(order), step):
-            chosen = np.sort(order[start : start + step])
-            optimizer.zero_grad()
-            given = network(_tensors(torch, batch(spec, rows.columns, chosen)))
-            loss = _loss(torch, spec, given, rows, chosen)
-            (loss + _penalty(network, options)).backward()
-            optimizer.step()
-            total += float(loss.detach()) * len(chosen)
-        losses.append((total / len(order), None if held_out is None else judged(torch, network, held_out)))
-        now = losses[-1][0] if losses[-1][1] is None else losses[-1][1]
-        waited = 0 if now <= best_loss * (1 - options["min_rel_progress"]) or not np.isfinite(best_loss) else waited + 1
-        if now < best_loss:
-            best, best_loss = copy.deepcopy(network.state_dict()), now
-        if options["early_stop"] and waited >= _PATIENCE:
-            break
+    steps = _Steps(torch, network, rows, options, chance)
     scale = rows.scale**2  # losses are told of the label as it is
-    told = [(loss * scale, None if held_out is None else held_out * scale) for loss, held_out in losses]
-    return Trained(weights={name: each.numpy() for name, each in best.items()}, losses=told)
+    told: list[tuple[float, float | None, float]] = []
+    best, best_loss, waited = network.state_dict(), math.inf, 0
+    for number in range(options["max_iterations"]):
+        loss = steps.iteration()
+        eval_loss = None if held_out is None else judged(torch, network, held_out)
+        now = loss if eval_loss is None else eval_loss
+        if not math.isfinite(now):
+            raise DataError(_diverged(number, steps.rate))
+        told.append((loss * scale, None if eval_loss is None else eval_loss * scale, steps.now))
+        waited = 0 if now <= best_loss * (1 - options["min_rel_progress"]) else waited + 1
+        if now < best_loss:
+            best, best_loss = {name: each.detach().clone() for name, each in network.state_dict().items()}, now
+        if options["early_stop"] and waited >= max(_PATIENCE, options["max_iterations"] // 4):
+            break
+    network.load_state_dict(best)
+    _set_never_missing(torch, network, rows.columns, sample, options)
+    return Trained(weights={name: each.numpy() for name, each in network.state_dict().items()}, iterations=told)
 
 
-_PATIENCE = 3
+class _Steps:
+    """The steps of training, an iteration (all rows once, shuffled) at a time."""
+
+    def __init__(
+        self, torch: Any, network: Any, rows: Examples, options: Mapping[str, Any], chance: np.random.Generator
+    ) -> None:
+        self._torch, self._network, self._rows, self._options = torch, network, rows, options
+        self._chance = chance
+        self._size = options["batch_size"] or default_batch(rows.columns.rows)
+        self.rate = _RATE if options["learn_rate"] is None else options["learn_rate"]
+        self._optimizer = _OPTIMIZERS[options["optimizer"]](torch, network.parameters(), self.rate)
+        count = -(-rows.columns.rows // self._size) * options["max_iterations"]
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: _share(step, count))
+
+    @property
+    def now(self) -> float:
+        """The rate of the next step."""
+        return float(self._schedule.get_last_lr()[0])
+
+    def iteration(self) -> float:
+        """Go through all rows; return the mean loss that was met on the way."""
+        torch, spec, columns = self._torch, self._network.spec, self._rows.columns
+        self._network.train()
+        order = torch.randperm(columns.rows).numpy()
+        total = torch.zeros(())
+        for start in range(0, len(order), self._size):
+            chosen = np.sort(order[start : start + self._size])
+            given = batch(spec, columns, chosen)
+            if self._options["modality_dropout"]:
+                given = without(
+                    spec, given, left_in(spec, self._options["modality_dropout"], len(chosen), self._chance)
+                )
+            self._optimizer.zero_grad()
+            loss = _loss(torch, spec, self._network(_tensors(torch, given)), self._rows, chosen)
+            total += loss.detach() * len(chosen)
+            if self._options["l1_reg"] or self._options["l2_reg"]:
+                loss = loss + _penalty(self._network, self._options)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self._network.parameters(), _LONGEST_GRADIENT)
+            self._optimizer.step()
+            self._schedule.step()
+        return float(total) / len(order)
+
+
+def left_in(spec: Spec, dropout: float, rows: int, chance: np.random.Generator) -> Array:
+    """Return of each branch (rows, branches) whether a training step has it, 1 or 0: of each row some modalities are
+    left out, each with this probability, but never all; where there is but one modality, some branches."""
+    groups = [branch.modality for branch in spec.branches]
+    groups = groups if len(set(groups)) > 1 else [branch.name for branch in spec.branches]
+    names = list(dict.fromkeys(groups))
+    kept = chance.random((rows, len(names))) >= dropout
+    nothing = np.flatnonzero(~kept.any(axis=1))
+    kept[nothing, chance.integers(len(names), size=len(nothing))] = True
+    return kept[:, [names.index(group) for group in groups]].astype(np.float32)
+
+
+def _set_never_missing(torch: Any, network: Any, columns: Columns, sample: Array, options: Mapping[str, Any]) -> None:
+    """Let the absence of a branch that was always there in training mean the average: nothing was learned for it."""
+    spec = network.spec
+    if options["modality_dropout"]:
+        return
+    network.eval()
+    always = [at for at, place in enumerate(spec.encoded) if columns.present[:, place].all()]
+    sums = [0.0] * len(spec.encoded)
+    with torch.no_grad():
+        for start in range(0, len(sample) if always else 0, _ROWS_AT_ONCE):
+            found = network.vectors(_tensors(torch, batch(spec, columns, sample[start : start + _ROWS_AT_ONCE])))
+            for at in always:
+                sums[at] = sums[at] + found[at].sum(0)
+        for at in always:
+            network.missing[at].copy_(sums[at] / len(sample))
+
+
+def _diverged(number: int, rate: float) -> str:
+    return (
+        f"training came to a loss that is no number in iteration {number}: steps of learn_rate={rate} are too long for "
+        "these rows; give a smaller one, or look for extreme values among the numbers and the label"
+    )
+
+
+def _share(step: int, count: int) -> float:
+    """Return what share of the rate a step has: rising over the first tenth, then falling as half a cosine does."""
+    rising = max(count // 10, 1)
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(count - rising, 1))))
 
 
 def judged(torch: Any, network: Any, examples: Examples) -> float:
@@ -113,18 +199,18 @@ def _tensors(torch: Any, given: Batch) -> dict[str, Any]:
     return {name: torch.from_numpy(each) for name, each in given.items()}
 
 
-def _default_batch(rows: int) -> int:
-    """Return 32 rows for few, up to 256 for many: about 100 steps an iteration."""
-    return int(min(256, max(32, 2 ** round(np.log2(max(rows, 1) / 100)))))
+def default_batch(rows: int) -> int:
+    """Return 32 rows for few, up to 256 for many: about 50 steps an iteration."""
+    return int(min(256, max(32, 2 ** round(math.log2(max(rows, 1) / 50)))))
 
 
 @contextlib.contextmanager
-def _reproducible(torch: Any, seed: int) -> Iterator[None]:
+def _reproducible(torch: Any, seed: int, used: int) -> Iterator[None]:
     """Draw by the seed, with a fixed number of threads; the caller's own draws and threads are as they were after."""
     threads, flushed = torch.get_num_threads(), float(torch.tensor([_DENORMAL]) * 1.0) == 0.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        torch.set_num_threads(min(_MOST_THREADS, os.cpu_count() or 1))
+        torch.set_num_threads(used)
         torch.set_flush_denormal(True)
         try:
             yield

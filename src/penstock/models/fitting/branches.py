@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from penstock.core.expression import Expr
+from penstock.errors import DataError
 from penstock.models.fitting.modalities import modality_of, with_facts_of_texts
 from penstock.models.learning.encoded import Encoded
 from penstock.models.learning.matrix import PLAIN, Features
@@ -39,6 +40,8 @@ def branches_of(
     branches = []
     for name, own in zip(names, first, strict=True):
         entry, column = entered[own], columns[own]
+        if column is not None and not column.present.any():
+            raise DataError(f"feature '{name}' has no value in any training row; leave it out", field=name)
         shape = () if column is None else _shape(entry.kind, column, frozen[own])
         branches.append(
             Branch(name=name, modality=shows[name], encoder=entry.encoder, settings=dict(entry.settings), shape=shape)

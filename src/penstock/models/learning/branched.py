@@ -29,8 +29,8 @@ def fit_branched(lesson: Lesson) -> Learned:
     held_out = None if lesson.held_out is None else _examples(spec, lesson, lesson.held_out, scale, None)
     trained = training.train(spec, rows, held_out, options)
     iterations = [
-        iteration(number, loss, eval_loss=eval_loss, learning_rate=options["learn_rate"])
-        for number, (loss, eval_loss) in enumerate(trained.losses)
+        iteration(number, loss, eval_loss=eval_loss, learning_rate=rate)
+        for number, (loss, eval_loss, rate) in enumerate(trained.iterations)
     ]
     facts = {"hidden_units": list(spec.hidden_units), "iterations": len(iterations), "training": iterations}
     files = network_files(spec, _as_served(trained.weights, spec, lesson, scale))

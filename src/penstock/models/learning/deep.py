@@ -21,6 +21,7 @@ from penstock.models.learning.weights import probabilities
 
 _MOST_UNITS, _LEAST_UNITS, _ROWS_A_WEIGHT = 128, 8, 10
 _ROWS_AT_ONCE = 1 << 14
+_RATE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _train(
 ) -> tuple[list[dict[str, Any]], list[Floats]]:
     """Train until an iteration gains too little, or as often as asked; return what was noted, and the weights."""
     options, (train, held_out) = lesson.options, parts
-    optimizer = _OPTIMIZERS[options["optimizer"]](torch, layers, options["learn_rate"])
+    optimizer = _OPTIMIZERS[options["optimizer"]](torch, layers, _rate(options))
     rows, step = len(train.numbers), options["batch_size"] or min(1024, len(train.numbers))
     training: list[dict[str, Any]] = []
     best: list[Floats] = []
@@ -89,14 +90,16 @@ def _train(
             _batch_loss(torch, lesson, given, chosen, scale, layers).backward()
             optimizer.step()
         losses = [_loss(torch, lesson, layers, each, scale, weighted=each is train) for each in parts if each]
-        now = iteration(
-            number, losses[0], eval_loss=losses[1] if held_out else None, learning_rate=options["learn_rate"]
-        )
+        now = iteration(number, losses[0], eval_loss=losses[1] if held_out else None, learning_rate=_rate(options))
         if options["early_stop"] and training and _gained_little(training[-1], now, options["min_rel_progress"]):
             break
         training.append(now)
         best = [layer.detach().numpy().astype(np.float64) for layer in layers]
     return training, best
+
+
+def _rate(options: Mapping[str, Any]) -> float:
+    return _RATE if options["learn_rate"] is None else float(options["learn_rate"])
 
 
 def _gained_little(before: Mapping[str, Any], now: Mapping[str, Any], progress: float) -> bool:

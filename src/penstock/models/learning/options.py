@@ -317,7 +317,25 @@ DNN_REGRESSOR = {
         tuned=Tuned(over=Candidates(("ADAM", "ADAGRAD", "RMSPROP", "SGD"))),
     ),
     "learn_rate": Option(
-        type="float", default=0.001, least=0.0, meaning="how long a step is", tuned=Tuned(over=Range(0.0, 1.0))
+        type="float",
+        least=0.0,
+        meaning="how long a step is; not set: 0.001, with encoders 0.003, which is reached and left again",
+        tuned=Tuned(over=Range(0.0, 1.0)),
+    ),
+    "num_threads": Option(
+        type="int",
+        default=1,
+        least=1,
+        most=1024,
+        meaning="with encoders: threads to train in; the weights are the same for the same number",
+    ),
+    "modality_dropout": Option(
+        type="float",
+        default=0.0,
+        least=0.0,
+        most=0.9,
+        meaning="with encoders: fraction of images, texts and columns each left out of a row in a step",
+        tuned=Tuned(over=Range(0.0, 0.5)),
     ),
     "l1_reg": Option(
         type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute weights", tuned=_PENALTY
