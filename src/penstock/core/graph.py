@@ -21,7 +21,8 @@ class Node:
       operations), `type`.
     - `encoder`: reads an expression, of which the estimator has learned to make a vector; params `encoder`, `settings`.
     - `concat`: reads expressions and encoders; params `kinds` (`number`, `category` or `sparse`; of an encoder what it
-      reads) and `widths` (how many numbers each gives), in the order of its inputs.
+      reads) and `widths` (how many numbers each gives), in the order of its inputs; of networks with encoders
+      `fusion`, how they meet.
     - `estimator`: reads the concat; params `learner` and what that learner needs; its bytes are blobs.
     - `stage` (of a cascade): a graph, whose files are blobs; params `stage`, its name, and `digest`.
     - `branch`: where a row may go; params `route`, `when` (None: wherever else), `stage` or `constant`.

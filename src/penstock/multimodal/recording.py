@@ -9,6 +9,7 @@ import numpy as np
 
 from penstock.multimodal.encoders import FORMS, Weights
 from penstock.multimodal.encoders.form import linear
+from penstock.multimodal.fusing import record_fused
 from penstock.multimodal.spec import Spec
 from penstock.operations.tensors import Recorder
 from penstock.operations.tensors.onnx_file import Port
@@ -35,14 +36,17 @@ def record_network(
 ) -> str:
     """Record the totals (rows, outputs) of the tensors that `ports` names."""
     weights = Weights(t, arrays)
-    parts = [given["numbers"]] if spec.numbers else []
+    vectors = []
     for at, place in enumerate(spec.encoded):
         branch = spec.branches[place]
         record = FORMS[branch.encoder or ""].record
         own = weights.within(f"encoders.{at}")
         made = record(t, given[f"input_{at}"], branch.settings, branch.shape, own)
-        parts.append(_or_missing(t, made, given["present"], place, weights(f"missing.{at}")))
-    x = _first(t, spec, parts, given, weights)
+        vectors.append(_or_missing(t, made, given["present"], place, weights(f"missing.{at}")))
+    if spec.fusion == "concat":
+        x = _first(t, spec, [*([given["numbers"]] if spec.numbers else []), *vectors], given, weights)
+    else:
+        x = linear(t, record_fused(t, spec, vectors, given, weights), weights.within("layers.0"))
     for at in range(1, len(spec.hidden_units) + 1):
         x = linear(t, _ACTIVATIONS[spec.activation](t, x), weights.within(f"layers.{at}"))
     return x

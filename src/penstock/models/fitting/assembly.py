@@ -45,7 +45,12 @@ def assemble(model: Model, prepared: Prepared, made: Made, *, facts: Mapping[str
     expressions += encoders.values()
     taken = {node.name for node in expressions} | {*prepared.inputs.names}
     gathered = tuple(encoders[name].name if name in encoders else name for name in prepared.entering)
-    ends = _estimated(model, prepared, made, gathered, taken) if prepared.entering else _transformed(prepared, taken)
+    fusion = {"fusion": facts["options"]["fusion"].lower()} if prepared.branches else {}
+    ends = (
+        _estimated(model, prepared, made, (gathered, fusion), taken)
+        if prepared.entering
+        else _transformed(prepared, taken)
+    )
     return ModelGraph(
         name=model.name,
         label=model.label,
@@ -56,7 +61,9 @@ def assemble(model: Model, prepared: Prepared, made: Made, *, facts: Mapping[str
     )
 
 
-def _estimated(model: Model, prepared: Prepared, made: Made, entering: tuple[str, ...], taken: set[str]) -> list[Node]:
+def _estimated(
+    model: Model, prepared: Prepared, made: Made, entering: tuple[tuple[str, ...], dict[str, str]], taken: set[str]
+) -> list[Node]:
     gathered, predictor = (_free(name, taken | {*made.outputs.names}) for name in ("features", "estimator"))
     task: dict[str, Any] = {} if made.task == LEARNERS[model.type].task else {"task": made.task}
     task |= {"labels": heads_json(made.heads)} if made.heads else {}
@@ -64,8 +71,8 @@ def _estimated(model: Model, prepared: Prepared, made: Made, entering: tuple[str
         Node(
             name=gathered,
             op="concat",
-            inputs=entering,
-            params=FrozenMap({"kinds": prepared.kinds, "widths": prepared.widths}),
+            inputs=entering[0],
+            params=FrozenMap({"kinds": prepared.kinds, "widths": prepared.widths, **entering[1]}),
         ),
         Node(
             name=predictor,

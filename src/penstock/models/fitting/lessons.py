@@ -27,6 +27,7 @@ from penstock.models.learning.learner import Learner, Lesson, Method, Task
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.losses import loss
 from penstock.models.learning.matrix import Examples, Features, Floats
+from penstock.models.learning.options import BRANCHED
 from penstock.models.predicting.estimators import estimate
 from penstock.models.predicting.outcomes import OUTCOMES, heads_schema
 from penstock.multimodal import Head as NetworkHead
@@ -98,7 +99,8 @@ def ready(
     known = _known(model, learner, settings, parts)
     scaled = learner.scaled_by is None or settings[learner.scaled_by]
     form = learner.form if scaled else "unscaled"
-    prepared, features = prepare(model, declared, train.rows, form, branched=known.task in _BRANCHED)
+    asked = any(settings.get(name) != option.default for name, option in BRANCHED.items()) and bool(learner.branched)
+    prepared, features = prepare(model, declared, train.rows, form, branched=asked or known.task in _BRANCHED)
     method = learner.branched if prepared.branches and learner.branched else learner.method
     entered = Entered(labels=train.labels, features=features)
     judged, kept = (_entered(prepared, part) for part in (held_out, tested))

@@ -46,6 +46,7 @@ def spec_of(lesson: Lesson) -> Spec:
         entries=tuple((owner, width) for owner, kind, width in entering if kind in ENTRIES),
         hidden_units=tuple(lesson.options["hidden_units"] or _HIDDEN_UNITS),
         activation=lesson.options["activation_fn"],
+        fusion=lesson.options["fusion"].lower(),
         heads=lesson.heads or (_head(lesson.classes),),
     )
 

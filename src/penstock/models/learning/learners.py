@@ -123,10 +123,18 @@ LEARNERS: dict[str, Learner] = {
         branched=_BRANCHED,
     ),
     "dnn_linear_combined_regressor": Learner(
-        task="regression", form="linear", options=options.DNN_REGRESSOR, library="torch", method=_WIDE_AND_DEEP
+        task="regression",
+        form="linear",
+        options=options.WIDE_AND_DEEP_REGRESSOR,
+        library="torch",
+        method=_WIDE_AND_DEEP,
     ),
     "dnn_linear_combined_classifier": Learner(
-        task="classification", form="linear", options=options.DNN_CLASSIFIER, library="torch", method=_WIDE_AND_DEEP
+        task="classification",
+        form="linear",
+        options=options.WIDE_AND_DEEP_CLASSIFIER,
+        library="torch",
+        method=_WIDE_AND_DEEP,
     ),
     "kmeans": Learner(
         task="clustering",

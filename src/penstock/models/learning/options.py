@@ -322,21 +322,6 @@ DNN_REGRESSOR = {
         meaning="how long a step is; not set: 0.001, with encoders 0.003, which is reached and left again",
         tuned=Tuned(over=Range(0.0, 1.0)),
     ),
-    "num_threads": Option(
-        type="int",
-        default=1,
-        least=1,
-        most=1024,
-        meaning="with encoders: threads to train in; the weights are the same for the same number",
-    ),
-    "modality_dropout": Option(
-        type="float",
-        default=0.0,
-        least=0.0,
-        most=0.9,
-        meaning="with encoders: fraction of images, texts and columns each left out of a row in a step",
-        tuned=Tuned(over=Range(0.0, 0.5)),
-    ),
     "l1_reg": Option(
         type="float", default=0.0, least=0.0, meaning="weight of the sum of absolute weights", tuned=_PENALTY
     ),
@@ -348,7 +333,34 @@ DNN_REGRESSOR = {
     "min_rel_progress": STOPPING["min_rel_progress"],
     "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of first weights, order and dropout"),
 }
-DNN_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
+WIDE_AND_DEEP_REGRESSOR = {**DNN_REGRESSOR}
+WIDE_AND_DEEP_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
+BRANCHED = {
+    "num_threads": Option(
+        type="int",
+        default=1,
+        least=1,
+        most=1024,
+        meaning="with encoders: threads to train in; the weights are the same for the same number",
+    ),
+    "fusion": Option(
+        type="choice",
+        default="CONCAT",
+        choices=("CONCAT", "GATED", "ATTENTION"),
+        meaning="with encoders: features side by side, weighed by gates that see all, or attending to each other first",
+        tuned=Tuned(over=Candidates(("CONCAT", "GATED", "ATTENTION"))),
+    ),
+    "modality_dropout": Option(
+        type="float",
+        default=0.0,
+        least=0.0,
+        most=0.9,
+        meaning="with encoders: fraction of images, texts and columns each left out of a row in a step",
+        tuned=Tuned(over=Range(0.0, 0.5)),
+    ),
+}
+DNN_REGRESSOR |= BRANCHED
+DNN_CLASSIFIER = {**WIDE_AND_DEEP_CLASSIFIER, **BRANCHED}
 TRANSFORM_ONLY = {**FEATURE_TIMES}
 ONNX = {"model_path": Option(type="text", meaning="the file; its inputs are the columns of the rows")}
 KERAS = {

@@ -53,7 +53,9 @@ def _estimator(graph: ModelGraph) -> str:
         name if width == 1 else f"{name} ({width})"
         for name, width in zip(nodes.concat(graph).inputs, params["widths"], strict=True)
     ]
-    return f"{nodes.estimator(graph).params['learner']} of {', '.join(entering)}"
+    fusion = params.get("fusion", "concat")
+    met = "" if fusion == "concat" else f", which meet by {fusion}"
+    return f"{nodes.estimator(graph).params['learner']} of {', '.join(entering)}{met}"
 
 
 def _routes(graph: ModelGraph) -> list[str]:
