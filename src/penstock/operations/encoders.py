@@ -16,6 +16,7 @@ from penstock.core.schema import SCALAR_TYPES, element_type
 from penstock.errors import ExpressionError
 from penstock.operations.tokens import UNITS
 
+AUGMENTATIONS = ("flip", "crop", "color")
 POOLINGS = ("mean", "max", "attention")
 
 
@@ -94,6 +95,22 @@ def _widths(given: Sequence[int]) -> None:
         raise ValueError("it is one width or several, each from 1 to 64 steps")
 
 
+def _augmentations(given: Sequence[str]) -> None:
+    if not set(given) <= set(AUGMENTATIONS):
+        raise ValueError(f"it is some of {', '.join(AUGMENTATIONS)}")
+
+
+_OF_IMAGES = (
+    Parameter(name="x", types=("bytes",)),
+    _count("filters", 16, most=1024),
+    _count("layers", 3, most=8),
+    _count("dim", 64, most=4096),
+    Parameter(name="augment", types=("array<string>",), default=(), constant=True, prepare=_augmentations),
+)
+_AUGMENTED = (
+    "While it learns, and never when it predicts, images are changed at random as `augment` says: flip (mirrored), "
+    "crop (a cut-out of at least 80 % of each side), color (other brightness, contrast, saturation)."
+)
 _SEQUENCE = Parameter(name="x", types=("string", "array"))
 _VOCABULARY = (
     _count("top_k", 20_000, most=10_000_000),
@@ -123,13 +140,16 @@ ENCODERS: dict[str, Encoder] = {
         Encoder(
             name="conv",
             meaning="What a small convolutional network sees in an image: layers of 3 x 3 filters, each with half the "
-            "sides of the one before it and twice its filters.",
-            parameters=(
-                Parameter(name="x", types=("bytes",)),
-                _count("filters", 16, most=1024),
-                _count("layers", 3, most=8),
-                _count("dim", 64, most=4096),
-            ),
+            "sides of the one before it and twice its filters. " + _AUGMENTED,
+            parameters=_OF_IMAGES,
+            reads=_image,
+        ),
+        Encoder(
+            name="residual",
+            meaning="What a deeper convolutional network sees in an image: blocks of two layers of 3 x 3 filters, "
+            "scaled in groups, that add to what entered them, each with half the sides of the one before it and twice "
+            "its filters. " + _AUGMENTED,
+            parameters=_OF_IMAGES,
             reads=_image,
         ),
         Encoder(

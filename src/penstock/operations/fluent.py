@@ -1575,11 +1575,22 @@ class Expression(WindowMethods):
         """
         return self._call("embedding", dim, pooling, unit, top_k, frequency_threshold, most_tokens)
 
-    def conv(self, filters: int = 16, layers: int = 3, dim: int = 64) -> Expression:
+    def conv(self, filters: int = 16, layers: int = 3, dim: int = 64, augment: Sequence[Any] = ()) -> Expression:
         """What a small convolutional network sees in an image: layers of 3 x 3 filters, each with half the
-        sides of the one before it and twice its filters.
+        sides of the one before it and twice its filters. While it learns, and never when it predicts,
+        images are changed at random as `augment` says: flip (mirrored), crop (a cut-out of at least 80 % of
+        each side), color (other brightness, contrast, saturation).
         """
-        return self._call("conv", filters, layers, dim)
+        return self._call("conv", filters, layers, dim, augment)
+
+    def residual(self, filters: int = 16, layers: int = 3, dim: int = 64, augment: Sequence[Any] = ()) -> Expression:
+        """What a deeper convolutional network sees in an image: blocks of two layers of 3 x 3 filters, scaled
+        in groups, that add to what entered them, each with half the sides of the one before it and twice
+        its filters. While it learns, and never when it predicts, images are changed at random as `augment`
+        says: flip (mirrored), crop (a cut-out of at least 80 % of each side), color (other brightness,
+        contrast, saturation).
+        """
+        return self._call("residual", filters, layers, dim, augment)
 
     def conv1d(
         self,
