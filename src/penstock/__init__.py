@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.components import (
         evaluate as evaluate,
         historical_features as historical_features,
+        image_bytes as image_bytes,
         ingest as ingest,
         name as name,
         named as named,
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
         predict as predict,
         push as push,
         read as read,
+        read_images as read_images,
         schema as schema,
         split as split,
         statistics as statistics,
         validate as validate,
+        with_images as with_images,
     )
     from penstock.core.artifact import Artifact as Artifact, Source as Source
     from penstock.core.ports import Context as Context
@@ -104,7 +107,7 @@ _NAMES = {
     "penstock.pipelines": ("step", "pipeline", "when", "optional", "unmapped", "log_metric"),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "evaluate", "push", "predict", "name", "named",
-        "historical_features", "ingest",
+        "historical_features", "ingest", "read_images", "with_images", "image_bytes",
         "plot_calibration", "plot_importance", "plot_ablation",
     ),
     "penstock.monitor": (

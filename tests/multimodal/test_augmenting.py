@@ -16,7 +16,7 @@ from penstock.multimodal.encoders.augmenting import augmented
 
 torch = pytest.importorskip("torch")
 
-_ROWS = three_bits.rows(300)
+_ROWS = three_bits.rows(80)
 
 
 def _model(features: dict[str, Any], **options: Any) -> models.ModelGraph:

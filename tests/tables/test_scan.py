@@ -102,5 +102,5 @@ def test_a_changed_file_has_changed_types(tmp_path):
 
 
 def test_a_format_that_nobody_reads_is_refused():
-    with pytest.raises(DataError, match="'orc'; there are: parquet, csv, json, delta, arrow"):
+    with pytest.raises(DataError, match="'orc'; there are: parquet, csv, json, delta, arrow, images"):
         scan_sql(Source(name="x", uris=("x",), format="orc"))

@@ -5,6 +5,7 @@ from penstock.components.calibration_plot import plot_calibration
 from penstock.components.data import read, split
 from penstock.components.feature_ingest import ingest
 from penstock.components.feature_join import historical_features
+from penstock.components.imagery import image_bytes, read_images, with_images
 from penstock.components.importance_plot import plot_importance
 from penstock.components.learning import evaluate, fit, predict, push
 from penstock.components.naming import name, named
@@ -14,6 +15,7 @@ __all__ = [
     "evaluate",
     "fit",
     "historical_features",
+    "image_bytes",
     "ingest",
     "name",
     "named",
@@ -23,8 +25,10 @@ __all__ = [
     "predict",
     "push",
     "read",
+    "read_images",
     "schema",
     "split",
     "statistics",
     "validate",
+    "with_images",
 ]

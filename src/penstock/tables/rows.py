@@ -45,11 +45,28 @@ def to_arrow(rows: TableLike) -> pa.Table:
         case list() | tuple():
             return _from_dicts(rows)
         case ArrowStream():
-            return normalize(pa.RecordBatchReader.from_stream(rows).read_all())
+            return _from_stream(rows)
     raise DataError(
         f"rows cannot be {type(rows).__module__}.{type(rows).__name__}; give a pyarrow, polars or pandas table, "
         "a list of dicts, or a path"
     )
+
+
+def _from_stream(rows: ArrowStream) -> pa.Table:
+    try:
+        return normalize(pa.RecordBatchReader.from_stream(rows).read_all())
+    except (pa.ArrowException, TypeError) as error:  # pandas' objects become Arrow's here
+        if "ndarray" not in str(error) and "PIL." not in str(error) and "1-dimensional" not in str(error):
+            raise
+        raise DataError(f"a column holds what is no value of a table: {error}; {_IMAGES}") from error
+
+
+_IMAGES = "images enter as bytes: ps.image_bytes(array or PIL image)"
+
+
+def _is_picture(value: Any) -> bool:
+    """Tell whether a value is an array of several dimensions, or an image of Pillow's."""
+    return getattr(value, "ndim", 1) > 1 or type(value).__module__.startswith("PIL.")
 
 
 def _from_dicts(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -62,6 +79,8 @@ def _from_dicts(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _column(name: str, values: list[Any]) -> pa.Array:
+    if any(map(_is_picture, values)):
+        raise DataError(f"column '{name}' holds arrays or images of Pillow's; {_IMAGES}", field=name)
     try:
         kinds = {value.tzinfo is None for value in values if isinstance(value, datetime.datetime)}
         if len(kinds) > 1:

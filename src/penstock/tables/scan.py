@@ -101,7 +101,21 @@ def _file_scan(source: Source) -> str:
             return delta_scan(source)
         case "arrow":
             return _parquet_scan([_as_parquet(source)])
-    raise DataError(f"'{source.name}' has the format '{source.format}'; there are: parquet, csv, json, delta, arrow")
+        case "images":
+            return _images_scan(source.uris)
+    raise DataError(
+        f"'{source.name}' has the format '{source.format}'; there are: parquet, csv, json, delta, arrow, images"
+    )
+
+
+def _images_scan(paths: Sequence[str]) -> str:
+    """A row for each file: its path, from the folder that holds all of them on, the name of its folder, its bytes."""
+    names, folder = ", ".join(map(file_literal, paths)), os.path.commonpath([os.path.dirname(path) for path in paths])
+    start = len(folder.rstrip(os.sep)) + 2
+    return (
+        f"(SELECT substr(filename, {start}) AS path, parse_path(filename)[-2] AS folder, "
+        f"content AS image FROM read_blob([{names}]))"
+    )
 
 
 def _parquet_scan(paths: Sequence[str]) -> str:

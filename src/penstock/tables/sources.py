@@ -8,6 +8,7 @@ import difflib
 import glob
 import hashlib
 import importlib.util
+import os
 import stat
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -32,8 +33,9 @@ FORMATS: dict[str, str] = {
     ".json": "json",
     ".jsonl": "json",
     ".ndjson": "json",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"), "images"),
 }
-"""How a file's name ends -> how it is read; a zip holds one CSV file."""
+"""How a file's name ends -> how it is read; a zip holds one CSV file; an image is a row."""
 
 FileState = tuple[str, int, int, int]
 """What tells that a file has not changed: its path, size, time of change in nanoseconds, inode."""
@@ -89,7 +91,16 @@ def resolve(
         for path, content in zip(paths, contents, strict=True)
     ]
     kind = formats[paths[0]]
-    return Source(name=text, uris=tuple(map(str, uris)), format=kind, digest=_digest_of_all(kind, contents))
+    told = (
+        [*contents, *_shown_paths(list(map(str, uris)))] if kind == "images" else contents
+    )  # their paths are rows too
+    return Source(name=text, uris=tuple(map(str, uris)), format=kind, digest=_digest_of_all(kind, told))
+
+
+def _shown_paths(uris: Sequence[str]) -> list[str]:
+    """Return paths of files as they are told: from the folder that holds all of them on, with slashes."""
+    folder = os.path.commonpath([os.path.dirname(uri) for uri in uris])
+    return [Path(uri).relative_to(folder).as_posix() for uri in uris]
 
 
 def _declaration(name: str, value: str | Mapping[str, Any]) -> tuple[str, str | None, int | datetime.datetime | None]:
