@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock.errors import DataError
+from penstock.models.learning.stored import zeros
 from penstock.multimodal import Ragged
 from penstock.operations.pictures import decoded
 
@@ -52,10 +53,10 @@ def one_image(content: bytes | None, shape: tuple[int, ...]) -> np.ndarray[Any, 
 def _images(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     first = next((each.as_py() for each in column if each.is_valid), None)
     shape = (1, 1, 1) if first is None else decoded(first).shape
-    found = np.zeros((len(column), *shape), dtype=np.uint8)
-    for place, content in enumerate(column.to_pylist()):
-        if content is not None:
-            found[place] = one_image(content, shape)
+    found = zeros((len(column), *shape), "uint8")
+    for place, content in enumerate(column):
+        if content.is_valid:
+            found[place] = one_image(content.as_py(), shape)
     return found
 
 

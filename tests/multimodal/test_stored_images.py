@@ -1,0 +1,53 @@
+"""Images that are more than memory should hold lie in a file; a model of them is the same, and nothing stays."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import three_bits
+
+import penstock as ps
+from penstock import models
+from penstock.errors import StorageError
+from penstock.models.learning import stored
+from penstock.models.learning.encoded import encoded
+
+MODEL = ps.model("bits", type="dnn_classifier", label="label", features=three_bits.IMAGE, options={"max_iterations": 2})
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let 1,000 bytes be too much for memory; return the folder of files."""
+    monkeypatch.setattr(stored, "MOST_IN_MEMORY", 1000)
+    monkeypatch.setattr(stored, "cache_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_a_model_of_images_in_a_file_is_that_of_images_in_memory(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = three_bits.rows(120)
+    in_file = models.fit(MODEL, rows)
+    monkeypatch.setattr(stored, "MOST_IN_MEMORY", 1 << 30)
+    assert models.fit(MODEL, rows).predict(rows).equals(in_file.predict(rows))
+
+
+def test_large_images_lie_in_a_file_that_has_no_name(cache: Path) -> None:
+    photos = three_bits.rows(4).column("photo").to_pylist()
+    made = encoded(pa.chunked_array([[*photos, None]], pa.binary()), "image")
+    assert isinstance(made.values, np.memmap)
+    assert made.values.shape == (5, three_bits.SIDE, three_bits.SIDE, made.values.shape[3])
+    assert made.values[:4].any(axis=(1, 2, 3)).all()
+    assert not made.values[4].any()
+    assert list(cache.iterdir()) == []
+
+
+def test_a_full_disk_is_told_before_anything_is_written(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, start: int, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(StorageError, match=r"no room for 2,000 bytes of images in .*No space left"):
+        stored.zeros((2000,), "uint8")
