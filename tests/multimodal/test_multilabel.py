@@ -213,13 +213,26 @@ def test_hyperparameters_are_tuned_for_it(others: pa.Table) -> None:
     [
         (lambda graph, rows: graph.explain(rows), "has no explanations"),
         (lambda graph, rows: graph.export("sql", "m.sql"), "cannot be written as a query"),
-        (lambda graph, rows: graph.export("onnx", "m.onnx"), "things"),
         (lambda graph, rows: confusion_matrix(graph, rows), "nothing to confuse"),
     ],
 )
 def test_what_cannot_be_done_says_so(graph: models.ModelGraph, others: pa.Table, do: Any, problem: str) -> None:
     with pytest.raises((DataError, DeclarationError, ExpressionError), match=problem):
         do(graph, others)
+
+
+def test_one_onnx_file_gives_flags_and_probabilities(
+    graph: models.ModelGraph, others: pa.Table, tmp_path: Path
+) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph.export("onnx", tmp_path / "things.onnx", rows=others))
+    given = {name: others[name].to_numpy() for name in ("x", "y", "z")}
+    given["city"] = np.array(others["city"].to_pylist(), dtype=object)
+    flags, probabilities = session.run(PREDICTED, given)
+    assert flags.tolist() == (probabilities > 0.5).tolist()
+    said = [[tag for tag, there in zip(several_rows.TAGS, row, strict=True) if there] for row in flags]
+    assert said == graph.predict(others)["predicted_tags"].to_pylist()
 
 
 def test_sql_creates_predicts_and_judges_and_rest_serves_it(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from penstock.models.exporting.onnx_feeding import ports, received
 from penstock.models.exporting.onnx_images import ImageInput, image_inputs
 from penstock.models.graphs import nodes
 from penstock.models.learning.lowerings.entering import entering_of, over_rows
+from penstock.models.predicting.answers import HALF
 from penstock.models.predicting.estimators import estimator_of, method_of, task_of
+from penstock.models.predicting.outcomes import answered
 from penstock.operations.tensors import Lowering, Many, Recorder, Scalar, Struct, Value
 from penstock.operations.tensors.flags import either
 from penstock.operations.tensors.onnx_file import Port, to_bytes
@@ -140,15 +142,8 @@ def _estimated(made: Recorded) -> None:
         flags = t.node("Unsqueeze", over_rows(t, made.refused, made.rows), t.tensor("int64", [1]))
         estimates = t.node("Where", flags, t.number(math.nan), estimates)
     match task_of(graph):
-        case "regression":
-            made.outputs[_port(made, 0, "float64")] = _column(t, estimates, 0)
-        case "classification":
-            _classes(made, estimates)
-        case "multilabel" | "multioutput":
-            raise ExpressionError(
-                f"model '{graph.name}' predicts several classes or labels at once, which has no form in ONNX yet; "
-                "export('mlflow', ...) has one"
-            )
+        case "regression" | "classification" | "multilabel" | "multioutput":
+            _labels(made, estimates)
         case "clustering":
             nearest = t.node("ArgMin", estimates, axis=1, keepdims=0)
             made.outputs[_port(made, 0, "int64")] = t.node("Add", nearest, t.integer(1))
@@ -158,15 +153,29 @@ def _estimated(made: Recorded) -> None:
                 made.outputs[_port(made, place, "float64")] = _column(t, estimates, place)
 
 
-def _classes(made: Recorded, estimates: str) -> None:
-    graph, t = made.graph, made.recorder
-    type = graph.signature.outputs.fields[0].type
-    known = nodes.classes(graph)
-    labels = t.tensor(TENSOR_TYPES[type], [encoded(label, type) for label in known])
-    best = t.node("ArgMax", estimates, axis=1, keepdims=0)
-    made.outputs[_port(made, 0, TENSOR_TYPES[type])] = t.node("Gather", labels, best)
-    meaning = f"probabilities of {', '.join(map(str, known))}"
-    made.outputs[_port(made, 1, "float64", meaning, "classes")] = estimates
+def _labels(made: Recorded, estimates: str) -> None:
+    """Give what is predicted of each label. Classes of which several may hold are flags: ONNX has no lists."""
+    t, place, start = made.recorder, 0, 0
+    heads = answered(made.graph)
+    for head in heads:
+        if head.task == "regression":
+            made.outputs[_port(made, place, "float64")] = _column(t, estimates, start)
+            place, start = place + 1, start + 1
+            continue
+        numbers = t.tensor("int64", list(range(start, start + head.numbers)))
+        own = estimates if len(heads) == 1 else t.node("Gather", estimates, numbers, axis=1)
+        columns = "classes" if len(heads) == 1 else f"classes of {head.label}"
+        known = ", ".join(map(str, head.classes))
+        if head.task == "multilabel":
+            flags = _port(made, place, "bool", f"which hold of {known}", columns)
+            made.outputs[flags] = t.node("Greater", own, t.number(HALF))
+        else:
+            type = head.class_type
+            labels = t.tensor(TENSOR_TYPES[type], [encoded(label, type) for label in head.classes])
+            best = t.node("ArgMax", own, axis=1, keepdims=0)
+            made.outputs[_port(made, place, TENSOR_TYPES[type])] = t.node("Gather", labels, best)
+        made.outputs[_port(made, place + 1, "float64", f"probabilities of {known}", columns)] = own
+        place, start = place + 2, start + head.numbers
 
 
 def _column(t: Recorder, estimates: str, place: int) -> str:
@@ -217,7 +226,7 @@ def _metadata(made: Recorded) -> Mapping[str, str]:
         "type": graph.facts.get("type", ""),
         "inputs": {port.name: port.meaning for port in made.inputs},
         "outputs": {port.name: port.meaning for port in made.outputs},
-        "classes": [str(label) for label in nodes.classes(graph)],
+        "classes": [str(label) for label in (nodes.classes(graph) or nodes.several_classes(graph))],
         "versions": dict(graph.facts.get("versions", {})),
     }
     if made.images:

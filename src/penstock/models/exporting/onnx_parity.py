@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,7 +19,8 @@ from penstock.models.exporting.onnx_images import feed_images, some_image
 from penstock.models.graphs import nodes
 from penstock.models.graphs.domain import FAILURES
 from penstock.models.graphs.signature import inputs_of
-from penstock.models.predicting.estimators import method_of
+from penstock.models.predicting.estimators import is_branched, method_of, task_of
+from penstock.models.predicting.outcomes import answered
 from penstock.models.predicting.predict import output_columns
 from penstock.models.predicting.row import row_predictor
 from penstock.operations.glimpses import without_bytes
@@ -86,7 +87,7 @@ def _run(run: Any, tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]
 
 def _tolerance(graph: ModelGraph) -> float:
     """Return how far predictions may lie apart: a network computes in single precision."""
-    return max(TOLERANCE, method_of(graph).tolerance) if graph.of("encoder") else TOLERANCE
+    return max(TOLERANCE, method_of(graph).tolerance) if is_branched(graph) else TOLERANCE
 
 
 def _edges(made: Recorded, rows: pa.Table | None) -> pa.Table:
@@ -131,9 +132,11 @@ def _outputs_apart(
     with np.errstate(all="ignore"):  # edge rows overflow, and that is an answer too
         columns = list(zip(graph.signature.outputs, output_columns(graph, inputs), strict=True))
     listed: dict[str, Distances] = {}
+    labelled = () if task_of(graph) in ("clustering", "imported") else answered(graph)
+    classes = {f"predicted_{head.label}_probs": head.classes for head in labelled}
     for each, column in columns:
         if each.type.startswith("array<struct<"):
-            listed[each.name] = _by_key(graph, column)
+            listed[each.name] = _by_key(classes.get(each.name, ()), column)
             total = np.maximum(total, distances(found[each.name], listed[each.name]).max(axis=1, initial=0.0))
         elif each.type in TENSOR_TYPES:
             total = np.maximum(total, _column_apart(each, column, found, name=output_name(graph, each.name)))
@@ -180,11 +183,11 @@ def distances(theirs: np.ndarray[Any, Any], ours: np.ndarray[Any, Any]) -> Dista
     return np.asarray(np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart)))
 
 
-def _by_key(graph: ModelGraph, column: pa.Array) -> Distances:
+def _by_key(classes: Sequence[Any], column: pa.Array) -> Distances:
     """Return the numbers of listed pairs, in the order of the classes or the centroids."""
     lists = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     keys, numbers = (lists.flatten().field(place) for place in (0, 1))
-    known = pa.array(nodes.classes(graph), keys.type) if nodes.classes(graph) else None
+    known = pa.array(classes, keys.type) if classes else None
     at = keys.to_numpy() - 1 if known is None else pa.compute.index_in(keys, value_set=known).to_numpy()
     made = np.empty((len(lists), len(keys) // max(len(lists), 1)))
     made[np.repeat(np.arange(len(lists)), made.shape[1]), at.astype(np.int64)] = numbers.to_numpy()

@@ -13,7 +13,7 @@ import pyarrow as pa
 from penstock.core.expression import Expr
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
-from penstock.errors import DataError
+from penstock.errors import DataError, DeclarationError
 from penstock.models.fitting.assembly import Made, assemble
 from penstock.models.fitting.preparation import Prepared, enter, prepare
 from penstock.models.fitting.side_by_side import cells, heads_in, network_heads
@@ -97,6 +97,11 @@ def ready(
     learner, (train, held_out, tested) = LEARNERS[model.type], parts
     assert learner.method is not None  # noqa: S101  # what only transforms has no lesson
     known = _known(model, learner, settings, parts)
+    if known.task in _BRANCHED and settings.get("enable_global_explain"):
+        raise DeclarationError(
+            f"model '{model.name}' predicts several classes or labels at once, of which each would have an explanation "
+            "of its own; leave enable_global_explain out"
+        )
     scaled = learner.scaled_by is None or settings[learner.scaled_by]
     form = learner.form if scaled else "unscaled"
     asked = any(settings.get(name) != option.default for name, option in BRANCHED.items()) and bool(learner.branched)

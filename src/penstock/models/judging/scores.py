@@ -23,8 +23,8 @@ _PARTS = 20
 
 
 def is_rising(metric: str) -> bool:
-    """Tell whether more is better."""
-    return metric in HIGHER_IS_BETTER
+    """Tell whether more is better; of labels side by side, of `kind.accuracy`."""
+    return metric.rpartition(".")[2] in HIGHER_IS_BETTER
 
 
 def with_root(found: Mapping[str, float | None]) -> dict[str, float | None]:

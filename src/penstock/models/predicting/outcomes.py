@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
@@ -14,6 +15,7 @@ from penstock.models.graphs import nodes
 from penstock.models.graphs.heads import Head, HeadTask, heads_of
 from penstock.models.learning.learner import RowLines, Task
 from penstock.models.predicting.answers import RowItems, answer_fields, answer_row
+from penstock.models.predicting.estimators import task_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +38,15 @@ def _of_one(task: HeadTask) -> Outcome:
     )
 
 
+def answered(graph: ModelGraph) -> tuple[Head, ...]:
+    """Return the labels that a network or classifier or regression predicts, be it one."""
+    task = task_of(graph)
+    one: dict[str, HeadTask] = {each: each for each in get_args(HeadTask)}
+    return (sole_head(graph, one[task]),) if task in one else heads_of(graph)
+
+
 def sole_head(graph: ModelGraph, task: HeadTask) -> Head:
-    """Return the one label of a graph."""
+    """Return the one label that a graph predicts, by that task."""
     type = graph.signature.outputs.fields[0].type
     known = nodes.classes(graph) or nodes.several_classes(graph)
     return Head(label=graph.label or "", task=task, type=type, classes=known)

@@ -8,7 +8,7 @@ from typing import Any
 from penstock.models.learning.learner import EnteringTensor, Estimator
 from penstock.models.learning.lowerings.entering import held, index, matrix, number, pairs
 from penstock.models.learning.lowerings.linear import probabilities
-from penstock.multimodal import Branch, Spec
+from penstock.multimodal import Branch, Head, Spec
 from penstock.multimodal.recording import record_network
 from penstock.multimodal.running import network_of, weights_of
 from penstock.multimodal.tensors import NO_NUMBER, NO_TOKEN
@@ -30,9 +30,27 @@ def lower_branches(t: Recorder, estimator: Estimator, columns: Sequence[Entering
     if spec.encoded:
         given["present"] = _present(t, spec, flags, columns[0].rows)
     totals = t.to("float64", record_network(t, spec, given, weights_of(estimator.files)))
-    if spec.heads[0].kind == "several":
-        return t.node("Sigmoid", totals)
-    return probabilities(t, totals, estimator.classes) if estimator.classes else totals
+    made, start = [], 0
+    for head in spec.heads:
+        own = totals if len(spec.heads) == 1 else t.node("Gather", totals, _places(t, start, head.outputs), axis=1)
+        made.append(_estimates(t, own, head))
+        start += head.outputs
+    return made[0] if len(made) == 1 else t.node("Concat", *made, axis=1)
+
+
+def _places(t: Recorder, start: int, count: int) -> str:
+    return t.tensor("int64", list(range(start, start + count)))
+
+
+def _estimates(t: Recorder, totals: str, head: Head) -> str:
+    match head.kind:
+        case "value":
+            return totals
+        case "several":
+            return t.node("Sigmoid", totals)
+        case "two":
+            return probabilities(t, totals, 2)
+    return probabilities(t, totals, head.outputs)
 
 
 def _entries(t: Recorder, columns: Sequence[EnteringTensor]) -> dict[str, str]:
