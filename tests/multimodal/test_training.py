@@ -124,3 +124,28 @@ def test_the_rate_of_each_iteration_is_kept_and_falls() -> None:
 
 def test_batches_grow_with_the_rows() -> None:
     assert [default_batch(rows) for rows in (1, 100, 3_500, 10_000, 1_000_000)] == [32, 32, 64, 256, 256]
+
+
+def test_a_gpu_that_is_not_there_is_an_error_with_the_way_out() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(DataError, match="give 'CPU'"):
+        _fit(TEXT_AND_CITY, device="CUDA")
+    assert _fit(TEXT_AND_CITY, device="CPU").blobs == _fit(TEXT_AND_CITY).blobs
+
+
+def test_in_mixed_precision_nearly_the_same_is_learned_and_single_precision_is_served() -> None:
+    plain, mixed = (_fit(TEXT_AND_CITY, mixed_precision=each) for each in (False, True))
+    losses = [graph.facts["learner"]["training"][-1]["loss"] for graph in (plain, mixed)]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+    assert plain.signature == mixed.signature
+
+
+def test_each_iteration_is_told_of_when_it_has_ended() -> None:
+    heard: list[Any] = []
+    model = ps.model("bits", type="dnn_classifier", label="label", features=TEXT_AND_CITY)
+    graph = models.fit(model, ROWS, options={"max_iterations": 3}, progress=heard.append)
+    assert heard == list(graph.facts["learner"]["training"])

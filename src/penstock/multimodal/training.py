@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,17 @@ class Trained:
     iterations: list[tuple[float, float | None, float]]
 
 
-def train(spec: Spec, rows: Examples, held_out: Examples | None, options: Mapping[str, Any]) -> Trained:
+Told = Callable[[int, float, float | None, float], None]
+"""Hears of each iteration when it has ended: its number, and what `Trained.iterations` has of it."""
+
+
+def train(
+    spec: Spec,
+    rows: Examples,
+    held_out: Examples | None,
+    options: Mapping[str, Any],
+    told: Told = lambda number, loss, eval_loss, rate: None,
+) -> Trained:
     """Train until iterations gain too little, or as often as asked; of all iterations the best one is kept.
 
     The rate rises to `learn_rate` over the first tenth of the iterations and falls to nothing by the last (Smith and
@@ -51,17 +61,19 @@ def train(spec: Spec, rows: Examples, held_out: Examples | None, options: Mappin
     """
     torch = _torch()
     with _reproducible(torch, options["seed"], options["num_threads"]):
-        return _trained(torch, spec, (rows, held_out), options)
+        return _trained(torch, spec, (rows, held_out), options, told)
 
 
-def _trained(torch: Any, spec: Spec, parts: tuple[Examples, Examples | None], options: Mapping[str, Any]) -> Trained:
+def _trained(
+    torch: Any, spec: Spec, parts: tuple[Examples, Examples | None], options: Mapping[str, Any], tell: Told
+) -> Trained:
     from penstock.multimodal.net import Network
 
     rows, held_out = parts
     chance = np.random.default_rng(options["seed"])
     sample = np.sort(chance.permutation(rows.columns.rows)[:_SAMPLE])
     samples = tuple(each[sample] if isinstance(each, np.ndarray) else each for each in rows.columns.inputs)
-    network = Network(spec, samples, options["dropout"])
+    network = Network(spec, samples, options["dropout"]).to(_device(torch, options["device"]))
     steps = _Steps(torch, network, rows, options, chance)
     scale = rows.scale**2  # losses are told of the label as it is
     told: list[tuple[float, float | None, float]] = []
@@ -73,6 +85,7 @@ def _trained(torch: Any, spec: Spec, parts: tuple[Examples, Examples | None], op
         if not math.isfinite(now):
             raise DataError(_diverged(number, steps.rate))
         told.append((loss * scale, None if eval_loss is None else eval_loss * scale, steps.now))
+        tell(number, *told[-1])
         waited = 0 if now <= best_loss * (1 - options["min_rel_progress"]) else waited + 1
         if now < best_loss:
             best, best_loss = {name: each.detach().clone() for name, each in network.state_dict().items()}, now
@@ -80,7 +93,7 @@ def _trained(torch: Any, spec: Spec, parts: tuple[Examples, Examples | None], op
             break
     network.load_state_dict(best)
     _set_never_missing(torch, network, rows.columns, sample, options)
-    return Trained(weights={name: each.numpy() for name, each in network.state_dict().items()}, iterations=told)
+    return Trained(weights={name: each.cpu().numpy() for name, each in network.state_dict().items()}, iterations=told)
 
 
 class _Steps:
@@ -107,7 +120,7 @@ class _Steps:
         torch, spec, columns = self._torch, self._network.spec, self._rows.columns
         self._network.train()
         order = torch.randperm(columns.rows).numpy()
-        total = torch.zeros(())
+        total = torch.zeros((), device=_device_of(self._network))
         for start in range(0, len(order), self._size):
             chosen = np.sort(order[start : start + self._size])
             given = batch(spec, columns, chosen)
@@ -116,7 +129,8 @@ class _Steps:
                     spec, given, left_in(spec, self._options["modality_dropout"], len(chosen), self._chance)
                 )
             self._optimizer.zero_grad()
-            loss = _loss(torch, spec, self._network(_tensors(torch, given)), self._rows, chosen)
+            totals = _totals(torch, self._network, given, mixed=self._options["mixed_precision"])
+            loss = _loss(torch, spec, totals, self._rows, chosen)
             total += loss.detach() * len(chosen)
             if self._options["l1_reg"] or self._options["l2_reg"]:
                 loss = loss + _penalty(self._network, self._options)
@@ -149,7 +163,9 @@ def _set_never_missing(torch: Any, network: Any, columns: Columns, sample: Array
     sums = [0.0] * len(spec.encoded)
     with torch.no_grad():
         for start in range(0, len(sample) if always else 0, _ROWS_AT_ONCE):
-            found = network.vectors(_tensors(torch, batch(spec, columns, sample[start : start + _ROWS_AT_ONCE])))
+            found = network.vectors(
+                _tensors(torch, network, batch(spec, columns, sample[start : start + _ROWS_AT_ONCE]))
+            )
             for at in always:
                 sums[at] = sums[at] + found[at].sum(0)
         for at in always:
@@ -178,13 +194,13 @@ def judged(torch: Any, network: Any, examples: Examples) -> float:
     with torch.no_grad():
         for start in range(0, examples.columns.rows, _ROWS_AT_ONCE):
             chosen = np.arange(start, min(start + _ROWS_AT_ONCE, examples.columns.rows))
-            given = network(_tensors(torch, batch(network.spec, examples.columns, chosen)))
+            given = _totals(torch, network, batch(network.spec, examples.columns, chosen), mixed=False)
             total += float(_loss(torch, network.spec, given, examples, chosen)) * len(chosen)
     return total / max(examples.columns.rows, 1)
 
 
 def _loss(torch: Any, spec: Spec, totals: Any, examples: Examples, chosen: Array) -> Any:
-    target, weights = (torch.from_numpy(each[chosen]) for each in (examples.target, examples.weights))
+    target, weights = (torch.from_numpy(each[chosen]).to(totals.device) for each in (examples.target, examples.weights))
     return mean_loss(torch, spec, totals, target, weights)
 
 
@@ -195,8 +211,27 @@ def _penalty(network: Any, options: Mapping[str, Any]) -> Any:
     return sum(strength * (each.abs() ** power).sum() for strength, power in powers if strength for each in weights)
 
 
-def _tensors(torch: Any, given: Batch) -> dict[str, Any]:
-    return {name: torch.from_numpy(each) for name, each in given.items()}
+def _totals(torch: Any, network: Any, given: Batch, *, mixed: bool) -> Any:
+    """Return the totals of some rows; in mixed precision products are of bfloat16, whose range needs no scaling."""
+    with torch.autocast(_device_of(network).type, dtype=torch.bfloat16, enabled=mixed):
+        return network(_tensors(torch, network, given)).to(torch.float32)
+
+
+def _tensors(torch: Any, network: Any, given: Batch) -> dict[str, Any]:
+    device = _device_of(network)
+    return {name: torch.from_numpy(each).to(device) for name, each in given.items()}
+
+
+def _device_of(network: Any) -> Any:
+    return next(network.parameters()).device
+
+
+def _device(torch: Any, wanted: str) -> Any:
+    """Return where a network is trained; raises `DataError` for a GPU that is not there."""
+    there = bool(torch.cuda.is_available())
+    if wanted == "CUDA" and not there:
+        raise DataError("device='CUDA', but PyTorch finds no such GPU here; leave it out, or give 'CPU'")
+    return torch.device("cuda" if there and wanted != "CPU" else "cpu")
 
 
 def default_batch(rows: int) -> int:

@@ -33,7 +33,7 @@ from penstock.models.graphs import nodes
 from penstock.models.graphs.lookups import KnownFeature, over_columns, with_lookups
 from penstock.models.judging import labels
 from penstock.models.judging.evaluate import evaluate
-from penstock.models.learning.learner import SUPERVISED, Learner
+from penstock.models.learning.learner import SUPERVISED, Learner, Progress, unheard
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.matrix import Flags, thinned
 from penstock.models.learning.search import plain
@@ -52,6 +52,7 @@ def fit(
     options: Mapping[str, Any] | None = None,
     known: Sequence[KnownFeature] = (),
     judged: bool = True,
+    progress: Progress = unheard,
 ) -> ModelGraph:
     """Learn a model from rows and return its graph; `options` override those of the declaration.
 
@@ -67,6 +68,8 @@ def fit(
 
     With `judged=False` the graph predicts the same, and its facts tell nothing of how good it is or what its rows were
     like: for one that is asked once and not kept. Where options are tuned it is judged all the same.
+
+    Networks tell `progress` of each iteration when it has ended, but not those of trials.
 
     Raises `DataError` where the rows lack a column or hold a label of a wrong type, and `MissingExtraError` where the
     learner's library is not installed.
@@ -84,26 +87,33 @@ def fit(
     over, found = over_columns(model, table, known)
     declared = declared_features(over, table, column_options(learner, settings).values())
     labelled = _labelled(model, table)
-    train, held_out, tested = _divided(model, labelled, settings)
+    train, held_out, _ = parts = _divided(model, labelled, settings)
     facts = {
         **_declaration(model, declared, settings),
-        "rows": {
-            "train": train.rows.num_rows,
-            "held_out": 0 if held_out is None else held_out.rows.num_rows,
-            **({} if tested is None else {"test": tested.rows.num_rows}),
-            "without_label": table.num_rows - labelled.rows.num_rows,
-        },
+        "rows": _counts(parts, table.num_rows - labelled.rows.num_rows),
         "evaluated_on": "train" if held_out is None else "held_out",
     }
     if learner.method is None:
         graph = _transforming(model, transformed(declared, train.rows), facts)
     else:
-        lesson = ready(model, settings, declared, (train, held_out, tested), facts)
-        graph = tune(lesson, settings) if spaces_in(settings) else learn(lesson, settings, judged=judged)
+        lesson = ready(model, settings, declared, parts, facts)
+        graph = (
+            tune(lesson, settings) if spaces_in(settings) else learn(lesson, settings, judged=judged, progress=progress)
+        )
         if settings.get(OPTION) and judged:
             graph = _explained(graph, lesson)
     graph = with_lookups(graph, found) if found else graph
     return _known(graph, learner, train.rows) if judged else graph
+
+
+def _counts(parts: tuple[Part, Part | None, Part | None], without_label: int) -> dict[str, int]:
+    train, held_out, tested = parts
+    return {
+        "train": train.rows.num_rows,
+        "held_out": 0 if held_out is None else held_out.rows.num_rows,
+        **({} if tested is None else {"test": tested.rows.num_rows}),
+        "without_label": without_label,
+    }
 
 
 def _known(graph: ModelGraph, learner: Learner, rows: pa.Table) -> ModelGraph:

@@ -23,7 +23,7 @@ from penstock.models.judging import labels
 from penstock.models.judging.curves import errors_of
 from penstock.models.judging.evaluate import judge
 from penstock.models.judging.several import cell_weights, held, several_in, type_of_several
-from penstock.models.learning.learner import Learner, Lesson, Method, Task
+from penstock.models.learning.learner import Learner, Lesson, Method, Progress, Task, unheard
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.losses import loss
 from penstock.models.learning.matrix import Examples, Features, Floats
@@ -137,9 +137,9 @@ def ready(
     )
 
 
-def learn(ready: Ready, options: Mapping[str, Any], *, judged: bool = True) -> ModelGraph:
+def learn(ready: Ready, options: Mapping[str, Any], *, judged: bool = True, progress: Progress = unheard) -> ModelGraph:
     """Run the learner with these options, all of them set, and judge what it learned, unless that is not wanted."""
-    learned = ready.method.fit(dataclasses.replace(ready.lesson, options=options))
+    learned = ready.method.fit(dataclasses.replace(ready.lesson, options=options, progress=progress))
     model = ready.model
     known, label = ready.known, model.label or ""
     outputs = OUTCOMES[known.task].schema(label, known.type, learned.outputs)

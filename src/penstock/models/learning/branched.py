@@ -27,11 +27,13 @@ def fit_branched(lesson: Lesson) -> Learned:
     scale = _scale(spec, lesson)
     rows = _examples(spec, lesson, lesson.train, scale, lesson.weights)
     held_out = None if lesson.held_out is None else _examples(spec, lesson, lesson.held_out, scale, None)
-    trained = training.train(spec, rows, held_out, options)
-    iterations = [
-        iteration(number, loss, eval_loss=eval_loss, learning_rate=rate)
-        for number, (loss, eval_loss, rate) in enumerate(trained.iterations)
-    ]
+    iterations: list[dict[str, Any]] = []
+
+    def told(number: int, loss: float, eval_loss: float | None, rate: float) -> None:
+        iterations.append(iteration(number, loss, eval_loss=eval_loss, learning_rate=rate))
+        lesson.progress(iterations[-1])
+
+    trained = training.train(spec, rows, held_out, options, told)
     facts = {"hidden_units": list(spec.hidden_units), "iterations": len(iterations), "training": iterations}
     files = network_files(spec, _as_served(trained.weights, spec, lesson, scale))
     return Learned(files=files, outputs=max(lesson.classes, 1), facts=facts)

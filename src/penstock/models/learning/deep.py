@@ -94,6 +94,7 @@ def _train(
         if options["early_stop"] and training and _gained_little(training[-1], now, options["min_rel_progress"]):
             break
         training.append(now)
+        lesson.progress(now)
         best = [layer.detach().numpy().astype(np.float64) for layer in layers]
     return training, best
 

@@ -37,16 +37,24 @@ class Estimator:
     classes: int = 0
 
 
+Progress: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Hears of each iteration when it has ended: what `Learned` keeps of it."""
+
+
+def unheard(iteration: Mapping[str, Any]) -> None:
+    """Hear of an iteration, and do nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
     """What a learner learns from: examples, those held out (None: none are), and the options, all of them set.
 
     `names` are those of the entering columns. `weights` say how much each row of `train` counts (None: all the same).
-    `branches`, where an encoder reads some of what enters, are the representations, and `owners` the place of its
-    branch for each entering column. `columns` are the values, in the rows of `train`, of the columns that options name,
-    by the options' names. `heads` are what
-    a network predicts, where that is not one value or one class: the target and the weights are then matrices of cells,
-    as `multimodal.Head` tells.
+    `progress` is told of each iteration by learners that take long. `branches`, where an encoder reads some of what
+    enters, are the representations, and `owners` the place of its branch for each entering column. `columns` are the
+    values, in the rows of `train`, of the columns that options name, by the options' names. `heads` are what a network
+    predicts, where that is not one value or one class: the target and the weights are then matrices of cells, as
+    `multimodal.Head` tells.
     """
 
     train: Examples
@@ -59,6 +67,7 @@ class Lesson:
     heads: tuple[Head, ...] = ()
     weights: Floats | None = None
     columns: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+    progress: Progress = unheard
     branches: tuple[Branch, ...] = ()
     owners: tuple[int, ...] = ()
 

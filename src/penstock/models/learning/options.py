@@ -343,6 +343,15 @@ BRANCHED = {
         most=1024,
         meaning="with encoders: threads to train in; the weights are the same for the same number",
     ),
+    "device": Option(
+        type="choice",
+        default="AUTO",
+        choices=("AUTO", "CPU", "CUDA"),
+        meaning="with encoders: where to train; AUTO is a GPU where PyTorch finds one",
+    ),
+    "mixed_precision": Option(
+        type="bool", default=False, meaning="with encoders: products of bfloat16 in training, as GPUs have them fast"
+    ),
     "fusion": Option(
         type="choice",
         default="CONCAT",
