@@ -3,6 +3,7 @@ never those of another model."""
 
 from __future__ import annotations
 
+import datetime
 import json
 import shutil
 import sys
@@ -222,3 +223,31 @@ def test_a_text_that_was_seen_is_not_computed_again(folder: Path) -> None:
     assert _embedded("good", folder)
     with pytest.raises(DeclarationError, match="has no weights"):
         _embedded("bad", folder)
+
+
+def test_vectors_are_kept_as_features(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("deltalake")
+    pytest.importorskip("lmdb")
+    monkeypatch.chdir(tmp_path)
+    project, at = ps.open("."), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    vectors = ps.feature_set(
+        "review_vectors",
+        entities={"review_id": "int64"},
+        timestamp="at",
+        columns={"review": "string"},
+        features={"meant": ps.col("review").sentence_embedding(str(folder))},
+    )
+    project.features.apply(vectors)
+    rows = pa.table({"review_id": [1, 2], "at": [at, at], "review": ["good food", "awful"]})
+    project.features.ingest(vectors, rows)
+    known = [_embedded(text, folder) for text in rows["review"].to_pylist()]
+    shutil.rmtree(folder)  # from now on they are looked up
+    online = project.features.get_online_features(features=["review_vectors:meant"], entities={"review_id": [1, 2]})
+    assert online["meant"].to_pylist() == known
+    model = ps.model("m", type="linear_reg", label="y", features={"meant": ps.feature("review_vectors:meant")})
+    later = at + datetime.timedelta(days=1)
+    rated = pa.table({"review_id": [1, 2] * 10, "event_timestamp": [later] * 20, "y": [1.0, 0.0] * 10})
+    project.fit(model, rated)
+    good, awful = project.predict("m", [{"review_id": 1}, {"review_id": 2}])["predicted_y"].to_pylist()
+    assert good > 0.9
+    assert awful < 0.1
