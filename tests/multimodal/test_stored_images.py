@@ -11,7 +11,7 @@ import pytest
 import three_bits
 
 import penstock as ps
-from penstock import models
+from penstock import models, tables
 from penstock.errors import StorageError
 from penstock.models.learning import stored
 from penstock.models.learning.encoded import encoded
@@ -23,7 +23,7 @@ MODEL = ps.model("bits", type="dnn_classifier", label="label", features=three_bi
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let 1,000 bytes be too much for memory; return the folder of files."""
     monkeypatch.setattr(stored, "MOST_IN_MEMORY", 1000)
-    monkeypatch.setattr(stored, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(tables, "cache_folder", lambda: tmp_path)
     return tmp_path
 
 

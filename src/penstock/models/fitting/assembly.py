@@ -45,7 +45,7 @@ def assemble(model: Model, prepared: Prepared, made: Made, *, facts: Mapping[str
     expressions += encoders.values()
     taken = {node.name for node in expressions} | {*prepared.inputs.names}
     gathered = tuple(encoders[name].name if name in encoders else name for name in prepared.entering)
-    fusion = {"fusion": facts["options"]["fusion"].lower()} if prepared.branches else {}
+    fusion = {"fusion": facts["learner"]["fusion"]} if prepared.branches else {}
     ends = (
         _estimated(model, prepared, made, (gathered, fusion), taken)
         if prepared.entering

@@ -34,7 +34,12 @@ def fit_branched(lesson: Lesson) -> Learned:
         lesson.progress(iterations[-1])
 
     trained = training.train(spec, rows, held_out, options, told)
-    facts = {"hidden_units": list(spec.hidden_units), "iterations": len(iterations), "training": iterations}
+    facts = {
+        "hidden_units": list(spec.hidden_units),
+        "fusion": spec.fusion,
+        "iterations": len(iterations),
+        "training": iterations,
+    }
     files = network_files(spec, _as_served(trained.weights, spec, lesson, scale))
     return Learned(files=files, outputs=max(lesson.classes, 1), facts=facts)
 

@@ -357,7 +357,7 @@ BRANCHED = {
         default="CONCAT",
         choices=("CONCAT", "GATED", "ATTENTION"),
         meaning="with encoders: features side by side, weighed by gates that see all, or attending to each other first",
-        tuned=Tuned(over=Candidates(("CONCAT", "GATED", "ATTENTION"))),
+        tuned=_ANY,
     ),
     "modality_dropout": Option(
         type="float",
@@ -365,7 +365,7 @@ BRANCHED = {
         least=0.0,
         most=0.9,
         meaning="with encoders: fraction of images, texts and columns each left out of a row in a step",
-        tuned=Tuned(over=Range(0.0, 0.5)),
+        tuned=_ANY,
     ),
 }
 DNN_REGRESSOR |= BRANCHED

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import StorageError
-from penstock.tables import cache_folder
 
 MOST_IN_MEMORY = 1 << 30
 """Bytes. What is larger is read and written through a file, of which the system keeps in memory what it can."""
@@ -25,6 +24,8 @@ def zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, Any]:
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= MOST_IN_MEMORY:
         return np.zeros(shape, dtype=dtype)
+    from penstock.tables import cache_folder  # with DuckDB, which who predicts a row does without
+
     folder = cache_folder()
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
