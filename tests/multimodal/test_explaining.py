@@ -108,3 +108,16 @@ def test_of_many_branches_what_acts_in_pairs_is_still_told_exactly() -> None:
     values = kept @ alone + np.einsum("ci,ij,cj->c", kept, pairs, kept)
     assert weights @ values == pytest.approx(alone + (pairs + pairs.T).sum(axis=1) / 2)
     assert len(kept) <= 6 * players
+
+
+@pytest.mark.parametrize("fusion", ["gated", "attention"])
+def test_features_that_meet_otherwise_are_explained_as_they_are_predicted(others: pa.Table, fusion: str) -> None:
+    model = ps.model("priced", type="dnn_regressor", label="price", features=FEATURES, options={"fusion": fusion})
+    graph = models.fit(model, _rows(100), options={"max_iterations": 2})
+    for change in ({}, {"photo": None, "review": None}):
+        some = pa.Table.from_pylist([{**row, **change} for row in others.to_pylist()], schema=others.schema)
+        predicted = graph.predict(some)["predicted_price"].to_pylist()
+        for row, known in zip(graph.explain(some, 20).to_pylist(), predicted, strict=True):
+            assert row["prediction_value"] == pytest.approx(known, rel=1e-5)
+            way = row["prediction_value"] - row["baseline_prediction_value"]
+            assert sum(_told(row).values()) == pytest.approx(way, abs=1e-9)

@@ -86,3 +86,9 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     options = {"max_iterations": 1, "fusion": "attention", "dropout": 0.2, "modality_dropout": 0.2}
     assert models.fit(model, ROWS, options=options).blobs == models.fit(model, ROWS, options=options).blobs
     assert training.default_batch(ROWS.num_rows) == 32
+
+
+def test_options_of_how_to_train_make_no_other_network_of_columns() -> None:
+    model = ps.model("plain", type="dnn_classifier", label="label", features=three_bits.COLUMNS)
+    plain, asked = (models.fit(model, ROWS, options={"max_iterations": 1, **each}) for each in ({}, {"device": "CPU"}))
+    assert plain.blobs == asked.blobs

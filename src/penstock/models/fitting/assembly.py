@@ -45,12 +45,12 @@ def assemble(model: Model, prepared: Prepared, made: Made, *, facts: Mapping[str
     expressions += encoders.values()
     taken = {node.name for node in expressions} | {*prepared.inputs.names}
     gathered = tuple(encoders[name].name if name in encoders else name for name in prepared.entering)
-    fusion = {"fusion": facts["learner"]["fusion"]} if prepared.branches else {}
-    ends = (
-        _estimated(model, prepared, made, (gathered, fusion), taken)
-        if prepared.entering
-        else _transformed(prepared, taken)
+    params = {"kinds": prepared.kinds, "widths": prepared.widths}
+    params |= {"fusion": facts["learner"]["fusion"]} if prepared.branches else {}
+    concat = Node(
+        name=_free("features", taken | {*made.outputs.names}), op="concat", inputs=gathered, params=FrozenMap(params)
     )
+    ends = _estimated(model, concat, made, taken) if gathered else _transformed(prepared, taken)
     return ModelGraph(
         name=model.name,
         label=model.label,
@@ -61,23 +61,16 @@ def assemble(model: Model, prepared: Prepared, made: Made, *, facts: Mapping[str
     )
 
 
-def _estimated(
-    model: Model, prepared: Prepared, made: Made, entering: tuple[tuple[str, ...], dict[str, str]], taken: set[str]
-) -> list[Node]:
-    gathered, predictor = (_free(name, taken | {*made.outputs.names}) for name in ("features", "estimator"))
+def _estimated(model: Model, concat: Node, made: Made, taken: set[str]) -> list[Node]:
+    predictor = _free("estimator", taken | {*made.outputs.names})
     task: dict[str, Any] = {} if made.task == LEARNERS[model.type].task else {"task": made.task}
     task |= {"labels": heads_json(made.heads)} if made.heads else {}
     return [
-        Node(
-            name=gathered,
-            op="concat",
-            inputs=entering[0],
-            params=FrozenMap({"kinds": prepared.kinds, "widths": prepared.widths, **entering[1]}),
-        ),
+        concat,
         Node(
             name=predictor,
             op="estimator",
-            inputs=(gathered,),
+            inputs=(concat.name,),
             params=FrozenMap({"learner": model.type, "classes": made.classes, **task}),
         ),
         *(

@@ -27,7 +27,7 @@ from penstock.models.learning.learner import Learner, Lesson, Method, Progress, 
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.losses import loss
 from penstock.models.learning.matrix import Examples, Features, Floats
-from penstock.models.learning.options import BRANCHED
+from penstock.models.learning.options import ASKS_FOR_BRANCHES, BRANCHED
 from penstock.models.predicting.estimators import estimate
 from penstock.models.predicting.outcomes import OUTCOMES, heads_schema
 from penstock.multimodal import Head as NetworkHead
@@ -104,7 +104,7 @@ def ready(
         )
     scaled = learner.scaled_by is None or settings[learner.scaled_by]
     form = learner.form if scaled else "unscaled"
-    asked = any(settings.get(name) != option.default for name, option in BRANCHED.items()) and bool(learner.branched)
+    asked = learner.branched is not None and any(settings[name] != BRANCHED[name].default for name in ASKS_FOR_BRANCHES)
     prepared, features = prepare(model, declared, train.rows, form, branched=asked or known.task in _BRANCHED)
     method = learner.branched if prepared.branches and learner.branched else learner.method
     entered = Entered(labels=train.labels, features=features)

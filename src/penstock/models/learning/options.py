@@ -368,6 +368,8 @@ BRANCHED = {
         tuned=_ANY,
     ),
 }
+ASKS_FOR_BRANCHES = ("fusion", "modality_dropout")
+"""Of these the options that only a network of branches has a meaning for: with them it is one, without encoders too."""
 DNN_REGRESSOR |= BRANCHED
 DNN_CLASSIFIER = {**WIDE_AND_DEEP_CLASSIFIER, **BRANCHED}
 TRANSFORM_ONLY = {**FEATURE_TIMES}
