@@ -10,8 +10,9 @@ import three_bits
 
 import penstock as ps
 from penstock import models
-from penstock.errors import DataError, DeclarationError
+from penstock.errors import DataError, DeclarationError, MissingExtraError
 from penstock.models.fitting.agreement import close
+from penstock.operations import facts
 
 FEATURES = {
     **three_bits.IMAGE,
@@ -97,6 +98,22 @@ def test_a_value_that_is_no_image_is_named(graph: models.ModelGraph, others: pa.
     with pytest.raises(DataError, match=r"photo.*no image") as raised:
         models.row_predictor(graph).predict({**others.to_pylist()[0], "photo": b"no picture"})
     assert raised.value.field == "photo"
+
+
+def test_a_description_has_the_encoders_with_their_settings(graph: models.ModelGraph) -> None:
+    assert "place__embedding: embedding(dim=4, pooling=mean, unit=auto" in graph.describe()
+
+
+def test_a_package_that_is_missing_is_no_fault_of_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ps.model("felt", type="linear_reg", label="age", features={"feels": ps.col("review").sentiment()})
+    predictor = models.row_predictor(models.fit(model, three_bits.rows(50)))
+
+    def gone() -> None:
+        raise MissingExtraError("vaderSentiment", extra="text", purpose="the sentiment of a text")
+
+    monkeypatch.setattr(facts, "_judge", gone)
+    with pytest.raises(MissingExtraError, match=r"penstock\[text\]"):
+        predictor.predict({"review": "a lovely lamp"})
 
 
 def test_an_encoder_within_an_expression_is_refused() -> None:

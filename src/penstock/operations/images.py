@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
 from penstock.core.operation import Operation, Parameter, Raises, golden
+from penstock.errors import MissingExtraError
 from penstock.operations.literals import fails, sql_literal
 
 MODES = ("RGB", "L", "RGBA")
@@ -29,6 +31,8 @@ def _checked_size(given: int | Sequence[int]) -> None:
 
 def seen(function: str, x: str, *constants: str) -> str:
     """Return the text that calls one of our functions of an image, and fails where that gives nothing of something."""
+    if importlib.util.find_spec("PIL") is None:  # told here: DuckDB would tell of a value that is no image
+        raise MissingExtraError("Pillow", extra="images", purpose="reading an image")
     missing = f"CASE WHEN {x} IS NOT NULL THEN {fails('a value is no image')} END"
     return f"coalesce(penstock_{function}({', '.join((x, *constants))}), {missing})"
 

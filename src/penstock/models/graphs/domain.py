@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.core.expression import columns_of
 from penstock.core.graph import ModelGraph
-from penstock.errors import DataError, PenstockError
+from penstock.errors import DataError, MissingExtraError, PenstockError
 from penstock.models.graphs.nodes import expressions, inputs
 from penstock.operations import compile_row, text
 from penstock.operations.glimpses import glimpse
@@ -25,6 +25,8 @@ def domain_error(graph: ModelGraph, rows: Iterable[Mapping[str, Any]]) -> DataEr
         for name, function in functions.items():
             try:
                 function(row)
+            except MissingExtraError:
+                raise  # no row is to blame where a package is missing
             except FAILURES as error:
                 read = columns_of(features[name])
                 given = ", ".join(f"{column}={_shown(row[column])}" for column in read)

@@ -24,6 +24,7 @@ def describe(graph: ModelGraph) -> str:
         *_section("takes", [f"{field.name}: {field.type}" for field in graph.signature.inputs]),
         *_section("looks up", [f"{node.name}: {node.params['type']}, by {', '.join(node.inputs)}" for node in found]),
         *_section("computes", [_node(node) for node in graph.of("expression")]),
+        *_section("encodes", [_encoder(node) for node in graph.of("encoder")]),
         *_section("estimates", estimates),
         *_section("routes", _routes(graph)),
         *_section("gives", [f"{field.name}: {field.type}" for field in graph.signature.outputs]),
@@ -40,6 +41,11 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 def _node(node: Node) -> str:
     return f"{node.name}: {node.params['type']} = {shortened(text(node.params['expr']))}"
+
+
+def _encoder(node: Node) -> str:
+    settings = ", ".join(f"{name}={value}" for name, value in node.params["settings"].items())
+    return f"{node.name}: {node.params['encoder']}({settings}) of {node.inputs[0]}"
 
 
 def shortened(expression: str) -> str:
