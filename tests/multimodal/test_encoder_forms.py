@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from served_encoders import served
 
 from penstock.multimodal import Ragged
-from penstock.multimodal.encoders import FORMS, Form, Weights
+from penstock.multimodal.encoders import FORMS, Form
 from penstock.operations.encoders import ENCODERS
-from penstock.operations.tensors import Recorder
-from penstock.operations.tensors.onnx_file import Port, session, to_bytes
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
@@ -61,17 +60,12 @@ def test_both_forms_of_an_encoder_give_the_same_for_one_row_and_for_many(
     for each in module.parameters():  # what begins as 0 or 1 has to be seen too
         torch.nn.init.normal_(each, 0, 0.3)
     module.eval()
-    recorder = Recorder()
-    weights = Weights(recorder, {key: value.numpy() for key, value in module.state_dict().items()})
-    made = form.record(recorder, "x", settings, shape, weights)
-    port = Port(name="x", type=form.dtype, dimensions=("rows", *form.dimensions(shape)))
-    output = Port(name="y", type="float32", dimensions=("rows", form.width(settings, shape)))
-    run = session(to_bytes(recorder, name="test", inputs=[port], outputs={output: made}, metadata={}), threads=1)
+    run = served(form, module, settings, shape)
     with torch.no_grad():
         by_torch = module(torch.from_numpy(given)).numpy()
     assert by_torch.shape == (_ROWS, form.width(settings, shape))
     scale = max(float(np.abs(by_torch).max()), 1.0)
-    assert np.abs(run.run(None, {"x": given})[0] - by_torch).max() <= 1e-5 * scale
+    assert np.abs(run(given) - by_torch).max() <= 1e-5 * scale
     for place in range(_ROWS):
-        alone = run.run(None, {"x": given[place : place + 1]})[0][0]
+        alone = run(given[place : place + 1])[0]
         assert np.abs(alone - by_torch[place]).max() <= 1e-5 * scale

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from served_encoders import served
 
 import penstock as ps
 from penstock import models
 from penstock.errors import ExpressionError
 from penstock.models.fitting.agreement import close
 from penstock.multimodal import Ragged
-from penstock.multimodal.encoders import FORMS, Weights
+from penstock.multimodal.encoders import FORMS
 from penstock.multimodal.tensors import NO_NUMBER, NO_TOKEN
-from penstock.operations.tensors import Recorder
-from penstock.operations.tensors.onnx_file import Port, session, to_bytes
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
@@ -36,19 +35,14 @@ def test_both_forms_give_the_same_and_what_stands_beyond_a_row_does_not_count(na
     torch.manual_seed(seed)
     sample = Ragged(np.array([0, 4]), np.array([1.0, np.nan, 3.0, 9.0], dtype=np.float32))
     module = form.module(torch, _SETTINGS, shape, sample).eval()
-    recorder = Recorder()
-    weights = Weights(recorder, {key: value.numpy() for key, value in module.state_dict().items()})
-    totals = form.record(recorder, "x", _SETTINGS, shape, weights)
-    port = Port(name="x", type=form.dtype, dimensions=("rows", *form.dimensions(shape)))
-    output = Port(name="y", type="float32", dimensions=("rows", form.width(_SETTINGS, shape)))
-    run = session(to_bytes(recorder, name="test", inputs=[port], outputs={output: totals}, metadata={}), threads=1)
+    run = served(form, module, _SETTINGS, shape)
     with torch.no_grad():
         by_torch = module(torch.from_numpy(given)).numpy()
     wider = np.concatenate([given, np.full_like(given, NO_NUMBER if "_of_" in name else NO_TOKEN)], axis=1)
     for x in (given, wider):
-        assert np.allclose(run.run(None, {"x": x})[0], by_torch, atol=1e-6)
+        assert np.allclose(run(x), by_torch, atol=1e-6)
     for place in range(len(given)):
-        assert np.allclose(run.run(None, {"x": given[place : place + 1]})[0], by_torch[place], atol=1e-6)
+        assert np.allclose(run(given[place : place + 1]), by_torch[place], atol=1e-6)
     assert not np.allclose(by_torch[0], by_torch[1], atol=1e-3)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.multimodal.encoders import steps
-from penstock.multimodal.encoders.form import Form, Settings, Shape, Weights, linear
+from penstock.multimodal.encoders.form import Settings, Shape, Weights, linear
 from penstock.operations.tensors import Recorder
 
 
@@ -53,14 +53,4 @@ def _record(t: Recorder, x: str, settings: Settings, shape: Shape, weights: Weig
     return t.node("Relu", linear(t, t.node("Concat", *pooled, axis=1), weights.within("linear")))
 
 
-def _form(dtype: str, steps_of: str) -> Form:
-    return Form(
-        width=lambda settings, shape: int(settings["dim"]),
-        module=_module,
-        record=_record,
-        dtype=dtype,
-        dimensions=lambda shape: (steps_of,),
-    )
-
-
-CONV1D, CONV1D_OF_NUMBERS = _form("int64", "tokens"), _form("float32", "numbers")
+CONV1D, CONV1D_OF_NUMBERS = steps.both_forms(_module, _record)

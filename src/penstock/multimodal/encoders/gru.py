@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.multimodal.encoders import steps
-from penstock.multimodal.encoders.form import Form, Settings, Shape, Weights
+from penstock.multimodal.encoders.form import Settings, Shape, Weights
 from penstock.operations.tensors import Recorder
 
 
@@ -51,14 +51,4 @@ def _record(t: Recorder, x: str, settings: Settings, shape: Shape, weights: Weig
     return t.node("Squeeze", last, first)
 
 
-def _form(dtype: str, steps_of: str) -> Form:
-    return Form(
-        width=lambda settings, shape: int(settings["dim"]),
-        module=_module,
-        record=_record,
-        dtype=dtype,
-        dimensions=lambda shape: (steps_of,),
-    )
-
-
-GRU, GRU_OF_NUMBERS = _form("int64", "tokens"), _form("float32", "numbers")
+GRU, GRU_OF_NUMBERS = steps.both_forms(_module, _record)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.multimodal.encoders.form import Settings, Shape, Weights
+from penstock.multimodal.encoders.form import Form, Module, Record, Settings, Shape, Weights
 from penstock.operations.tensors import Recorder
 
 _DROPPED = 0.1  # the share of tokens that a training step takes for unknown ones: so what stands for these is learned
@@ -102,3 +102,18 @@ def _record_numbers(t: Recorder, x: str, weights: Weights) -> tuple[str, str]:
     lengths = t.node("ReduceMax", t.node("Mul", t.to("int64", known), places), axis, keepdims=0)
     pair = (t.node("Unsqueeze", each, last) for each in (scaled, t.to("float32", known)))
     return t.node("Concat", *pair, axis=2), t.node("Max", lengths, t.integer(1))
+
+
+def both_forms(module: Module, record: Record) -> tuple[Form, Form]:
+    """Return the encoder of tokens, and that of numbers, which differ in what a step is."""
+
+    def form(dtype: str, steps_of: str) -> Form:
+        return Form(
+            width=lambda settings, shape: int(settings["dim"]),
+            module=module,
+            record=record,
+            dtype=dtype,
+            dimensions=lambda shape: (steps_of,),
+        )
+
+    return form("int64", "tokens"), form("float32", "numbers")
