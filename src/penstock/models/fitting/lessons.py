@@ -23,11 +23,11 @@ from penstock.models.judging import labels
 from penstock.models.judging.curves import errors_of
 from penstock.models.judging.evaluate import judge
 from penstock.models.judging.several import cell_weights, held, several_in, type_of_several
+from penstock.models.learning.branch_options import ASKS_FOR_BRANCHES, BRANCHED
 from penstock.models.learning.learner import Learner, Lesson, Method, Progress, Task, unheard
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.losses import loss
 from penstock.models.learning.matrix import Examples, Features, Floats
-from penstock.models.learning.options import ASKS_FOR_BRANCHES, BRANCHED
 from penstock.models.predicting.estimators import estimate
 from penstock.models.predicting.outcomes import OUTCOMES, heads_schema
 from penstock.multimodal import Head as NetworkHead

@@ -19,6 +19,7 @@ from penstock.models.learning import (
     trees,
     weights,
 )
+from penstock.models.learning.branch_options import BRANCHED
 from penstock.models.learning.learner import Learner, Method
 from penstock.models.learning.lowerings.branches import lower_branches
 from penstock.models.learning.lowerings.centroids import lower_distances
@@ -109,7 +110,7 @@ LEARNERS: dict[str, Learner] = {
     "dnn_regressor": Learner(
         task="regression",
         form="linear",
-        options=options.DNN_REGRESSOR,
+        options={**options.DNN_REGRESSOR, **BRANCHED},
         library="torch",
         method=_DEEP,
         branched=_BRANCHED,
@@ -117,7 +118,7 @@ LEARNERS: dict[str, Learner] = {
     "dnn_classifier": Learner(
         task="classification",
         form="linear",
-        options=options.DNN_CLASSIFIER,
+        options={**options.DNN_CLASSIFIER, **BRANCHED},
         library="torch",
         method=_DEEP,
         branched=_BRANCHED,
@@ -125,14 +126,14 @@ LEARNERS: dict[str, Learner] = {
     "dnn_linear_combined_regressor": Learner(
         task="regression",
         form="linear",
-        options=options.WIDE_AND_DEEP_REGRESSOR,
+        options=options.DNN_REGRESSOR,
         library="torch",
         method=_WIDE_AND_DEEP,
     ),
     "dnn_linear_combined_classifier": Learner(
         task="classification",
         form="linear",
-        options=options.WIDE_AND_DEEP_CLASSIFIER,
+        options=options.DNN_CLASSIFIER,
         library="torch",
         method=_WIDE_AND_DEEP,
     ),

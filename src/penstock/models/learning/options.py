@@ -333,45 +333,7 @@ DNN_REGRESSOR = {
     "min_rel_progress": STOPPING["min_rel_progress"],
     "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of first weights, order and dropout"),
 }
-WIDE_AND_DEEP_REGRESSOR = {**DNN_REGRESSOR}
-WIDE_AND_DEEP_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
-BRANCHED = {
-    "num_threads": Option(
-        type="int",
-        default=1,
-        least=1,
-        most=1024,
-        meaning="with encoders: threads to train in; the weights are the same for the same number",
-    ),
-    "device": Option(
-        type="choice",
-        default="AUTO",
-        choices=("AUTO", "CPU", "CUDA"),
-        meaning="with encoders: where to train; AUTO is a GPU where PyTorch finds one",
-    ),
-    "mixed_precision": Option(
-        type="bool", default=False, meaning="with encoders: products of bfloat16 in training, as GPUs have them fast"
-    ),
-    "fusion": Option(
-        type="choice",
-        default="CONCAT",
-        choices=("CONCAT", "GATED", "ATTENTION"),
-        meaning="with encoders: features side by side, weighed by gates that see all, or attending to each other first",
-        tuned=_ANY,
-    ),
-    "modality_dropout": Option(
-        type="float",
-        default=0.0,
-        least=0.0,
-        most=0.9,
-        meaning="with encoders: fraction of images, texts and columns each left out of a row in a step",
-        tuned=_ANY,
-    ),
-}
-ASKS_FOR_BRANCHES = ("fusion", "modality_dropout")
-"""Of these the options that only a network of branches has a meaning for: with them it is one, without encoders too."""
-DNN_REGRESSOR |= BRANCHED
-DNN_CLASSIFIER = {**WIDE_AND_DEEP_CLASSIFIER, **BRANCHED}
+DNN_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
 TRANSFORM_ONLY = {**FEATURE_TIMES}
 ONNX = {"model_path": Option(type="text", meaning="the file; its inputs are the columns of the rows")}
 KERAS = {
