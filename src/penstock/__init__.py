@@ -77,8 +77,13 @@ if TYPE_CHECKING:
         threshold as threshold,
     )
     from penstock.pipelines import (
+        Mode as Mode,
+        Pipeline as Pipeline,
+        component as component,
         log_metric as log_metric,
+        node as node,
         optional as optional,
+        parameter as parameter,
         pipeline as pipeline,
         step as step,
         unmapped as unmapped,
@@ -104,7 +109,10 @@ __version__ = "0.1.0"
 _NAMES = {
     "penstock.remote": ("open", "RemoteProject"),
     "penstock.project": ("Project", "Run"),
-    "penstock.pipelines": ("step", "pipeline", "when", "optional", "unmapped", "log_metric"),
+    "penstock.pipelines": (
+        "step", "component", "pipeline", "Pipeline", "node", "parameter", "when", "optional", "unmapped", "Mode",
+        "log_metric",
+    ),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "evaluate", "push", "predict", "name", "named",
         "historical_features", "ingest", "read_images", "with_images", "image_bytes",

@@ -38,6 +38,11 @@ _OPTIONS = (
     click.option("--since", multiple=True, metavar="STEP", help="This step and what comes after it."),
     click.option("--until", multiple=True, metavar="STEP", help="This step and what it needs."),
     click.option("--mode", type=click.Choice(["train", "infer"]), help="train (default) or infer."),
+    click.option(
+        "--states-from",
+        metavar="RUN",
+        help="In mode infer: use what this run learned ('newest': the last good one).",
+    ),
     click.option("--resume", metavar="RUN", help="Go on from this run, as it was asked; what it made counts."),
     click.option(
         "--override",

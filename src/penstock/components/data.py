@@ -33,7 +33,7 @@ class Split(NamedTuple):
     test: Table
 
 
-@step
+@step(modes={"train"})
 def split(rows: Table, *, by: str | None = None, test: float = 0.2, seed: int = 0) -> Split:
     """Divide rows into train and test; the same rows always go the same way.
 

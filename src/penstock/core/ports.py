@@ -16,7 +16,7 @@ from penstock.core.run import Record, State
 class Context:
     """Where a step finds its project: addresses only, so that it travels. A component's parameter annotated `Context`
     gets it; it is never part of a key. `seed` is the step's own, derived from its key. `secrets` are files in which
-    secrets are found, by the name of the secret ("": of several)."""
+    secrets are found, by the name of the secret ("": of several). `mode` is the run's."""
 
     root: str
     metadata: str = field(repr=False)  # there may be a password in these
@@ -25,6 +25,7 @@ class Context:
     step: str = ""
     seed: int = 0
     secrets: dict[str, str] = field(default_factory=dict)
+    mode: str = "train"
 
 
 R = TypeVar("R", bound=Record)

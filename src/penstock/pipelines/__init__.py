@@ -3,6 +3,7 @@
 from penstock.pipelines.cancelling import cancel_run
 from penstock.pipelines.choosing import optional, when
 from penstock.pipelines.comparing import Comparison, Difference, MetricComparison, StepComparison, compare
+from penstock.pipelines.component import Component, component
 from penstock.pipelines.declare import StepFunction, step
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
 from penstock.pipelines.executing import execute, new_run_id
@@ -13,6 +14,7 @@ from penstock.pipelines.logkeeping import MOST_BYTES, LogKeeper
 from penstock.pipelines.loglines import PIECE_BYTES, LogLine, LogReader, left_out, pieces, read_piece
 from penstock.pipelines.mapping import unmapped
 from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
+from penstock.pipelines.modes import Mode
 from penstock.pipelines.observed import note, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, check_params, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
@@ -24,6 +26,7 @@ from penstock.pipelines.services import ImageRef, Services
 from penstock.pipelines.starting import START_SECONDS, start_run
 from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.tracing import given_before
+from penstock.pipelines.wiring import Node, Pipeline, node, parameter
 from penstock.pipelines.working import run_task
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "PIECE_BYTES",
     "START_SECONDS",
     "Comparison",
+    "Component",
     "Curve",
     "Difference",
     "Event",
@@ -40,8 +44,11 @@ __all__ = [
     "LogQuery",
     "LogReader",
     "MetricComparison",
+    "Mode",
     "Names",
+    "Node",
     "OnEvent",
+    "Pipeline",
     "PipelineFunction",
     "PipelineParameter",
     "Plan",
@@ -59,6 +66,7 @@ __all__ = [
     "cancel_run",
     "check_params",
     "compare",
+    "component",
     "curves",
     "drives",
     "driving",
@@ -73,9 +81,11 @@ __all__ = [
     "maker",
     "metrics_file",
     "new_run_id",
+    "node",
     "note",
     "observe",
     "optional",
+    "parameter",
     "pieces",
     "pipeline",
     "plain",

@@ -25,11 +25,10 @@ from penstock.pipelines.kinds import (
     takes,
 )
 from penstock.pipelines.mapping import called_each, mapped_over, whole
+from penstock.pipelines.modes import MODES, check_allowed
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.retrying import retried_on
 from penstock.pipelines.tracing import current_trace
-
-MODES = ("train", "infer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ class Form:
     kinds: FrozenMap[str]  # of every parameter
     outputs: FrozenMap[str]
     named: type[tuple[Any, ...]] | None = None  # the NamedTuple that it returns
-    context: tuple[str, ...] = field(default=())  # parameters that get the `Context`
+    told: tuple[str, ...] = field(default=())  # parameters that the run fills: the `Context`, the `Mode`
     names: dict[str, Any] = field(default_factory=dict)  # the globals that the annotations are written in
 
 
@@ -83,6 +82,7 @@ class StepFunction:
         """Call the function; in a trace, record a step and return references to what it will give."""
         when = kwargs.pop("when", True)
         if current_trace() is None:
+            check_allowed(self.settings.name, self.settings.modes)
             return self.function(*args, **kwargs) if when else None
         return _record(self, args, kwargs, None if when is True else when)
 
@@ -99,6 +99,7 @@ class StepFunction:
     def _each(self, kind: Literal["zip", "product"], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         when = kwargs.pop("when", True)
         if current_trace() is None:
+            check_allowed(self.settings.name, self.settings.modes)
             return called_each(self.function, kind, args, kwargs) if when else None
         return _record(self, args, kwargs, None if when is True else when, each=kind)
 
@@ -246,8 +247,8 @@ def _form(function: Callable[..., Any], settings: Settings) -> Form:
         outputs = FrozenMap(output_kinds(named))
     else:
         outputs = FrozenMap({"result": kind_of(note, names)})
-    context = tuple(name for name, kind in kinds.items() if kind == "context")
-    return Form(signature=signature, kinds=FrozenMap(kinds), outputs=outputs, named=named, context=context, names=names)
+    told = tuple(name for name, kind in kinds.items() if kind in ("context", "mode"))
+    return Form(signature=signature, kinds=FrozenMap(kinds), outputs=outputs, named=named, told=told, names=names)
 
 
 def _record(
@@ -298,7 +299,7 @@ def _bind(
     form: Form, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return every input by its parameter, and which of them were given, not left to their defaults."""
-    known = [parameter for parameter in form.signature.parameters if parameter not in form.context]
+    known = [parameter for parameter in form.signature.parameters if parameter not in form.told]
     for given in kwargs:
         if given not in known:
             raise UnknownNameError("parameter", given, known, within=f"step '{name}'")

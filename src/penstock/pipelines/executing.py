@@ -14,6 +14,7 @@ from penstock.core.run import Run
 from penstock.pipelines.events import OnEvent
 from penstock.pipelines.execution import Execution
 from penstock.pipelines.liveness import HOST, driving
+from penstock.pipelines.modes import in_mode
 from penstock.pipelines.planning import Planner, new_judge
 from penstock.pipelines.record import unplain
 from penstock.pipelines.resuming import UNPLAIN
@@ -37,6 +38,7 @@ def execute(
     mode: str = "train",
     override: Override | None = None,
     resume: str = "",
+    states_from: Mapping[str, str] | None = None,
     experiment: str = "",
     tags: Mapping[str, Any] | None = None,
     notes: str = "",
@@ -48,19 +50,22 @@ def execute(
 
     What is up to date does not run. A failed step leaves branches that do not need it alone. `override` holds outputs
     of steps that do not run because of it; `resume` is the run that this one goes on from: what it made counts, also
-    where it is never cached. Ctrl-C cancels what is under way, records that, and goes on as `KeyboardInterrupt`; a
+    where it is never cached. `states_from` says of steps that are left out which run's outputs stand for theirs; of the
+    others it is the newest successful run that has them. Ctrl-C
+    cancels what is under way, records that, and goes on as `KeyboardInterrupt`; a
     `Cancellation` that somebody recorded does the same, and the run is returned.
     """
-    pipeline = checked(pipeline)
+    pipeline = in_mode(checked(pipeline), mode)
     left_out = select(pipeline, only=only, since=since, until=until, mode=mode, override=override or ())
     check_secrets(pipeline, left_out, services.context.secrets)
-    judge = new_judge(pipeline, services, override=override, resume=resume)
+    judge = new_judge(pipeline, services, override=override, resume=resume, states_from=states_from)
     if any(left_out.values()):
         Planner(pipeline, left_out, judge).plan()  # what the steps left out cannot give is said before anything runs
     given = {
         name: {output: made.digest for output, made in outputs.items()} for name, outputs in judge.override.items()
     }
-    options = {"only": only, "since": since, "until": until, "resume": resume, "override": given}
+    options: dict[str, Any] = {"only": only, "since": since, "until": until, "resume": resume, "override": given}
+    options |= {"states_from": dict(states_from or {})}
     options[UNPLAIN] = unplain(pipeline.params)
     run = Run(
         id=run_id or new_run_id(services.clock()),

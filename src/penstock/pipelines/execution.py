@@ -208,7 +208,7 @@ class Execution:
             run=run.id,
             step=step,
             arguments=dict(verdict.arguments),
-            context=replace(self.services.context, run=run.id, step=step.name),
+            context=replace(self.services.context, run=run.id, step=step.name, mode=run.mode),
             log=self.record.log(step.name),
             paths=self.services.paths,
             code=code_parts(verdict.key.parts),

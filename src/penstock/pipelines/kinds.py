@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ForwardRef, NamedTuple
 
+from penstock.pipelines.modes import TOLD
 from penstock.secrets import Secret
 from penstock.values import COLLECTIONS, METRICS, codec_of_name
 
@@ -45,6 +46,7 @@ KINDS = {
     "penstock.core.artifact.Named": "named",
     "penstock.Context": "context",
     "penstock.core.ports.Context": "context",
+    TOLD: "mode",
     "penstock.Figure": "figure",
     "penstock.values.Figure": "figure",
     "penstock.values.figures.Figure": "figure",
@@ -219,8 +221,8 @@ def _alternatives(annotation: Any, names: dict[str, Any]) -> Iterator[_Note]:
     elif annotation is None:
         yield _Note("builtins.NoneType")
     elif origin is typing.Annotated:
-        if METRICS in annotation.__metadata__:
-            yield _Note(METRICS)
+        if marks := [mark for mark in (METRICS, TOLD) if mark in annotation.__metadata__]:
+            yield _Note(marks[0])
         else:
             yield from _alternatives(arguments[0], names)
     elif origin is typing.Literal:

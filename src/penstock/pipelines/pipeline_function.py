@@ -21,8 +21,8 @@ from penstock.secrets import Secret
 
 REQUIRED: Any = inspect.Parameter.empty
 RUN_OPTIONS = (
-    "pipeline", "only", "since", "until", "mode", "resume", "override", "engine", "max_parallel", "experiment",
-    "tags", "notes", "cause", "run_id", "on_event", "wait",
+    "pipeline", "only", "since", "until", "mode", "resume", "override", "states_from", "engine", "max_parallel",
+    "experiment", "tags", "notes", "cause", "run_id", "on_event", "wait",
 )  # fmt: skip
 """What a run is asked beside the pipeline's parameters; those share one call, so they share no name."""
 

@@ -14,6 +14,7 @@ from penstock.pipelines.arguments import decide
 from penstock.pipelines.changes import NEVER_RAN, change
 from penstock.pipelines.keys import Keys
 from penstock.pipelines.kinds import fits
+from penstock.pipelines.modes import in_mode
 from penstock.pipelines.recall import Recall
 from penstock.pipelines.resuming import resumed
 from penstock.pipelines.selection import GIVEN, Names, lenders, select
@@ -61,19 +62,29 @@ def plan(
     mode: str = "train",
     override: Override | None = None,
     resume: str = "",
+    states_from: Mapping[str, str] | None = None,
 ) -> Plan:
     """Say what `execute` would do now with the same arguments; raises the errors that it would begin with."""
-    pipeline = checked(pipeline)
+    pipeline = in_mode(checked(pipeline), mode)
     left_out = select(pipeline, only=only, since=since, until=until, mode=mode, override=override or ())
-    return Planner(pipeline, left_out, new_judge(pipeline, services, override=override, resume=resume)).plan()
+    judge = new_judge(pipeline, services, override=override, resume=resume, states_from=states_from)
+    return Planner(pipeline, left_out, judge).plan()
 
 
-def new_judge(pipeline: Pipeline, services: Services, *, override: Override | None = None, resume: str = "") -> Judge:
+def new_judge(
+    pipeline: Pipeline,
+    services: Services,
+    *,
+    override: Override | None = None,
+    resume: str = "",
+    states_from: Mapping[str, str] | None = None,
+) -> Judge:
     """Return a judge of the pipeline's steps, over what the stores hold now."""
     recall = Recall(pipeline.name, metadata=services.metadata, artifacts=services.artifacts, codecs=services.codecs)
     keys = Keys(root=Path(services.context.root), sources=services.sources, images=services.images)
     given = _checked_override(pipeline, override or {})
-    return Judge(services, recall, keys, override=given, resumed=resumed(services.metadata, resume))
+    earlier = resumed(services.metadata, resume)
+    return Judge(services, recall, keys, override=given, resumed=earlier, states_from=states_from)
 
 
 def _checked_override(pipeline: Pipeline, override: Override) -> Override:
@@ -206,7 +217,8 @@ def borrowed(
         found = known_outputs(step, outputs, judge)
         if found is not None:
             return dict(found[0]), f"{reason}; its outputs are up to date{found[1]}"
-    earlier = judge.recall.given(step.name, modes=step.modes if by_mode else ("train", "infer"))
+    run = judge.states_from.get(step.name, "")
+    earlier = judge.recall.given(step.name, modes=step.modes if by_mode else ("train", "infer"), run=run)
     made = judge.given(step, earlier.artifacts) if earlier is not None else {}
     if earlier is None or set(made) != set(step.outputs):
         return None

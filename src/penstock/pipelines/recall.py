@@ -116,9 +116,11 @@ class Recall:
             self._before = {item.step: item for item in found if item.parts}
         return self._before.get(step)
 
-    def given(self, step: str, *, modes: Iterable[str]) -> StepRun | None:
-        """Return the step run of the newest successful run in these modes whose outputs are all there still."""
-        runs = [run.id for run in self._runs if run.state == "succeeded" and run.mode in set(modes)]
+    def given(self, step: str, *, modes: Iterable[str], run: str = "") -> StepRun | None:
+        """Return the step run of the newest successful run in these modes whose outputs are all there still, or of the
+        one `run`, however it ended."""
+        good = (each.id for each in self._runs if each.state == "succeeded" and each.mode in set(modes))
+        runs = [run] if run else list(good)
         found = {item.run: item for item in self._metadata.find(StepRun, run=runs, step=step)} if runs else {}
         for run in runs:
             if run in found and found[run].artifacts and all(map(self.has, found[run].artifacts.values())):

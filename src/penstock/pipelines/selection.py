@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 
 from penstock.core.pipeline import Pipeline
 from penstock.errors import DeclarationError, UnknownNameError
+from penstock.pipelines.modes import MODES
 
 Names = Sequence[str] | str | None
-MODES = ("train", "infer")
 GIVEN = "its output is given"
 """Why a step does not run whose outputs were handed to the run (`override=`)."""
 

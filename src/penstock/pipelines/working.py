@@ -21,6 +21,7 @@ from penstock.pipelines.declare import StepFunction
 from penstock.pipelines.kinds import base, fits, in_words, inner, is_optional, opened_as, takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.metrics import logging_metrics, metrics_file
+from penstock.pipelines.modes import running_in
 from penstock.pipelines.observed import observing, portable
 from penstock.pipelines.retrying import is_final
 from penstock.pipelines.secrecy import DiscreetStore
@@ -52,7 +53,7 @@ def run_task(
         by_kind = {codec.kind: codec for codec in codecs}
         arguments = opened_arguments(task, store, by_kind)
         metrics = logging_metrics(metrics_file(task.log))
-        with finding_secrets(task.context.secrets):
+        with finding_secrets(task.context.secrets), running_in(task.context.mode):
             with metrics, observing(ignored=_ignored(task)) as observed, seeded(task.seed):
                 value = task.step.call(**arguments)
             outputs = _publish(task, value, DiscreetStore(store, task.step.name), codecs)

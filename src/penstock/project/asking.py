@@ -13,6 +13,7 @@ from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.pipelines import PipelineFunction, asked, resumable, trace
 from penstock.project.codecs import CODECS
+from penstock.project.promoted import states_from
 from penstock.project.runs import ArtifactView, Run
 
 _SELECTIONS = ("only", "since", "until")
@@ -39,6 +40,7 @@ def traced_run(
         record = resumable(metadata, find_run(metadata, resume if isinstance(resume, str) else resume.id).id)
         pipeline, params = pipeline or record.pipeline, asked(record, params)
         how |= {name: record.options.get(name) for name in _SELECTIONS if not how.get(name)}
+        how["states_from"] = how.get("states_from") or record.options.get("states_from")
         how |= {"resume": record.id, "mode": how.get("mode") or record.mode}
         how["experiment"] = how.get("experiment") or record.experiment
         how["cause"] = {"kind": "resume", "run": record.id} if how.get("cause") is None else how["cause"]
@@ -47,6 +49,10 @@ def traced_run(
         raise DeclarationError("run needs a pipeline, or resume=<a run> to go on from one")
     traced = trace(find(pipeline), params)
     how["override"] = _given(traced, override or {}, metadata, store)
+    if how.get("mode") == "infer" and not isinstance(how.get("states_from"), Mapping):
+        how["states_from"] = states_from(traced, metadata, how.get("states_from"))
+    elif how.get("mode") != "infer" and how.pop("states_from", None):
+        raise DeclarationError("states_from is for runs in mode infer: a run in mode train learns anew")
     return traced, how
 
 

@@ -128,7 +128,7 @@ def planned(
     return plan(pipeline, on_engine(given, config, engine, pipeline), **options)
 
 
-_PLANNED = ("only", "since", "until", "mode", "override", "resume")
+_PLANNED = ("only", "since", "until", "mode", "override", "resume", "states_from")
 
 
 def _named(how: Mapping[str, Any]) -> dict[str, Any]:

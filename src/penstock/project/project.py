@@ -90,6 +90,7 @@ class Project:
         mode: str | None = None,
         resume: Run | str | None = None,
         override: Mapping[str, Any] | None = None,
+        states_from: str | None = None,
         engine: str | None = None,
         max_parallel: int | None = None,
         experiment: str = "",
@@ -109,7 +110,8 @@ class Project:
 
         `resume` is a run that ended: what it was asked for is run again, and all that it made counts. `override` hands
         over what steps give (`{"clean": table}`, `{"split.train": "latest/split.train"}`), so that they do not run.
-        `max_parallel` is how many steps may run at once.
+        `max_parallel` is how many steps may run at once. In mode "infer" steps that learn do not run: what they made is
+        that of the run that was promoted, or of `states_from` (a run, or "newest": the newest successful one).
         """
         reap(self.metadata)
         how: dict[str, Any] = {
@@ -120,6 +122,7 @@ class Project:
             "since": since,
             "until": until,
             "mode": mode,
+            "states_from": states_from,
             "experiment": experiment,
             "tags": tags,
             "notes": notes,
@@ -140,11 +143,12 @@ class Project:
         mode: str | None = None,
         resume: Run | str | None = None,
         override: Mapping[str, Any] | None = None,
+        states_from: str | None = None,
         engine: str | None = None,
         **params: Any,
     ) -> Plan:
         """Say what `run` would do with the same arguments, step by step, and why."""
-        how = {"only": only, "since": since, "until": until, "mode": mode}
+        how = {"only": only, "since": since, "until": until, "mode": mode, "states_from": states_from}
         return planned(*self._asked(pipeline, resume, override, params, how), self._services, self.config, engine)
 
     def why(self, run: Run | str, step: str) -> str:

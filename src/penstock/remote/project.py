@@ -67,6 +67,7 @@ class RemoteProject:
         mode: str | None = None,
         resume: Run | str | None = None,
         override: Mapping[str, Any] | None = None,
+        states_from: str | None = None,
         engine: str | None = None,
         max_parallel: int | None = None,
         experiment: str = "",
@@ -85,7 +86,8 @@ class RemoteProject:
         if cause is not None:
             raise DeclarationError("the cause of a run over REST is the request; say more by tags= or notes=")
         form = {
-            "params": params, "only": only, "since": since, "until": until, "mode": mode, "engine": engine,
+            "params": params, "only": only, "since": since, "until": until, "mode": mode, "states_from": states_from,
+            "engine": engine,
             "max_parallel": max_parallel, "resume": _id(resume) if resume is not None else None,
             "override": self._references(override or {}), "experiment": experiment, "tags": tags, "notes": notes,
             "run_id": run_id,
@@ -106,12 +108,14 @@ class RemoteProject:
         mode: str | None = None,
         resume: Run | str | None = None,
         override: Mapping[str, Any] | None = None,
+        states_from: str | None = None,
         engine: str | None = None,
         **params: Any,
     ) -> Plan:
         """Say what `run` would do with the same arguments, step by step, and why."""
         form = {
-            "params": params, "only": only, "since": since, "until": until, "mode": mode, "engine": engine,
+            "params": params, "only": only, "since": since, "until": until, "mode": mode, "states_from": states_from,
+            "engine": engine,
             "resume": _id(resume) if resume is not None else None, "override": self._references(override or {}),
         }  # fmt: skip
         planned = self.server.post(f"/v1/pipelines/{segment(self._name(pipeline, resume))}:plan", _given(form))

@@ -52,6 +52,7 @@ def _asked(root: Path, options: list[str], what: str, *, seconds: float, given: 
 def _options(form: PlanForm) -> list[str]:
     """Return what a form asks for as options of the command line; they have one name each."""
     options = [f"--mode={form.mode}"] if form.mode else []
+    options += [f"--states-from={form.states_from}"] if form.states_from else []
     options += [f"--resume={form.resume}"] if form.resume else []
     options += [f"--override={step}={artifact}" for step, artifact in form.override.items()]
     for name in ("only", "since", "until"):

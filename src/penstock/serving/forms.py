@@ -23,6 +23,7 @@ class PlanForm(msgspec.Struct, forbid_unknown_fields=True):
     mode: Literal["train", "infer"] | None = None
     resume: str = ""
     override: dict[str, str] = {}
+    states_from: str = ""
     engine: str = ""
 
 
