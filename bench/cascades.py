@@ -15,7 +15,7 @@ from bench import trips
 from bench.measure import Figure, fresh_folder, paired, per_call_microseconds
 from penstock.models import row_predictor
 from penstock.models.routing import routing_of
-from penstock.project.config import ServerSection
+from penstock.project.config import MonitoringSection
 from penstock.serving.application import application
 
 TRAINED, PREDICTED = 200_000, 1_000_000
@@ -119,7 +119,7 @@ def _logged() -> Iterator[Figure]:
     project.fit(trips.distance(), trips.rows(20_000))
 
     def median(share: float) -> float:
-        project.config = dataclasses.replace(project.config, server=ServerSection(log_requests=share))
+        project.config = dataclasses.replace(project.config, monitoring=MonitoringSection(log_requests=share))
         app = application(project, row_predictor)
         with TestClient(app):
             answer = app.at_once(b"/v1/models/distance:predict")

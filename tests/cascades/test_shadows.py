@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import time
-from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -16,12 +15,16 @@ from starlette.testclient import TestClient
 
 import penstock as ps
 from penstock.cli import main
+from penstock.core.graph import ModelGraph, Signature
+from penstock.core.mapping import FrozenMap
+from penstock.core.schema import Schema
 from penstock.errors import ConflictError, DataError, UnknownNameError
 from penstock.models import row_predictor, set_alias
 from penstock.models.judging import metrics
-from penstock.project.config import ServerSection
+from penstock.production.records import RecordForm, utc
+from penstock.production.request_log import RequestLog
+from penstock.project.config import MonitoringSection, ServerSection
 from penstock.serving.application import application
-from penstock.stores.request_log import LoggedRow, RequestLog
 
 ASKED = rentals(rows=300, seed=3)
 INPUTS = ["x1", "x2", "x3"]
@@ -36,8 +39,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ps.Project:
     project.fit(FOREST, rentals())
     set_alias(project.metadata, "distance", "champion", 1)
     set_alias(project.metadata, "distance", "challenger", 2)
-    section = ServerSection(log_requests=1.0, shadow={"distance": "challenger", "is_long": "challenger"})
-    project.config = dataclasses.replace(project.config, server=section)
+    server = ServerSection(shadow={"distance": "challenger", "is_long": "challenger"})
+    monitoring = MonitoringSection(log_requests=1.0, flush="100ms")
+    project.config = dataclasses.replace(project.config, server=server, monitoring=monitoring)
     with TestClient(application(project, row_predictor)) as client:
         rows = ASKED.select(INPUTS).to_pylist()
         for start in range(0, 300, 50):
@@ -87,7 +91,7 @@ def test_without_a_log_there_is_no_table(tmp_path) -> None:
     assert project.requests.table().num_rows == 0
     with pytest.raises(UnknownNameError, match=r"penstock\.requests"):
         project.sql("SELECT * FROM penstock.requests")
-    with pytest.raises(DataError, match=r"log_requests = 0\.1 and shadow = \{ distance"):
+    with pytest.raises(DataError, match=r"shadow = \{ distance = .* log_requests = 0\.1"):
         project.requests.shadow("distance")
 
 
@@ -128,21 +132,23 @@ def test_labels_are_compared_too_and_a_shadow_that_fails_counts_by_what_went_wro
     project = ps.open(tmp_path)
     log = RequestLog(project.config.requests, 1 << 20)
 
-    def said(label: str, sure: float) -> msgspec.Raw:
+    def said(label: str, sure: float) -> bytes:
         others = [{"label": "ab"[label == "a"], "prob": 1 - sure}]
         told = {"predicted_kind": label, "predicted_kind_probs": [{"label": label, "prob": sure}, *others]}
-        return msgspec.Raw(msgspec.json.encode(told))
+        return msgspec.json.encode(told)
 
     rows = [("a", "a", "a"), ("a", "b", "a"), ("b", "b", "a"), ("b", None, "b")]
+    outputs = Schema.of(predicted_kind="string", predicted_kind_probs="array<struct<label string, prob float64>>")
+    signature = Signature(Schema.of(id="float64"), outputs)
+    kind = ModelGraph(name="kind", label="kind", signature=signature, nodes=(), blobs=FrozenMap(), facts=FrozenMap())
+    form = RecordForm(kind, 1, "d")
     for number, (served, shadow, _) in enumerate(rows):
-        told = {"shadow_error": "KeyError: 'x'"} if shadow is None else {"shadow_prediction": said(shadow, 0.75)}
-        log.add([
-            LoggedRow(
-                time=datetime.now(UTC), request="r", row=number, model="kind", version=1, digest="d", route=None,
-                instance=msgspec.Raw(b'{"id": %d.0}' % number), prediction=said(served, 1.0), latency_seconds=0.1,
-                shadow_version=2, **told,
-            )
-        ])  # fmt: skip
+        body, answer = b'{"instances": [{"id": %d}]}' % number, b'{"predictions": [%s]}' % said(served, 1.0)
+        [instance], _, [prediction] = form.read(body, answer)
+        own = {"time": utc(time.time()), "request": "r", "id": f"r/{number}", "row": number, "latency_seconds": 0.1}
+        said_too = {"shadow_error": "KeyError: 'x'"} if shadow is None else {"shadow_prediction": said(shadow, 0.75)}
+        log.add(form.table([form.record(instance, prediction, {**own, "shadow_version": 2, **said_too})]))
+    log.close()
     truth = [{"id": number, "kind": kind} for number, (_, _, kind) in enumerate(rows)]
     found = project.requests.shadow("kind", truth=truth, key="id")
     assert (found.rows, found.errors) == (3, {"KeyError: 'x'": 1})

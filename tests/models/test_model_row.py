@@ -70,6 +70,15 @@ def test_a_request_is_answered_from_bytes_to_bytes(graph):
     assert answer["predictions"] == json.loads(json.dumps([graph.predict_row(ROW)] * 2))
 
 
+def test_a_request_may_say_what_each_row_is_called_and_is_answered_the_same(graph):
+    predictor, named = row_predictor(graph), {"instances": [BODY, BODY], "ids": ["a", "b"]}
+    assert predictor.answer(json.dumps(named).encode()) == predictor.answer(
+        json.dumps({"instances": [BODY, BODY]}).encode()
+    )
+    with pytest.raises(RequestError, match="1 ids for 2 instances"):
+        predictor.answer(json.dumps({**named, "ids": ["a"]}).encode())
+
+
 def test_a_prediction_knows_its_columns(graph):
     assert tuple(graph.predict_row(ROW)) == graph.signature.outputs.names
 

@@ -15,10 +15,11 @@ import pytest
 from serving_fakes import FakeProject, Multiply, TestClient
 
 from penstock.errors import DeclarationError
-from penstock.project.config import ServerSection
+from penstock.production.reading import read_requests
+from penstock.production.records import is_sampled
+from penstock.project.config import MonitoringSection, ServerSection
 from penstock.serving import request_notes
 from penstock.serving.application import Application, application
-from penstock.stores.request_log import read_requests
 
 PATH = "/v1/models/km:predict"
 
@@ -28,7 +29,9 @@ def served(
     project: FakeProject, make: Callable[..., Any] = Multiply, **section: Any
 ) -> Iterator[tuple[TestClient, Application]]:
     """Serve a project that logs every request, or as `section` says; at the end the log is written."""
-    project.config = dataclasses.replace(project.config, server=ServerSection(**{"log_requests": 1.0, **section}))
+    server = ServerSection(shadow=section.pop("shadow", {}))
+    monitoring = MonitoringSection(**{"log_requests": 1.0, "flush": "50ms", **section})
+    project.config = dataclasses.replace(project.config, server=server, monitoring=monitoring)
     app = application(project, make)
     with TestClient(app) as client:
         yield client, app
@@ -67,7 +70,8 @@ def test_each_predicted_row_is_logged_with_what_answered_it(project):
         (0, {"km": 3}, {"y": 6}), (1, {"km": 4.5}, {"y": 9}), (0, {"km": 1}, {"y": 2}),
     ]  # fmt: skip
     assert [each["request"] for each in found[:2]] == ["order-17"] * 2
-    assert len(found[2]["request"]) == 32
+    assert [each["id"] for each in found] == ["order-17/0", "order-17/1", found[2]["request"]]
+    assert len(found[2]["request"]) > 12
     for each in found:
         assert (each["model"], each["version"], each["digest"], each["route"]) == ("km", 2, "d2", None)
         assert started - 1 < each["time"].timestamp() < time.time() + 1
@@ -89,7 +93,7 @@ def test_what_was_refused_is_not_logged(project):
         assert client.post(PATH, json={"instances": [{"km": "far"}]}).status_code == 422
         assert client.post(PATH, content=b"{").status_code == 400
         predict(client, 2)
-    assert logged(project).column("instance").to_pylist() == ['{"km":2}']
+    assert logged(project).column("instance").to_pylist() == ['{"km":2.0}']
 
 
 def test_nothing_is_logged_unless_it_is_asked_for(project):
@@ -106,22 +110,23 @@ def test_a_share_of_the_requests_is_logged(project):
 
 
 def test_no_more_is_kept_than_may_be(project):
-    with served(project, log_max_bytes="32KiB") as (client, _):
-        for _ in range(4):
+    with served(project, max_bytes="64KiB") as (client, _):
+        for _ in range(12):
             predict(client, *range(200))
             kept = outcome(client, "kept")
             until(lambda kept=kept: outcome(client, "kept") > kept)
-    assert sum(part.stat().st_size for part in project.config.requests.iterdir()) < 150_000
+    kept = [part.stat().st_size for part in project.config.requests.rglob("*.parquet")]
+    assert 30_000 < sum(kept) < 80_000
 
 
 def test_what_cannot_be_written_is_counted_and_requests_go_on(project, caplog):
-    project.config.requests.parent.mkdir(exist_ok=True)
+    project.config.requests.parent.mkdir(parents=True)
     project.config.requests.write_text("no folder")
     with served(project) as (client, _):
         predict(client, 2, 3)
         until(lambda: outcome(client, "lost") == 2)
         assert predict(client, 4) == [8]
-    assert "2 rows of requests cannot be logged" in caplog.text
+    assert "rows of requests cannot be logged" in caplog.text
 
 
 class Shadowing(Multiply):
@@ -236,3 +241,56 @@ def test_a_shadow_of_no_requests_is_refused(project):
         served(project, log_requests=0.0, shadow={"km": "challenger"}),
     ):
         pass
+
+
+def test_the_answer_says_what_the_request_is_called_and_so_does_the_log(project):
+    with served(project) as (client, app):
+        named = client.post(PATH, json={"instances": [{"km": 1}]}, headers={"x-request-id": "order-17"})
+        unnamed = [client.post(PATH, json={"instances": [{"km": 1}]}).headers["x-request-id"] for _ in range(3)]
+        answer = app.at_once(PATH.encode())
+        assert answer is not None
+        known = answer([], b'{"instances": [{"km": 5}]}')
+        assert known is not None
+        refused = client.post(PATH, json={"instances": [{"km": "far"}]}, headers={"x-request-id": "odd"})
+    assert (named.headers["x-request-id"], refused.headers["x-request-id"]) == ("order-17", "odd")
+    ids = ["order-17", *unnamed, known[2].decode()]
+    assert len(set(ids)) == 5
+    assert sorted(logged(project).column("id").to_pylist()) == sorted(ids)
+
+
+def test_a_body_may_say_what_each_row_is_called(project):
+    body = {"instances": [{"km": 1}, {"km": 2}], "ids": ["a", "b"]}
+    with served(project) as (client, _):
+        assert client.post(PATH, json=body).status_code == 200
+    assert logged(project).column("id").to_pylist() == ["a", "b"]
+
+
+def test_which_requests_are_of_the_share_is_decided_by_their_ids(project):
+    ids = [f"order-{number}" for number in range(60)]
+    with served(project, log_requests=0.5) as (client, _):
+        for id in ids:
+            predict(client, 1, **{"x-request-id": id})
+        client.post(PATH, json={"instances": [{"km": 1}] * 60, "ids": [f"{id}b" for id in ids]})
+    expected = [id for id in [*ids, *(f"{id}b" for id in ids)] if is_sampled(id.encode(), 0.5)]
+    assert logged(project).column("id").to_pylist() == expected
+    assert 30 < len(expected) < 90
+
+
+def test_rows_that_were_predicted_as_a_table_are_logged_too(project, monkeypatch):
+    def predict_table(name: str, rows: pa.Table, **how: object) -> pa.Table:
+        return rows.append_column("y", pa.array([2.0 * each for each in rows["km"].to_pylist()]))
+
+    monkeypatch.setattr(project, "predict", predict_table)
+    stream = pa.BufferOutputStream()
+    rows = pa.table({"km": [1.0, 2.0, 3.0], "other": ["a", "b", "c"]})
+    with pa.ipc.new_stream(stream, rows.schema) as writer:
+        writer.write_table(rows)
+    headers = {"content-type": "application/vnd.apache.arrow.stream", "accept": "application/json"}
+    with served(project) as (client, _):
+        path, content = "/v1/models/km:batchPredict", stream.getvalue().to_pybytes()
+        answer = client.post(path, content=content, headers=headers | {"x-request-id": "night"})
+    assert (answer.status_code, answer.headers["x-request-id"]) == (200, "night")
+    found = logged(project).to_pylist()
+    assert [(each["id"], each["instance"], each["prediction"]) for each in found] == [
+        (f"night/{at}", f'{{"km":{km}}}', f'{{"y":{2 * km}}}') for at, km in enumerate((1.0, 2.0, 3.0))
+    ]

@@ -19,8 +19,9 @@ from penstock.errors import UnknownNameError
 from penstock.models.reporting import percent
 
 TOML = """
-[server]
+[monitoring]
 log_requests = 1.0
+[server]
 shadow = { distance = "challenger" }
 """
 INPUTS = {"member": ps.col("member"), "pace": ps.col("pace")}

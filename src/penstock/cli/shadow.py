@@ -30,7 +30,7 @@ def shadow(
 ) -> None:
     """Compare what a shadow of MODEL has said on live requests with what was served.
 
-    penstock.toml names it: [server] log_requests = 0.1 and shadow = { MODEL = "challenger" }.
+    penstock.toml names it: [server] shadow = { MODEL = "challenger" }, and [monitoring] log_requests = 0.1.
     """
     found = penstock.open(root).requests.shadow(model, version=version, truth=truth, key=key)
     if as_json:

@@ -19,6 +19,7 @@ from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import AliasChange, ModelVersion
 from penstock.errors import ConflictError, SqlError, UnknownNameError
 from penstock.models import CHAMPION, ModelGraph
+from penstock.production.reading import is_logged, read_requests
 from penstock.project.codecs import load_artifact
 from penstock.project.config import Config
 from penstock.project.driving import resolve_source
@@ -37,7 +38,6 @@ from penstock.project.tabling import (
     view_pipeline,
 )
 from penstock.sql import Entry, Join, Mode, Reading, View, as_they_are, check_made, untold
-from penstock.stores.request_log import is_logged, read_requests
 
 _SAID = "said"
 

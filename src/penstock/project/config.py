@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from penstock.core.units import memory_bytes
+from penstock.core.units import memory_bytes, seconds
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines import MOST_BYTES
 
@@ -75,9 +75,8 @@ class ServerSection:
     """`[server]`: where `penstock serve` listens, and the token that every request must then bring: itself, or the file
     that holds it. With `sql_writes` more than queries may come as SQL.
 
-    `log_requests` is the share of requests for predictions that is logged, as the table `penstock.requests`, in no more
-    than `log_max_bytes`; the oldest go. `shadow` names, by model, an alias: its version predicts those requests too,
-    beside the one that answers them.
+    `shadow` names, by model, an alias: its version predicts the requests that are logged ([monitoring]) too, beside the
+    one that answers them.
 
     No body of a request is larger than `body_max_bytes`, and the images in one that asks for predictions have no more
     than `image_pixels` in all: a few bytes can say that they are billions."""
@@ -89,8 +88,6 @@ class ServerSection:
     sql_writes: bool = False
     body_max_bytes: int | str = "16MiB"
     image_pixels: Annotated[int, msgspec.Meta(ge=1)] = 64_000_000
-    log_requests: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
-    log_max_bytes: int | str = "256MiB"
     shadow: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -98,10 +95,39 @@ class ServerSection:
         """The most that the body of a request may have, in bytes."""
         return memory_bytes(self.body_max_bytes, "body_max_bytes in [server]")
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringSection:
+    """`[monitoring]`: what is kept of the requests for predictions that servers answer, and for how long.
+
+    `log_requests` is the share of them that is logged, 0 (the default) to 1. In the folder, which several servers may
+    share, lie no more than `max_bytes` of requests, and none older than `keep`; the oldest go. What is answered is
+    written every `flush`: a server that is killed loses that much. Of bytes, such as images, the digest is logged, with
+    `bytes = true` they themselves; with `features = true` also the features that were looked up.
+    """
+
+    log_requests: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    folder: str = f"{STATE}/monitoring"
+    max_bytes: int | str = "256MiB"
+    keep: int | float | str = "90d"
+    flush: int | float | str = "2s"
+    bytes: bool = False
+    features: bool = False
+
     @property
-    def log_size_bytes(self) -> int:
+    def size_bytes(self) -> int:
         """The most that is kept of requests, in bytes."""
-        return memory_bytes(self.log_max_bytes, "log_max_bytes in [server]")
+        return memory_bytes(self.max_bytes, "max_bytes in [monitoring]")
+
+    @property
+    def keep_seconds(self) -> float:
+        """For how long requests and labels are kept."""
+        return seconds(self.keep, "keep in [monitoring]")
+
+    @property
+    def flush_seconds(self) -> float:
+        """How often what was answered is written."""
+        return seconds(self.flush, "flush in [monitoring]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +156,7 @@ class Config:
     stores: StoresSection = field(default_factory=StoresSection)
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
+    monitoring: MonitoringSection = field(default_factory=MonitoringSection)
     gc: GcSection = field(default_factory=GcSection)
     logs: LogsSection = field(default_factory=LogsSection)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -142,7 +169,12 @@ class Config:
     @property
     def requests(self) -> Path:
         """The folder of the log of requests."""
-        return self.state / "requests"
+        return self.root / self.monitoring.folder / "requests"
+
+    @property
+    def labels(self) -> Path:
+        """The folder of the labels that came later."""
+        return self.root / self.monitoring.folder / "labels"
 
     @property
     def server_token(self) -> str:
@@ -167,6 +199,7 @@ _SECTIONS: dict[str, type] = {
     "stores": StoresSection,
     "engine": EngineSection,
     "server": ServerSection,
+    "monitoring": MonitoringSection,
     "logs": LogsSection,
     "gc": GcSection,
 }

@@ -16,6 +16,7 @@ from penstock.core.pipeline import Pipeline
 from penstock.core.run import ModelVersion
 from penstock.models import ModelGraph
 from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan, find_runs, reap, why
+from penstock.production.reading import read_requests
 from penstock.project.ablating import Ablations
 from penstock.project.asking import traced_run
 from penstock.project.catalog import ProjectCatalog
@@ -34,7 +35,6 @@ from penstock.project.runs import LocalRecords, Run
 from penstock.project.triggers import Triggers
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.stores import open_artifacts, open_metadata
-from penstock.stores.request_log import read_requests
 from penstock.tables import TableLike, to_arrow
 
 

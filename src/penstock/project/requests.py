@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from penstock.errors import DataError
 from penstock.models.judging import metrics, several
 from penstock.models.judging.scores import with_root
-from penstock.stores.request_log import read_requests
+from penstock.production.reading import read_requests
 from penstock.tables import TableLike, to_arrow
 
 REQUESTS = "penstock.requests"
@@ -102,7 +102,7 @@ def shadow_of(log: pa.Table, model: str, version: int | None, truth: pa.Table | 
         said = "" if version is None else f" of version {version}"
         raise DataError(
             f"no logged request of model '{model}' was shown to a shadow{said}; name one in penstock.toml, [server] "
-            f'log_requests = 0.1 and shadow = {{ {model} = "challenger" }}, and serve'
+            f'shadow = {{ {model} = "challenger" }} and [monitoring] log_requests = 0.1, and serve'
         )
     served = pc.max(asked.column("version")).as_py()
     asked = asked.filter(pc.equal(asked.column("version"), served))

@@ -144,9 +144,8 @@ def application(
     predictors, metrics, monitor = Predictors(project, make_predictor), Metrics(), project.triggers.watch()
     notes = request_notes(project.config, predictors, metrics.logged)
     readers = FeatureReaders(project)
-    served = Serving(
-        project=project, predictors=predictors, metrics=metrics, limits=limits or Limits(), monitor=monitor
-    )
+    shared: Any = {"predictors": predictors, "metrics": metrics, "notes": notes, "limits": limits or Limits()}
+    served = Serving(project=project, monitor=monitor, **shared)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -172,10 +171,9 @@ def application(
     rest = _answering(Router(routes=ROUTES, lifespan=lifespan), served)
     limit = served.limits.body_bytes
     features = online_features_or(rest, readers=readers, beside=predictors, metrics=metrics, body_limit_bytes=limit)
-    predicting: Any = {"predictors": predictors, "metrics": metrics, "notes": notes, "limits": served.limits}
-    whole = predict_or(features, **predicting)
+    whole = predict_or(features, **shared)
     at_once = either(
-        predict_at_once(**predicting),
+        predict_at_once(**shared),
         online_features_at_once(readers=readers, metrics=metrics, body_limit_bytes=limit),
     )
     if token:

@@ -10,9 +10,14 @@ LARGE_BODY_BYTES = 64 * 1024
 Headers = Sequence[tuple[bytes, bytes]]
 """The headers of a request, their names in small letters."""
 
-Answer = Callable[[Headers, bytes], tuple[int, bytes] | None]
-"""Gives, for the headers and the body of a request, the status and the JSON of its answer; None where that takes a
-while, or another form."""
+Answered = tuple[int, bytes] | tuple[int, bytes, bytes]
+"""The status and the JSON of an answer, and what the request is called, if it has a name."""
+
+Answer = Callable[[Headers, bytes], Answered | None]
+"""Gives, for the headers and the body of a request, its answer; None where that takes a while, or another form."""
+
+REQUEST_ID = b"x-request-id"
+"""The header of an answer that says what the request is called, by which labels find it later."""
 
 AtOnce = Callable[[bytes], Answer | None]
 """Gives, for the target of a POST request, what may know its answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +18,7 @@ from penstock.errors import RequestError, UnknownNameError
 from penstock.models.notation import model_from_json
 from penstock.project.codecs import load_artifact
 from penstock.project.fitting import is_query
+from penstock.serving.at_once import REQUEST_ID
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import WRITERS, accepted, table_bytes
 from penstock.serving.forms import FitForm, RowsForm
@@ -31,11 +33,19 @@ if TYPE_CHECKING:
 
 async def batch_predict(request: Request) -> Response:
     """POST /v1/models/{name}:batchPredict: rows in, rows out, as Arrow, Parquet, CSV or JSON, by `Accept`."""
-    project, media = serving(request).project, accepted(request.headers.get("accept", ""), tuple(WRITERS))
-    given, rows = parameters(request, "timestamp", "stages"), await _rows(request)
+    served, media = serving(request), accepted(request.headers.get("accept", ""), tuple(WRITERS))
+    given, rows, started = parameters(request, "timestamp", "stages"), await _rows(request), perf_counter()
     how: dict[str, Any] = {"timestamp": given.get("timestamp"), "stages": wants_stages(given)}
-    predicted = await run_in_threadpool(project.predict, model_reference(request), rows, **how)
-    return StreamingResponse(table_bytes(predicted, media), media_type=media, headers={"vary": "accept"})
+    if not served.notes.is_on:
+        predicted = await run_in_threadpool(served.project.predict, model_reference(request), rows, **how)
+        return StreamingResponse(table_bytes(predicted, media), media_type=media, headers={"vary": "accept"})
+    loaded = await served.predictors.get(request.path_params["name"], request.path_params.get("version"))
+    exactly = f"{loaded.model}/{loaded.version}"  # whatever is promoted meanwhile
+    predicted = await run_in_threadpool(served.project.predict, exactly, rows, **how)
+    name = served.notes.name(request.scope["headers"])
+    served.notes.note_batch(loaded, name, predicted, perf_counter() - started)
+    headers = {"vary": "accept", REQUEST_ID.decode(): name.decode("latin-1")}
+    return StreamingResponse(table_bytes(predicted, media), media_type=media, headers=headers)
 
 
 async def evaluate(request: Request) -> Response:

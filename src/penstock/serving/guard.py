@@ -7,7 +7,7 @@ import hmac
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from penstock.errors import UnauthorizedError
-from penstock.serving.at_once import Answer, AtOnce, Headers
+from penstock.serving.at_once import Answer, Answered, AtOnce, Headers
 from penstock.serving.errors import failure
 
 _OPEN = frozenset({"/health"})
@@ -53,7 +53,7 @@ def guarded_at_once(at_once: AtOnce, token: str) -> AtOnce:
         if answer is None:
             return None
 
-        def answer_or_none(headers: Headers, body: bytes) -> tuple[int, bytes] | None:
+        def answer_or_none(headers: Headers, body: bytes) -> Answered | None:
             return answer(headers, body) if hmac.compare_digest(_brought(headers), expected) else None
 
         return answer_or_none

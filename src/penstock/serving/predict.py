@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from penstock.core.schema import Schema
 from penstock.errors import DataError
 from penstock.operations.glimpses import size_in_pixels
-from penstock.serving.at_once import LARGE_BODY_BYTES, Answer, AtOnce, Headers
+from penstock.serving.at_once import LARGE_BODY_BYTES, REQUEST_ID, Answer, Answered, AtOnce, Headers
 from penstock.serving.bodies import read_body
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.metrics import Metrics
@@ -76,20 +76,22 @@ def predict_at_once(*, predictors: Predictors, metrics: Metrics, notes: RequestN
         if loaded is None or loaded.takes_files:
             return None
 
-        def answer(headers: Headers, body: bytes) -> tuple[int, bytes] | None:
+        def answer(headers: Headers, body: bytes) -> Answered | None:
             if len(body) > most or body[:2] == _BOUNDARY:
                 return None
             started = perf_counter()
+            request = notes.name(headers) if notes.is_on else b""
             try:
                 rows, content = predicted(loaded.predictor, body)
                 status = 200
                 metrics.predictions[loaded.model, loaded.version] += rows
-                notes.note(loaded, headers, body, content, perf_counter() - started)
+                if request:
+                    notes.note(loaded, request, body, content, perf_counter() - started)
             except Exception as error:  # the border of the server: whatever happened, the client gets an answer
                 failed = failure(error, path)
                 status, content = failed.status, failed.body
             metrics.observe("predict", status, perf_counter() - started)
-            return status, content
+            return status, content, request
 
         return answer
 
@@ -102,7 +104,7 @@ def predict_or(
     """Return an application that answers every predict request itself and leaves all others to `fallback`."""
     by_path = predictors.by_path
 
-    async def answer(scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def answer(scope: Scope, receive: Receive, request: bytes) -> tuple[int, bytes]:
         path, started = scope["path"], perf_counter()
         try:
             stages = bool(scope["query_string"]) and wants_stages(parameters(Request(scope), "stages"))
@@ -122,7 +124,8 @@ def predict_or(
             failed = failure(error, path)
             return failed.status, failed.body
         metrics.predictions[loaded.model, loaded.version] += rows
-        notes.note(loaded, scope["headers"], body, answered, perf_counter() - started)
+        if request:
+            notes.note(loaded, request, body, answered, perf_counter() - started)
         return 200, answered
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,12 +134,13 @@ def predict_or(
             return
         started = perf_counter()
         status, body = _NOT_POST.status, _NOT_POST.body
+        request = notes.name(scope["headers"]) if notes.is_on else b""
         if scope["method"] == "POST":
             try:
-                status, body = await answer(scope, receive)
+                status, body = await answer(scope, receive, request)
             except ClientDisconnect:
                 return
-        headers = [_JSON, (b"content-length", b"%d" % len(body))]
+        headers = [_JSON, (b"content-length", b"%d" % len(body)), *([(REQUEST_ID, request)] if request else [])]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         metrics.observe("predict", status, perf_counter() - started)

@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from penstock.serving.at_once import LARGE_BODY_BYTES, Answer, AtOnce
+from penstock.serving.at_once import LARGE_BODY_BYTES, REQUEST_ID, Answer, AtOnce
 
 _JSON = b"content-type: application/json\r\ncontent-length: "
 
@@ -88,10 +88,11 @@ class AtOnceProtocol(HttpToolsProtocol):
         if body:
             super().on_body(body)
 
-    def _write(self, status: int, body: bytes) -> None:
+    def _write(self, status: int, body: bytes, request: bytes = b"") -> None:
         keeps = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
         common = [part for name, value in self.server_state.default_headers for part in (name, b": ", value, b"\r\n")]
-        end = b"\r\n\r\n" if keeps else b"\r\nconnection: close\r\n\r\n"
+        named = b"\r\n%s: %s" % (REQUEST_ID, request) if request else b""
+        end = named + (b"\r\n\r\n" if keeps else b"\r\nconnection: close\r\n\r\n")
         self.transport.write(b"".join([STATUS_LINE[status], *common, _JSON, b"%d" % len(body), end, body]))
         if not keeps:
             self.transport.close()

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from penstock.monitor import Monitor
 from penstock.serving.metrics import Metrics
 from penstock.serving.predictors import Predictors
+from penstock.serving.request_notes import RequestNotes
 from penstock.serving.service import Service
 
 SCOPE_KEY = "penstock.serving"
@@ -37,6 +38,7 @@ class Serving:
     metrics: Metrics
     limits: Limits
     monitor: Monitor
+    notes: RequestNotes
 
 
 def serving(request: Request) -> Serving:

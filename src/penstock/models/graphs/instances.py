@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 
 from penstock.core.graph import ModelGraph
-from penstock.core.schema import Field, element_type, struct_fields
+from penstock.core.schema import Field, Schema, element_type, struct_fields
 from penstock.errors import DataError, RequestError
 
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -51,19 +51,21 @@ class Instances:
         self._files = [(position, field.name) for position, field in enumerate(graph.signature.inputs)]
         self._files = [each for each in self._files if graph.signature.inputs[each[1]].type == "bytes"]
         self._types = {field.name: field.type for field in graph.signature.inputs}
-        strict = _struct(graph, forbid_unknown_fields=True)
-        self._loose = _struct(graph, forbid_unknown_fields=False)
-        body = msgspec.defstruct("Body", [("instances", list[strict])], forbid_unknown_fields=True)  # type: ignore[valid-type]
-        self._decode = msgspec.json.Decoder(body).decode
+        strict = row_struct(graph.signature.inputs, forbid_unknown_fields=True)
+        self._loose = row_struct(graph.signature.inputs, forbid_unknown_fields=False)
+        self._decode = msgspec.json.Decoder(body_struct(strict)).decode
 
     def from_json(self, body: bytes) -> list[Any]:
         """Return the rows of `{"instances": [{...}]}`; row k has its inputs as attributes f0, f1, ..."""
         try:
-            rows: list[Any] = self._decode(body).instances  # type: ignore[attr-defined]
+            found: Any = self._decode(body)
         except msgspec.ValidationError as error:
             raise self._clear(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RequestError(f"the body is not JSON: {error}") from error
+        rows: list[Any] = found.instances
+        if found.ids is not None and len(found.ids) != len(rows):
+            raise RequestError(f"the body has {len(found.ids)} ids for {len(rows)} instances; give each its own")
         return rows
 
     def from_mapping(self, row: Mapping[str, Any]) -> Any:
@@ -112,14 +114,20 @@ class Instances:
         return DataError(f"{where}, field '{name}' is not {type}{spoken}: {problem}", field=name)
 
 
-def _struct(graph: ModelGraph, *, forbid_unknown_fields: bool) -> type[msgspec.Struct]:
-    """Make a struct of the inputs. Its attributes are f0, f1, ...: an input may have any name."""
-    required = [entry for entry in enumerate(graph.signature.inputs) if not entry[1].nullable]
-    optional = [entry for entry in enumerate(graph.signature.inputs) if entry[1].nullable]
+def body_struct(row: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Make a struct of the body of a request for predictions: rows, and what each is called, if that is said."""
+    fields: list[Any] = [("instances", list[row]), ("ids", list[str] | None, None)]  # type: ignore[valid-type]
+    return msgspec.defstruct("Body", fields, forbid_unknown_fields=True)
+
+
+def row_struct(schema: Schema, *, forbid_unknown_fields: bool) -> type[msgspec.Struct]:
+    """Make a struct of columns. Its attributes are f0, f1, ...: a column may have any name."""
+    required = [entry for entry in enumerate(schema) if not entry[1].nullable]
+    optional = [entry for entry in enumerate(schema) if entry[1].nullable]
     return msgspec.defstruct(
         "Row",
         [_attribute(position, field) for position, field in (*required, *optional)],
-        rename={f"f{position}": name for position, name in enumerate(graph.signature.inputs.names)},
+        rename={f"f{position}": name for position, name in enumerate(schema.names)},
         forbid_unknown_fields=forbid_unknown_fields,
         gc=False,
     )

@@ -1,0 +1,1 @@
+"""What deployed models do in production: what they were asked and said, what was true, and how both change."""
