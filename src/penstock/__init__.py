@@ -15,13 +15,13 @@ if TYPE_CHECKING:
         cascade as cascade,
         confidence as confidence,
         fit as fit,
+        historical_features as historical_features,
         plot_cascade as plot_cascade,
         probability as probability,
         route as route,
     )
     from penstock.components import (
         evaluate as evaluate,
-        historical_features as historical_features,
         image_bytes as image_bytes,
         ingest as ingest,
         name as name,
@@ -115,7 +115,7 @@ _NAMES = {
     ),
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "evaluate", "push", "predict", "name", "named",
-        "historical_features", "ingest", "read_images", "with_images", "image_bytes",
+        "ingest", "read_images", "with_images", "image_bytes",
         "plot_calibration", "plot_importance", "plot_ablation",
     ),
     "penstock.monitor": (
@@ -126,7 +126,10 @@ _NAMES = {
     "penstock.models": (
         "model", "hparam_range", "hparam_candidates", "load_model", "ModelGraph", "explain_text", "explain_image",
     ),
-    "penstock.cascades": ("fit", "cascade", "Cascade", "route", "Route", "probability", "confidence", "plot_cascade"),
+    "penstock.cascades": (
+        "fit", "historical_features", "cascade", "Cascade", "route", "Route", "probability", "confidence",
+        "plot_cascade",
+    ),
     "penstock.core.ports": ("Context",),
     "penstock.core.artifact": ("Source", "Artifact"),
     "penstock.secrets": ("secret", "Secret"),

@@ -43,6 +43,15 @@ def test_parameters_are_known_with_defaults() -> None:
     assert flights.parameters["depth"].annotation is int
 
 
+def test_a_parameter_that_would_hide_an_option_of_runs_is_refused() -> None:
+    @pipeline
+    def hiding(since: str = "2013-01-01") -> None:
+        note(since)
+
+    with pytest.raises(DeclarationError, match="pipeline 'hiding' has a parameter 'since', an option of"):
+        trace(hiding)
+
+
 @pytest.mark.parametrize(
     ("name", "given", "value"),
     [

@@ -3,7 +3,13 @@
 from penstock.cascades.declare import Cascade, cascade, confidence, probability, route
 from penstock.cascades.fitting import fit
 from penstock.cascades.reporting import plot_cascade
-from penstock.cascades.training import feature_references, train, training_pipeline, with_features
+from penstock.cascades.training import (
+    feature_references,
+    historical_features,
+    train,
+    training_pipeline,
+    with_features,
+)
 from penstock.cascades.value import Route, models_of
 
 __all__ = [
@@ -13,6 +19,7 @@ __all__ = [
     "confidence",
     "feature_references",
     "fit",
+    "historical_features",
     "models_of",
     "plot_cascade",
     "probability",

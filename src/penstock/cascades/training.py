@@ -35,6 +35,7 @@ from penstock.core.model import Model
 from penstock.core.pipeline import Deferred
 from penstock.core.ports import Context
 from penstock.errors import DeclarationError
+from penstock.features import Features
 from penstock.models import ModelGraph
 from penstock.models.routing import confidence_column
 from penstock.pipelines import PipelineFunction, optional, pipeline, step, unmapped, when
@@ -65,12 +66,16 @@ def feature_references(declared: Model | Cascade) -> tuple[str, ...]:
 
 def with_features(declared: Model | Cascade, rows: Any) -> Any:
     """Join rows with the features that a model, or the models of a cascade, look up: as of each row's time."""
-    if isinstance(declared, Model):
-        return components.historical_features(rows, declared) if models.feature_references(declared) else rows
-    references = feature_references(declared)
-    if not references:
-        return rows
-    return components.historical_features(rows, references, timestamp=declared.time, by_reference=True)
+    return historical_features(rows, declared) if feature_references(declared) else rows
+
+
+def historical_features(rows: Any, features: Features | Model | Cascade, **how: Any) -> Any:
+    """Join rows with features as they were at each row's time, as `penstock.components.historical_features` does; a
+    cascade stands for the features that any of its models looks up, by default as of its `time`."""
+    if isinstance(features, Cascade):
+        how = {"timestamp": features.time, **how, "by_reference": True}
+        features = feature_references(features)
+    return components.historical_features(rows, features, **how)
 
 
 def train(cascade: Cascade, rows: Any) -> Any:

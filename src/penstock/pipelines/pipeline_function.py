@@ -55,6 +55,10 @@ class PipelineFunction:
                 raise DeclarationError(
                     f"pipeline '{self.name}' takes {parameter}; the parameters of a pipeline have names"
                 )
+            if name in RUN_OPTIONS:
+                raise DeclarationError(
+                    f"pipeline '{self.name}' has a parameter '{name}', an option of every run; call it otherwise"
+                )
             annotation = hints.get(name, Any)
             found[name] = PipelineParameter(name=name, annotation=annotation, default=parameter.default)
         return found
