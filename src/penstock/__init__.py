@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         route as route,
     )
     from penstock.components import (
+        Blessing as Blessing,
+        bless as bless,
+        bound as bound,
         evaluate as evaluate,
         image_bytes as image_bytes,
         ingest as ingest,
@@ -116,6 +119,7 @@ _NAMES = {
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "evaluate", "push", "predict", "name", "named",
         "ingest", "read_images", "with_images", "image_bytes",
+        "bless", "bound", "Blessing",
         "plot_calibration", "plot_importance", "plot_ablation",
     ),
     "penstock.monitor": (

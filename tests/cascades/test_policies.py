@@ -12,7 +12,7 @@ from cascade_worlds import INPUTS, LOGISTIC, RARE, TYPICAL, distance, predicted,
 
 import penstock as ps
 from penstock.cascades import steps
-from penstock.cascades.comparing import Judge, simplest, standard_error
+from penstock.models.judging.certainty import Judge, simplest, standard_error
 
 REMEMBERS = ps.model(
     "is_long", type="boosted_tree_classifier", label="is_long", features=INPUTS,

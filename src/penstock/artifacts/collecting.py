@@ -19,7 +19,7 @@ from penstock.artifacts.keeping import Kept, Policy, Recorded, everything, recor
 from penstock.artifacts.tidying import bytes_of, remove, stale_records, stray_files
 from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Attempt, CacheEntry, Cancellation, Heartbeat, Lease, Metric, Run, StepRun
+from penstock.core.run import Attempt, CacheEntry, Cancellation, Heartbeat, Lease, Metric, Run, StepRun
 from penstock.core.trigger import Firing
 from penstock.monitor import old_firings
 from penstock.pipelines import drives, reap
@@ -30,7 +30,7 @@ OnProgress: TypeAlias = Callable[[str, int, int], None]
 
 _LAG_SECONDS = 0.05  # times of files lag behind the clock by a tick of the kernel's
 _BATCH = 200  # blobs for which others wait at once
-_UNDER_WAY = [state for state in ("waiting", "running") if state not in DONE]
+_UNDER_WAY = ["running"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ import msgspec
 
 from penstock.artifacts.keeping import Recorded
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Cancellation, Lease, Run
+from penstock.core.run import ENDED, Cancellation, Lease, Run
 from penstock.stores import disk_errors
 
-_UNDER_WAY = [state for state in ("waiting", "running") if state not in DONE]
+_UNDER_WAY = ["running"]
 
 
 def stray_files(state: Path, known: Recorded, *, before: float, runs_going: bool) -> Iterator[Path]:
@@ -25,7 +25,7 @@ def stray_files(state: Path, known: Recorded, *, before: float, runs_going: bool
         if folder.name not in states and folder.name not in spoken_of and _changed(folder) < before:
             yield folder
     for said in _children(state / "drivers"):
-        if _changed(said) < before and states.get(_run_of(said.with_suffix(".jsonl")), "failed") in DONE:
+        if _changed(said) < before and states.get(_run_of(said.with_suffix(".jsonl")), "failed") in ENDED:
             yield said
     if not runs_going:
         yield from (unpacked for unpacked in _children(state / "unpacked") if _changed(unpacked) < before)

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.cascades.branching import branches_of
-from penstock.cascades.comparing import Judge, simplest, standard_error
 from penstock.cascades.costs import baseline_cost, costs_of, is_costed, routes_taken, stage_costs
 from penstock.cascades.generations import rows_digest
 from penstock.cascades.scores import task_of_metric
@@ -24,6 +23,7 @@ from penstock.core.expression import Expr
 from penstock.core.model import Model
 from penstock.errors import DataError
 from penstock.models import ModelGraph
+from penstock.models.judging.certainty import Judge, simplest, standard_error
 from penstock.models.judging.labels import class_numbers, label_column, values
 from penstock.models.learning.matrix import Floats, Integers
 from penstock.models.predicting.predict import estimates_of

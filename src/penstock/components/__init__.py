@@ -1,17 +1,22 @@
 """Prebuilt steps: from reading rows to promoting a model. Inside a pipeline they are steps, outside plain functions."""
 
 from penstock.components.ablation_plot import plot_ablation
+from penstock.components.blessing import Blessing, bless, bound
 from penstock.components.calibration_plot import plot_calibration
 from penstock.components.data import read, split
 from penstock.components.feature_ingest import ingest
 from penstock.components.feature_join import historical_features
 from penstock.components.imagery import image_bytes, read_images, with_images
 from penstock.components.importance_plot import plot_importance
-from penstock.components.learning import evaluate, fit, predict, push
+from penstock.components.learning import evaluate, fit, predict
 from penstock.components.naming import name, named
+from penstock.components.pushing import push
 from penstock.components.validation import schema, statistics, validate
 
 __all__ = [
+    "Blessing",
+    "bless",
+    "bound",
     "evaluate",
     "fit",
     "historical_features",

@@ -1,4 +1,4 @@
-"""Components that learn, judge, promote and infer: fit, evaluate, push, predict."""
+"""Components that learn, judge and infer: fit, evaluate, predict."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any
 
 from penstock import models
 from penstock.components.feature_join import known_features
-from penstock.core.artifact import Artifact
 from penstock.core.model import Model
 from penstock.core.ports import Context
 from penstock.models import ModelGraph
-from penstock.pipelines import in_step, log_metric, note, step
-from penstock.stores import open_metadata
+from penstock.pipelines import in_step, log_metric, step
 from penstock.tables import Table
 from penstock.values import Metrics
 
@@ -64,31 +62,6 @@ _LOSSES = ("loss", "eval_loss")
 def evaluate(graph: ModelGraph, rows: Table) -> Metrics:
     """Judge a model graph on rows with labels; metrics by BigQuery ML's names."""
     return models.evaluate(graph, rows)
-
-
-@step(modes={"train"})
-def push(
-    graph: Artifact,
-    *,
-    name: str,
-    alias: str | None = "champion",
-    report: dict[str, float | None] | None = None,
-    context: Context,
-) -> dict[str, Any]:
-    """Register a model graph as a version of `name` and point `alias` at it; the server follows within a second.
-
-    The same graph again is the same version; with `alias=None` it is registered and nothing points at it. `report` is
-    kept with the version; `when=` decides whether it is pushed at all. It is up to date while the alias stays there.
-    """
-    metadata = open_metadata(context.metadata)
-    lineage: dict[str, Any] = {"run": context.run, "step": context.step, "graph": graph.made_by}
-    if graph.facts.get("features"):
-        lineage["features"] = graph.facts["features"]
-    version = models.register(metadata, name, graph, metrics=report or {}, lineage=lineage)
-    if alias is not None:
-        models.set_alias(metadata, name, alias, version.version, reason=f"pushed by run {context.run}")
-        note(f"alias:{name}@{alias}", str(version.version))
-    return {"model": name, "version": version.version, "alias": alias, "digest": graph.digest}
 
 
 @step

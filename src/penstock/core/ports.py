@@ -68,7 +68,7 @@ class Outcome:
     """
 
     task: str
-    state: State  # "succeeded", "failed" or "cancelled"
+    state: State  # "succeeded", "failed", "cancelled"; "skipped" or "waiting" where `error` says why it made nothing
     outputs: dict[str, Artifact] = field(default_factory=dict)
     observed: dict[str, str] = field(default_factory=dict)
     error: str = ""

@@ -12,6 +12,8 @@ from penstock.core.trigger import Firing, Pause, Trigger
 State: TypeAlias = Literal["waiting", "running", "succeeded", "up_to_date", "failed", "skipped", "cancelled"]
 DONE: frozenset[State] = frozenset({"succeeded", "up_to_date", "failed", "skipped", "cancelled"})
 """States that do not change any more."""
+ENDED: frozenset[State] = DONE | {"waiting"}
+"""States of a run that nobody drives: it is done, or waits for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,11 @@ class ModelCodec:
             return from_files({name: file.read() for name, file in files.items() if file is not None})
 
 
+def digest_of(graph: CoreModelGraph) -> str:
+    """Return the digest that a graph has, or would have, as an artifact."""
+    return blake3(_packed(to_files(graph))).hexdigest()
+
+
 def _packed(files: Mapping[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:

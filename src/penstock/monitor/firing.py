@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.core.run import DONE, Lease, Run
+from penstock.core.run import ENDED, Lease, Run
 from penstock.core.trigger import Firing, FiringState, Trigger
 from penstock.errors import ConflictError, PenstockError, StorageError
 from penstock.monitor.parameters import given_params
@@ -145,7 +145,7 @@ def _over(services: Services, run_id: str) -> bool:
     """Tell whether the run that holds a place has ended, or will never be."""
     run = services.metadata.get(Run, run_id)
     if run is not None:
-        return run.state in DONE
+        return run.state in ENDED
     # Without a record the run is still to come, unless its firing says that it came (and was deleted) or will not.
     return all(firing.state != "waiting" for firing in services.metadata.find(Firing, run=run_id))
 

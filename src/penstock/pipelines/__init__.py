@@ -5,6 +5,7 @@ from penstock.pipelines.choosing import optional, when
 from penstock.pipelines.comparing import Comparison, Difference, MetricComparison, StepComparison, compare
 from penstock.pipelines.component import Component, component
 from penstock.pipelines.declare import StepFunction, step
+from penstock.pipelines.declining import REQUEST, Unmade, decline, wait_for
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
 from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
@@ -32,6 +33,7 @@ from penstock.pipelines.working import run_task
 __all__ = [
     "MOST_BYTES",
     "PIECE_BYTES",
+    "REQUEST",
     "START_SECONDS",
     "Comparison",
     "Component",
@@ -62,12 +64,14 @@ __all__ = [
     "StepFunction",
     "StepMapped",
     "StepStarted",
+    "Unmade",
     "asked",
     "cancel_run",
     "check_params",
     "compare",
     "component",
     "curves",
+    "decline",
     "drives",
     "driving",
     "execute",
@@ -106,6 +110,7 @@ __all__ = [
     "tag_run",
     "trace",
     "unmapped",
+    "wait_for",
     "when",
     "why",
 ]

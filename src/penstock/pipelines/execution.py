@@ -232,11 +232,13 @@ class Execution:
             self._ended(self.schedule.steps[name], verdict, outcome)
 
     def _ended(self, step: Step, verdict: Verdict, outcome: Outcome) -> None:
+        if outcome.state in ("skipped", "waiting"):
+            return self._unmade(step, verdict, outcome)
         attempts = self.record.step(step.name).attempts
         if (wait := retry_wait(step.needs, outcome, attempts)) is not None:
             self.record.failed_attempt(step.name, outcome, wait)
             self.again.append((self.services.clock() + wait, step.name, verdict))
-            return
+            return None
         if outcome.state == "succeeded":
             outputs, now = self._made(step, outcome.outputs), self.services.clock()
             root = self.services.context.root
@@ -255,6 +257,17 @@ class Execution:
             outputs=outputs,
             error=outcome.error,
             entry=entry,
+        )
+        return None
+
+    def _unmade(self, step: Step, verdict: Verdict, outcome: Outcome) -> None:
+        """A step that gave nothing is skipped; one that waits for a person keeps the steps behind it waiting too."""
+        self.leases.free([verdict.key.digest])
+        if outcome.state == "skipped":
+            return self._end(step, "skipped", reason=outcome.error, verdict=verdict)
+        asked = self._made(step, outcome.outputs)
+        return self.record.finish(
+            step.name, "waiting", reason=outcome.error, verdict=verdict, outputs=asked, error="", origin=""
         )
 
     def _made(self, step: Step, outputs: Mapping[str, Artifact]) -> dict[str, Artifact]:

@@ -51,6 +51,8 @@ KINDS = {
     "penstock.values.Figure": "figure",
     "penstock.values.figures.Figure": "figure",
     "penstock.Metrics": "metrics",
+    "penstock.Blessing": "json",
+    "penstock.components.blessing.Blessing": "json",
     "builtins.dict": "json",
     "builtins.list": "json",
     "builtins.tuple": "json",

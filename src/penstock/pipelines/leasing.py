@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Lease, Run, StepRun
+from penstock.core.run import DONE, ENDED, Lease, Run, StepRun
 from penstock.errors import ConflictError
 from penstock.pipelines.liveness import alive
 
@@ -78,7 +78,7 @@ class Leases:
     def _over(self, lease: Lease) -> bool:
         """Tell whether a lease does not count any more: its run has ended, died, or is done with that key."""
         run = self._metadata.get(Run, lease.run)
-        if run is None or run.state in DONE or not alive(run, self._metadata):
+        if run is None or run.state in ENDED or not alive(run, self._metadata):
             return True
         steps = self._metadata.find(StepRun, run=lease.run, key=lease.key)
         return bool(steps) and all(step.state in DONE for step in steps)

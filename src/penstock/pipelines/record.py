@@ -107,7 +107,7 @@ class Recorder:
         error: str,
         origin: str,
     ) -> None:
-        """Note how a step ended."""
+        """Note how a step ended, or that it waits for a person; `outputs` is then what it asks."""
         now, record = self._services.clock(), self._steps[step]
         self._logs.end(step)
         self._change(
@@ -117,14 +117,15 @@ class Recorder:
             **(_known(verdict) if verdict else {}),
             artifacts={name: artifact.digest for name, artifact in outputs.items()},
             started=record.started if record.started is not None else now,
-            ended=now,
+            ended=now if state in DONE else None,
             log=f"{self._place}/{origin}.log" if origin else record.log,
             error=error,
             origin=origin,
         )
         if not origin and record.log:
             self._take_metrics(step)
-        self._tell(StepEnded(self._steps[step], dict(outputs)))
+        if state in DONE:
+            self._tell(StepEnded(self._steps[step], dict(outputs)))
 
     def add(self, record: Artifact | CacheEntry) -> None:
         """Have a record written with the next flush."""
@@ -137,12 +138,15 @@ class Recorder:
             self._changed.clear()
 
     def end(self) -> Run:
-        """Note that every step has ended: the run succeeded if none failed or was cancelled."""
+        """Note that every step has ended: the run succeeded if none failed or was cancelled. It waits where one of its
+        steps does, for a person, and those behind it."""
         states = {record.state for record in self._steps.values()}
         failed = [record for record in self._steps.values() if record.state == "failed"]
         state: State = "failed" if failed else "cancelled" if "cancelled" in states else "succeeded"
         error = "; ".join(f"{record.step}: {record.error.partition(chr(10))[0]}" for record in failed)
-        return self._close(state, error)
+        if "waiting" in states and state != "succeeded":
+            return self.abandon(state, error)
+        return self._close("waiting" if "waiting" in states else state, error)
 
     def abandon(self, state: State, error: str) -> Run:
         """Note that the run stops here; steps that have not ended are cancelled."""

@@ -33,6 +33,8 @@ def resumable(metadata: MetadataStore, run_id: str) -> Run:
     run = metadata.get(Run, run_id)
     if run is None:
         raise UnknownNameError("run", run_id, [each.id for each in metadata.find(Run, newest_first=True, limit=5)])
+    if run.state == "waiting":
+        raise ConflictError(f"run {run_id} waits for a person: penstock approve {run_id}, or reject it")
     if run.state not in DONE:
         raise ConflictError(f"run {run_id} is {run.state}; wait for its end, or cancel it, before you resume it")
     return run

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Run, StepRun
+from penstock.core.run import DONE, ENDED, Run, StepRun
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines.liveness import reap
 from penstock.pipelines.loglines import LogLine, LogReader
@@ -52,7 +52,7 @@ def follow_run(metadata: MetadataStore, root: Path, run: Run, query: LogQuery) -
             if step.log:
                 lines += readers.setdefault(step.step, _reader(root, step)).read(ended=step.state in DONE)
         yield from filter(wanted, sorted(lines, key=lambda line: line.time))
-        if (steps[0].state if query.step else run.state) in DONE:
+        if run.state in ENDED or (query.step and steps[0].state in DONE):
             return
         time.sleep(_POLL_SECONDS)
 

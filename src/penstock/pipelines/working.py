@@ -18,6 +18,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import CorruptArtifactError, PenstockError, StepError, UnknownNameError
 from penstock.pipelines.declare import StepFunction
+from penstock.pipelines.declining import REQUEST, Unmade
 from penstock.pipelines.kinds import base, fits, in_words, inner, is_optional, opened_as, takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.metrics import logging_metrics, metrics_file
@@ -58,6 +59,8 @@ def run_task(
                 value = task.step.call(**arguments)
             outputs = _publish(task, value, DiscreetStore(store, task.step.name), codecs)
         observed |= used_codecs([*task.arguments.values(), *outputs.values()], store)
+    except Unmade as made:
+        return _unmade(task, made, store, by_kind, started=started, ended=clock())
     except (Exception, SystemExit) as error:
         said, ended = describe(error), clock()
         of = names_of(type(error))
@@ -78,6 +81,14 @@ def run_task(
         started=started,
         ended=clock(),
     )
+
+
+def _unmade(
+    task: Task, made: Unmade, store: ArtifactStore, codecs: Mapping[str, Codec], *, started: float, ended: float
+) -> Outcome:
+    asked = {REQUEST: codecs["json"].save(made.request, store)} if made.request else {}
+    said = masked(made.reason)
+    return Outcome(task=task.id, state=made.state, outputs=asked, error=said, started=started, ended=ended)
 
 
 def describe(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
-from penstock.core.run import DONE, Metric, Run as RunRecord, State, StepRun
+from penstock.core.run import DONE, ENDED, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import DeclarationError, RunError, UnknownNameError
 from penstock.pipelines import (
     Curve,
@@ -303,9 +303,9 @@ class Run:
         self._recorded.cancel(self.record, reason)
 
     def wait(self, timeout_seconds: float | None = None) -> Run:
-        """Return when the run has ended, or raise `TimeoutError`."""
+        """Return when the run has ended, or waits for a person; or raise `TimeoutError`."""
         limit = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        while self.state not in DONE:
+        while self.state not in ENDED:
             self._recorded.reap()  # nobody else says so where the process that drove it was killed
             if limit is not None and time.monotonic() > limit:
                 raise TimeoutError(f"run {self.id} is still {self.state} after {timeout_seconds} s")

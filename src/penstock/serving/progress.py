@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from penstock.core.artifact import Artifact
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Run, StepRun
+from penstock.core.run import DONE, ENDED, Run, StepRun
 from penstock.pipelines import reap
 from penstock.serving.shown import shown_artifact, shown_run, shown_step
 
@@ -57,7 +57,7 @@ async def run_events(metadata: MetadataStore, run_id: str, seen_id: str = "") ->
                     output: shown_artifact(artifact) for output, artifact in made.items() if artifact
                 }
             yield _event(name, str(len(told)), content)
-        if run.state in DONE:
+        if run.state in ENDED:
             yield _event("run_ended", _ENDED, {"run": shown_run(run)})
             return
         if look % _LOOKS_BETWEEN_SIGNS == 0:

@@ -1,5 +1,4 @@
-"""Metrics held against each other: which way is better, what an error is in the label's own unit, and by how much the
-metrics of two models of the same rows would differ by chance."""
+"""Metrics held against each other: which way is better, and what an error is in the label's own unit."""
 
 from __future__ import annotations
 
@@ -7,10 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from penstock.models.judging import metrics
-from penstock.models.learning.matrix import Floats, Integers
+from penstock.models.learning.matrix import Floats
 
 ROOT = "root_mean_squared_error"
 """What BigQuery does not list: the root of its mean_squared_error, in the label's own unit."""
@@ -19,7 +16,6 @@ _MICRO = ("precision_micro", "recall_micro", "f1_micro")
 HIGHER_IS_BETTER = frozenset(
     {"r2_score", "explained_variance", "precision", "recall", "accuracy", "f1_score", "roc_auc", *_MICRO}
 )
-_PARTS = 20
 
 
 def is_rising(metric: str) -> bool:
@@ -41,26 +37,3 @@ def measured(labels: Any, estimates: Floats, classes: Sequence[Any]) -> dict[str
         return {}
     found = metrics.classification(labels, estimates) if classes else metrics.regression(labels, estimates[:, 0])
     return with_root({name: value if math.isfinite(value) else None for name, value in found.items()})
-
-
-def standard_error(
-    metric: str, labels: Any, one: Floats, other: Floats, classes: Sequence[Any], groups: Integers | None = None
-) -> float | None:
-    """Return the standard error of the difference between the metrics that two models have of the same rows; None where
-    it has no value.
-
-    By a jackknife that leaves out one of twenty parts of the rows at a time, so that it is one way for all metrics;
-    every twentieth row is in a part, because neighbours may be alike, or every twentieth of the `groups`, whole.
-    """
-    units = np.arange(len(labels)) if groups is None else groups
-    parts = min(_PARTS, len(np.unique(units)))
-    if parts < 2:
-        return None
-    part, differences = units % parts, []
-    for number in range(parts):
-        kept = part != number
-        both = [measured(labels[kept], estimates[kept], classes).get(metric) for estimates in (one, other)]
-        if both[0] is None or both[1] is None:
-            return None
-        differences.append(both[0] - both[1])
-    return float(np.sqrt((parts - 1) * np.var(differences)))

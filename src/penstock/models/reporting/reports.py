@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.models.judging import labels
 from penstock.models.judging.calibration import calibration_error
+from penstock.models.judging.certainty import Judge, difference
 from penstock.models.judging.evaluate import labelled_rows
-from penstock.models.judging.scores import is_rising, measured, standard_error
+from penstock.models.judging.scores import is_rising, measured
 from penstock.models.predicting.predict import estimates_of
 from penstock.models.reporting.saying import said, verdict
 from penstock.models.reporting.slices import slices_of
@@ -143,7 +145,7 @@ def _report(
         "whole": whole,
         "standard_error": None
         if alone is None
-        else standard_error(metric, actual, ways.whole, alone, known, _groups(graph, table)),
+        else _by_chance(metric, actual, ways.whole, alone, known, _groups(graph, table)),
         "oracle": _oracle_told(ways),
         "router": _router(graph, routing, ways),
         "routes": _routes(graph, routing, ways, actual, alone),
@@ -152,6 +154,15 @@ def _report(
         "inner": _inner(routing, ways, table),
     }
     return {**made, "verdict": verdict(made), "warnings": said(made)}
+
+
+def _by_chance(
+    metric: str, actual: Any, whole: Floats, alone: Floats, known: Sequence[Any], groups: Integers | None
+) -> float | None:
+    """Return the standard error of the difference between a cascade and one model; None where it has no value."""
+    judge = Judge(metric=metric, actual=actual, classes=len(known), groups=groups, seed=0)
+    error = difference(judge, whole, alone)[1]
+    return error if math.isfinite(error) else None
 
 
 def _groups(graph: ModelGraph, table: pa.Table) -> Integers | None:

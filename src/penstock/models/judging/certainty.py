@@ -1,5 +1,5 @@
-"""How good predictions are on rows, how sure that is, and whether one is better than another: the arithmetic by which
-training chooses."""
+"""How good predictions are on rows, how sure that is, and whether one is better than another: the one arithmetic by
+which training chooses, reports tell what chance does, and blessings are given."""
 
 from __future__ import annotations
 
@@ -103,15 +103,18 @@ def _of_mean(values: Floats, groups: Integers | None) -> float:
 
 
 def _drawn(judge: Judge) -> Iterator[Integers]:
+    return drawn(len(judge.actual), judge.groups, judge.seed)
+
+
+def drawn(count: int, groups: Integers | None = None, seed: int = 0) -> Iterator[Integers]:
     """Yield rows drawn again, as many with repetition (whole groups): the same for everything that is compared."""
-    random = np.random.default_rng(judge.seed)
-    if judge.groups is None:
-        count = len(judge.actual)
+    random = np.random.default_rng(seed)
+    if groups is None:
         for _ in range(REPLICATES):
             yield random.integers(count, size=count)
         return
-    order = np.argsort(judge.groups, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(judge.groups))[:-1])
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(groups))[:-1])
     for _ in range(REPLICATES):
         yield np.concatenate([members[at] for at in random.integers(len(members), size=len(members))])
 

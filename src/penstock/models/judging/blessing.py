@@ -1,0 +1,231 @@
+"""A blessing: whether a model graph is good enough to be used, by metrics with bounds, as a whole and in slices,
+against a baseline on the same rows; each check says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from penstock.core.expression import Expr
+from penstock.core.graph import ModelGraph
+from penstock.errors import DataError, DeclarationError
+from penstock.models.judging.bounds import checked, metric_named
+from penstock.models.judging.certainty import REPLICATES, drawn
+from penstock.models.judging.checks import Check, above, below, better, even
+from penstock.models.judging.evaluate import judge, labelled_rows
+from penstock.models.judging.scores import is_rising, with_root
+from penstock.models.judging.slicing import sliced
+from penstock.models.learning.matrix import Features, Floats, Integers
+from penstock.models.predicting.imported import is_imported
+from penstock.models.predicting.predict import estimates_of
+from penstock.tables import TableLike
+
+Intervals = Literal["bootstrap", "normal"]
+Metrics = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a graph has to be: bounds by metric, the expressions that make slices, how intervals are found, and how many
+    rows a slice has at least that is held to anything."""
+
+    thresholds: Mapping[str, Mapping[str, Any]]
+    slices: Sequence[str | Expr] = ()
+    intervals: Intervals | None = None
+    confidence: float = 0.95
+    min_rows: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Rows that are judged together (`slice` is "" for all of them): their metrics, those of the baseline, and how both
+    came out on rows drawn again."""
+
+    slice: str
+    by: str
+    rows: int
+    metrics: Metrics
+    baseline: Metrics | None = None
+    again: Sequence[Metrics] = field(default=())
+    baseline_again: Sequence[Metrics] = field(default=())
+
+
+def blessed(graph: ModelGraph, rows: TableLike, asked: Asked, *, baseline: ModelGraph | None = None) -> dict[str, Any]:
+    """Judge a graph on rows with labels and hold it against what is asked; plain JSON: `blessed`, `checks`, `metrics`,
+    `slices`, `notes`.
+
+    A change against a baseline is not asked where there is none, or where it is the same graph. A slice of fewer rows
+    than `min_rows` is told, and held to nothing. Both are noted.
+    """
+    bounds = {name: checked(f"of '{name}'", each) for name, each in asked.thresholds.items()}
+    if not 0 < asked.confidence < 1:
+        raise DeclarationError(f"confidence={asked.confidence} is no part of 1; give 0.95, or 0.9")
+    parts = list(_parts(graph, rows, asked, baseline, again=asked.intervals is not None or _surely(bounds)))
+    whole = parts[0]
+    bounds = {metric_named(name, whole.metrics): each for name, each in bounds.items()}
+    checks, notes = _checks(bounds, parts, asked, baseline)
+    shown = [_shown(part, asked) for part in parts]
+    return {
+        "blessed": all(check["passed"] for check in checks),
+        "checks": checks,
+        "model": graph.name,
+        "rows": whole.rows,
+        "metrics": shown[0]["metrics"],
+        "baseline_metrics": shown[0]["baseline"],
+        "intervals": shown[0]["intervals"],
+        "slices": shown[1:],
+        "confidence": asked.confidence,
+        "notes": notes,
+    }
+
+
+def _surely(bounds: Mapping[str, Mapping[str, Any]]) -> bool:
+    return any(each.get("sure") for each in bounds.values())
+
+
+def _parts(
+    graph: ModelGraph, rows: TableLike, asked: Asked, baseline: ModelGraph | None, *, again: bool
+) -> Iterator[Part]:
+    if graph.label is None or is_imported(graph):
+        what = "learns without a label" if graph.label is None else "comes as a file"
+        raise DeclarationError(f"model '{graph.name}' {what}; a blessing is by metrics of labels: use ps.evaluate")
+    table, column = labelled_rows(graph, rows)
+    assert column is not None  # noqa: S101  # the graph has a label
+    own = _Judged(graph, column, estimates_of(graph, table))
+    other = None if baseline is None else _comparable(baseline, graph, table)
+    everything: Integers = np.arange(table.num_rows)
+    yield _part("", "", everything, own, other, again=again)
+    for each in sliced(table, asked.slices):
+        enough = len(each.rows) >= asked.min_rows
+        yield _part(each.name, each.by, each.rows, own, other, again=again and enough)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    graph: ModelGraph
+    column: pa.ChunkedArray
+    estimates: Floats
+
+    def of(self, rows: Integers) -> Metrics:
+        """Return the metrics of some of the rows."""
+        found = judge(self.graph, self.column.take(pa.array(rows)), Features(0, ()), self.estimates[rows])
+        return with_root(found)
+
+
+def _comparable(baseline: ModelGraph, graph: ModelGraph, table: pa.Table) -> _Judged:
+    """Return the baseline as it judges the same rows by the same label."""
+    there, column = labelled_rows(baseline, table)
+    if column is None or there.num_rows != table.num_rows or is_imported(baseline):
+        raise DataError(
+            f"model '{graph.name}' cannot be compared with the baseline '{baseline.name}': it does not predict "
+            f"'{graph.label}' of the same rows; give a baseline with the same label",
+            field=graph.label,
+        )
+    return _Judged(baseline, column, estimates_of(baseline, table))
+
+
+def _part(name: str, by: str, rows: Integers, own: _Judged, other: _Judged | None, *, again: bool) -> Part:
+    order = list(drawn(len(rows))) if again and len(rows) > 1 else []
+    return Part(
+        slice=name,
+        by=by,
+        rows=len(rows),
+        metrics=own.of(rows),
+        baseline=None if other is None else other.of(rows),
+        again=[own.of(rows[each]) for each in order],
+        baseline_again=[] if other is None else [other.of(rows[each]) for each in order],
+    )
+
+
+def _checks(
+    bounds: Mapping[str, Mapping[str, Any]], parts: Sequence[Part], asked: Asked, baseline: ModelGraph | None
+) -> tuple[list[Check], list[str]]:
+    whole, *slices = parts
+    enough = [part for part in slices if part.rows >= asked.min_rows]
+    notes = [
+        f"slice '{part.slice}' has {part.rows} rows, fewer than min_rows={asked.min_rows}: it is held to nothing"
+        for part in slices
+        if part.rows < asked.min_rows
+    ]
+    if baseline is None and any("better_by" in each for each in bounds.values()):
+        notes.append("there is no baseline yet: that the model be better than it is not asked")
+    checks: list[Check] = []
+    for metric, each in bounds.items():
+        for part in [whole, *(enough if each.get("every_slice") else ())]:
+            interval = _interval(part, metric, asked) if each.get("sure") else None
+            if "min" in each:
+                checks.append(above(metric, part.slice, part.rows, part.metrics.get(metric), each["min"], interval))
+            if "max" in each:
+                checks.append(below(metric, part.slice, part.rows, part.metrics.get(metric), each["max"], interval))
+            if "better_by" in each and part.baseline is not None:
+                gain, surely = _gain(part, metric, asked, sure=bool(each.get("sure")))
+                checks.append(better(metric, part.slice, part.rows, gain, each["better_by"], surely))
+        if "gap" in each:
+            checks += _gaps(metric, each["gap"], enough, asked, notes)
+    return checks, notes
+
+
+def _gaps(metric: str, most: float, parts: Sequence[Part], asked: Asked, notes: list[str]) -> Iterator[Check]:
+    if not asked.slices:
+        raise DeclarationError(f"the bound of '{metric}' has gap={most}, and there are no slices; give slices=[...]")
+    groups: dict[str, dict[str, tuple[float | None, int]]] = {}
+    for part in parts:
+        groups.setdefault(part.by, {})[part.slice] = (part.metrics.get(metric), part.rows)
+    for by, values in groups.items():
+        if len(values) > 1:
+            yield even(metric, by, values, most)
+        else:
+            notes.append(f"there is one slice of '{by}' with enough rows: no gap of {metric} is asked there")
+
+
+def _gain(part: Part, metric: str, asked: Asked, *, sure: bool) -> tuple[float | None, tuple[float, float] | None]:
+    """Return by how much a metric is better than the baseline's, and the interval of that on the same rows."""
+    assert part.baseline is not None  # noqa: S101  # asked by who has one
+    gain = _better_by(part.metrics.get(metric), part.baseline.get(metric), metric)
+    if not sure:
+        return gain, None
+    again = [
+        {metric: _better_by(one.get(metric), other.get(metric), metric)}
+        for one, other in zip(part.again, part.baseline_again, strict=True)
+    ]
+    return gain, _ends([each[metric] for each in again], gain, asked)
+
+
+def _better_by(one: float | None, other: float | None, metric: str) -> float | None:
+    if one is None or other is None:
+        return None
+    return one - other if is_rising(metric) else other - one
+
+
+def _shown(part: Part, asked: Asked) -> dict[str, Any]:
+    intervals = {name: _interval(part, name, asked) for name in part.metrics} if part.again else {}
+    return {
+        "slice": part.slice,
+        "rows": part.rows,
+        "metrics": dict(part.metrics),
+        "baseline": None if part.baseline is None else dict(part.baseline),
+        "intervals": {name: list(ends) for name, ends in intervals.items() if ends is not None},
+    }
+
+
+def _interval(part: Part, metric: str, asked: Asked) -> tuple[float, float] | None:
+    return _ends([each.get(metric) for each in part.again], part.metrics.get(metric), asked)
+
+
+def _ends(values: Sequence[float | None], middle: float | None, asked: Asked) -> tuple[float, float] | None:
+    """Return the ends of an interval by how a value came out on rows drawn again: the quantiles, or, by a normal
+    distribution, so many standard errors around the value itself."""
+    known = [value for value in values if value is not None]
+    if len(known) < REPLICATES / 2:
+        return None  # most drawings have no value: nothing is sure
+    out = (1 - asked.confidence) / 2
+    if asked.intervals == "normal" and middle is not None:
+        width = NormalDist().inv_cdf(1 - out) * float(np.std(known, ddof=1))
+        return middle - width, middle + width
+    low, high = np.quantile(known, [out, 1 - out])
+    return float(low), float(high)

@@ -1,0 +1,29 @@
+"""How a step ends without having made anything, and without having failed: it declines, or waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NoReturn
+
+REQUEST = "request"
+"""The output of a step that waits: what is asked, and until when."""
+
+
+class Unmade(Exception):  # no error: a way to end that the worker takes down
+    """A step that gives nothing: `skipped`, or `waiting` with a `request`."""
+
+    def __init__(
+        self, state: Literal["skipped", "waiting"], reason: str, request: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.state, self.reason, self.request = state, reason, dict(request or {})
+
+
+def decline(reason: str) -> NoReturn:
+    """End the step here: it is recorded as skipped, with the reason, and what needs it does not run."""
+    raise Unmade("skipped", reason)
+
+
+def wait_for(reason: str, request: Mapping[str, Any]) -> NoReturn:
+    """End the step here: it waits, and so does the run, with no process, until somebody decides about the request."""
+    raise Unmade("waiting", reason, request)
