@@ -6,7 +6,17 @@ import pytest
 
 from penstock.core.artifact import Artifact
 from penstock.errors import ConflictError, DeclarationError, UnknownNameError
-from penstock.models import alias_history, aliases, model_names, register, resolve_version, set_alias, versions
+from penstock.models import (
+    alias_history,
+    aliases,
+    model_names,
+    promote,
+    register,
+    resolve_version,
+    rollback,
+    set_alias,
+    versions,
+)
 from penstock.stores import SqlMetadata
 
 
@@ -133,3 +143,41 @@ def test_an_alias_that_would_be_read_as_something_else_is_an_error(metadata, ali
     register(metadata, "bicycle", artifact("a"))
     with pytest.raises(DeclarationError, match="alias"):
         set_alias(metadata, "bicycle", alias, 1)
+
+
+def pointed(metadata, *numbers):
+    for letter in "abcd":
+        register(metadata, "bicycle", artifact(letter))
+    for number in numbers:
+        promote(metadata, "bicycle", number, by="alice")
+
+
+@pytest.mark.parametrize(
+    ("promoted", "back"), [((1, 2, 3), [2, 1]), ((1, 3, 4), [3, 1]), ((1, 2, 1, 4), [1]), ((2, 1), [2])]
+)
+def test_rolled_back_an_alias_goes_where_it_pointed_before_and_never_forth(metadata, promoted, back):
+    pointed(metadata, *promoted)
+    assert [rollback(metadata, "bicycle").version for _ in back] == back
+    with pytest.raises(ConflictError, match=f"points at version {back[-1]}, and never pointed at another before"):
+        rollback(metadata, "bicycle")
+    assert [each.version for each in alias_history(metadata, "bicycle")] == [*promoted, *back]
+
+
+def test_after_a_rollback_another_version_may_be_promoted_and_rolled_back(metadata):
+    pointed(metadata, 1, 2)
+    rollback(metadata, "bicycle", reason="slow", by="bob")
+    promote(metadata, "bicycle", 4, reason="faster", by="carol")
+    assert rollback(metadata, "bicycle", by="bob").version == 1
+    assert [each.reason for each in alias_history(metadata, "bicycle")][2:] == [
+        "rolled back from version 2 by bob: slow",
+        "promoted by carol: faster",
+        "rolled back from version 4 by bob",
+    ]
+
+
+def test_what_is_not_there_is_not_promoted(metadata):
+    pointed(metadata, 1)
+    with pytest.raises(UnknownNameError, match="no version named '9' in model 'bicycle'"):
+        promote(metadata, "bicycle", 9)
+    with pytest.raises(UnknownNameError, match="no alias named 'canary' in model 'bicycle'; there are: champion"):
+        rollback(metadata, "bicycle", alias="canary")

@@ -8,7 +8,6 @@ import pytest
 
 import penstock as ps
 from penstock.errors import DeclarationError, RunError
-from penstock.models import set_alias
 
 rides = ps.model("rides", type="linear_reg", label="minutes", features={"km": ps.col("km"), "far": ps.col("far")})
 
@@ -91,8 +90,13 @@ def test_a_rollback_of_the_alias_is_one_of_the_states(project: ps.Project) -> No
     pushed = project.run(riding, source=write(project.root / "last.csv", range(100, 200)), engine="inline")
     new = write(project.root / "rolled.csv", range(7, 12), label=False)
     assert means(project.run(riding, source=new, mode="infer", engine="inline")) == means(pushed) == {149.5}
-    set_alias(project.metadata, "rides", "champion", first)
+    change = project.models["rides"].rollback(reason="too slow", by="alice")
+    assert (change.version, change.reason) == (first, f"rolled back from version {first + 1} by alice: too slow")
     assert means(project.run(riding, source=new, mode="infer", engine="inline")) == {50.0}
+    assert project.repository.gc(keep_runs=1, grace=0.001, dry_run=False).garbage
+    assert project.plan(riding, source=new, mode="infer").step("relative.fit").state == "skipped"
+    late = write(project.root / "late.csv", range(17, 22), label=False)
+    assert means(project.run(riding, source=late, mode="infer", engine="inline")) == {50.0}
 
 
 def test_states_of_another_pipeline_or_in_training_are_refused(project: ps.Project) -> None:

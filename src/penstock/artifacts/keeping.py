@@ -18,7 +18,8 @@ from penstock.values import COLLECTIONS, closure
 class Policy:
     """What a garbage collection leaves. Without `keep_runs` and `older_than_seconds` every recorded run is kept; with
     them the newest `keep_runs` runs of each pipeline, and those younger than `older_than_seconds`. Always kept are runs
-    under way, the newest successful run of each pipeline in each mode, and all that names and models need.
+    under way, the newest successful run of each pipeline in each mode, those that promoted what an alias points at, and
+    all that names and models need.
 
     Records of runs are deleted only with `runs_older_than_seconds`, of runs that are older and not kept; firings of
     triggers only with `firings_older_than_seconds`, those that are older and not among the newest `keep_firings` of
@@ -64,7 +65,7 @@ class Kept:
 
 def what_is_kept(metadata: MetadataStore, known: Recorded, store: ArtifactStore, policy: Policy, now: float) -> Kept:
     """Return what a policy keeps of a project, as it is recorded now."""
-    kept = {run.id for run in _kept_runs(known.runs, policy, now)}
+    kept = {run.id for run in _kept_runs(known.runs, policy, now)} | _promoted(metadata)
     old = tuple({run.id: None for run in _old_runs(known.runs, kept, policy, now)}.keys() - _told_of(metadata))
     runs = frozenset(kept.difference(old))
     digests = set(_roots(metadata, known.steps, runs, now))
@@ -125,6 +126,17 @@ def _newest(runs: Iterable[Run]) -> Iterator[Run]:
     yield from newest.values()
 
 
+def _promoted(metadata: MetadataStore) -> set[str]:
+    """Return the runs whose models aliases point at: what infers takes its states from them."""
+    pointed = _pointed(metadata)
+    versions = metadata.find(ModelVersion)
+    return {str(each.lineage.get("run", "")) for each in versions if (each.model, each.version) in pointed} - {""}
+
+
+def _pointed(metadata: MetadataStore) -> set[tuple[str, int]]:
+    return {(name, number) for name in names(metadata, MODELS) for number in pointers(metadata, MODELS, name).values()}
+
+
 def _roots(metadata: MetadataStore, steps: Iterable[StepRun], runs: frozenset[str], now: float) -> Iterator[str]:
     for step in steps:
         if step.run in runs:
@@ -133,9 +145,7 @@ def _roots(metadata: MetadataStore, steps: Iterable[StepRun], runs: frozenset[st
     for named in metadata.find(NamedVersion):
         if not expired(named, now):
             yield named.digest
-    pointed = {
-        (name, number) for name in names(metadata, MODELS) for number in pointers(metadata, MODELS, name).values()
-    }
+    pointed = _pointed(metadata)
     for version in metadata.find(ModelVersion):
         yield version.digest
         if (version.model, version.version) in pointed:  # `verify` replays the rows that it learned from

@@ -11,9 +11,10 @@ import msgspec
 import penstock
 from penstock.cli.exits import FAILED
 from penstock.cli.group import Command
-from penstock.cli.output import moment, print_json, print_table
+from penstock.cli.output import moment, print_cells, print_json, print_table
 from penstock.cli.rows import inline_rows, typed_rows, write_rows
 from penstock.cli.where import Where
+from penstock.core.run import AliasChange
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.project import Verification
@@ -21,12 +22,26 @@ if TYPE_CHECKING:  # the project loads every library: not for --help
 _SHOWN_DIFFERENCES = 10
 
 
-@click.command(cls=Command)
+class _Models(click.Group):
+    """A group for which `penstock models bicycle` is `penstock models list bicycle`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command that is meant in front."""
+        named = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else ["list", *args])
+
+
+@click.group(cls=_Models)
+def models() -> None:
+    """List the registered models (the default), the versions of one, or move the alias of one by hand."""
+
+
+@models.command("list", cls=Command)
 @click.argument("model", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def models(root: Where, model: str | None, as_json: bool) -> None:
-    """List the registered models, or the versions of one."""
+def listing(root: Where, model: str | None, as_json: bool) -> None:
+    """List the registered models, or the versions of MODEL."""
     registry = penstock.open(root).models
     if model is not None:
         entry = registry[model]
@@ -44,6 +59,52 @@ def models(root: Where, model: str | None, as_json: bool) -> None:
         click.echo("no models yet; a pipeline with ps.push, or CREATE MODEL, makes one")
     else:
         print_table([_version(thing) if "version" in thing else _model(thing) for thing in things], limit=len(things))
+
+
+_ALIAS = click.option("--alias", default="champion", show_default=True, help="The alias to move.")
+_REASON = click.option("--reason", default="", metavar="TEXT", help="Why; the history keeps it.")
+
+
+@models.command(cls=Command)
+@click.argument("model")
+@click.argument("version", type=click.IntRange(1))
+@_ALIAS
+@_REASON
+@click.pass_obj
+def promote(root: Where, model: str, version: int, alias: str, reason: str) -> None:
+    """Point an alias of MODEL at VERSION; what serves and what infers follow it."""
+    _say_moved(penstock.open(root).models[model].promote(version, alias, reason=reason))
+
+
+@models.command(cls=Command)
+@click.argument("model")
+@_ALIAS
+@_REASON
+@click.pass_obj
+def rollback(root: Where, model: str, alias: str, reason: str) -> None:
+    """Point an alias of MODEL back at the version that it pointed at before."""
+    _say_moved(penstock.open(root).models[model].rollback(alias, reason=reason))
+
+
+@models.command(cls=Command)
+@click.argument("model")
+@click.option("--alias", help="Only changes of this alias.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def history(root: Where, model: str, alias: str | None, as_json: bool) -> None:
+    """List where the aliases of MODEL pointed, the newest change first."""
+    changes = [each for each in reversed(penstock.open(root).models[model].history) if alias in (None, each.alias)]
+    if as_json:
+        print_json([msgspec.to_builtins(each) for each in changes])
+    else:
+        print_cells(
+            ("alias", "version", "when", "reason"),
+            [(each.alias, each.version, moment(each.created), each.reason) for each in changes],
+        )
+
+
+def _say_moved(change: AliasChange) -> None:
+    click.echo(f"{change.model}@{change.alias} points at version {change.version}: {change.reason}")
 
 
 def _pointing(aliases: dict[str, int], version: int) -> list[str]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from penstock.models.predicting.describe import describe
     from penstock.models.predicting.predict import predict, predict_batches
     from penstock.models.predicting.row import RowPredictor, row_predictor
+    from penstock.models.promoting import person, promote, rollback
     from penstock.models.registry import (
         CHAMPION,
         alias_history,
@@ -89,12 +90,15 @@ __all__ = [
     "model",
     "model_names",
     "no_look_up",
+    "person",
     "predict",
     "predict_batches",
+    "promote",
     "ranking",
     "register",
     "report",
     "resolve_version",
+    "rollback",
     "row_predictor",
     "row_times",
     "save",
@@ -136,6 +140,7 @@ _NAMES = {
     "predicting.describe": ("describe",),
     "predicting.predict": ("predict", "predict_batches"),
     "predicting.row": ("RowPredictor", "row_predictor"),
+    "promoting": ("person", "promote", "rollback"),
     "registry": (
         "CHAMPION",
         "alias_history",

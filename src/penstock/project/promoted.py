@@ -72,9 +72,9 @@ def _promoted(pipeline: Pipeline, metadata: MetadataStore, name: str, alias: str
 
 
 def _upstream(pipeline: Pipeline, step: Step) -> set[str]:
-    """Return all that a step's graph was made of."""
+    """Return all that a step's graph was made of, and what blessed it: both are of one run."""
     steps = {each.name: each for each in pipeline.steps}
-    todo: list[Any] = [ref.step for ref in references(step.inputs["graph"])]
+    todo: list[Any] = [ref.step for each in ("graph", "blessings") for ref in references(step.inputs.get(each))]
     found: set[str] = set()
     while todo:
         name = todo.pop()

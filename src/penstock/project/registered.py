@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -21,9 +22,11 @@ from penstock.project.verification import training_rows
 class RegisteredModel:
     """One name of the registry: its versions, and the names that point at them."""
 
-    def __init__(self, name: str, metadata: MetadataStore, store: ArtifactStore, export: Export) -> None:
+    def __init__(
+        self, name: str, metadata: MetadataStore, store: ArtifactStore, export: Export, moving: Moving
+    ) -> None:
         self.name = name
-        self.metadata, self._store, self._export = metadata, store, export
+        self.metadata, self._store, self._export, self._moving = metadata, store, export, moving
 
     @property
     def versions(self) -> list[ModelVersion]:
@@ -57,6 +60,14 @@ class RegisteredModel:
         """Return the rows that a version learned from; None where they are not recorded."""
         return training_rows(self.standing(version), self.metadata, self._store)
 
+    def promote(self, version: int, alias: str = models.CHAMPION, *, reason: str = "", by: str = "") -> AliasChange:
+        """Point an alias at a version by hand; the history keeps who (by default the user of this process), and why."""
+        return self._moving(self.name, "promote", {"version": version, "alias": alias, "reason": reason, "by": by})
+
+    def rollback(self, alias: str = models.CHAMPION, *, reason: str = "", by: str = "") -> AliasChange:
+        """Point an alias back at the version it pointed at before: what serves and what infers follow it."""
+        return self._moving(self.name, "rollback", {"alias": alias, "reason": reason, "by": by})
+
     def export(self, format: str, path: str | Path, *, version: int | str | None = None, **options: Any) -> Path:
         """Write a version in a form that others run; what is compared on rows is, on those that it learned from."""
         return self._export(self, format, Path(path), version, options)
@@ -66,15 +77,23 @@ class RegisteredModel:
 
 
 class RegisteredModels(Mapping[str, RegisteredModel]):
-    """The models of a project by name; `export` says how one is written in a form that others run."""
+    """The models of a project by name; `export` says how one is written in a form that others run, `moving` how an
+    alias is moved."""
 
-    def __init__(self, metadata: MetadataStore, store: ArtifactStore, export: Export | None = None) -> None:
+    def __init__(
+        self,
+        metadata: MetadataStore,
+        store: ArtifactStore,
+        export: Export | None = None,
+        moving: Moving | None = None,
+    ) -> None:
         self._metadata, self._store, self._export = metadata, store, export or export_version
+        self._moving = moving or partial(move_alias, metadata)
 
     def __getitem__(self, name: str) -> RegisteredModel:
         if not self._metadata.find(ModelVersion, model=name, limit=1):
             raise UnknownNameError("model", name, tuple(self))
-        return RegisteredModel(name, self._metadata, self._store, self._export)
+        return RegisteredModel(name, self._metadata, self._store, self._export, self._moving)
 
     def __contains__(self, name: object) -> bool:
         return bool(self._metadata.find(ModelVersion, model=name, limit=1))
@@ -89,6 +108,9 @@ class RegisteredModels(Mapping[str, RegisteredModel]):
 Export: TypeAlias = Callable[[RegisteredModel, str, Path, int | str | None, Mapping[str, Any]], Path]
 """Writes a version of a model (its number, its alias, None what is served) in a format, with options, to a path."""
 
+Moving: TypeAlias = Callable[[str, Literal["promote", "rollback"], Mapping[str, Any]], AliasChange]
+"""Moves an alias of a model: the model's name, what is done, and with which of its parameters."""
+
 COMPARED = ("onnx",)
 """Formats whose export compares predictions on rows before it writes."""
 
@@ -99,6 +121,13 @@ def export_version(
     """Write a version in a format; one that compares on rows, and is given none, gets those that it learned from."""
     rows = {"rows": model.rows(version)} if format in COMPARED and "rows" not in options else {}
     return model.load(version).export(format, path, **options, **rows)
+
+
+def move_alias(
+    metadata: MetadataStore, name: str, verb: Literal["promote", "rollback"], how: Mapping[str, Any]
+) -> AliasChange:
+    """Move an alias in the registry of this project."""
+    return models.promote(metadata, name, **how) if verb == "promote" else models.rollback(metadata, name, **how)
 
 
 def load_version(version: ModelVersion, metadata: MetadataStore, store: ArtifactStore) -> ModelGraph:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from penstock.cascades import Cascade
 from penstock.cascades.notation import cascade_to_json
 from penstock.core.model import Model
+from penstock.core.run import AliasChange
 from penstock.errors import DeclarationError
+from penstock.models import person
 from penstock.models.notation import model_to_json
 from penstock.project.given import as_of
-from penstock.remote.connection import segment
+from penstock.project.registered import Moving
+from penstock.remote.connection import Server, segment
 
 
 def fit_form(declared: Model | Cascade, timestamp: str | None = None) -> dict[str, Any]:
@@ -23,6 +29,16 @@ def fit_form(declared: Model | Cascade, timestamp: str | None = None) -> dict[st
         )
     found = as_of(declared, timestamp)
     return {"model": model_to_json(found)} if isinstance(found, Model) else {"cascade": cascade_to_json(found)}
+
+
+def mover(server: Server) -> Moving:
+    """Return what moves the aliases of a server's models, in the name of the user here if of nobody else."""
+
+    def moved(name: str, verb: str, how: Mapping[str, Any]) -> AliasChange:
+        asked = {**how, "by": how.get("by") or person()}
+        return msgspec.convert(server.post(f"/v1/models/{segment(name)}:{verb}", asked), AliasChange)
+
+    return moved
 
 
 def model_path(reference: str) -> str:

@@ -25,7 +25,7 @@ from penstock.project.verification import Verification, learned_rows, verify_gra
 from penstock.remote.connection import Server, segment
 from penstock.remote.exporting import exporter
 from penstock.remote.features import RemoteFeatures
-from penstock.remote.models import fit_form, model_path
+from penstock.remote.models import fit_form, model_path, mover
 from penstock.remote.pipelines import RemotePipeline, RemotePipelines, pipeline_name
 from penstock.remote.repository import RemoteRepository
 from penstock.remote.rows import ARROW_STREAM, arrow_bytes, arrow_table, as_query, rows_or_name
@@ -47,7 +47,7 @@ class RemoteProject:
         self.server = Server(url, token)
         self.metadata = RemoteMetadata(self.server)
         self.artifacts = RemoteArtifacts(self.server)
-        self.models = RegisteredModels(self.metadata, self.artifacts, exporter(self.server))
+        self.models = RegisteredModels(self.metadata, self.artifacts, exporter(self.server), mover(self.server))
         self.pipelines: Mapping[str, RemotePipeline] = RemotePipelines(self.server)
         self._recorded = RemoteRecords(self.server, self.metadata, self.artifacts)
         self.repository = RemoteRepository(self.server, self._recorded)

@@ -101,6 +101,8 @@ ROUTES = [
     Route("/v1/models/{name}/versions/{version}:evaluate", batch.evaluate, methods=["POST"]),
     Route("/v1/models/{name}:export", exporting.export, methods=["POST"]),
     Route("/v1/models/{name}/versions/{version}:export", exporting.export, methods=["POST"]),
+    Route("/v1/models/{name}:promote", registry.promote_version, methods=["POST"]),
+    Route("/v1/models/{name}:rollback", registry.roll_back, methods=["POST"]),
     Route("/v1/models/{name}", registry.show_model),
     Route("/get-online-features", feature_rows.get_online_features, methods=["POST"]),
     Route("/get-historical-features", feature_rows.get_historical_features, methods=["POST"]),

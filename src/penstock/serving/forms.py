@@ -37,6 +37,23 @@ class RunForm(PlanForm, forbid_unknown_fields=True):
     run_id: Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")] = ""
 
 
+class PromoteForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Which version an alias is to point at, why, and who says so."""
+
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    alias: str = "champion"
+    reason: str = ""
+    by: str = ""
+
+
+class RollbackForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Which alias is to point back where it pointed before, why, and who says so."""
+
+    alias: str = "champion"
+    reason: str = ""
+    by: str = ""
+
+
 class CancelForm(msgspec.Struct, forbid_unknown_fields=True):
     """Why a run is to be cancelled."""
 

@@ -302,6 +302,22 @@ PATHS: dict[str, Json] = {
         for version, parameters in (("", (_NAME,)), ("/versions/{version}", (_NAME, _VERSION)))
     },
     "/v1/models": {"get": operation("List the registered models")},
+    "/v1/models/{name}:promote": {
+        "post": operation(
+            "Point an alias at a version; the history keeps who, and why",
+            (_NAME,),
+            body=form("PromoteForm"),
+            failures=(400, 403, 404, 413, 422),
+        )
+    },
+    "/v1/models/{name}:rollback": {
+        "post": operation(
+            "Point an alias back at the version that it pointed at before",
+            (_NAME,),
+            body=form("RollbackForm"),
+            failures=(400, 403, 404, 409, 413, 422),
+        )
+    },
     "/v1/models/{name}": {"get": operation("Show a model: versions, aliases, signature", (_NAME,), failures=(404,))},
     "/v1/models/{name}/versions/{version}:predict": {
         "post": operation(

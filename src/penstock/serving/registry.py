@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,9 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.core.graph import ModelGraph
-from penstock.models import aliases, resolve_version, versions
+from penstock.core.run import AliasChange
+from penstock.models import aliases, promote, resolve_version, rollback, versions
 from penstock.models.routing import is_routed, routing_of
 from penstock.operations import text
+from penstock.serving.bodies import decoded, read_body
+from penstock.serving.forms import PromoteForm, RollbackForm
 from penstock.serving.schemas import example_row
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
@@ -22,6 +27,10 @@ def list_models(request: Request) -> Response:
     """GET /v1/models."""
     project = serving(request).project
     return json_answer({"models": [{"name": name, **_standing(project, name)} for name in project.models]})
+
+
+OVER_REST = "somebody over REST"
+"""Who acts where a request does not say it."""
 
 
 async def show_model(request: Request) -> Response:
@@ -44,6 +53,28 @@ async def show_model(request: Request) -> Response:
             "versions": [msgspec.to_builtins(version, enc_hook=repr) for version in reversed(found)],
         }
     )
+
+
+async def promote_version(request: Request) -> Response:
+    """POST /v1/models/{name}:promote: an alias points at a version by hand; the history keeps who, and why."""
+    served = serving(request)
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), PromoteForm)
+    return await _moved(request, partial(promote, version=form.version), form)
+
+
+async def roll_back(request: Request) -> Response:
+    """POST /v1/models/{name}:rollback: an alias points back where it pointed before."""
+    served = serving(request)
+    body = await read_body(request.receive, served.limits.body_bytes)
+    return await _moved(request, rollback, decoded(body, RollbackForm))
+
+
+async def _moved(request: Request, move: Callable[..., AliasChange], form: PromoteForm | RollbackForm) -> Response:
+    metadata, name = serving(request).project.metadata, request.path_params["name"]
+    made = await run_in_threadpool(
+        partial(move, metadata, name, alias=form.alias, reason=form.reason, by=form.by or OVER_REST)
+    )
+    return json_answer(msgspec.to_builtins(made))
 
 
 def _cascade(graph: ModelGraph) -> dict[str, Any]:
