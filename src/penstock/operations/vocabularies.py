@@ -20,7 +20,7 @@ _TABLE, _ENTRY, _PLACE, _WEIGHT = (
     '"(place)"',
     '"(weight)"',
 )  # they hide columns of these names
-_ITEM, _ORDER = '"(item)"', '"(order)"'
+_ITEM, _ORDER, _ITEMS, _SIZE = '"(item)"', '"(order)"', '"(items)"', '"(size)"'
 _BY_PLACE = f"coalesce({_TABLE}.{_PLACE}, 0)"
 _SMALL_VOCABULARY = 32  # above it a join with the vocabulary is faster than a search in a list (30 against 10 M rows/s)
 _SEPARATORS = ("\x1f", "\x1e", "\x1d", "\x1c", "|", "\n", "\t")  # the first that no entry holds
@@ -107,18 +107,25 @@ def _each_place(x: str, table: str, *, value: str, order: str) -> str:
 
     The items are joined with the vocabulary; arrays that are equal are joined once.
     """
-    items = f"(SELECT unnest({x}) AS {_ITEM}, generate_subscripts({x}, 1) AS {_ORDER}) AS items"
-    found = f"{items} LEFT JOIN {table} ON {_TABLE}.{_ENTRY} = items.{_ITEM}"
+    found = f"{_spread(x)} LEFT JOIN {table} ON {_TABLE}.{_ENTRY} = items.{_ITEM}"
     pairs = f"SELECT {_BY_PLACE} AS index, {value} AS value, {order} AS {_ORDER} FROM {found} GROUP BY 1"
     listed = f"(SELECT list(struct_pack(index := index, value := value) ORDER BY {_ORDER}) FROM ({pairs}))"
     nothing = "CAST([] AS STRUCT(index BIGINT, value DOUBLE)[])"
     return f"CASE WHEN {x} IS NOT NULL THEN coalesce({listed}, {nothing}) END"
 
 
+def _spread(x: str) -> str:
+    """Return the items of an array as an item of a FROM clause, with their order and the array's size.
+
+    The array has a name before it is spread: written where it is used, it would be computed for each of its items.
+    """
+    columns = f"unnest({_ITEMS}) AS {_ITEM}, generate_subscripts({_ITEMS}, 1) AS {_ORDER}, len({_ITEMS}) AS {_SIZE}"
+    return f"(SELECT {columns} FROM (SELECT {x} AS {_ITEMS}) AS given) AS items"
+
+
 def list_of_places(x: str, values: tuple[Any, ...], type: str) -> str:
     """Return the place of each item of an array, in their order: a list as long as the array."""
-    items = f"(SELECT unnest({x}) AS {_ITEM}, generate_subscripts({x}, 1) AS {_ORDER}) AS items"
-    found = f"{items} LEFT JOIN {_table_sql(values, type)} ON {_TABLE}.{_ENTRY} = items.{_ITEM}"
+    found = f"{_spread(x)} LEFT JOIN {_table_sql(values, type)} ON {_TABLE}.{_ENTRY} = items.{_ITEM}"
     listed = f"(SELECT list({_BY_PLACE} ORDER BY items.{_ORDER}) FROM {found})"
     return f"CASE WHEN {x} IS NOT NULL THEN coalesce({listed}, CAST([] AS BIGINT[])) END"
 
@@ -168,7 +175,7 @@ def _term_weights_sql(arguments: Sequence[Any], types: Sequence[Any]) -> str:
         if known
         else sql_literal(unknown, "float64")
     )
-    share = f"CAST(count(*) AS DOUBLE) / CAST(len({x}) AS DOUBLE)"
+    share = f"CAST(count(*) AS DOUBLE) / CAST(first(items.{_SIZE}) AS DOUBLE)"
     return _each_place(x, table, value=f"{share} * {weight}", order=_BY_PLACE)
 
 
@@ -177,7 +184,7 @@ HOT = "array<struct<index int64, value float64>>"
 
 _WORDS = ("a", "b", "c")
 MANY = tuple(f"w{number:03}" for number in range(300))
-_ITEMS = Parameter(name="x", types=("array",))
+_ARRAY = Parameter(name="x", types=("array",))
 KNOWN = Parameter(name="vocabulary", types=("array",), constant=True, prepare=_vocabulary)
 _THIRD, _HALF = 1 / 3 * 0.25, 1 / 2 * 0.5
 
@@ -227,7 +234,7 @@ OPERATIONS = (
         name="multi_hot",
         meaning="The places of an array's items in the vocabulary, each once and with 1.0, in the order of the items; "
         "0 for NULL and what is not in it.",
-        parameters=(_ITEMS, KNOWN),
+        parameters=(_ARRAY, KNOWN),
         result=HOT,
         sql=_multi_hot_sql,
         row=lambda a, t: f"multi_hot({a[0]}, {a[1]})",
@@ -243,7 +250,7 @@ OPERATIONS = (
         name="term_counts",
         meaning="How often an array holds each entry of the vocabulary: pairs of place and count, in the order of the "
         "places; under 0 what is NULL or not in it.",
-        parameters=(_ITEMS, KNOWN),
+        parameters=(_ARRAY, KNOWN),
         result=HOT,
         sql=_term_counts_sql,
         row=lambda a, t: f"term_counts({a[0]}, {a[1]})",
@@ -256,7 +263,7 @@ OPERATIONS = (
         name="term_weights",
         meaning="The share that each entry of the vocabulary has of an array's items, times its weight: pairs of place "
         "and product, in the order of the places; under 0, with the first weight, what is NULL or not in it.",
-        parameters=(_ITEMS, KNOWN, Parameter(name="weights", types=("array<float64>",), constant=True, prepare=list)),
+        parameters=(_ARRAY, KNOWN, Parameter(name="weights", types=("array<float64>",), constant=True, prepare=list)),
         result=HOT,
         sql=_term_weights_sql,
         row=lambda a, t: f"term_weights({a[0]}, {a[1]}, {a[2]})",
@@ -284,7 +291,7 @@ OPERATIONS = (
     Operation(
         name="placed",
         meaning="The items of an array of numbers with their places, from 0, as (index, value) pairs, without NULL.",
-        parameters=(_ITEMS,),
+        parameters=(_ARRAY,),
         result=_placed_type,
         sql=_placed_sql,
         row=lambda a, t: f"placed({a[0]})",
