@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import re
@@ -53,6 +54,22 @@ def test_away_from_a_terminal_each_ended_step_is_a_line():
         "- push      skipped               needs evaluate, which failed",
         "run r1 failed in 4.0 s",
     ]
+
+
+def test_steps_of_another_mode_are_counted_and_those_that_lend_are_shown():
+    file = io.StringIO()
+    run = Run(id="r2", pipeline="rides", state="succeeded", mode="infer", created=1.0, ended=2.0)
+    reason = "runs only in mode train"
+    with RunDisplay(file) as display:
+        display(RunStarted(run, tuple(StepRun(run="r2", step=name, state="waiting") for name in ("fit", "a", "b"))))
+        lent = StepRun(run="r2", step="fit", state="skipped", reason=f"{reason}; its outputs are those of run r1")
+        display(StepEnded(dataclasses.replace(lent, artifacts={"result": "d"}), {"result": TABLE}))
+        for name in ("a", "b"):
+            display(StepEnded(StepRun(run="r2", step=name, state="skipped", reason=reason)))
+        display(RunEnded(run))
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert "fit" in lines[1]
+    assert lines[2:] == ["2 steps are not for mode infer", "run r2 succeeded in 1.0 s"]
 
 
 class Terminal(io.StringIO):

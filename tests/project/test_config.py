@@ -57,6 +57,16 @@ def test_a_wrong_environment_variable_is_an_error(tmp_path: Path) -> None:
         load_config(tmp_path, {"PENSTOCK_SERVER_PORT": "eighty"})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("yesterday", "features_as_of in .server.: Invalid"), ("2013-12-20T17:00:00", "without a zone; write '2013-")],
+)
+def test_a_time_that_cannot_be_is_an_error(tmp_path: Path, given: str, message: str) -> None:
+    config = load_config(tmp_path, {"PENSTOCK_SERVER_FEATURES_AS_OF": given})
+    with pytest.raises(DeclarationError, match=message):
+        _ = config.server.features_instant
+
+
 def test_the_servers_token_comes_from_the_environment_the_configuration_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from-a-file\n")
     config = load_config(_write(tmp_path, '[server]\ntoken_file = "token"\n'), {})

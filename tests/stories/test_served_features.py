@@ -86,3 +86,18 @@ def test_what_is_served_is_what_batch_and_history_say_also_while_events_come_in(
         assert len({tuple(answers) for answers in seen}) == 3
         verified = CliRunner().invoke(main, ["-C", str(tmp_path), "verify", "fare", "--url", url])
         assert verified.exit_code == 0, verified.output
+
+
+def test_a_server_rehearses_a_day_that_is_over(tmp_path: Path) -> None:
+    project = ps.open(tmp_path)
+    noon = datetime.datetime(2013, 12, 20, 12, tzinfo=datetime.UTC)
+    past = rides(60, noon - datetime.timedelta(hours=10), datetime.timedelta(minutes=10))
+    project.features.apply(TAXIS)
+    project.features.ingest(TAXIS, past)
+    mean = ps.model("fare", type="linear_reg", label="fare", features={"rides": ps.feature("taxis:rides_1d")})
+    project.fit(mean, past)
+    rows = pa.Table.from_pylist([{"zone": "z1", "event_timestamp": noon}, {"zone": "z2", "event_timestamp": noon}])
+    with served(tmp_path, PENSTOCK_SERVER_FEATURES_AS_OF=noon.isoformat()) as url:
+        answers = posted(url, [{"zone": "z1"}, {"zone": "z2"}])
+    assert answers == project.predict("fare", rows).column("predicted_fare").to_pylist()
+    assert answers != project.predict("fare", rows.select(["zone"])).column("predicted_fare").to_pylist()

@@ -53,6 +53,7 @@ class RunDisplay:
         self._title = Text()
         self._began = time.monotonic()
         self._live: Live | None = None
+        self._left_out = 0  # steps that are not for the mode of the run: said together, at the end
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -66,11 +67,16 @@ class RunDisplay:
                 self._progress.started(record, log)
             case StepEnded(step=record, artifacts=artifacts):
                 row = self._progress.ended(record, _note(record, artifacts))
-                if self._live is None and row is not None:
+                if _of_other_mode(record):
+                    self._left_out += 1
+                elif self._live is None and row is not None:
                     self._say(row)
             case RunEnded(run=run):
                 self._stop_drawing()
                 whole = duration(run.ended - run.created) if run.ended is not None else ""
+                if self._left_out:
+                    which = "one step is" if self._left_out == 1 else f"{self._left_out} steps are"
+                    self._console.print(f"{which} not for mode {run.mode}", style="dim")
                 state = Text(run.state, STATE_STYLES.get(run.state, ""))
                 self._console.print(Text.assemble(f"run {run.id} ", state, f" in {whole}"))
                 self.close()
@@ -154,6 +160,11 @@ def _line(row: Row, width: int) -> Text:
     note = row.note or (_last_words(row.log) if row.log is not None else "")
     words = (_one_line(note), "dim" if row.state == "running" else "")
     return Text.assemble((f"{_MARKS[row.state]} {label:<{width}}  {state:<10}", style), f"  {so_far:>8}  ", words)
+
+
+def _of_other_mode(step: StepRun) -> bool:
+    """Tell whether a step is not for the run's mode, and nothing of it is used."""
+    return step.state == "skipped" and step.reason.startswith("runs only in mode") and not step.artifacts
 
 
 def _last_words(log: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import tomllib
 from collections.abc import Mapping
@@ -78,6 +79,9 @@ class ServerSection:
     `shadow` names, by model, an alias: its version predicts the requests that are logged ([monitoring]) too, beside the
     one that answers them.
 
+    Models look features up as they are now, or, to rehearse a day that is over, as they were at `features_as_of`
+    ("2013-12-20T17:00:00Z").
+
     No body of a request is larger than `body_max_bytes`, and the images in one that asks for predictions have no more
     than `image_pixels` in all: a few bytes can say that they are billions."""
 
@@ -88,12 +92,28 @@ class ServerSection:
     sql_writes: bool = False
     body_max_bytes: int | str = "16MiB"
     image_pixels: Annotated[int, msgspec.Meta(ge=1)] = 64_000_000
+    features_as_of: str = ""
     shadow: dict[str, str] = field(default_factory=dict)
 
     @property
     def body_size_bytes(self) -> int:
         """The most that the body of a request may have, in bytes."""
         return memory_bytes(self.body_max_bytes, "body_max_bytes in [server]")
+
+    @property
+    def features_instant(self) -> int | None:
+        """The instant as of which models look features up, in microseconds since 1970; None: now."""
+        if not self.features_as_of:
+            return None
+        try:
+            instant = datetime.datetime.fromisoformat(self.features_as_of)
+        except ValueError as error:
+            raise DeclarationError(f"features_as_of in [server]: {error}") from error
+        if instant.tzinfo is None:
+            raise DeclarationError(
+                f"features_as_of in [server] is {self.features_as_of!r}, without a zone; write '2013-12-20T17:00:00Z'"
+            )
+        return round(instant.timestamp() * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,9 +85,10 @@ def predict(
     return predicted.drop_columns([name for name in looked_up(graph) if name in predicted.column_names])
 
 
-def row_predictor(graph: ModelGraph, features: FeatureStore) -> RowPredictor:
-    """Return the row function of a graph, which reads features online as it is asked."""
-    return models.row_predictor(graph, look_up(graph, features))
+def row_predictor(graph: ModelGraph, features: FeatureStore, *, now: int | None = None) -> RowPredictor:
+    """Return the row function of a graph, which reads features online: as they are when it is asked, or at an instant
+    in microseconds."""
+    return models.row_predictor(graph, look_up(graph, features, now=now))
 
 
 def look_up(graph: ModelGraph, features: FeatureStore | None, *, now: int | None = None) -> LookUp | None:

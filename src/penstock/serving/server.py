@@ -51,7 +51,7 @@ def serve(
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # each change of a file is no news
 
     def make(graph: ModelGraph) -> RowPredictor:
-        return row_predictor(graph, project.features)
+        return row_predictor(graph, project.features, now=project.config.server.features_instant)
 
     section = project.config.server
     limits = Limits(sql_writes=sql_writes, body_bytes=section.body_size_bytes, image_pixels=section.image_pixels)
