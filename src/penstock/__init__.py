@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         bound as bound,
         evaluate as evaluate,
         image_bytes as image_bytes,
+        infra_validate as infra_validate,
         ingest as ingest,
         name as name,
         named as named,
@@ -119,7 +120,7 @@ _NAMES = {
     "penstock.components": (
         "read", "statistics", "schema", "validate", "split", "evaluate", "push", "predict", "name", "named",
         "ingest", "read_images", "with_images", "image_bytes",
-        "bless", "bound", "Blessing",
+        "bless", "bound", "Blessing", "infra_validate",
         "plot_calibration", "plot_importance", "plot_ablation",
     ),
     "penstock.monitor": (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from penstock.core.schema import SCALAR_TYPES, Schema
-from penstock.errors import DataError, DeclarationError, StorageError
+from penstock.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,23 +44,6 @@ def _typed(value: Any, name: str, wanted: type | None) -> Any:
 
 def write_rows(table: pa.Table, path: Path) -> None:
     """Write a table to a file, in the format that its suffix says."""
-    import pyarrow.csv
-    import pyarrow.feather
-    import pyarrow.parquet
+    from penstock.tables.writing import write_rows as write  # here: it loads libraries that --help does not need
 
-    try:
-        match path.suffix:
-            case ".parquet":
-                pyarrow.parquet.write_table(table, path)
-            case ".csv":
-                pyarrow.csv.write_csv(table, path)
-            case ".arrow":
-                pyarrow.feather.write_feather(table, str(path), compression="uncompressed")
-            case ".json":
-                path.write_bytes(msgspec.json.encode(table.to_pylist()))
-            case other:
-                raise DeclarationError(
-                    f"'{other}' is not a format to write; give a .parquet, .csv, .arrow or .json file"
-                )
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error}") from error
+    write(table, path)

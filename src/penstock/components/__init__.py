@@ -8,7 +8,9 @@ from penstock.components.feature_ingest import ingest
 from penstock.components.feature_join import historical_features
 from penstock.components.imagery import image_bytes, read_images, with_images
 from penstock.components.importance_plot import plot_importance
-from penstock.components.learning import evaluate, fit, predict
+from penstock.components.inferring import predict
+from penstock.components.infra_validation import infra_validate
+from penstock.components.learning import evaluate, fit
 from penstock.components.naming import name, named
 from penstock.components.pushing import push
 from penstock.components.validation import schema, statistics, validate
@@ -21,6 +23,7 @@ __all__ = [
     "fit",
     "historical_features",
     "image_bytes",
+    "infra_validate",
     "ingest",
     "name",
     "named",

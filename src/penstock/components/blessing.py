@@ -40,6 +40,7 @@ class Blessing(TypedDict, total=False):
     slices: list[dict[str, Any]]
     confidence: float
     notes: list[str]
+    measured: dict[str, Any]
 
 
 @step(modes={"train"})

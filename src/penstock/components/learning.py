@@ -1,4 +1,4 @@
-"""Components that learn, judge and infer: fit, evaluate, predict."""
+"""Components that learn and judge: fit, evaluate."""
 
 from __future__ import annotations
 
@@ -62,9 +62,3 @@ _LOSSES = ("loss", "eval_loss")
 def evaluate(graph: ModelGraph, rows: Table) -> Metrics:
     """Judge a model graph on rows with labels; metrics by BigQuery ML's names."""
     return models.evaluate(graph, rows)
-
-
-@step
-def predict(graph: ModelGraph, rows: Table) -> Table:
-    """Predict every row: the predicted columns, then the rows as they were given."""
-    return models.predict(graph, rows)

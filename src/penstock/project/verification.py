@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,11 +21,10 @@ from penstock.core.run import ModelVersion, StepRun
 from penstock.errors import DataError, RequestError
 from penstock.features import FeatureStore
 from penstock.models import ModelGraph, looked_up
+from penstock.models.predicting.sameness import TOLERANCE, as_answers, difference
 from penstock.project.codecs import load_artifact
 from penstock.project.looking_up import History, as_of, look_up
 
-TOLERANCE = 1e-12
-"""How far two numbers may lie apart, relative to the larger: sums of the same terms in another order."""
 _REQUEST_ROWS = 100
 _REPLAYED_ROWS = 1000
 
@@ -118,23 +116,7 @@ def verify_graph(
 
 def _predicted(graph: ModelGraph, rows: pa.Table, features: History | None, now: int) -> list[dict[str, Any]]:
     """Return batch predictions as any client would see them: through JSON and back."""
-    predicted = models.predict(graph, as_of(graph, rows, features, now)).select(graph.signature.outputs.names)
-    seen: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(predicted.to_pylist()))
-    return seen
-
-
-def difference(one: Any, other: Any) -> float:
-    """Return how far two JSON values lie apart: relative for numbers, infinite for anything else that differs."""
-    match one, other:
-        case (bool(), _) | (_, bool()):
-            return 0.0 if one is other else math.inf
-        case ((int() | float()), (int() | float())):
-            return 0.0 if one == other else abs(one - other) / max(abs(one), abs(other))
-        case list(), list() if len(one) == len(other):
-            return max(map(difference, one, other), default=0.0)
-        case dict(), dict() if one.keys() == other.keys():
-            return max((difference(one[key], other[key]) for key in one), default=0.0)
-    return 0.0 if one == other else math.inf
+    return as_answers(models.predict(graph, as_of(graph, rows, features, now)).select(graph.signature.outputs.names))
 
 
 def _replay(rows: list[dict[str, Any]], answer: Callable[[bytes], bytes]) -> list[dict[str, Any]]:

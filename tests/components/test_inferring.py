@@ -1,0 +1,62 @@
+"""Bulk prediction: only with a blessed graph where a blessing is wired, without the label, into a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import penstock as ps
+from penstock.errors import DeclarationError
+
+rides = ps.model("rides", type="linear_reg", label="minutes", features={"km": ps.col("km")})
+
+
+@ps.pipeline
+def scored(source: str, worst: float = 1e9, to: str = "out/predicted.parquet"):
+    rows = ps.read(source)
+    graph = ps.fit(rides, rows)
+    blessing = ps.bless(graph, rows, thresholds={"mean_absolute_error": {"max": worst}})
+    ps.push(graph, name="rides", blessings=[blessing])
+    ps.predict(graph, rows, blessing=blessing, to=to)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ps.Project:
+    (tmp_path / "rides.csv").write_text("km,minutes\n" + "".join(f"{km},{km * 3}\n" for km in range(50)))
+    (tmp_path / "new.csv").write_text("km,minutes\n1000,0\n2000,0\n")
+    return ps.open(tmp_path)
+
+
+def test_a_graph_that_is_not_blessed_is_not_used(project: ps.Project):
+    run = project.run(scored, source="rides.csv", worst=-1.0, engine="inline")
+    assert (run.steps["predict"].state, run.steps["push"].state) == ("skipped", "skipped")
+    assert run.steps["predict"].reason.startswith("not used: mean_absolute_error is ")
+    assert not (project.root / "out").exists()
+
+
+def test_predictions_are_written_and_again_where_the_file_is_gone(project: ps.Project):
+    run = project.run(scored, source="rides.csv", engine="inline")
+    file = project.root / "out" / "predicted.parquet"
+    assert pq.read_table(file).equals(run.artifact("predict").load())
+    assert list(file.parent.iterdir()) == [file]
+    assert project.run(scored, source="rides.csv", engine="inline").steps["predict"].state == "up_to_date"
+    file.unlink()
+    assert project.run(scored, source="rides.csv", engine="inline").steps["predict"].state == "succeeded"
+    assert file.exists()
+
+
+def test_inference_takes_the_blessing_of_the_promoted_run_and_leaves_the_label_out(project: ps.Project):
+    promoted = project.run(scored, source="rides.csv", engine="inline")
+    project.run(scored, source="new.csv", worst=-1.0, engine="inline")  # newer, and not blessed
+    run = project.run(scored, source="new.csv", mode="infer", to="out/new.csv", engine="inline")
+    assert run.steps["bless"].reason.endswith(f"its outputs are those of run {promoted.id}")
+    assert run.artifact("predict").load().column_names == ["predicted_minutes", "km"]
+    assert (project.root / "out" / "new.csv").read_text().splitlines()[0] == '"predicted_minutes","km"'
+
+
+def test_a_format_that_is_not_known_is_refused():
+    graph = ps.fit(rides, [{"km": km, "minutes": 3 * km} for km in range(9)])
+    with pytest.raises(DeclarationError, match=r"'\.xlsx' is not a format to write"):
+        ps.predict(graph, graph.predict([{"km": 1}]).select(["km"]), to="predicted.xlsx")

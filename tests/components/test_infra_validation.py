@@ -1,0 +1,71 @@
+"""A packaged model in a real server process: the answers are those of batch prediction, or it is not blessed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import penstock as ps
+from penstock.components import infra_validation
+from penstock.models.keeping import digest_of
+
+FEATURES = {"km": ps.col("km"), "city": ps.col("city"), "day": ps.col("day")}
+rides = ps.model("rides", type="linear_reg", label="minutes", features=FEATURES)
+ROWS = pa.Table.from_pylist(
+    [{"km": n * 1.5, "city": "abc"[n % 3], "day": f"2026-01-{n % 28 + 1:02}", "minutes": n * 4.0} for n in range(300)]
+)
+
+
+@pytest.fixture(scope="module")
+def graph() -> ps.ModelGraph:
+    return ps.fit(rides, ROWS)
+
+
+def servers() -> list[int]:
+    """Return the processes of trial servers that live."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            said = each.read_bytes()
+        except OSError:
+            continue
+        found += [int(each.parent.name)] if b"penstock-trial-" in said and b"serve" in said else []
+    return found
+
+
+def test_a_model_that_serves_what_it_predicts_is_blessed_and_measured(graph: ps.ModelGraph):
+    before = servers()
+    blessing = ps.infra_validate(graph, ROWS, requests=60, p50_ms=2000, p99_ms=5000, memory="8GiB", start="120s")
+    assert blessing["blessed"], blessing["checks"]
+    assert blessing["graph"] == digest_of(graph)
+    assert [each["name"] for each in blessing["checks"]] == ["start", "answers", "p50_ms", "p99_ms", "memory"]
+    assert blessing["checks"][1]["why"] == "60 of 60 answers are what batch prediction gives"
+    measured = blessing["measured"]
+    assert 0 < measured["p50_ms"] <= measured["p99_ms"]
+    assert measured["memory"] > 20 * 2**20
+    assert set(servers()) <= set(before)
+
+
+def test_what_it_is_too_slow_or_too_large_for_is_said_and_other_answers_are_found(
+    graph: ps.ModelGraph, monkeypatch: pytest.MonkeyPatch
+):
+    other = ps.fit(rides, ROWS.slice(0, 40))
+    real = infra_validation.models.predict
+    monkeypatch.setattr(infra_validation.models, "predict", lambda given, rows: real(other, rows))
+    blessing = ps.infra_validate(graph, ROWS, requests=30, p99_ms=0.0001, memory="1MiB")
+    failed = {each["name"]: each["why"] for each in blessing["checks"] if not each["passed"]}
+    assert not blessing["blessed"]
+    assert set(failed) == {"answers", "p99_ms", "memory"}
+    assert re.search(r"differing \d+: .*batch .*, served ", failed["answers"])
+    assert "it may be 1 MiB" in failed["memory"]
+
+
+def test_a_server_that_does_not_start_is_no_blessing_and_leaves_no_process(graph: ps.ModelGraph):
+    before = servers()
+    blessing = ps.infra_validate(graph, ROWS, start=0.001)
+    assert not blessing["blessed"]
+    assert "did not serve in time" in blessing["checks"][0]["why"]
+    assert set(servers()) <= set(before)
