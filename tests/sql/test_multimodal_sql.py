@@ -76,6 +76,10 @@ _USES = {
     "conv": ["PENSTOCK.CONV(photo)", "PENSTOCK.CONV(PENSTOCK.IMAGE(photo, [16, 8], 'L', 'cover'), 4, 2, 8)"],
     "dense": ["PENSTOCK.DENSE(PENSTOCK.PIXELS(photo), 4)"],
     "gru": ["PENSTOCK.GRU(review, 4)"],
+    "module": [
+        "PENSTOCK.MODULE(PENSTOCK.IMAGE(photo, 64), 'towers:Seen')",
+        """PENSTOCK.MODULE(PENSTOCK.PIXELS(photo), 'a.b:Seen', 32, '{"deep": true, "width": 8}')""",
+    ],
     "conv1d": ["PENSTOCK.CONV1D(review, 4)"],
 }
 

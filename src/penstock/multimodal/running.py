@@ -44,7 +44,7 @@ def network_files(spec: Spec, weights: Mapping[str, Array]) -> dict[str, bytes]:
     graph = to_bytes(
         recorder, name="network", inputs=inputs, outputs={output: totals}, metadata={}, weights_in=WEIGHTS_FILE
     )
-    kept = {name: np.ascontiguousarray(weights[name]) for name in sorted(recorder.weights)}
+    kept = {name: np.asarray(weights[name], order="C") for name in sorted(recorder.weights)}
     return {
         SPEC_FILE: msgspec.json.encode(spec, order="sorted"),
         WEIGHTS_FILE: _safetensors().save(kept),

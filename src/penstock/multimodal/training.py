@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import DataError, MissingExtraError
+from penstock.multimodal.exporting import check_exported, exported
 from penstock.multimodal.losses import mean_loss
 from penstock.multimodal.spec import Spec
 from penstock.multimodal.tensors import Array, Batch, Columns, batch, without
@@ -36,9 +37,10 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Weights by their names, and of each iteration the loss of the training rows, that of those held out, and the
-    rate that it ended with."""
+    """The network as it is served, its weights by their names, and of each iteration the loss of the training rows,
+    that of those held out, and the rate that it ended with."""
 
+    spec: Spec
     weights: dict[str, Array]
     iterations: list[tuple[float, float | None, float]]
 
@@ -73,7 +75,9 @@ def _trained(
     chance = np.random.default_rng(options["seed"])
     sample = np.sort(chance.permutation(rows.columns.rows)[:_SAMPLE])
     samples = tuple(each[sample] if isinstance(each, np.ndarray) else each for each in rows.columns.inputs)
-    network = Network(spec, samples, options["dropout"]).to(_device(torch, options["device"]))
+    network = Network(spec, samples, options["dropout"])
+    spec, constants = exported(torch, spec, network.encoders, samples)
+    network = network.to(_device(torch, options["device"]))
     steps = _Steps(torch, network, rows, options, chance)
     scale = rows.scale**2  # losses are told of the label as it is
     told: list[tuple[float, float | None, float]] = []
@@ -93,7 +97,9 @@ def _trained(
             break
     network.load_state_dict(best)
     _set_never_missing(torch, network, rows.columns, sample, options)
-    return Trained(weights={name: each.cpu().numpy() for name, each in network.state_dict().items()}, iterations=told)
+    weights = {name: each.cpu().numpy() for name, each in network.state_dict().items()} | constants
+    check_exported(torch, spec, network.encoders, samples, weights)
+    return Trained(spec=spec, weights=weights, iterations=told)
 
 
 class _Steps:
@@ -107,7 +113,7 @@ class _Steps:
         self._size = options["batch_size"] or default_batch(rows.columns.rows)
         self.rate = _RATE if options["learn_rate"] is None else options["learn_rate"]
         self._optimizer = _OPTIMIZERS[options["optimizer"]](torch, network.parameters(), self.rate)
-        count = -(-rows.columns.rows // self._size) * options["max_iterations"]
+        count = len(self._batches(np.arange(rows.columns.rows))) * options["max_iterations"]
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: _share(step, count))
 
     @property
@@ -115,14 +121,18 @@ class _Steps:
         """The rate of the next step."""
         return float(self._schedule.get_last_lr()[0])
 
+    def _batches(self, order: Array) -> list[Array]:
+        """Return rows in batches, none of which is one row beside others: of one there is nothing to normalize by."""
+        return np.split(order, range(self._size, len(order) - 1, self._size))
+
     def iteration(self) -> float:
         """Go through all rows; return the mean loss that was met on the way."""
         torch, spec, columns = self._torch, self._network.spec, self._rows.columns
         self._network.train()
         order = torch.randperm(columns.rows).numpy()
         total = torch.zeros((), device=_device_of(self._network))
-        for start in range(0, len(order), self._size):
-            chosen = np.sort(order[start : start + self._size])
+        for some in self._batches(order):
+            chosen = np.sort(some)
             given = batch(spec, columns, chosen)
             if self._options["modality_dropout"]:
                 given = without(

@@ -14,6 +14,7 @@ from penstock.core.expression import Expr, literal
 from penstock.core.operation import Parameter
 from penstock.core.schema import SCALAR_TYPES, element_type
 from penstock.errors import ExpressionError
+from penstock.operations.modules import arguments_of, check_source
 from penstock.operations.tokens import UNITS
 
 AUGMENTATIONS = ("flip", "crop", "color")
@@ -53,6 +54,10 @@ def _image(x: Expr, type: str, settings: Mapping[str, Any]) -> tuple[Expr, str]:
 def vector(x: Expr, type: str, settings: Mapping[str, Any]) -> tuple[Expr, str]:
     """Read an array of numbers at one length."""
     return Expr("fixed_length", (x,)), "vector"
+
+
+def _image_or_vector(x: Expr, type: str, settings: Mapping[str, Any]) -> tuple[Expr, str]:
+    return _image(x, type, settings) if type == "bytes" else vector(x, type, settings)
 
 
 def _tokens(x: Expr, type: str, settings: Mapping[str, Any]) -> tuple[Expr, str]:
@@ -181,6 +186,20 @@ ENCODERS: dict[str, Encoder] = {
                 _count("units", 32),
             ),
             reads=vector,
+        ),
+        Encoder(
+            name="module",
+            meaning="What a PyTorch module of your own makes of it: a class 'package.module:Class', made with the "
+            "keyword arguments, and with dim where it takes that. Of an image it gets (rows, channels, height, width), "
+            "from 0 to 1; of an array (rows, length), scaled by the training rows'; it returns (rows, dim). It is "
+            "trained with the network and served without PyTorch.",
+            parameters=(
+                Parameter(name="x", types=("bytes", "array<float64>", "array<int64>")),
+                Parameter(name="source", types=("string",), constant=True, prepare=check_source),
+                _count("dim", 64, most=4096),
+                Parameter(name="arguments", types=("string",), default="{}", constant=True, prepare=arguments_of),
+            ),
+            reads=_image_or_vector,
         ),
     )
 }

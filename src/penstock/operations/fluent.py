@@ -9,6 +9,7 @@ from penstock.core.expression import lift, literal
 from penstock.core.schema import check_type
 from penstock.errors import DeclarationError
 from penstock.operations.construct import call
+from penstock.operations.modules import arguments_text
 from penstock.operations.windows import WindowMethods
 
 
@@ -1631,6 +1632,14 @@ class Expression(WindowMethods):
     def clip(self, low: Any, high: Any) -> Expression:
         """x held between `low` and `high`."""
         return self._call("least", high)._call("greatest", low)
+
+    def module(self, source: str, /, dim: int = 64, **arguments: Any) -> Expression:
+        """What a PyTorch module of your own makes of it: a class 'package.module:Class', made with the keyword
+        arguments, and with dim where it takes that. Of an image it gets (rows, channels, height, width),
+        from 0 to 1; of an array (rows, length), scaled by the training rows'; it returns (rows, dim). It is
+        trained with the network and served without PyTorch.
+        """
+        return self._call("module", source, dim, arguments_text(arguments))
 
     def contains(self, other: Any) -> Expression:
         """Whether the other stands anywhere in x."""

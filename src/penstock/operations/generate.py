@@ -24,6 +24,7 @@ from penstock.core.expression import lift, literal
 from penstock.core.schema import check_type
 from penstock.errors import DeclarationError
 from penstock.operations.construct import call
+from penstock.operations.modules import arguments_text
 from penstock.operations.windows import WindowMethods
 
 
@@ -72,6 +73,7 @@ def struct(**values: Any) -> Expression:
 
 _WIDTH, _BETWEEN = 120, re.compile(r", (?![^(]*\))")  # between parameters, not within a default
 _OPERATORS = ("add", "subtract", "multiply", "divide", "and", "or", "not", "negate", "struct")
+_WITH_KEYWORDS = ("module",)
 _SHORTHANDS = {
     "fill_null(self, value: Any)": ("x, or the value where x is NULL.", 'self._call("coalesce", value)'),
     "between(self, low: Any, high: Any)": (
@@ -81,6 +83,10 @@ _SHORTHANDS = {
     "clip(self, low: Any, high: Any)": (
         "x held between `low` and `high`.",
         'self._call("least", high)._call("greatest", low)',
+    ),
+    "module(self, source: str, /, dim: int = 64, **arguments: Any)": (
+        ENCODERS["module"].meaning,
+        'self._call("module", source, dim, arguments_text(arguments))',
     ),
     "contains(self, other: Any)": ("Whether the other stands anywhere in x.", "self.strpos(other).gt(0)"),
     "date_sub(self, number: int, part: str)": ("The date so many parts earlier.", "self.date_add(-number, part)"),
@@ -95,7 +101,7 @@ _SHORTHANDS = {
 def generate() -> str:
     """Return the text of `fluent.py`."""
     every: list[Named] = [*OPERATIONS.values(), *LEARNED.values(), *ENCODERS.values()]
-    methods = [_method(operation) for operation in every if operation.name not in _OPERATORS]
+    methods = [_method(operation) for operation in every if operation.name not in (*_OPERATORS, *_WITH_KEYWORDS)]
     methods += [_written(signature, meaning, body) for signature, (meaning, body) in _SHORTHANDS.items()]
     return _HEAD + "".join(methods) + _TAIL
 

@@ -9,6 +9,7 @@ from typing import Any
 from penstock.core.expression import Expr, literal
 from penstock.errors import DeclarationError
 from penstock.operations.construct import method_name
+from penstock.operations.modules import arguments_of
 
 _OPERATORS = {
     "add": "+",
@@ -46,6 +47,9 @@ def python(expr: Expr) -> str:
             return f"{_PREFIXES[op]}{_operand(x)}"
         case "struct", (names, *values):
             return _struct(names.args[0], [_argument(value) for value in values])
+        case "module", (x, *others, arguments) if len(others) == 2:
+            named = [f"{name}={value_text(value)}" for name, value in arguments_of(arguments.args[0]).items()]
+            return f"{_operand(x)}.module({', '.join([*map(_argument, others), *named])})"
     receiver, *others = expr.args
     applied = f"({python(receiver)})" if receiver.op in _PREFIXES else _operand(receiver)
     return f"{applied}.{method_name(expr.op)}({', '.join(map(_argument, others))})"

@@ -32,6 +32,7 @@ _OPERATORS = {
     "or": "x | y",
 }
 _OPERATORS |= {"not": "~x", "negate": "-x", "struct": "ps.struct(a=x, b=y)"}
+_OPERATORS["module"] = "x.module('package.module:Class', dim=64, **arguments)"
 
 
 def reference() -> str:
@@ -87,7 +88,8 @@ def _example(operation: Named) -> str:
     if isinstance(operation, LearnedOperation):
         return f"`{operation.bigquery}(x) OVER ()`"
     if isinstance(operation, Encoder):
-        return f"`{OUR_NAMESPACE}.{operation.name.upper()}(x)`"
+        needed = ", ".join(each.name for each in operation.parameters if each.default is ...)
+        return f"`{OUR_NAMESPACE}.{operation.name.upper()}({needed})`"
     for example in operation.examples:
         if not example.raises and example.value is not None and None not in example.arguments:
             shown = _call(operation, example)

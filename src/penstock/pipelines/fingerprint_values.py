@@ -24,6 +24,7 @@ from blake3 import blake3
 
 from penstock.core.expression import Expr
 from penstock.errors import FingerprintError
+from penstock.operations.modules import named_code
 from penstock.pipelines.fingerprint_code import scan
 from penstock.pipelines.fingerprint_origin import module_of
 
@@ -40,6 +41,11 @@ _GENERATORS = ("numpy.random",)  # their state changes with each draw, so a key 
 
 class Walk(Protocol):
     """What the rules of this file need of the walk that calls them."""
+
+    @property
+    def root(self) -> str:
+        """The folder of the project, or "": where code that a value names is found."""
+        ...
 
     @property
     def tolerant(self) -> bool:
@@ -78,7 +84,9 @@ def value_token(walk: Walk, value: Any, where: str) -> bytes:
         case bytes() | bytearray() if cls in (bytes, bytearray):
             return cls.__name__.encode() + b":" + bytes(value)
         case Expr():
-            return packed(b"expr", (value.op.encode(), *(walk.token(item, where) for item in value.args)))
+            token = packed(b"expr", (value.op.encode(), *(walk.token(item, where) for item in value.args)))
+            code = named_code(value, walk.root)
+            return token if code is None else packed(token, [walk.token(code, where)])
         case types.CodeType():
             return scan(value).digest.encode()
         case functools.partial() if cls is functools.partial:

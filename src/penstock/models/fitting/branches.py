@@ -14,6 +14,8 @@ from penstock.models.learning.encoded import Encoded
 from penstock.models.learning.matrix import PLAIN, Features
 from penstock.models.learning.preprocess import Entry
 from penstock.multimodal import Branch, Ragged
+from penstock.operations.modules import named_code
+from penstock.pipelines.fingerprint import fingerprint
 
 
 def branches_of(
@@ -43,9 +45,8 @@ def branches_of(
         if column is not None and not column.present.any():
             raise DataError(f"feature '{name}' has no value in any training row; leave it out", field=name)
         shape = () if column is None else _shape(entry.kind, column, frozen[own])
-        branches.append(
-            Branch(name=name, modality=shows[name], encoder=entry.encoder, settings=dict(entry.settings), shape=shape)
-        )
+        settings = {**entry.settings, **_code(declared[name])}
+        branches.append(Branch(name=name, modality=shows[name], encoder=entry.encoder, settings=settings, shape=shape))
     return tuple(branches), tuple(owners)
 
 
@@ -53,6 +54,12 @@ def _owner(entry: str, nodes: Sequence[str]) -> int:
     """Return the place of the feature's node that an entry is made of: its name begins with the node's."""
     found = [place for place, node in enumerate(nodes) if entry == node or entry.startswith(f"{node}__")]
     return max(found, key=lambda place: len(nodes[place]))
+
+
+def _code(declared: Expr) -> dict[str, str]:
+    """Return the digest of the code that a feature names, if it names some."""
+    found = named_code(declared)
+    return {} if found is None else {"code": fingerprint(found).digest}
 
 
 def _shape(kind: str, column: Encoded, frozen: Expr) -> tuple[int, ...]:

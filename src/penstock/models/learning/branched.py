@@ -40,7 +40,7 @@ def fit_branched(lesson: Lesson) -> Learned:
         "iterations": len(iterations),
         "training": iterations,
     }
-    files = network_files(spec, _as_served(trained.weights, spec, lesson, scale))
+    files = network_files(trained.spec, _as_served(trained.weights, spec, lesson, scale))
     return Learned(files=files, outputs=max(lesson.classes, 1), facts=facts)
 
 

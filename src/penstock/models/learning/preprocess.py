@@ -39,7 +39,8 @@ def encoding(name: str, type: str, use: Expr) -> Entry:
     encoder = ENCODERS[use.op]
     settings = settings_of(encoder, use)
     expr, kind = encoder.reads(col(name), type, settings)
-    form = f"{use.op}_of_numbers" if kind == "sequence" else use.op
+    of_numbers = kind == "sequence" or (use.op == "module" and kind == "vector")
+    form = f"{use.op}_of_numbers" if of_numbers else use.op
     return Entry(name=f"{name}__{kind}", expr=expr, kind=cast("Kind", kind), encoder=form, settings=settings)
 
 

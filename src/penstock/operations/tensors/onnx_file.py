@@ -97,7 +97,7 @@ def session(
     options.log_severity_level = 3  # it warns of inputs that may be left out, which ours may
     options.enable_mem_reuse = not one_row_for_all  # else a tensor is put where one of as many rows has been
     if weights:
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(each)) for each in weights.values()]
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.asarray(each, order="C")) for each in weights.values()]
         options.add_external_initializers(list(weights), values)
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 

@@ -39,7 +39,7 @@ class Constant:
     @property
     def key(self) -> tuple[Any, ...]:
         """What tells it from others: floats by their bits, for 0.0 and -0.0 are equal and NaN is not."""
-        bits = array.array("d", self.values).tobytes() if self.type == "float64" else self.values
+        bits = array.array("d", self.values).tobytes() if self.type.startswith("float") else self.values
         return self.type, self.shape, bits
 
 
