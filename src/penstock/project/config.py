@@ -123,7 +123,8 @@ class MonitoringSection:
     `log_requests` is the share of them that is logged, 0 (the default) to 1. In the folder, which several servers may
     share, lie no more than `max_bytes` of requests, and none older than `keep`; the oldest go. What is answered is
     written every `flush`: a server that is killed loses that much. Of bytes, such as images, the digest is logged, with
-    `bytes = true` they themselves; with `features = true` also the features that were looked up.
+    `bytes = true` they themselves; with `features = true` also the features that were looked up, with `batches = true`
+    also the rows of :batchPredict.
     """
 
     log_requests: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
@@ -133,6 +134,7 @@ class MonitoringSection:
     flush: int | float | str = "2s"
     bytes: bool = False
     features: bool = False
+    batches: bool = False
 
     @property
     def size_bytes(self) -> int:

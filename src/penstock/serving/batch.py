@@ -36,7 +36,7 @@ async def batch_predict(request: Request) -> Response:
     served, media = serving(request), accepted(request.headers.get("accept", ""), tuple(WRITERS))
     given, rows, started = parameters(request, "timestamp", "stages"), await _rows(request), perf_counter()
     how: dict[str, Any] = {"timestamp": given.get("timestamp"), "stages": wants_stages(given)}
-    if not served.notes.is_on:
+    if not (served.notes.is_on and served.project.config.monitoring.batches):
         predicted = await run_in_threadpool(served.project.predict, model_reference(request), rows, **how)
         return StreamingResponse(table_bytes(predicted, media), media_type=media, headers={"vary": "accept"})
     loaded = await served.predictors.get(request.path_params["name"], request.path_params.get("version"))
