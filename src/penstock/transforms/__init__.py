@@ -6,6 +6,7 @@ from penstock.transforms.agreement import Disagreement, Disagreements, Raised, c
 from penstock.transforms.applying import apply, apply_batches, select_sql
 from penstock.transforms.comparing import CHANGES, changes
 from penstock.transforms.describing import DESCRIPTION, describe_data
+from penstock.transforms.distances import Cells, Distance, cells, cells_of_statistics, distance_of_cells
 from penstock.transforms.distributions import BUCKETS, RANKS, Distribution, Metric, distance, distributions
 from penstock.transforms.edges import edge_rows
 from penstock.transforms.expectations import ExpectedSchema, anomalies, infer_schema
@@ -19,8 +20,10 @@ __all__ = [
     "CHANGES",
     "DESCRIPTION",
     "RANKS",
+    "Cells",
     "Disagreement",
     "Disagreements",
+    "Distance",
     "Distribution",
     "ExpectedSchema",
     "Metric",
@@ -29,10 +32,13 @@ __all__ = [
     "anomalies",
     "apply",
     "apply_batches",
+    "cells",
+    "cells_of_statistics",
     "changes",
     "check_forms",
     "describe_data",
     "distance",
+    "distance_of_cells",
     "distributions",
     "edge_rows",
     "folds_by_hash",

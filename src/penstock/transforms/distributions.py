@@ -44,14 +44,14 @@ def distance(one: Distribution, other: Distribution, metric: Metric) -> float:
     L_INFTY is the greatest difference between the shares of one value; the Jensen-Shannon divergence is in bits. A
     distribution without values is at 0 from another such, and at 1 from any other.
     """
-    p, q = _number_shares(one, other) if one["kind"] == "numbers" else _category_shares(one, other)
+    p, q = _number_shares(one, other) if one["kind"] == "numbers" else category_counts(one, other)
     if p.sum() == 0.0 or q.sum() == 0.0:
         return float(p.sum() != q.sum())
     p, q = p / p.sum(), q / q.sum()
     if metric == "L_INFTY":
         return float(np.abs(p - q).max())
     middle = (p + q) / 2
-    return min(max((_information(p, middle) + _information(q, middle)) / 2, 0.0), 1.0)
+    return min(max((information(p, middle) + information(q, middle)) / 2, 0.0), 1.0)
 
 
 def _histogram(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, buckets: int) -> Distribution:
@@ -99,7 +99,7 @@ def count_texts(cursor: duckdb.DuckDBPyConnection, column: FlatColumn, ranks: in
     return {"kind": "categories", "counts": counts, "others": others}, int(distinct)
 
 
-def _category_shares(one: Distribution, other: Distribution) -> tuple[Shares, Shares]:
+def category_counts(one: Distribution, other: Distribution) -> tuple[Shares, Shares]:
     """Return the counts of the values that both tell apart, and of all the rest together.
 
     A value that one side lumps with others may be among them: only where a side has no others is it really not there.
@@ -147,6 +147,7 @@ def _spread(edges: Sequence[float], counts: Sequence[int], cells: Sequence[float
     return shares
 
 
-def _information(p: Shares, middle: Shares) -> float:
+def information(p: Shares, middle: Shares) -> float:
+    """Return how much more shares say than those in the middle, in bits."""
     there = p > 0
     return float(np.sum(p[there] * np.log2(p[there] / middle[there])))

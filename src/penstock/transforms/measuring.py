@@ -12,6 +12,7 @@ from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.operations import sql_literal
 from penstock.tables import bound, clear_errors, schema_of
+from penstock.transforms.distances import learned_cells
 from penstock.transforms.distributions import Distribution, count_texts, finite_values, histogram
 from penstock.transforms.flattening import FlatColumn, flat_columns
 
@@ -23,10 +24,10 @@ _WITH_LENGTH = {"string": "length", "bytes": "octet_length"}
 def measured(rows: pa.Table) -> list[dict[str, Any]]:
     """Return, as plain JSON, what is worth keeping of each column: the same rows give the same bytes.
 
-    Of each `name`, `type`, `nulls` and `distribution`; of numbers `min`, `max`, `mean`, `median` (by nearest rank) and
-    `stddev` (of a sample), without NaN and infinities; of anything else how many `categories` there are; of texts and
-    bytes the least, greatest and mean of their `lengths`; of sparse arrays the `dimension`. Columns that no statistics
-    can be of are left out.
+    Of each `name`, `type`, `nulls` and `distribution`; of numbers `min`, `max`, `mean`, `median` (by nearest rank),
+    `stddev` (of a sample) and `cells` of about as many values each, without NaN and infinities (`not_finite` counts
+    them); of anything else how many `categories` there are; of texts and bytes the least, greatest and mean of their
+    `lengths`; of sparse arrays the `dimension`. Columns that no statistics can be of are left out.
 
     What is kept goes wherever the model goes. So no text is kept that only one row holds, nor a long one, nor bytes of
     an image: they count among the distribution's others.
@@ -51,7 +52,10 @@ def _measured(cursor: duckdb.DuckDBPyConnection, column: FlatColumn) -> dict[str
     if column.is_number:
         values = finite_values(cursor, column)
         found |= _moments(values) if len(values) else {}
+        is_float = column.type == "float64"
+        found["not_finite"] = _number(cursor, f"count(v) FROM ({column.values()})") - len(values) if is_float else 0
         found["distribution"] = histogram(values)
+        found["cells"] = learned_cells(values)
     else:
         distribution, found["categories"] = count_texts(cursor, column)
         found["distribution"] = _without_rows(distribution)

@@ -22,6 +22,7 @@ from penstock.models.graphs.heads import Head
 from penstock.models.judging import labels
 from penstock.models.judging.curves import errors_of
 from penstock.models.judging.evaluate import judge
+from penstock.models.judging.predicted import FACT, predicted_statistics
 from penstock.models.judging.several import cell_weights, held, several_in, type_of_several
 from penstock.models.learning.branch_options import ASKS_FOR_BRANCHES, BRANCHED
 from penstock.models.learning.learner import Learner, Lesson, Method, Progress, Task, unheard
@@ -162,6 +163,8 @@ def judged_on(ready: Ready, graph: ModelGraph, part: Entered) -> dict[str, Any]:
     if ready.known.task == "classification":
         numbers = labels.class_numbers(graph.name, graph.label or "", ready.known.classes, part.labels)
         found |= errors_of(numbers, estimates)
+    if ready.known.task in ("regression", "classification"):
+        found[FACT] = predicted_statistics(graph, estimates)
     return found
 
 
