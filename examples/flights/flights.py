@@ -43,8 +43,8 @@ def flights(depth: int = 6, worst: float = 30.0) -> None:
     """Read, test the data, learn from the past, judge on the newest fifth, promote if it is good enough."""
     weather = ps.read.configured(name="read_weather")("weather")
     rows = departures(ps.read("flights"), weather)
-    expected = ps.schema(ps.statistics(rows), reviewed={"dep_delay": {"max": 1000}})
-    ps.validate(rows, expected)  # a few flights left later than that: reported, and kept
+    expected = ps.schema(ps.statistics(rows), reviewed={"dep_delay": {"max": 1000}}, label="arr_delay")
+    rows = ps.validate(rows, expected).rows  # a few flights left later than that: reported, and kept
     train, test = ps.split(rows, by="time_hour", test=0.2)
     graph = ps.fit(arrival, train, options={"max_depth": depth})
     report = ps.evaluate(graph, test)

@@ -54,8 +54,10 @@ def test_a_split_refuses_what_is_no_fraction(fraction: float) -> None:
 
 
 def test_rows_like_those_of_the_schema_are_valid() -> None:
-    report = ps.validate(ROWS, ps.schema(ps.statistics(ROWS)))
-    assert report == {"rows": 100, "columns": 3, "anomalies": []}
+    rows, report, aside = ps.validate(ROWS, ps.schema(ps.statistics(ROWS)))
+    assert rows == ROWS
+    assert (report["rows"], report["columns"], report["valid"], report["anomalies"]) == (100, 3, True, [])
+    assert aside.num_rows == 0
 
 
 def test_what_cannot_be_right_stops_and_names_the_column() -> None:
@@ -70,13 +72,13 @@ def test_what_cannot_be_right_stops_and_names_the_column() -> None:
 
 def test_what_may_be_right_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     reviewed = ps.schema(ps.statistics(ROWS), reviewed={"km": {"max": 90.0}})
-    report = ps.validate(ROWS, reviewed)
+    report = ps.validate(ROWS, reviewed).report
     assert [(found["column"], found["count"]) for found in report["anomalies"]] == [("km", 9)]
     assert "warning: column 'km' goes from 0.0 to 99.0, expected 0.0 to 90.0 (9 rows)" in capsys.readouterr().out
 
 
 def test_with_warn_nothing_stops() -> None:
-    report = ps.validate(ROWS.drop_columns(["km"]), ps.schema(ps.statistics(ROWS)), on_anomaly="warn")
+    report = ps.validate(ROWS.drop_columns(["km"]), ps.schema(ps.statistics(ROWS)), on_anomaly="warn").report
     assert [found["kind"] for found in report["anomalies"]] == ["missing_column"]
 
 

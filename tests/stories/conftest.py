@@ -43,7 +43,7 @@ def clean(rows: ps.Table) -> ps.Table:
 def flights(depth: int = 4, good: float = 1000.0):
     """From rows to a champion."""
     rows = clean(ps.read("flights"))
-    ps.validate(rows, ps.schema(ps.statistics(rows)))
+    rows = ps.validate(rows, ps.schema(ps.statistics(rows), label="arr_delay")).rows
     train, test = ps.split(rows, by="at", test=0.25)
     graph = ps.fit(late, train, options={"max_depth": depth})
     report = ps.evaluate(graph, test)

@@ -32,6 +32,8 @@ def test_numbers_have_moments_quantiles_and_top_values():
         "stddev": 1.140175425099138,
         "zeros": 1,
         "quantiles": {"0.01": 0, "0.05": 0, "0.25": 1, "0.5": 2, "0.75": 2, "0.95": 3, "0.99": 3},
+        "histogram": {"edges": [0.0, 1.0, 2.0, 3.0], "counts": [1, 1, 3]},
+        "distribution": {"kind": "numbers", "edges": [0.0, 1.0, 2.0, 3.0], "counts": [1, 1, 3]},
         "top": [{"value": 2, "count": 2}, {"value": 0, "count": 1}, {"value": 1, "count": 1}, {"value": 3, "count": 1}],
     }
 

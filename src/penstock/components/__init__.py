@@ -4,6 +4,8 @@ from penstock.components.ablation_plot import plot_ablation
 from penstock.components.blessing import Blessing, bless, bound
 from penstock.components.calibration_plot import plot_calibration
 from penstock.components.data import read, split
+from penstock.components.describing import statistics
+from penstock.components.expecting import schema
 from penstock.components.feature_ingest import ingest
 from penstock.components.feature_join import historical_features
 from penstock.components.imagery import image_bytes, read_images, with_images
@@ -13,12 +15,15 @@ from penstock.components.infra_validation import infra_validate
 from penstock.components.learning import evaluate, fit
 from penstock.components.naming import name, named
 from penstock.components.pushing import push
-from penstock.components.validation import schema, statistics, validate
+from penstock.components.validation import Validated, check, validate
+from penstock.transforms import rule
 
 __all__ = [
     "Blessing",
+    "Validated",
     "bless",
     "bound",
+    "check",
     "evaluate",
     "fit",
     "historical_features",
@@ -34,6 +39,7 @@ __all__ = [
     "push",
     "read",
     "read_images",
+    "rule",
     "schema",
     "split",
     "statistics",

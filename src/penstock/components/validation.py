@@ -1,54 +1,163 @@
-"""Components that test the data before anything learns from it: statistics, schema, validate."""
+"""The component that tests the data before anything learns from it, and gives on what passed: validate."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from penstock import transforms
-from penstock.errors import DataError, UnknownNameError
-from penstock.pipelines import step
-from penstock.tables import Table
+import pyarrow as pa
 
+from penstock import tables as rows_of_tables, transforms
+from penstock.core.artifact import Source
+from penstock.errors import DataError
+from penstock.pipelines import Mode, step
+from penstock.tables import Table, to_arrow
+from penstock.transforms import Anomaly, Checked, Finding, Severity
+
+BECAUSE = "set_aside_because"
+"""The column that rows set aside have beside their own: what is wrong with each."""
 _SHOWN = 10
 
 
-@step
-def statistics(rows: Table) -> dict[str, Any]:
-    """Describe every column: type, rows, nulls, distinct values, range, mean, quantiles, top values."""
-    return transforms.profile(rows)
+class Validated(NamedTuple):
+    """Rows that passed, what was found in all of them, and the rows that were set aside."""
+
+    rows: Table
+    report: dict[str, Any]
+    aside: Table
 
 
 @step
-def schema(statistics: dict[str, Any], reviewed: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
-    """Infer what rows of this kind look like: types, which columns may be NULL, domains of small categories, ranges.
+def validate(
+    rows: Table,
+    schema: dict[str, Any],
+    on_anomaly: Literal["stop", "warn", "set_aside"] = "stop",
+    *,
+    rules: list[Any] | None = None,
+    statistics: dict[str, Any] | None = None,
+    skew: float | dict[str, float] = 0.3,
+    previous: dict[str, Any] | None = None,
+    drift: float | dict[str, float] = 0.3,
+    severity: dict[str, Severity] | None = None,
+    tables: dict[str, Table] | None = None,
+    now: datetime.datetime | None = None,
+    mode: Mode = "train",
+) -> Validated:
+    """Hold rows against a schema, rules and earlier statistics, and give on those that pass: take `.rows` from here.
 
-    `reviewed` is what a person knows better: column -> `type`, `nullable`, `domain`, `min` or `max`.
+        rows = ps.validate(ps.read("flights"), expected, rules=["distance > 0", ps.rule(unique="flight_id")]).rows
+
+    An error stops the run; with `on_anomaly="warn"` it is only reported; with "set_aside" rows that are wrong by
+    themselves go to `aside`, and only faults of the whole table stop. A wider range and an extra column are warnings,
+    unless `severity` says otherwise of a kind: {"out_of_range": "error"}. In mode infer the columns that the schema has
+    in training only (the label) may be absent, and are taken out where they are not.
+
+    `statistics` of the training rows: a column further than `skew` from them is an error, as is one in another unit;
+    `previous`, `drift`: the same against an earlier span. Both may be of single columns, {"dep_delay": 0.1}.
+    `tables` are those in which rules look values up; `now` is the time for rules about freshness (default: the clock).
     """
-    inferred = transforms.infer_schema(statistics)
-    columns = {column["name"]: column for column in inferred["columns"]}
-    for name, known in (reviewed or {}).items():
-        if name not in columns:
-            raise UnknownNameError("column", name, columns, within="the statistics")
-        for key in known:
-            if key not in columns[name]:
-                raise UnknownNameError("property", key, columns[name], within=f"the schema of column '{name}'")
-        columns[name] |= known
-    return {**inferred, "columns": list(columns.values())}
+    found = transforms.check(rows, schema, rules=transforms.rules_of(rules or ()), tables=tables, mode=mode, now=now)
+    moved = _moved(rows, [("skew", statistics, skew), ("drift", previous, drift)])
+    findings = _judged([*found.findings, *moved], severity or {})
+    errors = [each for each in findings if each.anomaly["severity"] == "error"]
+    faults = [each for each in errors if not (each.wrong or each.key)]
+    if on_anomaly == "stop":
+        _stop(errors, found)
+    if on_anomaly == "set_aside":
+        _stop(faults, found)
+    table = rows_of_tables.normalize(to_arrow(rows))
+    reasons = transforms.reasons(table, errors, tables) if on_anomaly == "set_aside" and errors else None
+    kept, aside = _apart(table, reasons)
+    if on_anomaly == "set_aside" and errors and not kept.num_rows:
+        _stop(errors, found)
+    kept = kept.drop_columns([name for name in found.gone if name in kept.column_names])
+    return Validated(kept, _report(found, findings, mode, kept.num_rows, aside.num_rows), aside)
 
 
 @step
-def validate(rows: Table, schema: dict[str, Any], on_anomaly: Literal["stop", "warn"] = "stop") -> dict[str, Any]:
-    """Hold rows against a schema, and stop the run where they cannot be right.
+def check(
+    rows: Source,
+    schema: dict[str, Any],
+    on_anomaly: Literal["stop", "warn"] = "stop",
+    *,
+    rules: list[Any] | None = None,
+    severity: dict[str, Severity] | None = None,
+    tables: dict[str, Table] | None = None,
+    now: datetime.datetime | None = None,
+    mode: Mode = "train",
+) -> dict[str, Any]:
+    """Hold files against a schema and rules where they lie, streamed: for tables larger than memory.
 
-    A missing column, a changed type, NULL or a category where there was none are errors; `on_anomaly="warn"` only
-    reports them. An extra column and a wider range may be right: they are reported.
+        report = ps.check("clicks/*.parquet", expected)
+
+    What `validate` says of its report, rules and severities holds here too; nothing is set aside.
     """
-    found = transforms.anomalies(schema, rows)
-    for anomaly in found:
-        print(f"{anomaly['severity']}: {anomaly['message']}")
-    errors = [anomaly for anomaly in found if anomaly["severity"] == "error"]
-    if errors and on_anomaly == "stop":
-        shown = "; ".join(anomaly["message"] for anomaly in errors[:_SHOWN])
-        count = f"{len(errors)} {'anomaly' if len(errors) == 1 else 'anomalies'}"
-        raise DataError(f"{count} in {rows.num_rows:,} rows: {shown}", field=errors[0]["column"])
-    return {"rows": rows.num_rows, "columns": rows.num_columns, "anomalies": found}
+    given: Any = rows
+    if isinstance(given, str | Path):
+        given = rows_of_tables.resolve(str(given), root=Path.cwd(), declared={})
+    found = transforms.check(given, schema, rules=transforms.rules_of(rules or ()), tables=tables, mode=mode, now=now)
+    findings = _judged(found.findings, severity or {})
+    if on_anomaly == "stop":
+        _stop([each for each in findings if each.anomaly["severity"] == "error"], found)
+    return _report(found, findings, mode, found.rows, 0)
+
+
+def _moved(
+    rows: Any, against: Sequence[tuple[Literal["skew", "drift"], dict[str, Any] | None, float | dict[str, float]]]
+) -> list[Finding]:
+    """Return what has moved away from earlier statistics, whose columns alone are described."""
+    bases = [(kind, base, over) for kind, base, over in against if base is not None]
+    if not bases:
+        return []
+    compared = {column["name"] for _, base, _ in bases for column in base["columns"]}
+    now = transforms.profile(rows, only=sorted(compared))
+    return [
+        Finding(anomaly=each)
+        for kind, base, over in bases
+        for each in transforms.shifts(base, now, kind=kind, over=over)
+    ]
+
+
+def _judged(findings: Sequence[Finding], severity: Mapping[str, Severity]) -> list[Finding]:
+    """Return the findings with the severity that a person gave their kinds, without those to be ignored; say them."""
+    transforms.check_severities(severity)
+    judged = []
+    for each in findings:
+        level = severity.get(each.anomaly["kind"], each.anomaly["severity"])
+        if level != "ignore":
+            judged.append(replace(each, anomaly={**each.anomaly, "severity": level}))
+    for each in judged:
+        print(f"{each.anomaly['severity']}: {each.anomaly['message']}; {each.anomaly['do']}")
+    return judged
+
+
+def _stop(errors: Sequence[Finding], found: Checked) -> None:
+    if not errors:
+        return
+    shown = "; ".join(each.anomaly["message"] for each in errors[:_SHOWN])
+    more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+    count = f"{len(errors)} {'anomaly' if len(errors) == 1 else 'anomalies'}"
+    raise DataError(f"{count} in {found.rows:,} rows: {shown}{more}", field=errors[0].anomaly["column"])
+
+
+def _apart(table: Table, reasons: pa.ChunkedArray | None) -> tuple[Table, Table]:
+    if reasons is None:
+        return table, table.slice(0, 0).append_column(BECAUSE, pa.array([], pa.string()))
+    good = reasons.is_null()
+    return table.filter(good), table.append_column(BECAUSE, reasons).filter(reasons.is_valid())
+
+
+def _report(found: Checked, findings: Sequence[Finding], mode: str, kept: int, aside: int) -> dict[str, Any]:
+    anomalies: list[Anomaly] = [each.anomaly for each in findings]
+    return {
+        "rows": found.rows,
+        "columns": found.columns,
+        "mode": mode,
+        "valid": not any(each["severity"] == "error" for each in anomalies),
+        "kept": kept,
+        "set_aside": aside,
+        "anomalies": anomalies,
+    }

@@ -3,39 +3,64 @@
 from __future__ import annotations
 
 from penstock.transforms.agreement import Disagreement, Disagreements, Raised, check_forms, same_bits
+from penstock.transforms.anomalies import Anomaly, Severity, anomaly, check_severities
 from penstock.transforms.applying import apply, apply_batches, select_sql
+from penstock.transforms.aside import reasons
+from penstock.transforms.checking import Checked, Finding, check
 from penstock.transforms.comparing import CHANGES, changes
 from penstock.transforms.describing import DESCRIPTION, describe_data
 from penstock.transforms.distances import Cells, Distance, cells, cells_of_statistics, distance_of_cells
 from penstock.transforms.distributions import BUCKETS, RANKS, Distribution, Metric, distance, distributions
 from penstock.transforms.edges import edge_rows
-from penstock.transforms.expectations import ExpectedSchema, anomalies, infer_schema
+from penstock.transforms.expectations import (
+    PROPERTIES,
+    ExpectedSchema,
+    checked_schema,
+    in_mode,
+    infer_schema,
+    reviewed_schema,
+)
 from penstock.transforms.freezing import freeze
 from penstock.transforms.measuring import measured
-from penstock.transforms.profiles import Profile, profile
+from penstock.transforms.profiled import anomalies
+from penstock.transforms.profiles import Profile, column_of, profile
+from penstock.transforms.rules import Rule, rule, rules_of
+from penstock.transforms.shifts import column_distribution, shifts
 from penstock.transforms.splitting import folds_by_hash, folds_by_time, split_by_hash, split_by_time
 
 __all__ = [
     "BUCKETS",
     "CHANGES",
     "DESCRIPTION",
+    "PROPERTIES",
     "RANKS",
+    "Anomaly",
     "Cells",
+    "Checked",
     "Disagreement",
     "Disagreements",
     "Distance",
     "Distribution",
     "ExpectedSchema",
+    "Finding",
     "Metric",
     "Profile",
     "Raised",
+    "Rule",
+    "Severity",
     "anomalies",
+    "anomaly",
     "apply",
     "apply_batches",
     "cells",
     "cells_of_statistics",
     "changes",
+    "check",
     "check_forms",
+    "check_severities",
+    "checked_schema",
+    "column_distribution",
+    "column_of",
     "describe_data",
     "distance",
     "distance_of_cells",
@@ -44,11 +69,17 @@ __all__ = [
     "folds_by_hash",
     "folds_by_time",
     "freeze",
+    "in_mode",
     "infer_schema",
     "measured",
     "profile",
+    "reasons",
+    "reviewed_schema",
+    "rule",
+    "rules_of",
     "same_bits",
     "select_sql",
+    "shifts",
     "split_by_hash",
     "split_by_time",
 ]

@@ -1,111 +1,194 @@
-"""What a table looks like: for each column its type, NULLs, distinct values, range, moments, quantiles, top values."""
+"""What a table looks like: for each column its type, NULLs, distinct values, range, moments, quantiles, histogram."""
 
 from __future__ import annotations
 
+import datetime
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeAlias
 
-import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from penstock.core.artifact import Source
 from penstock.core.schema import Field
+from penstock.errors import UnknownNameError
 from penstock.operations import quoted
-from penstock.tables import TableLike, bound, clear_errors, normalize, schema_of, to_arrow
+from penstock.tables import TableLike, bound, clear_errors, read, resolve, schema_of, source_schema, to_arrow
+from penstock.transforms.image_sizes import image_sizes
+from penstock.transforms.moments import mean_and_deviation
+from penstock.transforms.sorted_values import QUANTILES, Sorted
 
 Profile: TypeAlias = dict[str, Any]
 """Plain JSON: {"rows": 3, "columns": [{"name": "km", "type": "float64", "rows": 3, "nulls": 0, ...}]}."""
 
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 TOP = 50  # a column with no more distinct values than this has all of them in its profile
 
-_ORDERED = ("int64", "float64", "string", "date", "time", "datetime", "timestamp")
-_COUNTED = ("bool", "int64", "string", "date")
+_NUMBERS = ("int64", "float64")
+_TIMES = ("date", "time", "datetime", "timestamp")
+_COUNTED = ("bool", "int64", "date")
+_AT_ONCE = 4  # columns that are looked at beside one another
 
 
-def profile(rows: TableLike) -> Profile:
-    """Return the statistics of every column as plain JSON values, the same on any machine.
+def profile(rows: TableLike, *, only: Sequence[str] | None = None) -> Profile:
+    """Return the statistics of every column (or of those in `only` that there are) as plain JSON values, the same on
+    any machine for any order of the rows. Of a source one column after the other is read, each once.
 
     Of each column: `name`, `type`, `rows`, `nulls`; `distinct` and, for values that are counted, `top` (a list of
-    `value` and `count`, most frequent first); `min` and `max`; of numbers `mean`, `stddev`, `quantiles` (by "0.5"),
-    `zeros` and `not_finite` (NaN and infinities, which the rest leaves out). Dates and times are ISO texts.
+    `value` and `count`, most frequent first); `min` and `max`. Of numbers `mean`, `stddev`, `quantiles` (by "0.5", by
+    nearest rank), `zeros`, `not_finite` (NaN and infinities, which the rest leaves out), a `histogram` of equal widths
+    and a `distribution` of equal counts; of times a `histogram`; of texts and bytes their `lengths`; of bytes that are
+    images their `images`: formats, widths, heights. Dates and times are ISO texts.
     """
-    table = to_arrow(rows)
-    schema = schema_of(table.schema)
-    if not schema.fields:
-        return {"rows": table.num_rows, "columns": []}
-    # One thread: sums over floats, and so the digest of what is stored, must not depend on who comes first.
-    with bound({"rows": table}, threads=1) as cursor, clear_errors("cannot profile the rows"):
-        # Two scans: DuckDB computes every aggregate several times slower where one of them is DISTINCT.
-        measures = _found(cursor, {(field.name, name): text for field in schema for name, text in _measures(field)})
-        measures |= _found(
-            cursor, {(field.name, "distinct"): _distinct(field) for field in schema if _comparable(field)}
-        )
-        tops = {field.name: _top(cursor, field.name) for field in schema if field.type in _COUNTED}
-    columns: dict[str, dict[str, Any]] = {
-        field.name: {"name": field.name, "type": field.type, "rows": table.num_rows} for field in schema
-    }
-    for (column, name), value in measures.items():
-        columns[column][name] = (
-            dict(zip(map(str, QUANTILES), value or [], strict=False)) if name == "quantiles" else value
-        )
-    for column, top in tops.items():
-        columns[column]["top"] = top
-    return {"rows": table.num_rows, "columns": list(columns.values())}
+    if isinstance(rows, str | Path):
+        rows = resolve(str(rows), root=Path.cwd())
+    table = rows if isinstance(rows, Source) else to_arrow(rows)
+    schema = source_schema(table) if isinstance(table, Source) else schema_of(table.schema)
+    fields = [field for field in schema if only is None or field.name in only]
+    if not fields:
+        return {"rows": 0 if isinstance(table, Source) else table.num_rows, "columns": []}
+    workers = min(_AT_ONCE, int(os.environ.get("PENSTOCK_CPUS", 0)) or os.cpu_count() or 1, len(fields))
+    with ThreadPoolExecutor(workers, thread_name_prefix="profile") as pool:
+        columns = list(pool.map(lambda field: _profiled(table, field), fields))
+    return {"rows": columns[0]["rows"], "columns": columns}
 
 
-def _found(cursor: duckdb.DuckDBPyConnection, measures: dict[tuple[str, str], str]) -> dict[tuple[str, str], Any]:
-    """Compute aggregates in one scan; return their values by (column, measure)."""
-    if not measures:
-        return {}
-    selected = ", ".join(f"{text} AS m{position}" for position, text in enumerate(measures.values()))
-    answer = normalize(cursor.sql(f"SELECT {selected} FROM rows").to_arrow_table()).to_pylist()[0]
-    return dict(zip(measures, map(_plain, answer.values()), strict=True))
+def column_of(profile: Profile, name: str) -> dict[str, Any]:
+    """Return what a profile says of a column."""
+    found = {column["name"]: column for column in profile["columns"]}
+    if name not in found:
+        raise UnknownNameError("column", name, found, within="the statistics")
+    column: dict[str, Any] = found[name]
+    return column
 
 
-def _comparable(field: Field) -> bool:
-    return field.type in _ORDERED or field.type in _COUNTED
-
-
-def _distinct(field: Field) -> str:
-    return f"count(DISTINCT {quoted(field.name)})"
-
-
-def _measures(field: Field) -> Iterator[tuple[str, str]]:
-    """Yield the names and aggregates of what one scan finds of a column."""
-    column = quoted(field.name)
-    yield "nulls", f"count(*) FILTER ({column} IS NULL)"
-    if field.type not in _ORDERED:
-        return
-    # NaN and infinities would swallow every mean, and JSON has no word for them.
-    finite = f" FILTER (isfinite({column}))" if field.type == "float64" else ""
-    yield "min", f"min({column}){finite}"
-    yield "max", f"max({column}){finite}"
-    if field.type in ("int64", "float64"):
-        yield "mean", f"avg({column}){finite}"
-        yield "stddev", f"stddev_samp({column}){finite}"
-        yield "quantiles", f"quantile_disc({column}, [{', '.join(map(str, QUANTILES))}]){finite}"
-        yield "zeros", f"count(*) FILTER ({column} = 0)"
-    if field.type == "float64":
-        yield "not_finite", f"count(*) FILTER (NOT isfinite({column}))"
-
-
-def _top(cursor: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
-    column = quoted(name)
-    grouped = (
-        f"SELECT {column} AS value, count(*) AS count FROM rows WHERE {column} IS NOT NULL GROUP BY {column} "
-        f"ORDER BY count DESC, value LIMIT {TOP}"
-    )
-    found = normalize(cursor.sql(grouped).to_arrow_table()).to_pylist()
-    return [{"value": _plain(row["value"]), "count": row["count"]} for row in found]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
+def plain(value: Any) -> Any:
+    """Return a value of a row as JSON has it: times are ISO texts, NaN and infinities None."""
     match value:
         case float() if not math.isfinite(value):
             return None
         case None | bool() | int() | float() | str():
             return value
-        case list():
-            return [_plain(item) for item in value]
+        case bytes():
+            return value.decode(errors="backslashreplace")
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case dict():
+            return {name: plain(item) for name, item in value.items()}
     return value.isoformat()
+
+
+def _profiled(table: pa.Table | Source, field: Field) -> dict[str, Any]:
+    if field.type == "string":
+        return _of_texts(table, field)
+    rows = read(table, [field.name]) if isinstance(table, Source) else table
+    column = rows.column(field.name)
+    found = {"name": field.name, "type": field.type, "rows": len(column), "nulls": column.null_count}
+    match field.type:
+        case "bool":
+            return {**found, **_of_truths(column)}
+        case "bytes":
+            return {**found, **_lengths(pc.binary_length(column)), **_images(column)}
+        case type if type in (*_NUMBERS, *_TIMES):
+            return {**found, **_of_ordered(column.drop_null(), type)}
+    return found
+
+
+def _of_ordered(column: pa.ChunkedArray, type: str) -> dict[str, Any]:
+    """Sorted once, all that is asked of values can be read off."""
+    present = len(column)
+    if type == "float64":
+        column = column.filter(pc.is_finite(column))
+    found = Sorted.of(column)
+    shown = _shown(type)
+    least, most = (None, None) if not len(found.values) else (shown(found.values[0]), shown(found.values[-1]))
+    described: dict[str, Any] = {"distinct": found.distinct, "min": least, "max": most}
+    if type in _COUNTED:
+        described["top"] = [{"value": shown(value), "count": count} for value, count in found.most_frequent(TOP)]
+    if type in _TIMES:
+        edges, counts = found.histogram()
+        return {**described, "histogram": {"edges": [shown(int(edge)) for edge in edges], "counts": counts}}
+    mean, deviation = mean_and_deviation(column)
+    described |= {
+        "mean": plain(mean),
+        "stddev": plain(deviation),
+        "quantiles": {str(at): shown(value) for at, value in zip(QUANTILES, found.quantiles(QUANTILES), strict=False)},
+        "zeros": found.count_of(0),
+    }
+    if type == "float64":
+        described["not_finite"] = present - len(column)
+    edges, counts = found.histogram()
+    shares, of_shares = found.equal_counts()
+    described["histogram"] = {"edges": list(map(float, edges)), "counts": counts}
+    described["distribution"] = {"kind": "numbers", "edges": list(map(float, shares)), "counts": of_shares}
+    return described
+
+
+def _shown(type: str) -> Any:
+    """Return what makes a number of `Sorted` the value that JSON has."""
+    match type:
+        case "int64":
+            return int
+        case "float64":
+            return float
+        case "date":
+            return lambda days: (datetime.date(1970, 1, 1) + datetime.timedelta(days=int(days))).isoformat()
+        case "time":
+            return lambda micros: (
+                (datetime.datetime.min + datetime.timedelta(microseconds=int(micros))).time().isoformat()
+            )
+    zone = datetime.UTC if type == "timestamp" else None
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=zone)
+    return lambda micros: (epoch + datetime.timedelta(microseconds=int(micros))).isoformat()
+
+
+def _of_truths(column: pa.ChunkedArray) -> dict[str, Any]:
+    known = column.drop_null()
+    true = pc.sum(known).as_py() or 0
+    counts = sorted([(-count, value) for value, count in ((False, len(known) - true), (True, true)) if count])
+    return {"distinct": len(counts), "top": [{"value": value, "count": -count} for count, value in counts]}
+
+
+def _of_texts(table: pa.Table | Source, field: Field) -> dict[str, Any]:
+    """Group equal texts once: all else is found in what is different."""
+    name = quoted(field.name)
+    counted = f"SELECT {name} AS v, count(*) AS n FROM rows GROUP BY v"
+    top = f"SELECT v, n FROM counted WHERE v IS NOT NULL ORDER BY n DESC, v LIMIT {TOP}"
+    asked = (
+        "coalesce(sum(n), 0)::BIGINT, coalesce(sum(n) FILTER (v IS NULL), 0)::BIGINT, count(v), min(v), max(v), "
+        "min(length(v)), max(length(v)), sum(length(v) * n)::HUGEINT, "
+        f"(SELECT list(struct_pack(value := v, count := n) ORDER BY n DESC, v) FROM ({top}))"
+    )
+    given = table if isinstance(table, Source) else table.select([field.name])
+    with bound({"rows": given}) as cursor, clear_errors("cannot profile the rows"):
+        text = f"WITH counted AS MATERIALIZED ({counted}) SELECT {asked} FROM counted"
+        [(rows, nulls, distinct, least, most, shortest, longest, letters, tops)] = cursor.sql(text).fetchall()
+    return {
+        "name": field.name,
+        "type": field.type,
+        "rows": rows,
+        "nulls": nulls,
+        "distinct": distinct,
+        "min": least,
+        "max": most,
+        "top": tops or [],
+        "lengths": _range(shortest, longest, letters, rows - nulls),
+    }
+
+
+def _lengths(lengths: pa.ChunkedArray) -> dict[str, Any]:
+    ends = pc.min_max(lengths).as_py()
+    known = len(lengths) - lengths.null_count
+    return {"lengths": _range(ends["min"], ends["max"], pc.sum(lengths).as_py(), known)}
+
+
+def _range(least: int | None, most: int | None, total: int | None, count: int) -> dict[str, Any]:
+    return {"min": least, "max": most, "mean": int(total) / count if count and total is not None else None}
+
+
+def _images(column: pa.ChunkedArray) -> dict[str, Any]:
+    found = image_sizes(column)
+    return {"images": found} if found else {}

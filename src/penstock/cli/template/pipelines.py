@@ -26,8 +26,9 @@ def clean(rows: ps.Table, max_minutes: float = 120) -> ps.Table:
 
 @ps.pipeline
 def rides(source: str = "data/rides.csv", max_minutes: float = 120) -> None:
-    """Clean, split by time, fit, judge, and promote if it is good enough."""
+    """Clean, test the data, split by time, fit, judge, and promote if it is good enough."""
     rows = clean(ps.read(source), max_minutes=max_minutes)
+    rows = ps.validate(rows, ps.schema(ps.statistics(rows), label="minutes", rules=["km > 0"])).rows
     train, test = ps.split(rows, by="started", test=0.2)
     graph = ps.fit(duration, train)
     report = ps.evaluate(graph, test)

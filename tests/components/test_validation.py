@@ -1,0 +1,155 @@
+"""`validate`: what passes goes on, what is wrong stops the run or is set aside, and the report says what to do."""
+
+from __future__ import annotations
+
+import datetime
+
+import pyarrow as pa
+import pytest
+
+import penstock as ps
+from penstock.errors import DataError, UnknownNameError
+
+ROWS = pa.table(
+    {
+        "id": range(400),
+        "minutes": [float(5 + n * 7 % 90) for n in range(400)],
+        "kind": [("bus", "tram", "train")[n % 3] for n in range(400)],
+        "late": [n % 11 == 0 for n in range(400)],
+    }
+)
+SCHEMA = ps.schema(ps.statistics(ROWS), label="late")
+
+
+def changed(**columns):
+    return pa.table({**dict(zip(ROWS.column_names, ROWS.columns, strict=True)), **columns})
+
+
+def kinds(validated):
+    return [(each["kind"], each["column"]) for each in validated.report["anomalies"]]
+
+
+def test_rows_that_are_wrong_by_themselves_are_set_aside_with_why():
+    kind = ["bus"] * 397 + ["boat", None, "bus"]
+    minutes = [7.0] * 398 + [7.0, None]
+    rows, report, aside = ps.validate(changed(kind=kind, minutes=pa.array(minutes)), SCHEMA, on_anomaly="set_aside")
+    assert aside["id"].to_pylist() == [397, 398, 399]
+    assert aside["set_aside_because"].to_pylist() == [
+        "out_of_domain kind",
+        "unexpected_null kind",
+        "unexpected_null minutes",
+    ]
+    assert rows["id"].to_pylist() == list(range(397))
+    assert rows.schema == ROWS.schema
+    assert (report["kept"], report["set_aside"], report["valid"]) == (397, 3, False)
+
+
+def test_of_rows_with_one_key_the_first_is_kept():
+    twice = pa.concat_tables([ROWS, ROWS.slice(10, 5)])
+    rows, _, aside = ps.validate(twice, SCHEMA, "set_aside", rules=[ps.rule(unique="id")])
+    assert rows == ROWS
+    assert aside["id"].to_pylist() == [10, 11, 12, 13, 14]
+
+
+def test_rows_are_set_aside_for_what_another_table_lacks():
+    rule = ps.rule(column="kind", found_in="kinds.name")
+    known = {"kinds": pa.table({"name": ["bus", "tram"]})}
+    rows, _, aside = ps.validate(ROWS, SCHEMA, "set_aside", rules=[rule], tables=known)
+    assert set(rows["kind"].to_pylist()) == {"bus", "tram"}
+    assert set(aside["kind"].to_pylist()) == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (ROWS.drop_columns(["minutes"]), "'minutes' is missing"),
+        (changed(minutes=ROWS["kind"]), "has the type string instead of float64"),
+        (changed(kind=["boat"] * 400), "values never seen before: 'boat'"),  # no row is left
+    ],
+)
+def test_a_fault_of_the_whole_table_stops_where_rows_are_set_aside_too(rows, message):
+    with pytest.raises(DataError, match=message):
+        ps.validate(rows, SCHEMA, on_anomaly="set_aside")
+
+
+def test_warnings_set_nothing_aside_unless_they_are_made_errors():
+    wide = changed(minutes=[*ROWS["minutes"].to_pylist()[:-1], 500.0])
+    assert ps.validate(wide, SCHEMA, on_anomaly="set_aside").rows == wide
+    severity = {"out_of_range": "error"}
+    assert ps.validate(wide, SCHEMA, "set_aside", severity=severity).aside["id"].to_pylist() == [399]
+    with pytest.raises(DataError, match=r"goes from 5\.0 to 500\.0"):
+        ps.validate(wide, SCHEMA, severity=severity)
+    assert kinds(ps.validate(wide, SCHEMA, severity={"out_of_range": "ignore"})) == []
+    with pytest.raises(UnknownNameError, match="no kind of anomaly named 'range'"):
+        ps.validate(ROWS, SCHEMA, severity={"range": "error"})
+
+
+def test_in_mode_infer_the_label_is_absent_or_taken_out():
+    unlabelled = ROWS.drop_columns(["late"])
+    with pytest.raises(DataError, match="column 'late' is missing"):
+        ps.validate(unlabelled, SCHEMA)
+    assert ps.validate(unlabelled, SCHEMA, mode="infer").rows == unlabelled
+    assert ps.validate(ROWS, SCHEMA, mode="infer").rows == unlabelled
+
+
+def test_each_anomaly_says_what_to_do():
+    report = ps.validate(changed(kind=["boat"] * 400), SCHEMA, on_anomaly="warn").report
+    [anomaly] = report["anomalies"]
+    assert (anomaly["examples"], anomaly["count"]) == (["boat"], 400)
+    assert "add them to the domain" in anomaly["do"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        (lambda old: old * 60, ("unit_changed", "seconds instead of minutes")),
+        (lambda old: old / 60, ("unit_changed", "the other way round: seconds instead of minutes")),
+        (lambda old: old * 1000, ("unit_changed", "thousandths: metres instead of kilometres")),
+        (lambda old: old * 7.3, ("unit_changed", "is about 7.3 times what it was")),
+        (lambda old: old + 60, ("skew", "median 49 -> 109")),
+        (lambda old: None, ("skew", "has 100.0% NULLs, 0.0% in training")),
+    ],
+)
+def test_a_shift_from_the_training_statistics_stops_and_a_wrong_unit_is_named(minutes, expected):
+    trained = ps.statistics(ROWS)
+    moved = changed(minutes=pa.array([minutes(old) for old in ROWS["minutes"].to_pylist()], pa.float64()))
+    assert kinds(ps.validate(ROWS, SCHEMA, statistics=trained)) == []
+    relaxed = {"unexpected_null": "ignore"}
+    with pytest.raises(DataError, match=expected[1]) as stopped:
+        ps.validate(moved, SCHEMA, statistics=trained, severity=relaxed)
+    assert stopped.value.field == "minutes"
+    validated = ps.validate(moved, SCHEMA, "warn", statistics=trained, severity=relaxed)
+    assert (expected[0], "minutes") in kinds(validated)
+
+
+def test_other_shares_of_categories_are_skew_and_against_an_earlier_span_drift():
+    other = changed(kind=["bus"] * 300 + ["tram"] * 100)
+    before = ps.statistics(ROWS)
+    assert kinds(ps.validate(other, SCHEMA, "warn", statistics=before)) == [("skew", "kind")]
+    validated = ps.validate(other, SCHEMA, "warn", previous=before)
+    assert kinds(validated) == [("drift", "kind")]
+    assert "'bus' 33.5% -> 75.0%" in validated.report["anomalies"][0]["message"]
+    assert kinds(ps.validate(other, SCHEMA, "warn", previous=before, drift=0.5)) == []
+    assert kinds(ps.validate(other, SCHEMA, "warn", previous=before, drift={"kind": 0.5})) == []
+    with pytest.raises(UnknownNameError, match="no column named 'kin'"):
+        ps.validate(other, SCHEMA, "warn", previous=before, drift={"kin": 0.5})
+
+
+def test_freshness_is_judged_by_the_clock_that_is_given():
+    rows = pa.table({"at": [datetime.date(2024, 5, 1)]})
+    fresh = [ps.rule(fresh="at", within="2d")]
+    ps.validate(rows, ps.schema(ps.statistics(rows)), rules=fresh, now=datetime.datetime(2024, 5, 3))
+    with pytest.raises(DataError, match="newest value at 2024-05-01, more than 2d before 2024-05-09"):
+        ps.validate(rows, ps.schema(ps.statistics(rows)), rules=fresh, now=datetime.datetime(2024, 5, 9))
+
+
+def test_check_looks_at_files_and_gives_the_report_alone(tmp_path):
+    pa.parquet.write_table(ROWS, tmp_path / "rows.parquet")
+    report = ps.check(str(tmp_path / "*.parquet"), SCHEMA)
+    assert (report["rows"], report["valid"]) == (400, True)
+    with pytest.raises(DataError, match="'id' is not expected"):
+        ps.check(
+            str(tmp_path / "rows.parquet"),
+            {"columns": SCHEMA["columns"][1:]},
+            severity={"extra_column": "error"},
+        )
