@@ -21,10 +21,11 @@ from bench import network_by_hand as by_hand
 from bench.measure import Figure, fresh_folder, paired, per_call_microseconds
 from penstock import models
 
-_LEARNED, _ASKED, _LEAST = 3_500, 1_000, 0.97
+LEARNED, ASKED, _LEAST = 3_500, 1_000, 0.97
 
 
-def _declared() -> Any:
+def declared(iterations: int = by_hand.ITERATIONS) -> Any:
+    """Return the network of `network_by_hand` as a model."""
     features = {
         "photo": ps.col("photo").image(by_hand.SIDE).conv(),
         "text": ps.col("review").embedding(by_hand.DIM, unit="words"),
@@ -32,16 +33,17 @@ def _declared() -> Any:
     }
     options = {
         "hidden_units": [by_hand.HIDDEN], "batch_size": by_hand.STEP, "learn_rate": by_hand.RATE, "early_stop": False,
-        "max_iterations": by_hand.ITERATIONS, "data_split_method": "NO_SPLIT", "device": "CPU",
+        "max_iterations": iterations, "data_split_method": "NO_SPLIT", "device": "CPU",
     }  # fmt: skip
     return ps.model("bits", type="dnn_classifier", label="label", features=features, options=options)
 
 
-def _rows() -> tuple[pa.Table, pa.Table]:
+def learned_and_asked() -> tuple[pa.Table, pa.Table]:
+    """Return rows to learn from, and others."""
     sys.path.append(str(Path(__file__).parent.parent / "tests" / "multimodal"))
     import three_bits  # type: ignore[import-not-found]
 
-    return three_bits.rows(_LEARNED), three_bits.rows(_ASKED, seed=1)
+    return three_bits.rows(LEARNED), three_bits.rows(ASKED, seed=1)
 
 
 def _once(train: Callable[[pa.Table], Any], rows: pa.Table) -> tuple[float, Any]:
@@ -56,9 +58,9 @@ def figures() -> Iterator[Figure]:
     import torch
 
     torch.set_num_threads(1)
-    rows, others = _rows()
+    rows, others = learned_and_asked()
     ways: dict[str, Callable[[pa.Table], Any]] = {
-        "penstock": lambda given: models.fit(_declared(), given, judged=False),
+        "penstock": lambda given: models.fit(declared(), given, judged=False),
         "PyTorch by hand": by_hand.trained_by_torch,
         "Keras over PyTorch": by_hand.trained_by_keras,
     }
@@ -71,12 +73,12 @@ def figures() -> Iterator[Figure]:
     right = {
         "penstock": graph.evaluate(others)["accuracy"],
         "PyTorch by hand": float((by_hand.torch_classes(prepared, network, others) == prepared.labels(others)).mean()),
-        "Keras over PyTorch": _keras_accuracy(*made["Keras over PyTorch"], others),
+        "Keras over PyTorch": keras_accuracy(*made["Keras over PyTorch"], others),
     }
     ratio = seconds["penstock"] / seconds["PyTorch by hand"]
     beside = "; ".join(f"{name} {seconds[name]:.1f} s, accuracy {right[name]:.3f}" for name in ways)
     yield Figure(
-        what=f"{by_hand.ITERATIONS} iterations over {_LEARNED:,} raw rows, as a share of PyTorch by hand", value=ratio,
+        what=f"{by_hand.ITERATIONS} iterations over {LEARNED:,} raw rows, as a share of PyTorch by hand", value=ratio,
         unit="x", goal=f"< 1.1, accuracy > {_LEAST}", beside=beside, met=ratio < 1.1 and right["penstock"] > _LEAST,
     )  # fmt: skip
     yield from _predictions(graph, prepared, network, others)
@@ -89,7 +91,7 @@ def _predictions(graph: Any, prepared: Any, network: Any, others: pa.Table) -> I
         lambda: models.predict(graph, others), lambda: by_hand.torch_classes(prepared, network, others)
     )
     yield Figure(
-        what=f"a batch of {_ASKED:,} raw rows, PNG files in it", value=1000 * ours, unit="ms", goal="< 1.0 x by hand",
+        what=f"a batch of {ASKED:,} raw rows, PNG files in it", value=1000 * ours, unit="ms", goal="< 1.0 x by hand",
         beside=f"PyTorch by hand {1000 * theirs:.0f} ms: {ratio:.2f} x", met=ratio < 1.0,
     )  # fmt: skip
     predictor = models.row_predictor(graph)
@@ -134,6 +136,7 @@ def _uncompressed(png: bytes) -> bytes:
     return image(png, by_hand.SIDE, by_hand.SIDE, "RGB", "contain")
 
 
-def _keras_accuracy(prepared: Any, model: Any, rows: pa.Table) -> float:
+def keras_accuracy(prepared: Any, model: Any, rows: pa.Table) -> float:
+    """Return the share of rows whose class Keras's network predicts."""
     totals = model.predict(prepared.arrays(rows), verbose=0)
     return float((totals.argmax(1) == prepared.labels(rows)).mean())

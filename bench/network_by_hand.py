@@ -82,7 +82,7 @@ def torch_network(vocabulary: int, numbers: int, classes: int) -> Any:
     return Network()
 
 
-def trained_by_torch(rows: pa.Table) -> tuple[Prepared, Any]:
+def trained_by_torch(rows: pa.Table, iterations: int = ITERATIONS) -> tuple[Prepared, Any]:
     """Prepare and train, as by hand."""
     import torch
 
@@ -92,9 +92,9 @@ def trained_by_torch(rows: pa.Table) -> tuple[Prepared, Any]:
     target = torch.from_numpy(prepared.labels(rows))
     network = torch_network(len(prepared.words), given["numbers"].shape[1], len(prepared.classes))
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
-    steps = math.ceil(len(target) / STEP) * ITERATIONS
+    steps = math.ceil(len(target) / STEP) * iterations
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
-    for _ in range(ITERATIONS):
+    for _ in range(iterations):
         for chosen in torch.randperm(len(target)).split(STEP):
             optimizer.zero_grad()
             totals = network(**{name: each[chosen] for name, each in given.items()})
@@ -114,7 +114,7 @@ def torch_classes(prepared: Prepared, network: Any, rows: pa.Table) -> np.ndarra
     return found
 
 
-def trained_by_keras(rows: pa.Table) -> tuple[Prepared, Any]:
+def trained_by_keras(rows: pa.Table, iterations: int = ITERATIONS) -> tuple[Prepared, Any]:
     """Prepare as by hand, and train in Keras over PyTorch."""
     import keras
 
@@ -133,9 +133,9 @@ def trained_by_keras(rows: pa.Table) -> tuple[Prepared, Any]:
     joined = layers.Concatenate()([seen, layers.GlobalAveragePooling1D()(read), numbers])
     totals = layers.Dense(len(prepared.classes))(layers.Dense(HIDDEN, "relu")(joined))
     model = keras.Model([image, tokens, numbers], totals)
-    steps = math.ceil(rows.num_rows / STEP) * ITERATIONS
+    steps = math.ceil(rows.num_rows / STEP) * iterations
     rate = keras.optimizers.schedules.CosineDecay(RATE, steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss)
-    model.fit(given, prepared.labels(rows), epochs=ITERATIONS, batch_size=STEP, verbose=0)
+    model.fit(given, prepared.labels(rows), epochs=iterations, batch_size=STEP, verbose=0)
     return prepared, model
