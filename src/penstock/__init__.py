@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         plot_ablation as plot_ablation,
         plot_calibration as plot_calibration,
         plot_importance as plot_importance,
+        plot_tuning as plot_tuning,
         predict as predict,
         push as push,
         read as read,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         schema as schema,
         split as split,
         statistics as statistics,
+        tune as tune,
         validate as validate,
         with_images as with_images,
     )
@@ -120,11 +122,11 @@ _NAMES = {
         "log_metric",
     ),
     "penstock.components": (
-        "read", "statistics", "schema", "rule", "validate", "check", "split",
+        "read", "statistics", "schema", "rule", "validate", "check", "split", "tune",
         "evaluate", "push", "predict", "name", "named",
         "ingest", "read_images", "with_images", "image_bytes",
         "bless", "bound", "Blessing", "infra_validate",
-        "plot_calibration", "plot_importance", "plot_ablation",
+        "plot_calibration", "plot_importance", "plot_ablation", "plot_tuning",
     ),
     "penstock.monitor": (
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "event_data",

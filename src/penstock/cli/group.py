@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("penstock.cli.init:init", "Start a project: a configuration, a first pipeline, a little data."),
     "run": ("penstock.cli.run:run", "Run a pipeline."),
     "plan": ("penstock.cli.run:plan", "Say which steps a run would run, and why."),
+    "tune": ("penstock.cli.tuning:tune", "Find the parameters of a pipeline that are best by a metric."),
     "runs": ("penstock.cli.runs:runs", "List runs, newest first."),
     "show": ("penstock.cli.runs:show", "Show a run and its steps."),
     "experiments": ("penstock.cli.experiments:experiments", "List experiments, or the runs of one."),

@@ -88,10 +88,10 @@ def run(
 ) -> None:
     """Run PIPELINE and show how it goes. Exit code 1 if it fails."""
     project = penstock.open(root)
-    params = read_params(_declared(project, pipeline, how), texts, file)
+    params = read_params(declared(project, pipeline, how), texts, file)
     how |= {"tags": read_tags(tags), "override": read_overrides(overrides)}
     how["cause"] = read_object(cause, "--cause") if cause else None
-    with _interruptible(), RunDisplay(root=root.resolve() if isinstance(root, Path) else None) as display:
+    with interruptible(), RunDisplay(root=root.resolve() if isinstance(root, Path) else None) as display:
         show = _print_event if as_json else None if quiet else display
         ended = project.run(pipeline, **_given(how), on_event=show, **params)
     if ended.state == "succeeded":
@@ -118,7 +118,7 @@ def plan(
 ) -> None:
     """Say which steps of PIPELINE a run would run now, and why; nothing is run."""
     project = penstock.open(root)
-    params = read_params(_declared(project, pipeline, how), texts, file)
+    params = read_params(declared(project, pipeline, how), texts, file)
     how["override"] = read_overrides(overrides)
     planned = project.plan(pipeline, **_given(how), **params)
     if as_json:
@@ -127,9 +127,10 @@ def plan(
         print_cells(("step", "state", "reason"), [(step.name, step.state, step.reason) for step in planned.steps])
 
 
-def _declared(
+def declared(
     project: Project | RemoteProject, name: str | None, how: Mapping[str, Any]
 ) -> PipelineFunction | RemotePipeline:
+    """Return the pipeline of that name, or of the run that is resumed; an error says what there is."""
     if name is None:
         if not how["resume"]:
             raise click.UsageError("name a PIPELINE, or the run to go on from: --resume RUN")
@@ -177,7 +178,7 @@ def _print_event(event: Event) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Let SIGTERM interrupt a run as Ctrl-C does, and let Ctrl-C do so in a shell's background too, where it is off."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

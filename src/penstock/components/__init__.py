@@ -15,6 +15,8 @@ from penstock.components.infra_validation import infra_validate
 from penstock.components.learning import evaluate, fit
 from penstock.components.naming import name, named
 from penstock.components.pushing import push
+from penstock.components.tuning import tune
+from penstock.components.tuning_plot import plot_tuning
 from penstock.components.validation import Validated, check, validate
 from penstock.transforms import rule
 
@@ -35,6 +37,7 @@ __all__ = [
     "plot_ablation",
     "plot_calibration",
     "plot_importance",
+    "plot_tuning",
     "predict",
     "push",
     "read",
@@ -43,6 +46,7 @@ __all__ = [
     "schema",
     "split",
     "statistics",
+    "tune",
     "validate",
     "with_images",
 ]

@@ -10,7 +10,7 @@ from penstock.core.model import Model
 from penstock.errors import DeclarationError
 from penstock.models.graphs.lookups import feature_references
 from penstock.models.learning.learners import LEARNERS
-from penstock.models.learning.search import Candidates, Range
+from penstock.models.learning.search import Candidates, Range, how_searched
 from penstock.models.learning.settings import with_defaults
 from penstock.operations import col, literal_text, name_text, python, python_value, text
 
@@ -82,7 +82,8 @@ def _columns(model: Model, items: Mapping[str, Expr]) -> tuple[str, ...]:
 def _python(model: Model, option: str, value: Any) -> str:
     match value:
         case Range(low, high):
-            return f"ps.hparam_range({python_value(low)}, {python_value(high)})"
+            how = "".join(f", {name}={python_value(given)}" for name, given in how_searched(value).items())
+            return f"ps.hparam_range({python_value(low)}, {python_value(high)}{how})"
         case Candidates(values):
             return f"ps.hparam_candidates({python_value(list(values))})"
     return python_value(dict(value) if LEARNERS[model.type].options[option].type == "weights" else value)
@@ -113,6 +114,8 @@ def _options(model: Model) -> str:
 def option_text(value: Any) -> str:
     """Write the value of an option in SQL."""
     match value:
+        case Range() if how_searched(value):
+            raise DeclarationError("HPARAM_RANGE of SQL has no log and no step; write this model in Python")
         case Range(low, high):
             return f"HPARAM_RANGE({option_text(low)}, {option_text(high)})"
         case Candidates(values):  # an array cannot hold arrays; a struct can

@@ -1,5 +1,6 @@
 """Workflow pipelines: declare steps, plan what is stale, run it on an engine, explain why."""
 
+from penstock.pipelines.bases import basis
 from penstock.pipelines.cancelling import cancel_run
 from penstock.pipelines.choosing import optional, when
 from penstock.pipelines.comparing import Comparison, Difference, MetricComparison, StepComparison, compare
@@ -9,7 +10,7 @@ from penstock.pipelines.declining import REQUEST, Unmade, decline, wait_for
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
 from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
-from penstock.pipelines.finals import final_metrics, maker
+from penstock.pipelines.finals import Finals, final_metrics, finals_of, maker
 from penstock.pipelines.liveness import drives, driving, reap
 from penstock.pipelines.logkeeping import MOST_BYTES, LogKeeper
 from penstock.pipelines.loglines import PIECE_BYTES, LogLine, LogReader, left_out, pieces, read_piece
@@ -24,6 +25,7 @@ from penstock.pipelines.resuming import asked, resumable
 from penstock.pipelines.runlogs import LogQuery, follow_run, plain, run_lines, step_of, steps_of
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import ImageRef, Services
+from penstock.pipelines.sharing import SharedEngine
 from penstock.pipelines.starting import START_SECONDS, start_run
 from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.tracing import given_before
@@ -40,6 +42,7 @@ __all__ = [
     "Curve",
     "Difference",
     "Event",
+    "Finals",
     "ImageRef",
     "LogKeeper",
     "LogLine",
@@ -59,6 +62,7 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "Services",
+    "SharedEngine",
     "StepComparison",
     "StepEnded",
     "StepFunction",
@@ -66,6 +70,7 @@ __all__ = [
     "StepStarted",
     "Unmade",
     "asked",
+    "basis",
     "cancel_run",
     "check_params",
     "compare",
@@ -76,6 +81,7 @@ __all__ = [
     "driving",
     "execute",
     "final_metrics",
+    "finals_of",
     "find_runs",
     "follow_run",
     "given_before",

@@ -29,6 +29,12 @@ def maker(metadata: MetadataStore, step: StepRun) -> tuple[str, str]:
 
 def final_metrics(metadata: MetadataStore, runs: Sequence[str], load: Load) -> list[dict[str, float]]:
     """Return the final metrics of each run by name; "step.name" where several steps have a metric of that name."""
+    finals = finals_of(metadata, runs, load)
+    return _named([finals[run] for run in runs])
+
+
+def finals_of(metadata: MetadataStore, runs: Sequence[str], load: Load) -> dict[str, Finals]:
+    """Return the final metrics of each run, by the step and the name that each has there."""
     steps = metadata.find(StepRun, run=list(runs))
     made = {(step.run, step.step): maker(metadata, step) for step in steps}
     logged: dict[tuple[str, str], list[Metric]] = {}
@@ -44,7 +50,7 @@ def final_metrics(metadata: MetadataStore, runs: Sequence[str], load: Load) -> l
         for output, digest in step.artifacts.items():
             for name, value in _numbers(artifacts.get(digest), load):
                 found.setdefault((step.step, ".".join(filter(None, (_unless_result(output), name)))), value)
-    return _named([finals[run] for run in runs])
+    return finals
 
 
 def _numbers(artifact: Artifact | None, load: Load) -> Iterator[tuple[str, float]]:

@@ -33,6 +33,7 @@ from penstock.project.repository import Repository
 from penstock.project.requests import Requests
 from penstock.project.runs import LocalRecords, Run
 from penstock.project.triggers import Triggers
+from penstock.project.tuning import Tunings
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.stores import open_artifacts, open_metadata
 from penstock.tables import TableLike, to_arrow
@@ -52,7 +53,9 @@ class Project:
     `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`; `features` is the feature store:
     `project.features.ingest(rides, rows)`; `requests` what servers have answered and logged:
     `project.requests.shadow("distance")`; `ablate` says what each feature is worth to a model:
-    `project.ablate(reviews, "reviews")`. `table` hands rows over to SQL: `project.table("rides", frame)`.
+    `project.ablate(reviews, "reviews")`; `tune` finds the parameters of a pipeline that are best by a metric:
+    `project.tune(bikes, {"depth": ps.hparam_range(2, 12)}, metric="judge.mean_absolute_error")`. `table` hands rows
+    over to SQL: `project.table("rides", frame)`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -68,6 +71,7 @@ class Project:
         self._given = GivenTables(lambda: self._catalog)
         self.table = self._given.declare
         self.ablate = Ablations(lambda: self._catalog, self._result).ablate
+        self.tune = Tunings(config, self.metadata, self.artifacts, self._services, self._pipeline).tune
         self.features = feature_store(config, self.metadata, self._rows)
         self.requests = Requests(lambda: read_requests(config.requests), self._rows)
         self._ran: dict[str, PipelineFunction] = {}

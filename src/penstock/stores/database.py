@@ -52,6 +52,18 @@ def connect(url: str) -> sa.Engine:
     return engine
 
 
+def driver_connection(path: str) -> sqlite3.Connection:
+    """Open a SQLite file with the settings that ours have, for a library that makes its engine itself."""
+    connection = sqlite3.connect(path, check_same_thread=False)
+    _configure(connection, None)
+    return connection
+
+
+def close_before_forks(engine: sa.Engine) -> None:
+    """Have an engine that another library made keep no connection open over a fork."""
+    _engines.add(engine)
+
+
 def file_identity(engine: sa.Engine) -> FileIdentity | None:
     """Say which file the database is now: another one at the same path has another identity; None: there is none."""
     path = engine.url.database

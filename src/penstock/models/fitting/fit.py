@@ -54,7 +54,7 @@ def fit(
     judged: bool = True,
     progress: Progress = unheard,
 ) -> ModelGraph:
-    """Learn a model from rows and return its graph; `options` override those of the declaration.
+    """Learn a model from rows and return its graph; `options` override those of the declaration, None takes one away.
 
     Rows without a label are left out. Everything that is learned, the features' constants included, comes from the
     training part of the split; the metrics in `facts["evaluation"]` are those of the part held out, or of the training
@@ -76,8 +76,7 @@ def fit(
     """
     learner = LEARNERS[model.type]
     within = f"model '{model.name}' ({model.type})"
-    changed = check_options(options or {}, learner.options, within=within)
-    chosen = settled({**model.options, **changed}, learner.options, within=within)
+    chosen = settled(_with_options(model, options or {}, learner, within), learner.options, within=within)
     settings = with_defaults(chosen, learner.options)
     if learner.task == "imported":
         return _imported(model, settings, rows)
@@ -104,6 +103,13 @@ def fit(
             graph = _explained(graph, lesson)
     graph = with_lookups(graph, found) if found else graph
     return _known(graph, learner, train.rows) if judged else graph
+
+
+def _with_options(model: Model, given: Mapping[str, Any], learner: Learner, within: str) -> dict[str, Any]:
+    """Return the options of a declaration, without those that are given as None, with the others that are given."""
+    kept = {name: value for name, value in model.options.items() if given.get(name, value) is not None}
+    changed = {name: value for name, value in given.items() if value is not None}
+    return {**kept, **check_options(changed, learner.options, within=within)}
 
 
 def _counts(parts: tuple[Part, Part | None, Part | None], without_label: int) -> dict[str, int]:

@@ -1,151 +1,203 @@
-"""Which hyperparameters to try next: Optuna's answers, the same each time for the same trials before."""
+"""Which hyperparameters to try next: Optuna's answers, the same each time for the same trials before.
+
+One search for all that is tuned here: the options of a model within one fit, and the parameters of a pipeline over many
+runs, whose trials are kept in a database, so that it goes on after it was killed and several processes share it.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from penstock.errors import MissingExtraError
-from penstock.models.learning.options import Option
-from penstock.models.learning.search import Candidates, Space
-from penstock.models.learning.settings import size
+from penstock.errors import DeclarationError, MissingExtraError
+from penstock.models.fitting.axes import Axis, every_point
+from penstock.models.fitting.samplers import open_pruner, open_sampler
 
-_ABOVE_ZERO = 1e-14  # where a range by logarithms begins that is said to begin at 0, as in BigQuery
 _PATIENCE = 20
+_TWICE, _INTERRUPTED, _AGAIN = "penstock:twice", "penstock:interrupted", "penstock:again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How to search along axes: by which sampler and pruner, for about so many trials, up or down."""
+
+    axes: Mapping[str, Axis]
+    trials: int
+    maximize: bool
+    sampler: str = "tpe"
+    pruner: str = "none"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A set of hyperparameters to try; `trial` is Optuna's."""
+
+    number: int
+    chosen: Mapping[str, Any]
+    trial: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A trial that is in the study: succeeded, failed, pruned, interrupted or running."""
+
+    number: int
+    chosen: Mapping[str, Any]
+    state: str
+    value: float | None
+    notes: Mapping[str, Any]
+    began: float
 
 
 class Proposer:
     """A search: `ask` proposes hyperparameters, each set once, and `tell` says how good one was.
 
-    The first proposal is the options' defaults, or what is nearest to them; a grid has no first.
+    The first proposal is the axes' defaults, or what is nearest to them; a grid has no first. With a `storage` of
+    Optuna's the trials are those of all processes that search under this `name`, and of those before.
     """
 
-    def __init__(
-        self, spaces: Mapping[str, Space], known: Mapping[str, Option], *, settings: Mapping[str, Any], maximize: bool
-    ) -> None:
-        optuna = _optuna()
-        self._optuna, self._spaces = optuna, spaces
-        self._points = {name: _points(name, space, known[name]) for name, space in spaces.items()}
-        self._distributions = {
-            name: _distribution(optuna, space, known[name], self._points[name]) for name, space in spaces.items()
-        }
-        counts = [size(space, known[name]) for name, space in spaces.items()]
-        self._left = math.prod(counts)
-        self._seen: dict[tuple[Any, ...], float | None] = {}
-        self._open: dict[tuple[Any, ...], Any] = {}
+    def __init__(self, search: Search, *, storage: Any = None, name: str | None = None) -> None:
+        optuna = load_optuna()
+        self._optuna, self._search, self._axes = optuna, search, search.axes
+        self._kept = storage is not None
+        self._distributions = {name: axis.distribution(optuna) for name, axis in search.axes.items()}
+        self._size = math.prod(axis.count for axis in search.axes.values())
         with quiet(optuna):
             self._study = optuna.create_study(
-                direction="maximize" if maximize else "minimize", sampler=self._sampler(settings)
+                storage=storage,
+                study_name=name,
+                load_if_exists=True,
+                direction="maximize" if search.maximize else "minimize",
             )
+            before = len(self._study.get_trials(deepcopy=False))
+            # that many further: a search that goes on draws other numbers than it began with
+            self._study.sampler = open_sampler(optuna, search.sampler, search.seed + before, search.trials)
+            self._study.pruner = open_pruner(optuna, search.pruner)
         self._grid: Iterator[tuple[Any, ...]] | None = None
-        if settings["hparam_tuning_algorithm"] == "GRID_SEARCH":
-            points = list(self._all())
-            if len(points) > settings["num_trials"]:  # not one corner of the grid alone
-                random.Random(settings.get("seed", 0)).shuffle(points)  # noqa: S311  # the same each time, no secret
+        if search.sampler == "grid":
+            points = list(every_point(self._axes))
+            if len(points) > search.trials:  # not one corner of the grid alone
+                random.Random(search.seed).shuffle(points)  # noqa: S311  # the same each time, no secret
             self._grid = iter(points)
-        else:
-            starts = {name: _start(space, known[name], self._points[name]) for name, space in spaces.items()}
+        elif not before:
+            starts = {name: axis.start() for name, axis in search.axes.items()}
             self._study.enqueue_trial({name: at for name, at in starts.items() if at is not None})
 
-    def ask(self, count: int) -> list[dict[str, Any]]:
+    @property
+    def found(self) -> list[Found]:
+        """All trials, those that were proposed twice left out."""
+        return [
+            Found(
+                number=trial.number + 1,
+                chosen=self._decoded(trial.params),
+                state=_state(trial),
+                value=trial.value if trial.state.name == "COMPLETE" else None,
+                notes=trial.user_attrs,
+                began=0.0 if trial.datetime_start is None else trial.datetime_start.timestamp(),
+            )
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state.name != "WAITING" and _TWICE not in trial.user_attrs
+        ]
+
+    @property
+    def waiting(self) -> int:
+        """How many sets of hyperparameters were interrupted, and are proposed next."""
+        trials = self._study.get_trials(deepcopy=False)
+        return sum(trial.state.name == "WAITING" and _AGAIN in trial.user_attrs for trial in trials)
+
+    def ask(self, count: int) -> list[Proposal]:
         """Return as many new sets of hyperparameters; fewer where the search spaces have no more."""
-        found = []
-        for _ in range(count if self._left == math.inf else min(count, int(self._left))):
-            trial = self._new()
-            key = self._key(trial)
-            self._open[key], self._seen[key] = trial, None
-            self._left -= 1
-            found.append(self._decoded(trial.params))
+        asked: list[Proposal] = []
+        for _ in range(count):
+            seen = self._seen()
+            if len(seen) >= self._size or (trial := self._new(seen)) is None:
+                break
+            asked.append(Proposal(number=trial.number + 1, chosen=self._decoded(trial.params), trial=trial))
+        return asked
+
+    def tell(self, proposal: Proposal, value: float | None, *, pruned: bool = False) -> None:
+        """Say how good a proposed set was; None: it failed, or was pruned."""
+        states = self._optuna.trial.TrialState
+        if pruned:
+            self._study.tell(proposal.trial, state=states.PRUNED)
+        elif value is None:
+            self._study.tell(proposal.trial, state=states.FAIL)
+        else:
+            self._study.tell(proposal.trial, value)
+
+    def note(self, proposal: Proposal, **notes: Any) -> None:
+        """Keep something with a trial."""
+        for name, value in notes.items():
+            proposal.trial.set_user_attr(name, value)
+
+    def is_hopeless(self, proposal: Proposal, points: Sequence[tuple[int, float]]) -> bool:
+        """Tell the pruner new points of a trial's curve, and whether it says that the trial is not worth its end."""
+        for step, value in points:
+            proposal.trial.report(value, step)
+        return bool(points) and bool(proposal.trial.should_prune())
+
+    def interrupt(self, number: int) -> None:
+        """Say that a trial was not tried to its end, through no fault of its own: it is to be proposed again."""
+        [trial] = [each for each in self._study.get_trials(deepcopy=False) if each.number == number - 1]
+        self._optuna.trial.Trial(self._study, trial._trial_id).set_user_attr(_INTERRUPTED, True)
+        self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+        self._study.enqueue_trial(trial.params, user_attrs={_AGAIN: True})
+
+    def _seen(self) -> dict[tuple[Any, ...], float | None]:
+        """Return what was tried, or is being tried: a set of hyperparameters and how good it was."""
+        found: dict[tuple[Any, ...], float | None] = {}
+        for trial in self._study.get_trials(deepcopy=False):
+            if (
+                trial.state.name != "WAITING"
+                and _INTERRUPTED not in trial.user_attrs
+                and len(trial.params) == len(self._axes)
+            ):
+                found.setdefault(self._key(trial), trial.value if trial.state.name == "COMPLETE" else None)
         return found
 
-    def tell(self, chosen: Mapping[str, Any], value: float | None) -> None:
-        """Say how good a proposed set was; None: it failed."""
-        key = next(key for key, trial in self._open.items() if self._decoded(trial.params) == chosen)
-        self._close(self._open.pop(key), value)
-        self._seen[key] = value
-
-    def _new(self) -> Any:
+    def _new(self, seen: Mapping[tuple[Any, ...], float | None]) -> Any:
         """Return a trial of Optuna that was not there before; where it does not find one by itself, the next of all."""
         if self._grid is not None:
-            return self._fixed(next(self._grid))
-        for _ in range(_PATIENCE):
+            if self.waiting:
+                return self._study.ask(self._distributions)
+            key = next((key for key in self._grid if key not in seen), None)
+            return None if key is None else self._fixed(key)
+        for attempt in range(2 * _PATIENCE):
             trial = self._study.ask(self._distributions)
-            if self._key(trial) not in self._seen:
+            if self._key(trial) not in seen:
                 return trial
-            self._close(trial, self._seen[self._key(trial)])
-        return self._fixed(next(key for key in self._all() if key not in self._seen))
+            if self._kept:
+                trial.set_user_attr(_TWICE, True)
+            value = seen[self._key(trial)]
+            self._study.tell(trial, value, state=None if value is not None else self._optuna.trial.TrialState.FAIL)
+            if attempt >= _PATIENCE and self._size == math.inf:
+                self._study.sampler.reseed_rng()  # another process drew the same
+            elif attempt >= _PATIENCE:
+                break
+        if self._size == math.inf:
+            raise DeclarationError("the sampler finds nothing that was not tried; take another, or other search spaces")
+        return self._fixed(next(key for key in every_point(self._axes) if key not in seen))
 
     def _fixed(self, key: tuple[Any, ...]) -> Any:
-        self._study.enqueue_trial(dict(zip(self._spaces, key, strict=True)))
+        self._study.enqueue_trial(dict(zip(self._axes, key, strict=True)))
         return self._study.ask(self._distributions)
 
-    def _all(self) -> Iterator[tuple[Any, ...]]:
-        return itertools.product(*(self._every(name) for name in self._spaces))
-
-    def _every(self, name: str) -> Iterator[Any]:
-        if self._points[name]:
-            return iter(range(len(self._points[name])))
-        return iter(range(self._distributions[name].low, self._distributions[name].high + 1))
-
-    def _close(self, trial: Any, value: float | None) -> None:
-        if value is None:
-            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
-        else:
-            self._study.tell(trial, value)
-
     def _key(self, trial: Any) -> tuple[Any, ...]:
-        return tuple(trial.params[name] for name in self._spaces)
+        return tuple(trial.params[name] for name in self._axes)
 
     def _decoded(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self._points[name][params[name]] if self._points[name] else params[name] for name in self._spaces}
-
-    def _sampler(self, settings: Mapping[str, Any]) -> Any:
-        samplers, seed = self._optuna.samplers, settings.get("seed", 0)
-        if settings["hparam_tuning_algorithm"] != "VIZIER_DEFAULT":
-            return samplers.RandomSampler(seed=seed)
-        return samplers.TPESampler(seed=seed, n_startup_trials=min(10, max(3, settings["num_trials"] // 3)))
+        return {name: axis.value(params[name]) for name, axis in self._axes.items() if name in params}
 
 
-def _points(name: str, space: Space, option: Option) -> tuple[Any, ...]:
-    """Return the candidates that a search goes through by their position, numbers in order; none of a range."""
-    match space:
-        case Candidates(values) if option.type in ("int", "float"):
-            return tuple(sorted(values))
-        case Candidates(values):
-            return values
-    return ()
-
-
-def _distribution(optuna: Any, space: Space, option: Option, points: tuple[Any, ...]) -> Any:
-    distributions, log = optuna.distributions, option.tuned is not None and option.tuned.log
-    match space:
-        case Candidates() if option.type in ("int", "float"):
-            return distributions.IntDistribution(0, len(points) - 1)
-        case Candidates():
-            return distributions.CategoricalDistribution(tuple(range(len(points))))
-    if option.type == "int":
-        return distributions.IntDistribution(space.low, space.high, log=log and space.low >= 1)
-    return distributions.FloatDistribution(max(space.low, _ABOVE_ZERO) if log else space.low, space.high, log=log)
-
-
-def _start(space: Space, option: Option, points: tuple[Any, ...]) -> Any:
-    """Return what is nearest to the option's default; None where that says nothing."""
-    default = option.default
-    match space:
-        case Candidates() if default in points:
-            return points.index(default)
-        case Candidates() if option.type in ("int", "float") and default is not None:
-            return min(range(len(points)), key=lambda at: (abs(points[at] - default), at))
-        case Candidates():
-            return None
-    if default is None:
-        return None
-    least = _ABOVE_ZERO if option.type == "float" and option.tuned is not None and option.tuned.log else space.low
-    return min(max(default, space.low, least), space.high)
+def _state(trial: Any) -> str:
+    if _INTERRUPTED in trial.user_attrs:
+        return "interrupted"
+    return {"COMPLETE": "succeeded", "FAIL": "failed", "PRUNED": "pruned"}.get(trial.state.name, "running")
 
 
 @contextlib.contextmanager
@@ -159,9 +211,10 @@ def quiet(optuna: Any) -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _optuna() -> Any:
+def load_optuna() -> Any:
+    """Return Optuna; `MissingExtraError` where it is not installed."""
     try:
         import optuna  # takes half a second: only where something is tuned
     except ImportError as error:
-        raise MissingExtraError("optuna", extra="tune", purpose="tuning a model") from error
+        raise MissingExtraError("optuna", extra="tune", purpose="tuning") from error
     return optuna

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from penstock.core.graph import ModelGraph
@@ -94,6 +95,50 @@ def trial_metrics(graph: ModelGraph, trial: int | None = None) -> pa.Table:
         if each["evaluation"] is not None and trial in (None, each["trial_id"])
     ]
     return pa.Table.from_pylist(rows, schema=arrow_schema(trial_metrics_schema(graph)))
+
+
+def trial_rows(graph: ModelGraph) -> list[dict[str, Any]]:
+    """Return the trials of a tuned model as those of a search over a pipeline are told: see `trials_table`."""
+    objective = graph.facts["tuning"]["objective"]
+    return [
+        {
+            "number": each["trial_id"],
+            "state": "succeeded" if each["status"] == "SUCCEEDED" else "failed",
+            "value": (each["evaluation"] or {}).get(objective),
+            "error": each["error_message"] or "",
+            "params": each["hyperparameters"],
+            "is_optimal": each["is_optimal"],
+        }
+        for each in _trials(graph)
+    ]
+
+
+def trials_table(trials: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return trials as a table: a row each, with its number, state, value and parameters, which are a struct; and with
+    how many seconds it took and which run it was, where that is told. A parameter whose values are of several types is
+    JSON there."""
+    names = dict.fromkeys(name for trial in trials for name in trial["params"])
+    chosen = {name: _column([trial["params"].get(name) for trial in trials]) for name in names}
+    return pa.table(
+        {
+            "trial": pa.array([trial["number"] for trial in trials], pa.int64()),
+            "state": pa.array([trial["state"] for trial in trials], pa.string()),
+            "value": pa.array([trial["value"] for trial in trials], pa.float64()),
+            "seconds": pa.array([trial.get("seconds") for trial in trials], pa.float64()),
+            "run": pa.array([trial.get("run", "") for trial in trials], pa.string()),
+            "error": pa.array([trial["error"] for trial in trials], pa.string()),
+            "params": pa.StructArray.from_arrays([*chosen.values()], [*chosen]) if chosen else pa.nulls(len(trials)),
+        }
+    )
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} and kinds != {int}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if len(kinds) == 1 and kinds <= {int, str, bool}:
+        return pa.array(values)
+    return pa.array([msgspec.json.encode(value, enc_hook=repr).decode() for value in values])
 
 
 def _optimal(graph: ModelGraph) -> int:

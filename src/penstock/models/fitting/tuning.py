@@ -10,13 +10,16 @@ from typing import Any
 
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DataError, DeclarationError, MissingExtraError, PenstockError
+from penstock.models.fitting.axes import axes_of
 from penstock.models.fitting.lessons import Ready, judged_on, learn, losses
-from penstock.models.fitting.proposing import Proposer
+from penstock.models.fitting.proposing import Proposal, Proposer, Search
 from penstock.models.graph import ModelGraph
 from penstock.models.judging.scores import is_rising
 from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.search import plain
 from penstock.models.learning.settings import spaces_in
+
+_SAMPLERS = {"VIZIER_DEFAULT": "tpe", "RANDOM_SEARCH": "random", "GRID_SEARCH": "grid"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +70,24 @@ def shown(hyperparameters: Mapping[str, Any]) -> str:
 
 def _trials(ready: Ready, settings: Mapping[str, Any], objective: str, *, maximize: bool) -> Iterator[Trial]:
     """Yield every trial. Those of a round are chosen together, and told in order, so that none depends on the clock."""
-    spaces, known = spaces_in(settings), LEARNERS[ready.model.type].options
-    proposer = Proposer(spaces, known, settings=settings, maximize=maximize)
+    search = Search(
+        axes=axes_of(spaces_in(settings), LEARNERS[ready.model.type].options),
+        trials=settings["num_trials"],
+        maximize=maximize,
+        sampler=_SAMPLERS[settings["hparam_tuning_algorithm"]],
+        seed=settings.get("seed", 0),
+    )
+    proposer = Proposer(search)
     left, at_once = settings["num_trials"], settings["max_parallel_trials"]
+
+    def tried(proposal: Proposal) -> Trial:
+        return _tried(ready, settings, proposal.chosen, objective)
+
     with ThreadPoolExecutor(max_workers=at_once if ready.method.concurrent else 1) as threads:
         while proposals := proposer.ask(min(at_once, left)):
             left -= len(proposals)
-            for trial in threads.map(lambda chosen: _tried(ready, settings, chosen, objective), proposals):
-                proposer.tell(trial.chosen, trial.value)
+            for proposal, trial in zip(proposals, threads.map(tried, proposals), strict=True):
+                proposer.tell(proposal, trial.value)
                 yield trial
 
 

@@ -16,11 +16,19 @@ _MICRO = ("precision_micro", "recall_micro", "f1_micro")
 HIGHER_IS_BETTER = frozenset(
     {"r2_score", "explained_variance", "precision", "recall", "accuracy", "f1_score", "roc_auc", *_MICRO}
 )
+_LOWER_IS_BETTER = frozenset(
+    {ROOT, "log_loss", "loss", "eval_loss", "mae", "mse", "rmse", "davies_bouldin_index", "expected_calibration_error"}
+) | {name for name in metrics.REGRESSION if name.endswith("_error")}
 
 
 def is_rising(metric: str) -> bool:
     """Tell whether more is better; of labels side by side, of `kind.accuracy`."""
     return metric.rpartition(".")[2] in HIGHER_IS_BETTER
+
+
+def falls(metric: str) -> bool:
+    """Tell whether less is known to be better; of what is neither known to rise nor to fall, nobody knows."""
+    return metric.rpartition(".")[2] in _LOWER_IS_BETTER
 
 
 def with_root(found: Mapping[str, float | None]) -> dict[str, float | None]:

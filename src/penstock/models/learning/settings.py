@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.models.learning.options import ALIASES, REFUSED, TUNING, Option
-from penstock.models.learning.search import Candidates, Range, Space, space_of
+from penstock.models.learning.search import Candidates, Range, Space, size, space_of
 
 _LARGEST_GRID = 10_000
 
@@ -91,26 +92,17 @@ def spaces_in(options: Mapping[str, Any]) -> dict[str, Space]:
     return {name: value for name, value in sorted(options.items()) if isinstance(value, Range | Candidates)}
 
 
-def size(space: Space, option: Option) -> float:
-    """Return how many values a search space has; infinity where it is a range of numbers that are not whole."""
-    match space:
-        case Candidates():
-            return len(space.values)
-        case Range() if option.type == "int":
-            return space.high - space.low + 1
-    return math.inf
-
-
 def _check_grid(
     options: Mapping[str, Any], spaces: Mapping[str, Space], known: Mapping[str, Option], within: str
 ) -> None:
     if options.get("hparam_tuning_algorithm") != "GRID_SEARCH":
         return
-    sizes = {name: size(space, known[name]) for name, space in spaces.items()}
+    sizes = {name: size(space, whole=known[name].type == "int") for name, space in spaces.items()}
     endless = next((name for name, count in sizes.items() if count == math.inf), None)
     if endless is not None:
         raise DeclarationError(
-            f"{within}: GRID_SEARCH tries every value, and {endless} is any number of a range; give hparam_candidates"
+            f"{within}: GRID_SEARCH tries every value, and {endless} is any number of a range; give hparam_candidates, "
+            "or the range a step"
         )
     count = math.prod(sizes.values())
     if count > _LARGEST_GRID:
@@ -126,8 +118,13 @@ def _space(name: str, space: Space, option: Option, within: str) -> Space:
         case Candidates():
             return Candidates(tuple(_value(name, value, option, within) for value in space.values))
         case Range() if option.type in ("int", "float"):
-            ends = (int(end) if option.type == "int" and end == int(end) else end for end in (space.low, space.high))
-            return Range(*(_value(name, end, option, within) for end in ends))
+            low, high = (
+                _value(name, int(end) if option.type == "int" and end == int(end) else end, option, within)
+                for end in (space.low, space.high)
+            )
+            if option.type == "int" and space.step is not None and space.step != int(space.step):
+                raise DeclarationError(f"{within}: {name} takes whole numbers, and its range goes by {space.step:g}")
+            return dataclasses.replace(space, low=low, high=high)
     raise DeclarationError(f"{within}: {name} has no range, for it takes {_takes(option)}; give hparam_candidates")
 
 

@@ -1,0 +1,93 @@
+"""What came of a search: its trials, the best of them, and the runs that each was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from penstock.core.mapping import FrozenMap
+from penstock.models.learning.search import Space
+
+TRIAL = "trial"
+"""The kind of cause that a run has which is a trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One set of parameters that was tried. `state` is succeeded, failed, pruned (stopped, because it was not worth its
+    end), interrupted or running; `run` is the run that it was; `error` says why there is no `value`."""
+
+    number: int
+    params: FrozenMap[Any]
+    state: str
+    value: float | None = None
+    run: str = ""
+    seconds: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A search over parameters of a pipeline, as far as it came. `final` is the run of the whole pipeline with the best
+    parameters, `report` the run that drew the figures; "": there is none."""
+
+    name: str
+    pipeline: str
+    experiment: str
+    metric: str
+    maximize: bool
+    spaces: FrozenMap[Space]
+    trials: tuple[Trial, ...] = ()
+    final: str = ""
+    report: str = ""
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the best value, the earliest of equals; None while none has one."""
+        judged = [trial for trial in self.trials if trial.value is not None and trial.state == "succeeded"]
+        sign = -1.0 if self.maximize else 1.0
+        return min(judged, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """The parameters of the best trial; none while no trial has a value."""
+        return dict(self.best.params) if self.best is not None else {}
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs: of the trials, the final one, and the one that drew the figures."""
+        found = [trial.run for trial in self.trials]
+        return tuple(dict.fromkeys(run for run in (*found, self.final, self.report) if run))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many trials are in each state."""
+        return dict(Counter(trial.state for trial in self.trials))
+
+
+def summary(study: Study) -> dict[str, Any]:
+    """Return a study as plain JSON."""
+    best = study.best
+    return {
+        "study": study.name,
+        "pipeline": study.pipeline,
+        "experiment": study.experiment,
+        "metric": study.metric,
+        "direction": "maximize" if study.maximize else "minimize",
+        "counts": study.counts,
+        "best": None if best is None else trial_json(best),
+        "final": study.final,
+        "report": study.report,
+        "trials": [trial_json(trial) for trial in study.trials],
+    }
+
+
+def trial_json(trial: Trial) -> dict[str, Any]:
+    """Return a trial as plain JSON."""
+    plain: dict[str, Any] = msgspec.to_builtins(
+        {name: getattr(trial, name) for name in ("number", "state", "value", "run", "seconds", "error")}
+    )
+    return {**plain, "params": dict(trial.params)}
