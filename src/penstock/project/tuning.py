@@ -61,9 +61,9 @@ class Tunings:
         `ps.hparam_candidates([...])`; `params` are the others. `metric` is "step.name": trials are runs up to that step
         (`until` says another), so that what the pipeline does after it, such as a last evaluation on rows kept back and
         a push, is done by the final run alone. Steps that trials share are made once. `direction` is known for
-        metrics that penstock has. `parallel` trials run at a time, on one engine. `sampler` is tpe, random, grid, cmaes, gp or qmc; `pruner` none,
-        median, hyperband or halving: it stops trials by the curve `prune_by` that a step logs while it runs (default:
-        the metric's own name). No trial begins after `timeout` (seconds, or "10m").
+        metrics that penstock has. `parallel` trials run at a time, on one engine. `sampler` is tpe, random, grid,
+        cmaes, gp or qmc; `pruner` none, median, hyperband or halving: it stops trials by the curve `prune_by` that a
+        step logs (default: the metric's own name). No trial begins after `timeout` (seconds, or "10m").
 
         The trials are a table in the store, with `figures` also drawn, by a run of the same experiment.
 

@@ -138,8 +138,16 @@ def ready(
     )
 
 
-def learn(ready: Ready, options: Mapping[str, Any], *, judged: bool = True, progress: Progress = unheard) -> ModelGraph:
-    """Run the learner with these options, all of them set, and judge what it learned, unless that is not wanted."""
+def learn(
+    ready: Ready,
+    options: Mapping[str, Any],
+    *,
+    judged: bool = True,
+    counted: bool = True,
+    progress: Progress = unheard,
+) -> ModelGraph:
+    """Run the learner with these options, all of them set, and judge what it learned, unless that is not wanted; what
+    it predicts is counted too, unless it is one trial of many."""
     learned = ready.method.fit(dataclasses.replace(ready.lesson, options=options, progress=progress))
     model = ready.model
     known, label = ready.known, model.label or ""
@@ -150,20 +158,21 @@ def learn(ready: Ready, options: Mapping[str, Any], *, judged: bool = True, prog
     graph = assemble(model, ready.prepared, made, facts=facts)
     if not judged:
         return graph
-    ends = judged_on(ready, graph, ready.judged)
+    ends = judged_on(ready, graph, ready.judged, counted=counted)
     if ready.tested is not None:
-        ends["test_evaluation"] = judged_on(ready, graph, ready.tested)["evaluation"]
+        ends["test_evaluation"] = judged_on(ready, graph, ready.tested, counted=False)["evaluation"]
     return dataclasses.replace(graph, facts=FrozenMap({**facts, **ends}))
 
 
-def judged_on(ready: Ready, graph: ModelGraph, part: Entered) -> dict[str, Any]:
-    """Return the facts that tell how good a graph is on a part of the rows, a classifier's errors among them."""
+def judged_on(ready: Ready, graph: ModelGraph, part: Entered, *, counted: bool = True) -> dict[str, Any]:
+    """Return the facts that tell how good a graph is on a part of the rows, a classifier's errors among them, and how
+    its predictions are distributed there if that is to be `counted`."""
     estimates = estimate(graph, part.features)
     found: dict[str, Any] = {"evaluation": judge(graph, part.labels, part.features, estimates)}
     if ready.known.task == "classification":
         numbers = labels.class_numbers(graph.name, graph.label or "", ready.known.classes, part.labels)
         found |= errors_of(numbers, estimates)
-    if ready.known.task in ("regression", "classification"):
+    if counted and ready.known.task in ("regression", "classification"):
         found[FACT] = predicted_statistics(graph, estimates)
     return found
 

@@ -59,7 +59,8 @@ def tune(ready: Ready, settings: Mapping[str, Any]) -> ModelGraph:
     }
     facts: dict[str, Any] = {**best.graph.facts, "tuning": tuning}
     if ready.tested is not None:
-        facts |= {"evaluated_on": "test", **judged_on(ready, best.graph, ready.tested)}
+        facts["evaluated_on"] = "test"
+    facts |= judged_on(ready, best.graph, ready.tested or ready.judged)
     return dataclasses.replace(best.graph, facts=FrozenMap(facts))
 
 
@@ -93,7 +94,7 @@ def _trials(ready: Ready, settings: Mapping[str, Any], objective: str, *, maximi
 
 def _tried(ready: Ready, settings: Mapping[str, Any], chosen: Mapping[str, Any], objective: str) -> Trial:
     try:
-        graph = learn(ready, {**settings, **chosen})
+        graph = learn(ready, {**settings, **chosen}, counted=False)
     except MissingExtraError:
         raise  # no trial can do without
     except DeclarationError as error:
