@@ -66,13 +66,13 @@ def test_an_emoji_is_known_by_its_image_and_its_name_together(real: bool) -> Non
     train, test = rows.filter(pc.invert(held)), rows.filter(held)
     found = {}
     for name, features in {"image": BY_IMAGE, "name": BY_NAME, "both": {**BY_IMAGE, **BY_NAME}}.items():
-        options = {} if real else {"batch_size": 16, "learn_rate": 0.01}
+        options = {"learn_rate": 0.01} if real else {"batch_size": 16, "learn_rate": 0.01}
         model = ps.model(name, type="dnn_classifier", label="group", features=features, options=options)
         found[name] = models.fit(model, train, judged=False).evaluate(test)["accuracy"]
     best = max(found["image"], found["name"])  # type: ignore[type-var]
-    if real:  # the name tells nearly all that the image does: `python -m bench representations` has by how much
+    if real:  # on other divisions: `python -m bench representations`
         assert 0.5 < found["image"] < found["name"]  # type: ignore[operator]
-        assert found["both"] > best - 0.02  # type: ignore[operator]
+        assert found["both"] > best + 0.005  # type: ignore[operator]
     else:
         assert found["both"] > best + 0.1  # type: ignore[operator]
 

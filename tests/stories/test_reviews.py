@@ -55,5 +55,5 @@ def test_all_ways_of_reading_a_review_beat_the_best_of_them(real: bool) -> None:
         )
         found[name] = models.fit(declared, rows.slice(0, count)).evaluate(rows.slice(count))["roc_auc"]
     best = max(value for name, value in found.items() if name != "all")
-    # Of the real reviews 0.895 against 0.885, on this one division of them: how far it varies is not measured here.
-    assert found["all"] > best + 0.005
+    # Of these real reviews 0.895 against 0.885; networks over five divisions: `python -m bench representations`.
+    assert found["all"] > best + 0.008
