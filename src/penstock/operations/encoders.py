@@ -194,7 +194,7 @@ ENCODERS: dict[str, Encoder] = {
             "from 0 to 1; of an array (rows, length), scaled by the training rows'; it returns (rows, dim). It is "
             "trained with the network and served without PyTorch.",
             parameters=(
-                Parameter(name="x", types=("bytes", "array<float64>", "array<int64>")),
+                Parameter(name="x", types=("array<float64>", "array<int64>", "bytes")),
                 Parameter(name="source", types=("string",), constant=True, prepare=check_source),
                 _count("dim", 64, most=4096),
                 Parameter(name="arguments", types=("string",), default="{}", constant=True, prepare=arguments_of),
