@@ -56,7 +56,8 @@ def figures() -> Iterator[Figure]:
         found |= {name: each.result() for name, each in peers.items()}
     for name, measured in found.items():
         if "error" in measured:
-            yield Figure(what=f"{name}: not measured", value=float("nan"), unit="", goal="", beside=measured["error"])
+            why = measured["error"]
+            yield Figure(what=name, value=0, unit="figures: it did not end", goal="", beside=why, met=False)
             continue
         rights = f"accuracy {ours['accuracy']:.3f} after {ours['iterations']} iterations, {name} "
         rights += f"{measured['accuracy']:.3f} after {measured['iterations']}"
