@@ -130,6 +130,9 @@ def test_other_shares_of_categories_are_skew_and_against_an_earlier_span_drift()
     assert kinds(validated) == [("drift", "kind")]
     assert "'bus' 33.5% -> 75.0%" in validated.report["anomalies"][0]["message"]
     assert kinds(ps.validate(other, SCHEMA, "warn", previous=before, drift=0.5)) == []
+    for metric, value in (("KS", 0.415), ("L_INFTY", 0.415), ("PSI", 2.2), ("JENSEN_SHANNON_DIVERGENCE", 0.25)):
+        [found] = ps.validate(other, SCHEMA, "warn", previous=before, drift=0.2, metric=metric).report["anomalies"]
+        assert found["found"] == pytest.approx(value, rel=0.1), metric
     assert kinds(ps.validate(other, SCHEMA, "warn", previous=before, drift={"kind": 0.5})) == []
     with pytest.raises(UnknownNameError, match="no column named 'kin'"):
         ps.validate(other, SCHEMA, "warn", previous=before, drift={"kin": 0.5})

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("penstock.cli.repeating:replay", "Run one step of a past run here, on the inputs that it had."),
     "verify-step": ("penstock.cli.repeating:verify_step", "Prove that a step gives the same when it runs again."),
     "why": ("penstock.cli.runs:why", "Say why a step ran, or did not."),
+    "schema": ("penstock.cli.schema:schema", "What rows should look like, in a file: infer, diff, evolve."),
     "sql": ("penstock.cli.sql:sql", "Run a SQL statement."),
     "predict": ("penstock.cli.models:predict", "Predict rows with a registered model."),
     "explain": ("penstock.cli.explaining:explain", "Say which features led to a prediction."),

@@ -15,7 +15,7 @@ from penstock.core.artifact import Source
 from penstock.errors import DataError
 from penstock.pipelines import Mode, step
 from penstock.tables import Table, to_arrow
-from penstock.transforms import Anomaly, Checked, Finding, Severity
+from penstock.transforms import Anomaly, Checked, Distance, Finding, Severity
 
 BECAUSE = "set_aside_because"
 """The column that rows set aside have beside their own: what is wrong with each."""
@@ -41,6 +41,7 @@ def validate(
     skew: float | dict[str, float] = 0.3,
     previous: dict[str, Any] | None = None,
     drift: float | dict[str, float] = 0.3,
+    metric: Distance | None = None,
     severity: dict[str, Severity] | None = None,
     tables: dict[str, Table] | None = None,
     now: datetime.datetime | None = None,
@@ -56,11 +57,12 @@ def validate(
     in training only (the label) may be absent, and are taken out where they are not.
 
     `statistics` of the training rows: a column further than `skew` from them is an error, as is one in another unit;
-    `previous`, `drift`: the same against an earlier span. Both may be of single columns, {"dep_delay": 0.1}.
+    `previous`, `drift`: the same against an earlier span. Both may be of single columns, {"dep_delay": 0.1}; `metric`
+    is PSI, KS, L_INFTY or JENSEN_SHANNON_DIVERGENCE (default: the last for numbers, L_INFTY for categories).
     `tables` are those in which rules look values up; `now` is the time for rules about freshness (default: the clock).
     """
     found = transforms.check(rows, schema, rules=transforms.rules_of(rules or ()), tables=tables, mode=mode, now=now)
-    moved = _moved(rows, [("skew", statistics, skew), ("drift", previous, drift)])
+    moved = _moved(rows, [("skew", statistics, skew), ("drift", previous, drift)], metric)
     findings = _judged([*found.findings, *moved], severity or {})
     errors = [each for each in findings if each.anomaly["severity"] == "error"]
     faults = [each for each in errors if not (each.wrong or each.key)]
@@ -106,7 +108,9 @@ def check(
 
 
 def _moved(
-    rows: Any, against: Sequence[tuple[Literal["skew", "drift"], dict[str, Any] | None, float | dict[str, float]]]
+    rows: Any,
+    against: Sequence[tuple[Literal["skew", "drift"], dict[str, Any] | None, float | dict[str, float]]],
+    metric: Distance | None,
 ) -> list[Finding]:
     """Return what has moved away from earlier statistics, whose columns alone are described."""
     bases = [(kind, base, over) for kind, base, over in against if base is not None]
@@ -117,7 +121,7 @@ def _moved(
     return [
         Finding(anomaly=each)
         for kind, base, over in bases
-        for each in transforms.shifts(base, now, kind=kind, over=over)
+        for each in transforms.shifts(base, now, kind=kind, over=over, metric=metric)
     ]
 
 

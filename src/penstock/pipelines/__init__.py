@@ -17,7 +17,7 @@ from penstock.pipelines.loglines import PIECE_BYTES, LogLine, LogReader, left_ou
 from penstock.pipelines.mapping import unmapped
 from penstock.pipelines.metrics import Curve, curves, in_step, log_metric, metrics_file, read_metrics
 from penstock.pipelines.modes import Mode
-from penstock.pipelines.observed import note, observe
+from penstock.pipelines.observed import note, note_file, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, check_params, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.replaying import Replay, rebuild, replay
@@ -93,6 +93,7 @@ __all__ = [
     "new_run_id",
     "node",
     "note",
+    "note_file",
     "observe",
     "optional",
     "parameter",

@@ -50,6 +50,12 @@ def note(name: str, value: str) -> None:
         _recording[-1].noted[name] = value
 
 
+def note_file(path: Path) -> None:
+    """Say that the running step depends on what a file holds now, though it wrote it itself."""
+    name = f"file:{path.resolve()}"
+    note(name, observe(name))
+
+
 @contextmanager
 def observing(*, ignored: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """Record what the code inside looks at; the dict is filled at the end. `ignored` are files and folders that do not

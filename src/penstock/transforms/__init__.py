@@ -12,6 +12,7 @@ from penstock.transforms.describing import DESCRIPTION, describe_data
 from penstock.transforms.distances import Cells, Distance, cells, cells_of_statistics, distance_of_cells
 from penstock.transforms.distributions import BUCKETS, RANKS, Distribution, Metric, distance, distributions
 from penstock.transforms.edges import edge_rows
+from penstock.transforms.evolving import read_schema, schema_changes, widened, write_schema
 from penstock.transforms.expectations import (
     PROPERTIES,
     ExpectedSchema,
@@ -73,13 +74,17 @@ __all__ = [
     "infer_schema",
     "measured",
     "profile",
+    "read_schema",
     "reasons",
     "reviewed_schema",
     "rule",
     "rules_of",
     "same_bits",
+    "schema_changes",
     "select_sql",
     "shifts",
     "split_by_hash",
     "split_by_time",
+    "widened",
+    "write_schema",
 ]

@@ -44,7 +44,7 @@ def distance(one: Distribution, other: Distribution, metric: Metric) -> float:
     L_INFTY is the greatest difference between the shares of one value; the Jensen-Shannon divergence is in bits. A
     distribution without values is at 0 from another such, and at 1 from any other.
     """
-    p, q = _number_shares(one, other) if one["kind"] == "numbers" else category_counts(one, other)
+    p, q = number_counts(one, other) if one["kind"] == "numbers" else category_counts(one, other)
     if p.sum() == 0.0 or q.sum() == 0.0:
         return float(p.sum() != q.sum())
     p, q = p / p.sum(), q / q.sum()
@@ -120,7 +120,7 @@ def category_counts(one: Distribution, other: Distribution) -> tuple[Shares, Sha
     return p.astype(np.float64), q.astype(np.float64)
 
 
-def _number_shares(one: Distribution, other: Distribution) -> tuple[Shares, Shares]:
+def number_counts(one: Distribution, other: Distribution) -> tuple[Shares, Shares]:
     """Return the counts in the buckets that both histograms' edges make; inside a bucket values lie evenly.
 
     A histogram of one value lies at a point: in the bucket that begins there, or the last one, if it ends there.

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any, Literal
 
+import numpy as np
+
 from penstock.errors import UnknownNameError
 from penstock.transforms.anomalies import Anomaly, anomaly
-from penstock.transforms.distributions import Distribution, Metric, distance
-from penstock.transforms.profiles import Profile
+from penstock.transforms.distances import DISTANCES, Distance
+from penstock.transforms.distributions import Distribution, category_counts, number_counts
+from penstock.transforms.profiles import TOP, Profile
 
 THRESHOLD = 0.3  # BigQuery's
 COMPARED = ("int64", "float64", "string", "bool")  # times always go on, and what has no order is not described
@@ -37,12 +40,14 @@ def shifts(
     *,
     kind: Literal["skew", "drift"] = "skew",
     over: float | Mapping[str, float] = THRESHOLD,
-    metric: Metric | None = None,
+    metric: Distance | None = None,
 ) -> list[Anomaly]:
     """Return the columns whose values are further than `over` from what they were; `over` may be of single columns.
 
-    Numbers are compared by their Jensen-Shannon divergence, categories by L-infinity, unless `metric` says which; so is
-    the share of NULLs. Where numbers are a constant multiple of what they were, that is said (unit_changed).
+    Whole numbers and texts that never came twice are names of rows: they are compared where `over` names them. Numbers
+    are compared by their Jensen-Shannon divergence, categories by L-infinity, unless `metric` says which; that a value
+    is missing counts as one, and a share of NULLs that changed by more than `over` is a shift too. Where numbers are a
+    constant multiple of what they were, that is said (unit_changed).
     """
     before = {column["name"]: column for column in base["columns"]}
     now = {column["name"]: column for column in study["columns"]}
@@ -56,6 +61,7 @@ def shifts(
         if name not in compared:
             raise UnknownNameError("column", name, compared, within=f"what is compared for {kind}")
     usual = THRESHOLD if isinstance(over, Mapping) else over
+    compared = [name for name in compared if name in own or not _is_key(before[name])]
     return [each for name in compared for each in _shift(before[name], now[name], kind, own.get(name, usual), metric)]
 
 
@@ -68,19 +74,27 @@ def column_distribution(column: Mapping[str, Any]) -> Distribution:
     return {"kind": "categories", "counts": counts, "others": others}
 
 
+def _is_key(column: Mapping[str, Any]) -> bool:
+    known = column["rows"] - column["nulls"]
+    return column["type"] in ("int64", "string") and column["distinct"] == known > TOP
+
+
 def _shift(
     before: Mapping[str, Any],
     now: Mapping[str, Any],
     kind: Literal["skew", "drift"],
     over: float,
-    metric: Metric | None,
+    metric: Distance | None,
 ) -> Iterator[Anomaly]:
     if not before["rows"] or not now["rows"]:
         return
     one, other = column_distribution(before), column_distribution(now)
-    by: Metric = metric or ("JENSEN_SHANNON_DIVERGENCE" if one["kind"] == "numbers" else "L_INFTY")
+    numbers = one["kind"] == "numbers"
+    by: Distance = metric or ("JENSEN_SHANNON_DIVERGENCE" if numbers else "L_INFTY")
     gap = abs(before["nulls"] / before["rows"] - now["nulls"] / now["rows"])
-    apart = gap if now["nulls"] == now["rows"] or before["nulls"] == before["rows"] else distance(one, other, by)
+    p, q = number_counts(one, other) if numbers else category_counts(one, other)
+    p, q = (np.append(each, column["nulls"]) for each, column in ((p, before), (q, now)))
+    apart = DISTANCES["L_INFTY" if by == "KS" and not numbers else by](p, q)
     if max(gap, apart) <= over:
         return
     name, than = before["name"], "in training" if kind == "skew" else "before"
