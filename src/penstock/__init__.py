@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from penstock.components import (
         Blessing as Blessing,
+        approve as approve,
         bless as bless,
         bound as bound,
         check as check,
@@ -125,7 +126,7 @@ _NAMES = {
         "read", "statistics", "schema", "rule", "validate", "check", "split", "tune",
         "evaluate", "push", "predict", "name", "named",
         "ingest", "read_images", "with_images", "image_bytes",
-        "bless", "bound", "Blessing", "infra_validate",
+        "bless", "bound", "Blessing", "infra_validate", "approve",
         "plot_calibration", "plot_importance", "plot_ablation", "plot_tuning",
     ),
     "penstock.monitor": (

@@ -5,6 +5,7 @@
 2    used wrongly, or declared wrongly: an unknown name, a bad option, an expression without meaning
 3    the data is not what was declared
 4    the store cannot be written, or what it holds is damaged
+5    the run waits for a person to approve it
 130  interrupted (Ctrl-C)
 """
 
@@ -28,6 +29,7 @@ from penstock.errors import (
 
 FAILED = 1
 USAGE = 2
+WAITS = 5
 INTERRUPTED = 130
 
 EXIT_CODES: dict[type[PenstockError], int] = {

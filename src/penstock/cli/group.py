@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tag": ("penstock.cli.experiments:tag", "Give a run tags or a note."),
     "logs": ("penstock.cli.logs:logs", "Print what steps printed; search it."),
     "cancel": ("penstock.cli.cancel:cancel", "Stop a run, from wherever."),
+    "approve": ("penstock.cli.deciding:approve", "Approve what a run waits for; it goes on."),
+    "reject": ("penstock.cli.deciding:reject", "Reject what a run waits for."),
     "replay": ("penstock.cli.repeating:replay", "Run one step of a past run here, on the inputs that it had."),
     "verify-step": ("penstock.cli.repeating:verify_step", "Prove that a step gives the same when it runs again."),
     "why": ("penstock.cli.runs:why", "Say why a step ran, or did not."),
@@ -106,7 +108,7 @@ class Command(click.Command):
 def main(ctx: click.Context, root: Where) -> None:
     """From raw table to trustworthy production model.
 
-    Exit codes: 0 done; 1 the run or the verification failed; 2 wrong use or declaration; 3 bad data; 4 storage; 130
-    interrupted.
+    Exit codes: 0 done; 1 the run or the verification failed; 2 wrong use or declaration; 3 bad data; 4 storage; 5 a
+    person has to approve; 130 interrupted.
     """
     ctx.obj = root

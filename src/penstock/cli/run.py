@@ -14,17 +14,26 @@ import msgspec
 import penstock
 from penstock.artifacts import find_run
 from penstock.cli.display import RunDisplay
-from penstock.cli.exits import FAILED, INTERRUPTED
+from penstock.cli.exits import FAILED, INTERRUPTED, WAITS
 from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json
 from penstock.cli.params import read_object, read_overrides, read_params, read_tags
 from penstock.cli.where import Where
 from penstock.core.run import StepRun
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines import Event, PipelineFunction, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
+from penstock.pipelines import (
+    REQUEST,
+    Event,
+    PipelineFunction,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepMapped,
+    StepStarted,
+)
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
-    from penstock.project import Project
+    from penstock.project import Project, Run
     from penstock.remote import RemoteProject
     from penstock.remote.pipelines import RemotePipeline
 
@@ -86,7 +95,7 @@ def run(
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Run PIPELINE and show how it goes. Exit code 1 if it fails."""
+    """Run PIPELINE and show how it goes. Exit code 1 if it fails, 5 if it waits for a person."""
     project = penstock.open(root)
     params = read_params(declared(project, pipeline, how), texts, file)
     how |= {"tags": read_tags(tags), "override": read_overrides(overrides)}
@@ -96,10 +105,19 @@ def run(
         ended = project.run(pipeline, **_given(how), on_event=show, **params)
     if ended.state == "succeeded":
         return
+    if ended.state == "waiting":
+        _say_what_waits(ended, as_json=as_json)
+        raise click.exceptions.Exit(WAITS)
     if not as_json:
         for step in ended.steps.values():
             _explain(step.record)
     raise click.exceptions.Exit(INTERRUPTED if ended.state == "cancelled" else FAILED)
+
+
+def _say_what_waits(run: Run, *, as_json: bool) -> None:
+    for step in [each.record for each in run.steps.values() if REQUEST in each.record.artifacts]:
+        if not as_json:
+            click.echo(f"step '{step.step}' {step.reason}: penstock approve {run.id} {step.step}, or reject", err=True)
 
 
 @click.command(cls=Command)

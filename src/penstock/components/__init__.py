@@ -1,6 +1,7 @@
 """Prebuilt steps: from reading rows to promoting a model. Inside a pipeline they are steps, outside plain functions."""
 
 from penstock.components.ablation_plot import plot_ablation
+from penstock.components.approval import approve
 from penstock.components.blessing import Blessing, bless, bound
 from penstock.components.calibration_plot import plot_calibration
 from penstock.components.data import read, split
@@ -23,6 +24,7 @@ from penstock.transforms import rule
 __all__ = [
     "Blessing",
     "Validated",
+    "approve",
     "bless",
     "bound",
     "check",

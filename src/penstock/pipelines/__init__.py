@@ -5,6 +5,7 @@ from penstock.pipelines.cancelling import cancel_run
 from penstock.pipelines.choosing import optional, when
 from penstock.pipelines.comparing import Comparison, Difference, MetricComparison, StepComparison, compare
 from penstock.pipelines.component import Component, component
+from penstock.pipelines.deciding import approve, reject, waiting_step
 from penstock.pipelines.declare import StepFunction, step
 from penstock.pipelines.declining import REQUEST, Unmade, decline, wait_for
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
@@ -69,6 +70,7 @@ __all__ = [
     "StepMapped",
     "StepStarted",
     "Unmade",
+    "approve",
     "asked",
     "basis",
     "cancel_run",
@@ -105,6 +107,7 @@ __all__ = [
     "read_piece",
     "reap",
     "rebuild",
+    "reject",
     "replay",
     "resumable",
     "run_lines",
@@ -118,6 +121,7 @@ __all__ = [
     "trace",
     "unmapped",
     "wait_for",
+    "waiting_step",
     "when",
     "why",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Cancellation, Run
 from penstock.errors import ConflictError
+from penstock.pipelines.deciding import give_up
 from penstock.pipelines.liveness import reap
 
 
@@ -18,6 +19,9 @@ def cancel_run(metadata: MetadataStore, run: Run, *, reason: str = "", clock: Ca
     """
     reap(metadata, clock=clock)
     run = metadata.get(Run, run.id) or run
+    if run.state == "waiting":
+        give_up(metadata, run, reason, clock=clock)
+        return
     if run.state in DONE:
         why = f": {run.error}" if run.error else ""
         raise ConflictError(f"run {run.id} has ended already: it is {run.state}{why}")

@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from typing import Any, Literal, NoReturn
 
 REQUEST = "request"
-"""The output of a step that waits: what is asked, and until when."""
+"""The output of a step that waits: what is asked."""
+EXPIRES = "expires"
+"""The fact of a request that says until when it waits, in seconds since 1970."""
 
 
 class Unmade(Exception):  # no error: a way to end that the worker takes down
     """A step that gives nothing: `skipped`, or `waiting` with a `request`."""
 
     def __init__(
-        self, state: Literal["skipped", "waiting"], reason: str, request: Mapping[str, Any] | None = None
+        self,
+        state: Literal["skipped", "waiting"],
+        reason: str,
+        request: Mapping[str, Any] | None = None,
+        expires: float | None = None,
     ) -> None:
         super().__init__(reason)
-        self.state, self.reason, self.request = state, reason, dict(request or {})
+        self.state, self.reason, self.request, self.expires = state, reason, dict(request or {}), expires
 
 
 def decline(reason: str) -> NoReturn:
@@ -24,6 +30,7 @@ def decline(reason: str) -> NoReturn:
     raise Unmade("skipped", reason)
 
 
-def wait_for(reason: str, request: Mapping[str, Any]) -> NoReturn:
-    """End the step here: it waits, and so does the run, with no process, until somebody decides about the request."""
-    raise Unmade("waiting", reason, request)
+def wait_for(reason: str, request: Mapping[str, Any], *, expires: float | None = None) -> NoReturn:
+    """End the step here: it waits, and so does the run, with no process, until somebody decides about the request, or
+    until `expires` (seconds since 1970)."""
+    raise Unmade("waiting", reason, request, expires)

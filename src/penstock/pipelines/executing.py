@@ -10,14 +10,14 @@ from typing import Any
 
 from penstock.core.pipeline import Pipeline
 from penstock.core.ports import Engine
-from penstock.core.run import Run
+from penstock.core.run import Run, StepRun
 from penstock.pipelines.events import OnEvent
 from penstock.pipelines.execution import Execution
 from penstock.pipelines.liveness import HOST, driving
 from penstock.pipelines.modes import in_mode
 from penstock.pipelines.planning import Planner, new_judge
 from penstock.pipelines.record import unplain
-from penstock.pipelines.resuming import UNPLAIN
+from penstock.pipelines.resuming import UNPLAIN, goes_on
 from penstock.pipelines.secrecy import check_secrets
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import Services
@@ -51,9 +51,8 @@ def execute(
     What is up to date does not run. A failed step leaves branches that do not need it alone. `override` holds outputs
     of steps that do not run because of it; `resume` is the run that this one goes on from: what it made counts, also
     where it is never cached. `states_from` says of steps that are left out which run's outputs stand for theirs; of the
-    others it is the newest successful run that has them. Ctrl-C
-    cancels what is under way, records that, and goes on as `KeyboardInterrupt`; a
-    `Cancellation` that somebody recorded does the same, and the run is returned.
+    others it is the newest successful run that has them. Ctrl-C cancels what is under way, records that, and goes on as
+    `KeyboardInterrupt`; a `Cancellation` that somebody recorded does the same, and the run is returned.
     """
     pipeline = in_mode(checked(pipeline), mode)
     left_out = select(pipeline, only=only, since=since, until=until, mode=mode, override=override or ())
@@ -61,11 +60,8 @@ def execute(
     judge = new_judge(pipeline, services, override=override, resume=resume, states_from=states_from)
     if any(left_out.values()):
         Planner(pipeline, left_out, judge).plan()  # what the steps left out cannot give is said before anything runs
-    given = {
-        name: {output: made.digest for output, made in outputs.items()} for name, outputs in judge.override.items()
-    }
-    options: dict[str, Any] = {"only": only, "since": since, "until": until, "resume": resume, "override": given}
-    options |= {"states_from": dict(states_from or {})}
+    options: dict[str, Any] = {"only": only, "since": since, "until": until, "resume": resume}
+    options |= {"override": _digests(judge.override), "states_from": dict(states_from or {})}
     options[UNPLAIN] = unplain(pipeline.params)
     run = Run(
         id=run_id or new_run_id(services.clock()),
@@ -83,9 +79,17 @@ def execute(
         host=HOST,
         options={name: value for name, value in options.items() if value},
     )
-    execution = Execution(pipeline, left_out, judge, run, services, engine, on_event or (lambda event: None))
+    earlier: dict[str, StepRun] | None = None
+    if run_id and run_id == resume:  # it waited for a person, and goes on as itself
+        run, earlier = goes_on(services.metadata, run)
+    tell = on_event or (lambda event: None)
+    execution = Execution(pipeline, left_out, judge, run, services, engine, tell, earlier)
     with driving(run.id):
         return execution.run()
+
+
+def _digests(override: Override) -> dict[str, dict[str, str]]:
+    return {step: {name: made.digest for name, made in outputs.items()} for step, outputs in override.items()}
 
 
 def new_run_id(now: float) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline, Step
 from penstock.core.ports import Engine, Outcome, Task
-from penstock.core.run import CacheEntry, Run, State
+from penstock.core.run import CacheEntry, Run, State, StepRun
 from penstock.errors import PenstockError
 from penstock.pipelines import publishing
 from penstock.pipelines.events import OnEvent
@@ -44,11 +44,12 @@ class Execution:
         services: Services,
         engine: Engine,
         on_event: OnEvent,
+        earlier: Mapping[str, StepRun] | None = None,
     ) -> None:
         self.judge, self.services, self.engine = judge, services, engine
         self.left_out, self.lenders = left_out, lenders(pipeline, left_out)
         self.schedule = Schedule(pipeline)
-        self.record = Recorder(run, pipeline, services, on_event)
+        self.record = Recorder(run, pipeline, services, on_event, earlier)
         self.leases = Leases(services.metadata, run.id, clock=services.clock)
         self.pulse = Pulse(run.id, services.metadata, clock=services.clock)
         self.outputs: dict[str, Mapping[str, Artifact]] = {}

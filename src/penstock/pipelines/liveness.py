@@ -12,12 +12,12 @@ from pathlib import Path
 
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Heartbeat, Run, StepRun
+from penstock.pipelines.deciding import expire
 
 GONE = "the process that drove this run is gone"
 HOST = socket.gethostname()
 SILENT_SECONDS = 60.0
 """How long the driver on another machine may be silent before its run counts as dead."""
-_STATES: tuple[str, ...] = ("waiting", "running")
 _STATE, _START_TICKS = 0, 19  # places in /proc/<pid>/stat after the process's name
 
 _driven: set[str] = set()
@@ -34,8 +34,10 @@ def driving(run_id: str) -> Iterator[None]:
 
 
 def reap(metadata: MetadataStore, *, clock: Callable[[], float] = time.time) -> list[Run]:
-    """Mark runs that are recorded as under way, but whose process is gone, as failed; return them."""
-    gone = [run for run in metadata.find(Run, state=_STATES) if not alive(run, metadata, clock=clock)]
+    """Mark runs that are recorded as under way, but whose process is gone, as failed; return them. Those for which a
+    person has not decided in time have failed too."""
+    expire(metadata, clock=clock)
+    gone = [run for run in metadata.find(Run, state="running") if not alive(run, metadata, clock=clock)]
     # Read again, now that nobody writes to them any more: a run may have ended well just before its process did.
     dead = [run for run in gone if (now := metadata.get(Run, run.id)) is not None and now.state not in DONE]
     if not dead:

@@ -26,10 +26,18 @@ APART = MOST_ITEMS + 1
 
 
 class Recorder:
-    """Keeps the newest record of the run and each step; `flush` writes those that changed, all or none."""
+    """Keeps the newest record of the run and each step; `flush` writes those that changed, all or none. `earlier` are
+    the steps of a run that goes on as itself: what it made stays as it was recorded."""
 
-    def __init__(self, run: Run, pipeline: Pipeline, services: Services, on_event: OnEvent) -> None:
-        self.run = run
+    def __init__(
+        self,
+        run: Run,
+        pipeline: Pipeline,
+        services: Services,
+        on_event: OnEvent,
+        earlier: Mapping[str, StepRun] | None = None,
+    ) -> None:
+        self.run, self._earlier = run, earlier
         self._services, self._tell = services, on_event
         self._steps = {
             step.name: StepRun(run=run.id, step=step.name, position=position * APART)
@@ -45,7 +53,8 @@ class Recorder:
     def begin(self) -> None:
         """Write the run and its steps, and make the folder of its logs."""
         (self._services.logs / self.run.id).mkdir(parents=True, exist_ok=True)
-        self._services.metadata.insert(replace(self.run, params=_plain(self.run.params)), *self._steps.values())
+        begun = self._services.metadata.insert if self._earlier is None else self._services.metadata.write
+        begun(replace(self.run, params=_plain(self.run.params)), *self._steps.values())
         self._tell(RunStarted(self.run, tuple(self._steps.values()), self._needs))
 
     def log(self, step: str) -> Path:
@@ -110,6 +119,9 @@ class Recorder:
         """Note how a step ended, or that it waits for a person; `outputs` is then what it asks."""
         now, record = self._services.clock(), self._steps[step]
         self._logs.end(step)
+        if state == "up_to_date" and verdict is not None and self._made_earlier(step, verdict):
+            self._tell(StepEnded(self._steps[step], dict(outputs)))
+            return
         self._change(
             step,
             state=state,
@@ -126,6 +138,14 @@ class Recorder:
             self._take_metrics(step)
         if state in DONE:
             self._tell(StepEnded(self._steps[step], dict(outputs)))
+
+    def _made_earlier(self, step: str, verdict: Verdict) -> bool:
+        """Take over what this very run recorded of a step before it waited."""
+        made = None if self._earlier is None else self._earlier.get(step)
+        if made is None or made.key != verdict.key.digest:
+            return False
+        self._steps[step] = self._changed["step", step] = made
+        return True
 
     def add(self, record: Artifact | CacheEntry) -> None:
         """Have a record written with the next flush."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, Run, StepRun
+from penstock.core.run import DONE, ENDED, Run, StepRun
 from penstock.errors import ConflictError, DeclarationError, UnknownNameError
+from penstock.pipelines.declining import REQUEST
 
 UNPLAIN = "unplain"
 """The option of a run that names its parameters which the record holds only as their text."""
@@ -28,16 +29,30 @@ class Resumed:
         return found if good else None
 
 
-def resumable(metadata: MetadataStore, run_id: str) -> Run:
-    """Return the run to resume; raises where it is unknown, or goes on."""
+def resumable(metadata: MetadataStore, run_id: str, *, as_itself: bool = False) -> Run:
+    """Return the run to resume; raises where it is unknown, or goes on. One that waited for a person, who has decided,
+    goes on `as_itself`, under its own id."""
     run = metadata.get(Run, run_id)
     if run is None:
         raise UnknownNameError("run", run_id, [each.id for each in metadata.find(Run, newest_first=True, limit=5)])
-    if run.state == "waiting":
+    if as_itself:
+        if run.state != "waiting":
+            raise ConflictError(f"run {run_id} is {run.state}: only one that waits for a person goes on as itself")
+        return run
+    if run.state == "waiting" and any(
+        REQUEST in step.artifacts for step in metadata.find(StepRun, run=run_id, state="waiting")
+    ):
         raise ConflictError(f"run {run_id} waits for a person: penstock approve {run_id}, or reject it")
-    if run.state not in DONE:
+    if run.state not in ENDED:
         raise ConflictError(f"run {run_id} is {run.state}; wait for its end, or cancel it, before you resume it")
     return run
+
+
+def goes_on(metadata: MetadataStore, driven: Run) -> tuple[Run, dict[str, StepRun]]:
+    """Return a run that waited as it is recorded, driven now by whoever drives `driven`, and the steps that it made."""
+    stored = resumable(metadata, driven.id, as_itself=True)
+    made = {step.step: step for step in metadata.find(StepRun, run=stored.id) if step.state in DONE}
+    return replace(stored, state="running", ended=None, error="", pid=driven.pid, host=driven.host), made
 
 
 def resumed(metadata: MetadataStore, run_id: str) -> Resumed:

@@ -18,7 +18,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.ports import ArtifactStore, Codec, Outcome, Task
 from penstock.errors import CorruptArtifactError, PenstockError, StepError, UnknownNameError
 from penstock.pipelines.declare import StepFunction
-from penstock.pipelines.declining import REQUEST, Unmade
+from penstock.pipelines.declining import EXPIRES, REQUEST, Unmade
 from penstock.pipelines.kinds import base, fits, in_words, inner, is_optional, opened_as, takes
 from penstock.pipelines.loaded import check_code
 from penstock.pipelines.metrics import logging_metrics, metrics_file
@@ -87,6 +87,8 @@ def _unmade(
     task: Task, made: Unmade, store: ArtifactStore, codecs: Mapping[str, Codec], *, started: float, ended: float
 ) -> Outcome:
     asked = {REQUEST: codecs["json"].save(made.request, store)} if made.request else {}
+    if made.expires is not None:
+        asked = {name: replace(each, facts={**each.facts, EXPIRES: made.expires}) for name, each in asked.items()}
     said = masked(made.reason)
     return Outcome(task=task.id, state=made.state, outputs=asked, error=said, started=started, ended=ended)
 

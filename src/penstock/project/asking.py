@@ -37,7 +37,9 @@ def traced_run(
     """
     how = dict(how)
     if resume is not None:
-        record = resumable(metadata, find_run(metadata, resume if isinstance(resume, str) else resume.id).id)
+        id = find_run(metadata, resume if isinstance(resume, str) else resume.id).id
+        record = resumable(metadata, id, as_itself=how.get("run_id") == id)
+        how["engine"] = how.get("engine") or (record.engine if how.get("run_id") == id else None)
         pipeline, params = pipeline or record.pipeline, asked(record, params)
         how |= {name: record.options.get(name) for name in _SELECTIONS if not how.get(name)}
         how["states_from"] = how.get("states_from") or record.options.get("states_from")

@@ -37,6 +37,11 @@ class ModelCodecOnUse:
 CODECS: tuple[Codec, ...] = with_collections((ModelCodecOnUse(), *PLAIN_CODECS))
 
 
+def save_json(store: ArtifactStore, value: Any) -> Artifact:
+    """Store a plain value."""
+    return next(codec for codec in CODECS if codec.kind == "json").save(value, store)
+
+
 def load_artifact(artifact: Artifact, store: ArtifactStore) -> Any:
     """Return the value of a stored artifact."""
     for codec in CODECS:

@@ -76,7 +76,7 @@ class Project:
         self.requests = Requests(lambda: read_requests(config.requests), self._rows)
         self._ran: dict[str, PipelineFunction] = {}
         repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
-        self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater)
+        self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater, self._go_on)
         self.experiments = Experiments(self._recorded)
 
     @cached_property
@@ -237,6 +237,9 @@ class Project:
     ) -> tuple[Pipeline, dict[str, Any]]:
         stores: Any = {"metadata": self.metadata, "store": self.artifacts}
         return traced_run(pipeline, resume, override, params, how, find=self._pipeline, **stores)
+
+    def _go_on(self, run: str) -> Run:
+        return self.run(resume=run, run_id=run)
 
     def _pipeline(self, pipeline: PipelineFunction | Cascade | str) -> PipelineFunction:
         pipeline = training_pipeline(pipeline) if isinstance(pipeline, Cascade) else pipeline

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,10 +13,13 @@ from penstock.core.artifact import Artifact
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.run import DONE, ENDED, Metric, Run as RunRecord, State, StepRun
 from penstock.errors import DeclarationError, RunError, UnknownNameError
+from penstock.models import person
 from penstock.pipelines import (
+    REQUEST,
     Curve,
     LogLine,
     LogQuery,
+    approve,
     cancel_run,
     curves,
     maker,
@@ -24,10 +28,11 @@ from penstock.pipelines import (
     read_metrics,
     read_piece,
     reap,
+    reject,
     run_lines,
     tag_run,
 )
-from penstock.project.codecs import load_artifact
+from penstock.project.codecs import load_artifact, save_json
 from penstock.project.repeating import Repeater, StepVerification
 
 _POLL_SECONDS = 0.05
@@ -70,6 +75,10 @@ class Recorded(Protocol):
         """Ask for a run to be cancelled."""
         ...
 
+    def decide(self, step: StepRun, *, approved: bool, reason: str, by: str) -> None:
+        """Record a person's decision about a step that waits; with an approval, let the run go on."""
+        ...
+
     def replay(self, step: StepRun, *, debug: bool) -> Any:
         """Run a step here on the inputs that it had; return its value."""
         ...
@@ -87,6 +96,7 @@ class LocalRecords:
     artifacts: ArtifactStore
     root: Path
     repeater: Repeater | None = None  # None: only to be read
+    go_on: Callable[[str], Any] | None = None  # drives a run that waited to its end
 
     def log(self, step: StepRun) -> str:
         """Return what is in the step's log."""
@@ -135,6 +145,18 @@ class LocalRecords:
     def verify(self, step: StepRun, *, times: int) -> StepVerification:
         """Run it in worker processes of this machine."""
         return self._again().verify(step, times=times)
+
+    def decide(self, step: StepRun, *, approved: bool, reason: str, by: str) -> None:
+        """Record it here; the run goes on in this process."""
+        who = by or person()
+        if not approved:
+            reject(self.metadata, step, by=who, reason=reason)
+            return
+        asked = self.metadata.get(Artifact, step.artifacts.get(REQUEST, ""))
+        request = {} if asked is None else load_artifact(asked, self.artifacts)
+        approve(self.metadata, step, partial(save_json, self.artifacts), request, by=who, reason=reason)
+        if self.go_on is not None:
+            self.go_on(step.run)
 
     def _again(self) -> Repeater:
         if self.repeater is None:
@@ -192,6 +214,15 @@ class StepView:
         if found is None:
             raise RunError(f"artifact {digest[:12]} of step '{self.record.step}' is not recorded any more")
         return ArtifactView(found, self._recorded.artifacts)
+
+    def approve(self, *, reason: str = "", by: str = "") -> None:
+        """Approve what the step waits for; the run goes on to its end, here, or over REST there: `run.wait()`. `by` is
+        who decides: by default the user of this process."""
+        self._recorded.decide(self.record, approved=True, reason=reason, by=by)
+
+    def reject(self, *, reason: str = "", by: str = "") -> None:
+        """Reject what the step waits for: it has failed, and with it the run."""
+        self._recorded.decide(self.record, approved=False, reason=reason, by=by)
 
     def replay(self, *, pdb: bool = False) -> Any:
         """Run the step in this process, with the code as it is now, on the inputs and with the seed that it had in this

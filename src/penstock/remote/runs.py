@@ -11,6 +11,7 @@ import msgspec
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run, StepRun
 from penstock.errors import DeclarationError
+from penstock.models import person
 from penstock.pipelines import Curve, Event, LogLine, LogQuery, RunEnded, RunStarted, StepEnded, StepStarted
 from penstock.project.repeating import StepVerification
 from penstock.remote.connection import Server, segment
@@ -66,6 +67,11 @@ class RemoteRecords:
     def cancel(self, run: Run, reason: str) -> None:
         """Ask for a run to be cancelled."""
         self.server.post(f"/v1/runs/{segment(run.id)}:cancel", {"reason": reason} if reason else {})
+
+    def decide(self, step: StepRun, *, approved: bool, reason: str, by: str) -> None:
+        """Have the server record it, and the run go on there."""
+        verb = "approve" if approved else "reject"
+        self.server.post(f"{_path(step)}:{verb}", {"reason": reason, "by": by or person()})
 
     def replay(self, step: StepRun, *, debug: bool) -> Any:
         """Refuse: the code of the step is where the server is, a replay is looked into where the code is."""

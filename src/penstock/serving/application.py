@@ -68,6 +68,8 @@ ROUTES = [
     Route("/v1/runs/{id}/metrics", runs.run_metrics),
     Route("/v1/runs/{id}/events", runs.events),
     Route("/v1/runs/{id}/log", runs.run_log),
+    Route("/v1/runs/{id}/steps/{step}:approve", pipelines.approve_step, methods=["POST"]),
+    Route("/v1/runs/{id}/steps/{step}:reject", pipelines.reject_step, methods=["POST"]),
     Route("/v1/runs/{id}/steps/{step}:verify", pipelines.verify_step, methods=["POST"]),
     Route("/v1/runs/{id}/steps/{step}", runs.show_step),
     Route("/v1/runs/{id}/steps/{step}/why", runs.step_why),

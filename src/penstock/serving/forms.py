@@ -60,6 +60,13 @@ class CancelForm(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
+class DecisionForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a person decides so about a step that waits, and who it is."""
+
+    reason: str = ""
+    by: str = ""
+
+
 class VerifyForm(msgspec.Struct, forbid_unknown_fields=True):
     """How often a step is to be run again, and how long that may take."""
 

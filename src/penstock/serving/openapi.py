@@ -12,6 +12,7 @@ from penstock.serving.describing import ERROR, Json, operation, rows
 from penstock.serving.feature_forms import FEATURE_FORMS
 from penstock.serving.forms import (
     CancelForm,
+    DecisionForm,
     ExportForm,
     FindForm,
     FireForm,
@@ -38,6 +39,7 @@ _FORMS = [
     RunForm,
     RunChange,
     CancelForm,
+    DecisionForm,
     PromoteForm,
     RollbackForm,
     VerifyForm,

@@ -115,6 +115,24 @@ PATHS: dict[str, Json] = {
             failures=(400, 422),
         )
     },
+    "/v1/runs/{id}/steps/{step}:approve": {
+        "post": operation(
+            "Approve what a step waits for: the run goes on by itself; who, when and why is recorded",
+            (_RUN, _STEP),
+            body=form("DecisionForm"),
+            answer=ID,
+            failures=(400, 403, 404, 409, 413, 422, 500),
+        )
+    },
+    "/v1/runs/{id}/steps/{step}:reject": {
+        "post": operation(
+            "Reject what a step waits for: it has failed, and with it the run",
+            (_RUN, _STEP),
+            body=form("DecisionForm"),
+            answer=ID,
+            failures=(400, 403, 404, 409, 413, 422),
+        )
+    },
     "/v1/runs/{id}/steps/{step}:verify": {
         "post": operation(
             "Run a step again on the inputs that it had, and say whether it gives the same",

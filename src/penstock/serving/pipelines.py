@@ -12,11 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from penstock.pipelines import waiting_step
+from penstock.project.runs import LocalRecords
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.drivers import plan_run, start_run, verify_step as run_verification
 from penstock.serving.errors import reported
-from penstock.serving.forms import PlanForm, RunForm, VerifyForm
+from penstock.serving.forms import DecisionForm, PlanForm, RunForm, VerifyForm
 from penstock.serving.idempotency import idempotency_key, started_once
+from penstock.serving.registry import OVER_REST
 from penstock.serving.runs import find_run
 from penstock.serving.state import json_answer, serving
 
@@ -86,6 +89,35 @@ async def verify_step(request: Request) -> Response:
     form = decoded(await read_body(request.receive, served.limits.body_bytes), VerifyForm)
     said = await run_in_threadpool(run_verification, served.project.root, names["id"], names["step"], form)
     return _refused(said, request) or json_answer(said)
+
+
+async def approve_step(request: Request) -> Response:
+    """POST /v1/runs/{id}/steps/{step}:approve: a person approves what the step waits for; the run goes on by itself."""
+    await _decided(request, approved=True)
+    project, id = serving(request).project, request.path_params["id"]
+    run = await run_in_threadpool(find_run, project.metadata, id)
+    form = RunForm(resume=id, run_id=id)
+    said = await run_in_threadpool(partial(start_run, project.root, run.pipeline, form, run_id=id))
+    return _refused(said, request) or json_answer({"id": id})
+
+
+async def reject_step(request: Request) -> Response:
+    """POST /v1/runs/{id}/steps/{step}:reject: a person rejects what the step waits for; the run has failed."""
+    await _decided(request, approved=False)
+    return json_answer({"id": request.path_params["id"]})
+
+
+async def _decided(request: Request, *, approved: bool) -> None:
+    served, names = serving(request), request.path_params
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), DecisionForm)
+    project = served.project
+
+    def decide() -> None:
+        step = waiting_step(project.metadata, find_run(project.metadata, names["id"]), names["step"])
+        recorded = LocalRecords(project.metadata, project.artifacts, project.root)
+        recorded.decide(step, approved=approved, reason=form.reason, by=form.by or OVER_REST)
+
+    await run_in_threadpool(decide)
 
 
 def _refused(said: dict[str, Any], request: Request) -> Response | None:

@@ -11,6 +11,7 @@ import msgspec
 
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run, StepRun
+from penstock.pipelines import REQUEST
 from penstock.serving.content import media_type
 
 _IMAGES = ("image/svg+xml", "image/png")
@@ -57,6 +58,8 @@ def _step(step: StepRun, made: Mapping[str, Artifact]) -> str:
     took = "" if step.started is None or step.ended is None else f" {_seconds(step.ended - step.started)}"
     said = [_output(name, digest, made.get(digest)) for name, digest in step.artifacts.items()]
     error = f"<pre>{escape(step.error)}</pre>" if step.error else ""
+    if step.state == "waiting" and REQUEST in step.artifacts:
+        error = f"<pre>{escape(step.reason)}: penstock approve {escape(step.run)} {escape(step.step)}</pre>"
     address = f"/v1/runs/{quote(step.run)}/steps/{quote(step.step, safe='')}"
     state = f'<span class="{step.state}">{step.state.replace("_", " ")}</span>{took}'
     return row(link(address, step.step), state, "<br>".join([*said, link(f"{address}/log", "log")]) + error)

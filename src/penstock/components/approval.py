@@ -1,0 +1,37 @@
+"""The component that asks a person: approve."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from penstock.components.blessing import Blessing
+from penstock.components.pushing import why_not
+from penstock.core.artifact import Artifact
+from penstock.core.units import seconds
+from penstock.pipelines import decline, step, wait_for
+
+
+@step(modes={"train"}, ignore=["blessings", "timeout"])
+def approve(
+    graph: Artifact, *, message: str = "", blessings: list[Any] | None = None, timeout: float | str | None = None
+) -> Blessing:
+    """Ask a person whether something may be used, and wait: the run ends in the state `waiting`, without any process.
+
+        approval = ps.approve(graph, message="the new flights model", blessings=[blessing, infra], timeout="2d")
+        ps.push(graph, name="flights", blessings=[blessing, infra, approval])
+
+    `penstock approve RUN` (in Python `run.steps["approve"].approve(reason=...)`, or `POST
+    /v1/runs/{id}/steps/{step}:approve`) lets the run go on; `penstock reject RUN` has it failed; who, when and why is
+    recorded. Nobody is asked where one of `blessings` is not given. After `timeout` without a decision the run has
+    failed. What was approved once is not asked again. `graph` may be anything that a step gives.
+    """
+    if why := why_not(blessings or (), graph.digest, str(graph.facts.get("name", graph.kind))):
+        decline(f"nobody is asked: {why}")
+    now = time.time()
+    expires = None if timeout is None else now + seconds(timeout, "timeout of approve")
+    what = message or f"may {graph.kind} {graph.digest[:12]} be used?"
+    told = [check["why"] for each in blessings or () for check in each["checks"]]
+    print(f"waits for a person: {what}", *told, sep="\n")
+    request = {"message": message, "graph": graph.digest, "kind": graph.kind, "asked": now, "checks": told}
+    return wait_for(f"waits for a person: {what}", request, expires=expires)
