@@ -16,7 +16,7 @@ from penstock.production.records import RecordForm, utc
 from penstock.production.request_log import RequestLog
 
 AT = 1_795_000_000.0
-"""A moment: 2026-11-18T08:26:40Z."""
+"""A moment: 2026-11-18T11:06:40Z."""
 
 
 def graph(

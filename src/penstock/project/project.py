@@ -27,6 +27,7 @@ from penstock.project.experiments import Experiments, compare_runs
 from penstock.project.features import feature_store
 from penstock.project.given import GivenTables, fit_on, given_rows
 from penstock.project.looking_up import predict, with_features
+from penstock.project.production import Production
 from penstock.project.registered import RegisteredModels, load_version
 from penstock.project.repeating import Repeater
 from penstock.project.repository import Repository
@@ -52,10 +53,11 @@ class Project:
     `project.experiments["depth"].metrics`; `triggers` start runs by themselves:
     `project.on(ps.cron("0 3 * * *"), bikes)`, `project.triggers["nightly"].history`; `features` is the feature store:
     `project.features.ingest(rides, rows)`; `requests` what servers have answered and logged:
-    `project.requests.shadow("distance")`; `ablate` says what each feature is worth to a model:
-    `project.ablate(reviews, "reviews")`; `tune` finds the parameters of a pipeline that are best by a metric:
-    `project.tune(bikes, {"depth": ps.hparam_range(2, 12)}, metric="judge.mean_absolute_error")`. `table` hands rows
-    over to SQL: `project.table("rides", frame)`.
+    `project.requests.shadow("distance")`; `monitor` says what a model does in production, and how good it is once
+    `add_labels` has told what was true: `project.monitor("flights", by=["carrier"])`; `ablate` says what each feature
+    is worth to a model: `project.ablate(reviews, "reviews")`; `tune` finds the parameters of a pipeline that are best
+    by a metric: `project.tune(bikes, {"depth": ps.hparam_range(2, 12)}, metric="judge.mean_absolute_error")`. `table`
+    hands rows over to SQL: `project.table("rides", frame)`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -73,7 +75,9 @@ class Project:
         self.ablate = Ablations(lambda: self._catalog, self._result).ablate
         self.tune = Tunings(config, self.metadata, self.artifacts, self._services, self._pipeline).tune
         self.features = feature_store(config, self.metadata, self._rows)
-        self.requests = Requests(lambda: read_requests(config.requests), self._rows)
+        self.requests = Requests(lambda: read_requests(self.config.requests), self._rows)
+        self.production = Production(lambda: self.config, self.metadata, self.models, self._rows)
+        self.monitor, self.add_labels = self.production.monitor, self.production.add_labels
         self._ran: dict[str, PipelineFunction] = {}
         repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater, self._go_on)

@@ -1,0 +1,96 @@
+"""A project's models in production: labels that come later, and what is monitored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from penstock import production
+from penstock.core.expression import Expr
+from penstock.core.graph import ModelGraph
+from penstock.core.mapping import FrozenMap
+from penstock.core.ports import MetadataStore
+from penstock.models import resolve_version
+from penstock.production import Breach, Monitoring, Place, Tolerance
+from penstock.project.config import Config
+from penstock.project.registered import RegisteredModels
+from penstock.tables import TableLike, to_arrow
+from penstock.transforms import Distance
+
+_KEPT_GRAPHS = 32
+
+
+class Production:
+    """What a project knows of its models in production. A clock is an argument: `now`, a time or seconds since 1970."""
+
+    def __init__(
+        self, config: Callable[[], Config], metadata: MetadataStore, models: RegisteredModels,
+        rows: Callable[[TableLike], TableLike],
+    ) -> None:  # fmt: skip
+        self._config, self._metadata, self._rows = config, metadata, rows
+
+        @lru_cache(_KEPT_GRAPHS)
+        def graph(name: str, version: int) -> ModelGraph:
+            return models[name].load(version)
+
+        self._graph = graph
+
+    def add_labels(
+        self, name: str, rows: TableLike, *, id: str = "id", label: str | None = None, time: str | None = None,
+        now: datetime | float | None = None,
+    ) -> int:  # fmt: skip
+        """Tell what was true of rows that a served model has predicted, found by the ids of the log of requests.
+
+        `rows` (a table, a path, a list of dicts, a SQL text) have the `id`, and the label in a column called as the
+        model's label, or `label`, or as said. A label may come before its row is logged, come twice, and be corrected:
+        the one with the newest `time` (a column; default: now) counts; NULL takes it back. All are kept. Returns how
+        many labels that were.
+        """
+        known = to_arrow(self._rows(rows))
+        version = resolve_version(self._metadata, name)
+        graph, moment = self._graph(version.model, version.version), _seconds(now)
+        made = production.label_rows(graph, known, id=id, label=label, time=time, now=moment)
+        return production.add_labels(self._config().labels, version.model, made, now=moment)
+
+    def label_history(self, name: str) -> pa.Table | None:
+        """Return all labels that were ever told of a model, in the order in which they were found to be so."""
+        return production.label_history(self._config().labels, resolve_version(self._metadata, name).model)
+
+    def monitor(
+        self, name: str, *, window: float | str = "1d", windows: int = 7, by: Sequence[str | Expr] | str = (),
+        now: datetime | float | None = None, over: float = 0.2, metric: Distance = "PSI",
+        thresholds: Mapping[str, float] | None = None, minimum: int = 500,
+    ) -> Monitoring:  # fmt: skip
+        """Say what a served model does: metrics of each window, version and slice, and how far its rows have changed.
+
+        The log of requests is looked at in windows of that length, the last `windows` that have ended and the one under
+        way; predictions are judged where their labels are there. `by` are expressions in our dialect over the inputs,
+        what was predicted, and `version`, `route`, `time`: "carrier", "distance > 1000". A feature of a window with
+        `minimum` rows is beyond its bounds where its distance is `over` that, or its own of `thresholds`.
+        """
+        tolerance = Tolerance(over=over, metric=metric, thresholds=FrozenMap(thresholds or {}), minimum=minimum)
+        how: Any = {"windows": windows, "by": (by,) if isinstance(by, str) else tuple(by), "now": _seconds(now)}
+        model = resolve_version(self._metadata, name).model
+        return production.monitor(
+            self._place, model, window=production.window_seconds(window), tolerance=tolerance, **how
+        )
+
+    def judge(self, kind: str, spec: Mapping[str, Any], now: float, last: float | None) -> Breach | None:
+        """Return the breach that a trigger on drift or on a metric waits for, if there is one now."""
+        return production.judge(self._place, production.rule_of(kind, spec), now=now, last=last)
+
+    @property
+    def _place(self) -> Place:
+        config = self._config()
+        return Place(requests=config.requests, labels=config.labels, graph=self._graph)
+
+
+def _seconds(now: datetime | float | None) -> float:
+    if now is None:
+        return time.time()
+    return now.timestamp() if isinstance(now, datetime) else float(now)
