@@ -1,51 +1,87 @@
-"""How late will a flight arrive, judged at take-off? From two raw tables to a champion that serves."""
+"""One definition, from raw tables to a champion that serves: in mode train it learns, judges and promotes, in mode
+infer it predicts with what was promoted. Both keep the feature store fresh."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from flight_models import arrival
+
 import penstock as ps
 
-arrival = ps.model(
-    "flights",
-    type="boosted_tree_regressor",
-    label="arr_delay",
-    features={
-        "carrier": ps.col("carrier"),
-        "origin": ps.col("origin"),
-        "dest": ps.col("dest"),
-        "dep_delay": ps.col("dep_delay"),
-        "late": ps.col("dep_delay").clip(0, 180).log1p(),
-        "distance": ps.col("distance").log1p(),
-        "hour": "EXTRACT(HOUR FROM time_hour AT TIME ZONE 'America/New_York')",
-        "weekday": ps.col("time_hour").day_of_week().cast("string"),
-        "wind": ps.col("wind_speed").clip(0, 60),
-        "humidity": ps.col("humid"),
-        "rain": ps.col("precip").fill_null(0.0) > 0.01,
-        "sight": ps.col("visib"),
-    },
-    options={"max_iterations": 120, "learn_rate": 0.1, "max_depth": 6},
-)
+LATE_MINUTES = 60
+
+
+class Timetable(NamedTuple):
+    """Flights as they are asked for, an hour before they are to leave; and take-offs, as they become known."""
+
+    flights: ps.Table
+    departures: ps.Table
 
 
 @ps.step
-def departures(flights: ps.Table, weather: ps.Table) -> ps.Table:
-    """Put the weather at the hour of departure beside each flight that arrived."""
-    readings = weather.select(["origin", "time_hour", "wind_speed", "humid", "precip", "visib"])
-    joined = flights.join(readings, keys=["origin", "time_hour"], join_type="left outer")
-    columns = ["time_hour", "carrier", "flight", "origin", "dest", "distance", "dep_delay", "arr_delay"]
-    arrived = joined.filter(joined["arr_delay"].is_valid())
-    print(f"{flights.num_rows:,} flights, {arrived.num_rows:,} of them arrived")
-    rows = arrived.select([*columns, "wind_speed", "humid", "precip", "visib"])
-    return rows.sort_by([(name, "ascending") for name in ("time_hour", "carrier", "flight", "origin")])
+def between(rows: ps.Table, first: str, last: str) -> Timetable:
+    """Take the flights that were to leave from `first` until `last`, and when each thing about them was known."""
+    scheduled = pc.add(rows["time_hour"], _minutes(rows["minute"]))
+    times = {
+        "scheduled": scheduled,
+        "event_timestamp": pc.subtract(scheduled, pa.scalar(3_600_000_000, pa.duration("us"))),
+        "known_at": pc.add(scheduled, _minutes(pc.add(rows["dep_delay"], 1))),
+    }
+    for name, column in times.items():
+        rows = rows.append_column(name, column)
+    bounds = [pa.scalar(text).cast(scheduled.type) for text in (first, last)]
+    rows = rows.filter((pc.field("scheduled") >= bounds[0]) & (pc.field("scheduled") < bounds[1]))
+    rows = rows.sort_by([(name, "ascending") for name in ("scheduled", "carrier", "flight", "origin")])
+    arrived = rows.filter(pc.field("arr_delay").is_valid())
+    labels = arrived.append_column("is_late", pc.greater(arrived["arr_delay"], LATE_MINUTES))
+    print(f"{rows.num_rows:,} flights from {first} to {last}, {arrived.num_rows:,} arrived")
+    asked = ["event_timestamp", "time_hour", "carrier", "flight", "tailnum", "origin", "dest", "distance"]
+    departed = rows.filter(pc.field("dep_delay").is_valid())
+    return Timetable(
+        labels.select([*asked, "arr_delay", "is_late"]),
+        departed.select(["known_at", "origin", "carrier", "dep_delay"]),
+    )
+
+
+def _minutes(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.cast(pc.cast(pc.multiply(pc.cast(numbers, pa.float64()), 60e6), pa.int64()), pa.duration("us"))
+
+
+@ps.step
+def register(rows: ps.Table, columns: list[str], known_at: str = "2013-01-01T00:00:00Z") -> ps.Table:
+    """Say of rows that never change from when on they were known."""
+    moment = pa.scalar(known_at).cast(pa.timestamp("us", "UTC"))
+    return rows.select(columns).append_column("known_at", pa.repeat(moment, rows.num_rows))
 
 
 @ps.pipeline
-def flights(depth: int = 6, worst: float = 30.0) -> None:
-    """Read, test the data, learn from the past, judge on the newest fifth, promote if it is good enough."""
-    weather = ps.read.configured(name="read_weather")("weather")
-    rows = departures(ps.read("flights"), weather)
-    expected = ps.schema(ps.statistics(rows), reviewed={"dep_delay": {"max": 1000}}, label="arr_delay")
-    rows = ps.validate(rows, expected).rows  # a few flights left later than that: reported, and kept
-    train, test = ps.split(rows, by="time_hour", test=0.2)
-    graph = ps.fit(arrival, train, options={"max_depth": depth})
-    report = ps.evaluate(graph, test)
-    ps.push(graph, name="flights", report=report, when=report["mean_absolute_error"] < worst)
+def facts() -> None:
+    """Fill the feature store with what does not come from flights."""
+    read = {name: ps.read.configured(name=f"read_{name}")(name) for name in ("weather", "planes", "airlines")}
+    ps.ingest("weather", read["weather"])
+    ps.ingest("plane", register(read["planes"], ["tailnum", "model", "seats"]))
+    ps.ingest("airline", register(read["airlines"], ["carrier", "name"]))
+
+
+@ps.pipeline
+def flights(first: str = "2013-01-01T00:00:00Z", last: str = "2013-05-01T00:00:00Z", worst: float = 40.0) -> None:
+    """Keep the store fresh, join as of each flight's time, test the data, learn, judge, promote; and predict."""
+    timetable = between(ps.read("flights"), first, last)
+    ps.ingest("airport", timetable.departures)
+    ps.ingest("carrier", timetable.departures)
+    expected = ps.schema(ps.statistics(timetable.flights), label=["arr_delay", "is_late"], rules=["distance > 0"])
+    rows = ps.historical_features(ps.validate(timetable.flights, expected).rows, arrival)
+    train, test = ps.split(rows, by="event_timestamp", test=0.2)
+    graph = ps.fit(arrival, train)
+    blessing = ps.bless(
+        graph,
+        test,
+        baseline="flights@champion",
+        slices=["origin"],
+        thresholds={"mean_absolute_error": ps.bound(max=worst, better_by=-1.0)},
+    )
+    ps.push(graph, name="flights", blessings=[blessing])
+    ps.predict(graph, rows)

@@ -9,6 +9,7 @@ from penstock import models
 from penstock.components.pushing import why_not
 from penstock.core.ports import Context
 from penstock.models import ModelGraph
+from penstock.models.judging.labels import label_columns
 from penstock.models.keeping import digest_of
 from penstock.pipelines import Mode, decline, note, observe, step
 from penstock.tables import Table
@@ -31,14 +32,14 @@ def predict(
 
     With a `blessing`, or a list of them, a graph that is not blessed is not used: the step is recorded as skipped, with
     what did not pass. `to` is a file that the predictions are also written to (.parquet, .csv, .arrow, .json; relative
-    to the project), whole or not at all; where it is changed or gone, the step runs again. In mode infer the label is
-    left out of the rows, if they have it.
+    to the project), whole or not at all; where it is changed or gone, the step runs again. In mode infer labels are
+    left out of the rows, those of a cascade's stages too.
     """
     wired = [blessing] if isinstance(blessing, dict) else blessing
     if wired is not None and (why := why_not(wired, digest_of(graph), graph.name)):
         decline(f"not used: {why}")
-    if mode == "infer" and graph.label in rows.column_names:
-        rows = rows.drop_columns([graph.label])
+    if mode == "infer":
+        rows = rows.drop_columns([name for name in rows.column_names if name in label_columns(graph)])
     predicted = models.predict(graph, rows)
     if to is not None:
         path = Path(context.root if context is not None else ".", to).absolute()

@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.core.expression import Expr, columns_of
+from penstock.core.graph import ModelGraph
 from penstock.errors import DataError
 from penstock.models.learning.matrix import Floats, Integers
+from penstock.models.routing import is_routed, routing_of
+from penstock.operations.notation import expression_from_json
 from penstock.tables import schema_of
 from penstock.transforms import apply
 
@@ -32,6 +35,16 @@ def label_column(model: str, label: str, target: Expr, rows: pa.Table) -> pa.Chu
             field=lacking[0],
         )
     return apply({label: target}, rows).column(label)
+
+
+def label_columns(graph: ModelGraph) -> set[str]:
+    """Return the columns that say what a graph is to predict, those of a cascade's stages among them: what rows have
+    before the answer is known is none of them."""
+    target = graph.facts.get("target")
+    found = set(columns_of(expression_from_json(target))) if target is not None else set()
+    for stage in routing_of(graph).stages.values() if is_routed(graph) else ():
+        found |= label_columns(stage)
+    return found.union([graph.label] if graph.label is not None else ()) - set(graph.signature.inputs.names)
 
 
 def check_label(model: str, label: str, labels: pa.ChunkedArray, task: str) -> str:
