@@ -32,9 +32,9 @@ def between(rows: ps.Table, first: str, last: str) -> Timetable:
     }
     for name, column in times.items():
         rows = rows.append_column(name, column)
-    bounds = [pa.scalar(text).cast(scheduled.type) for text in (first, last)]
-    rows = rows.filter((pc.field("scheduled") >= bounds[0]) & (pc.field("scheduled") < bounds[1]))
-    rows = rows.sort_by([(name, "ascending") for name in ("scheduled", "carrier", "flight", "origin")])
+    rows = _within(rows, "scheduled", first, last).sort_by(
+        [(name, "ascending") for name in ("scheduled", "carrier", "flight", "origin")]
+    )
     arrived = rows.filter(pc.field("arr_delay").is_valid())
     labels = arrived.append_column("is_late", pc.greater(arrived["arr_delay"], LATE_MINUTES))
     print(f"{rows.num_rows:,} flights from {first} to {last}, {arrived.num_rows:,} arrived")
@@ -44,6 +44,17 @@ def between(rows: ps.Table, first: str, last: str) -> Timetable:
         labels.select([*asked, "arr_delay", "is_late"]),
         departed.select(["known_at", "origin", "carrier", "dep_delay"]),
     )
+
+
+@ps.step
+def readings(weather: ps.Table, first: str, last: str) -> ps.Table:
+    """Take the weather from `first` until `last`: the store is to know nothing of what is to come."""
+    return _within(weather, "time_hour", first, last)
+
+
+def _within(rows: pa.Table, time: str, first: str, last: str) -> pa.Table:
+    start, end = (pa.scalar(text).cast(rows[time].type) for text in (first, last))
+    return rows.filter((pc.field(time) >= start) & (pc.field(time) < end))
 
 
 def _minutes(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -59,11 +70,9 @@ def register(rows: ps.Table, columns: list[str], known_at: str = "2013-01-01T00:
 
 @ps.pipeline
 def facts() -> None:
-    """Fill the feature store with what does not come from flights."""
-    read = {name: ps.read.configured(name=f"read_{name}")(name) for name in ("weather", "planes", "airlines")}
-    ps.ingest("weather", read["weather"])
-    ps.ingest("plane", register(read["planes"], ["tailnum", "model", "seats"]))
-    ps.ingest("airline", register(read["airlines"], ["carrier", "name"]))
+    """Fill the feature store with what hardly ever changes."""
+    ps.ingest("plane", register(ps.read("planes"), ["tailnum", "model", "seats"]))
+    ps.ingest("airline", register(ps.read("airlines"), ["carrier", "name"]))
 
 
 @ps.pipeline
@@ -72,6 +81,7 @@ def flights(first: str = "2013-01-01T00:00:00Z", last: str = "2013-05-01T00:00:0
     timetable = between(ps.read("flights"), first, last)
     ps.ingest("airport", timetable.departures)
     ps.ingest("carrier", timetable.departures)
+    ps.ingest("weather", readings(ps.read.configured(name="read_weather")("weather"), first, last))
     expected = ps.schema(ps.statistics(timetable.flights), label=["arr_delay", "is_late"], rules=["distance > 0"])
     rows = ps.historical_features(ps.validate(timetable.flights, expected).rows, arrival)
     train, test = ps.split(rows, by="event_timestamp", test=0.2)
