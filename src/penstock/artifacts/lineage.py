@@ -16,6 +16,7 @@ from penstock.core.run import ModelVersion, NamedVersion, StepRun
 
 NodeKind: TypeAlias = Literal["artifact", "step", "source", "feature set", "model", "name"]
 
+_FILE = "file "
 _FEATURES = "features: "  # how a step's source is called that is features of feature sets
 
 
@@ -116,6 +117,8 @@ class _Tracer:
                 for parameter, digest in step.inputs.items():
                     for tail in self._read(step, parameter, digest):
                         yield self._above(tail, id, parameter)
+                for name, digest in _files(step):
+                    yield self._above(self._source(name, digest), id, "file")
             case FeatureVersion() as features:
                 for tail in self._behind(features):
                     yield self._above(tail, id, "")
@@ -233,6 +236,13 @@ def _parts(step: StepRun, kind: str) -> dict[str, str]:
         for name, value in step.parts.items()
         if name.startswith(f"{kind} ")
     }
+
+
+def _files(step: StepRun) -> Iterator[tuple[str, str]]:
+    """Yield the files and folders outside the store that a step was given, with the digests of their content."""
+    for name, digest in step.parts.items():
+        if name.startswith(_FILE):
+            yield name.removeprefix(_FILE), digest
 
 
 def _part(step: StepRun, name: str) -> str:

@@ -11,10 +11,12 @@ from penstock.components.feature_ingest import ingest
 from penstock.components.feature_join import historical_features
 from penstock.components.imagery import image_bytes, read_images, with_images
 from penstock.components.importance_plot import plot_importance
+from penstock.components.importing import import_artifact
 from penstock.components.inferring import predict
 from penstock.components.infra_validation import infra_validate
 from penstock.components.learning import evaluate, fit
 from penstock.components.naming import name, named
+from penstock.components.notifying import notify
 from penstock.components.pushing import push
 from penstock.components.tuning import tune
 from penstock.components.tuning_plot import plot_tuning
@@ -32,10 +34,12 @@ __all__ = [
     "fit",
     "historical_features",
     "image_bytes",
+    "import_artifact",
     "infra_validate",
     "ingest",
     "name",
     "named",
+    "notify",
     "plot_ablation",
     "plot_calibration",
     "plot_importance",
