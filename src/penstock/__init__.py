@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         push as push,
         read as read,
         read_images as read_images,
+        report as report,
         rule as rule,
         schema as schema,
         split as split,
@@ -129,7 +130,7 @@ _NAMES = {
         "evaluate", "push", "predict", "name", "named",
         "ingest", "read_images", "with_images", "image_bytes",
         "bless", "bound", "Blessing", "infra_validate", "approve",
-        "notify", "import_artifact",
+        "notify", "import_artifact", "report",
         "plot_calibration", "plot_importance", "plot_ablation", "plot_tuning",
     ),
     "penstock.monitor": (

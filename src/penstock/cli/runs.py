@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -58,12 +59,25 @@ def _took(run: Run) -> str:
 @click.command(cls=Command)
 @click.argument("run")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--page",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it, with what its steps made, as a page of HTML.",
+)
 @click.pass_obj
-def show(root: Where, run: str, as_json: bool) -> None:
+def show(root: Where, run: str, as_json: bool, file: Path | None) -> None:
     """Show RUN (its id, the beginning of it, or `latest`) and its steps."""
-    metadata = penstock.open(root).metadata
+    project = penstock.open(root)
+    metadata = project.metadata
     reap(metadata)
     found = find_run(metadata, run)
+    if file is not None:
+        from penstock.project.run_page import run_page  # here: it loads libraries that --help does not need
+
+        run_page(project.get_run(found.id)).save(file)
+        click.echo(f"the page is written to {file}", err=True)
+        return
     steps = steps_of(metadata, found)
     if as_json:
         failed = metadata.find(Attempt, run=found.id)

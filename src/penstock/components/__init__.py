@@ -18,6 +18,7 @@ from penstock.components.learning import evaluate, fit
 from penstock.components.naming import name, named
 from penstock.components.notifying import notify
 from penstock.components.pushing import push
+from penstock.components.reporting import report
 from penstock.components.tuning import tune
 from penstock.components.tuning_plot import plot_tuning
 from penstock.components.validation import Validated, check, validate
@@ -48,6 +49,7 @@ __all__ = [
     "push",
     "read",
     "read_images",
+    "report",
     "rule",
     "schema",
     "split",
