@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,24 +200,6 @@ def test_interrupted_trials_are_tried_again_by_the_next_search(tune, tmp_path):
     assert len({tuple(trial.params.values()) for trial in done}) == 6
     assert {tuple(trial.params.values()) for trial in study.trials} == {tuple(t.params.values()) for t in done}
     assert count(tmp_path, "prepare") == 1
-
-
-def test_two_searches_at_once_share_one_study(project, tmp_path):
-    def search() -> None:
-        own = ps.open(tmp_path)
-        studies.append(own.tune(hills, SPACES, metric=METRIC, trials=8, params=params, figures=False))
-
-    studies: list[Any] = []
-    params = {"folder": str(tmp_path)}
-    threads = [threading.Thread(target=search) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert studies[0].name == studies[1].name
-    last = max(studies, key=lambda study: sum(trial.state != "running" for trial in study.trials))
-    assert 8 <= len(last.trials) <= 9, "both may see room for the last one"
-    assert count(tmp_path, "learn") == len({tuple(trial.params.values()) for trial in last.trials})
 
 
 def test_no_trial_begins_when_the_time_is_over(tune):

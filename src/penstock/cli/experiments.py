@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.pipelines import Comparison, Difference
     from penstock.project import Experiment, Project
     from penstock.remote import RemoteProject
+    from penstock.studies import Study
 
 
 @click.command(cls=Command)
@@ -61,7 +62,7 @@ def _rows(experiment: Experiment) -> list[list[Any]]:
 def _experiment(project: Project | RemoteProject, name: str, sort: str | None, as_json: bool) -> None:
     experiment = project.experiments[name]
     records = {run.id: run.record for run in experiment.runs}
-    metrics = experiment.metrics
+    metrics, studies = experiment.metrics, experiment.studies
     names = list(dict.fromkeys(metric for found in metrics.values() for metric in found))
     if sort is not None:
         if sort not in names:
@@ -70,13 +71,35 @@ def _experiment(project: Project | RemoteProject, name: str, sort: str | None, a
         records = dict(sorted(records.items(), key=lambda item: metrics[item[0]].get(sort, missing)))
     if as_json:
         runs = [{**msgspec.to_builtins(run, enc_hook=repr), "metrics": metrics[id]} for id, run in records.items()]
-        return print_json({"experiment": name, "runs": runs})
+        return print_json({"experiment": name, "runs": runs, "studies": [told_study(study) for study in studies]})
+    for study in studies:
+        click.echo(study_line(study))
     varied = _varied([run.params for run in records.values()])
     rows = []
     for id, run in records.items():
         values = [*(run.params.get(each) for each in varied), *(metrics[id].get(each) for each in names)]
         rows.append([id, run.state, moment(run.created), *values, _tags(run), run.notes])
     print_cells(("run", "state", "started", *varied, *names, "tags", "notes"), rows)
+
+
+def told_study(study: Study) -> dict[str, Any]:
+    """Return a study as JSON, without its trials, which are runs of the experiment."""
+    best = study.best
+    told = {"study": study.name, "pipeline": study.pipeline, "metric": study.metric, "counts": study.counts}
+    found = None if best is None else {"run": best.run, "value": best.value, "params": dict(best.params)}
+    return {**told, "direction": "maximize" if study.maximize else "minimize", "best": found}
+
+
+def study_line(study: Study) -> str:
+    """Return a study in one line: how many trials of what came to what."""
+    counts = ", ".join(f"{count} {state}" for state, count in study.counts.items())
+    best = study.best
+    found = "no trial has a value"
+    if best is not None:
+        params = " ".join(f"{name}={shown(value)}" for name, value in best.params.items())
+        found = f"best {shown(best.value)} with {params} (run {best.run})"
+    way = "highest" if study.maximize else "lowest"
+    return f"study {study.name}: {study.pipeline} by the {way} {study.metric}, {counts}; {found}"
 
 
 def _tags(run: Run) -> str:

@@ -12,6 +12,7 @@ from penstock.errors import UnknownNameError
 from penstock.pipelines import Comparison, compare, final_metrics
 from penstock.project.codecs import load_artifact
 from penstock.project.runs import Recorded, Run
+from penstock.studies import Study, recorded_studies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,11 @@ class Experiment:
             for name, value in metrics.items():
                 found.setdefault(name, []).append((value, run))
         return {name: _range(values) for name, values in found.items()}
+
+    @property
+    def studies(self) -> tuple[Study, ...]:
+        """The searches of `project.tune` that have trials here, the newest first."""
+        return recorded_studies(self._recorded.metadata, [run.record for run in self.runs], self._load)
 
     def _load(self, artifact: Artifact) -> Any:
         return load_artifact(artifact, self._recorded.artifacts)

@@ -32,8 +32,9 @@ def open_studies(url: str, optuna: Any) -> Any:
     for attempt in range(_TRIES):
         try:
             storage = optuna.storages.RDBStorage(url, engine_kwargs=given)
-        except (sa.exc.OperationalError, sa.exc.IntegrityError, sa.exc.ProgrammingError) as error:
-            if attempt == _TRIES - 1:  # another process that makes the tables just now is done long before
+        except sa.exc.DatabaseError as error:
+            passing = isinstance(error, sa.exc.OperationalError | sa.exc.IntegrityError | sa.exc.ProgrammingError)
+            if not passing or attempt == _TRIES - 1:  # another process that makes the tables is done long before
                 raise StorageError(f"the trials of a search cannot be kept in the metadata store: {error}") from error
             time.sleep(0.05)
         else:

@@ -2,6 +2,7 @@
 
 from penstock.studies.asking import Asked, ask
 from penstock.studies.events import OnStudyEvent, StudyEnded, StudyEvent, StudyStarted, TrialEnded, TrialStarted
+from penstock.studies.recorded import recorded_studies
 from penstock.studies.searching import How, Means, search
 from penstock.studies.spaces import read_space
 from penstock.studies.study import TRIAL, Study, Trial, summary, trial_json
@@ -21,6 +22,7 @@ __all__ = [
     "TrialStarted",
     "ask",
     "read_space",
+    "recorded_studies",
     "search",
     "summary",
     "trial_json",

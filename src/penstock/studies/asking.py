@@ -37,6 +37,15 @@ class Asked:
     experiment: str
     name: str
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the runs of the search say of it."""
+        return {
+            "metric": self.metric,
+            "direction": "maximize" if self.maximize else "minimize",
+            "search": {name: plain(space) for name, space in self.spaces.items()},
+        }
+
     def traced(self, chosen: Mapping[str, Any]) -> Pipeline:
         """Return the pipeline with a trial's parameters."""
         return trace(self.function, {**self.fixed, **chosen})
@@ -83,7 +92,7 @@ def ask(
         metric=metric,
         maximize=maximize,
         until=chosen,
-        prune_by=prune_by or metric,
+        prune_by=prune_by or metric.rpartition(".")[2],
         experiment=name,
         name=f"{function.name}-{digest[:8]}",
     )

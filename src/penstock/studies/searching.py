@@ -22,7 +22,7 @@ from penstock.pipelines import Names, cancel_run, finals_of, find_runs, new_run_
 from penstock.studies.asking import Asked, names_of, value_of
 from penstock.studies.curves import curve_of
 from penstock.studies.events import OnStudyEvent, StudyEnded, StudyStarted, TrialEnded, TrialStarted
-from penstock.studies.study import TRIAL, Study, Trial
+from penstock.studies.study import PRUNED, TRIAL, Study, Trial
 
 _WATCH_SECONDS = 0.25
 _ASKED_SECONDS = 30.0  # a trial without a run is being begun by another process; longer, and that one is gone
@@ -224,9 +224,8 @@ class _Searching:
                 until=asked.until,
                 experiment=asked.experiment,
                 tags={**self._how.tags, "study": asked.name, "trial": str(trial.number)},
-                cause={"kind": TRIAL, "study": asked.name, "trial": trial.number, "metric": asked.metric,
-                       "direction": "maximize" if asked.maximize else "minimize"},
-            )  # fmt: skip
+                cause={"kind": TRIAL, "study": asked.name, "trial": trial.number, **asked.told},
+            )
         except BaseException as error:  # told to the thread that searches
             self._ended.put((trial.number, error))
         else:
@@ -279,7 +278,7 @@ class _Searching:
                         f"given up at step {step} of {self._asked.prune_by} (pruner {self._how.pruner})"
                     )
                     with suppress(ConflictError):  # it has just ended: then its value counts
-                        cancel_run(self._means.metadata, run, reason=f"pruned: {under_way.hopeless}")
+                        cancel_run(self._means.metadata, run, reason=f"{PRUNED}{under_way.hopeless}")
 
     def _report(self, under_way: _UnderWay) -> bool:
         if self._how.pruner == "none":

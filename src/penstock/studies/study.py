@@ -13,6 +13,8 @@ from penstock.models.learning.search import Space
 
 TRIAL = "trial"
 """The kind of cause that a run has which is a trial."""
+PRUNED = "pruned: "
+"""How the reason begins for which a run is cancelled that the pruner gives up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,9 +137,11 @@ class Proposer:
 
     def is_hopeless(self, proposal: Proposal, points: Sequence[tuple[int, float]]) -> bool:
         """Tell the pruner new points of a trial's curve, and whether it says that the trial is not worth its end."""
+        hopeless = False
         for step, value in points:
             proposal.trial.report(value, step)
-        return bool(points) and bool(proposal.trial.should_prune())
+            hopeless = hopeless or bool(proposal.trial.should_prune())  # which is about the newest point alone
+        return hopeless
 
     def interrupt(self, number: int) -> None:
         """Say that a trial was not tried to its end, through no fault of its own: it is to be proposed again."""
