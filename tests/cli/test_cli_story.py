@@ -53,7 +53,8 @@ def test_a_plan_says_what_a_parameter_changes(root):
     assert states["read"] == "up_to_date"
     assert states["clean"] == "stale"
     assert "max_minutes" in next(step["reason"] for step in steps if step["name"] == "clean")
-    assert "clean" in penstock(root, "plan", "rides").stdout
+    assert "clean" in penstock(root, "plan", "rides", "--draw", str(root / "rides.svg")).stdout
+    assert ">clean</text>" in (root / "rides.svg").read_text()
 
 
 def test_runs_logs_and_reasons_are_there(root):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import urllib.request
 from pathlib import Path
@@ -21,6 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_workers")]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flights"
 TRAINED = {"first": "2013-03-01T00:00:00Z", "last": "2013-03-11T00:00:00Z"}
 INGESTS = {"ingest", "ingest_2", "ingest_3"}
+LATER = {"first": "2013-03-20T00:00:00Z", "last": "2013-03-21T00:00:00Z"}
+RUN = re.compile(r"run \d{8}-\d{6}-[0-9a-f]{6}")
 NEXT_DAY = {"first": "2013-03-11T00:00:00Z", "last": "2013-03-12T00:00:00Z"}
 
 
@@ -37,6 +40,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ps.Project:
     run = project.run("flights", **TRAINED)
     assert run.state == "succeeded", run.record.error
     return project
+
+
+def test_the_page_shows_what_a_plan_draws(project: ps.Project) -> None:
+    drawn = project.plan("flights", mode="infer", **LATER).svg
+    picture = (EXAMPLE.parents[1] / "docs" / "flights-infer.svg").read_text()
+    assert RUN.sub("", drawn) == RUN.sub("", picture)
 
 
 def test_one_definition_learns_and_later_predicts_with_what_was_promoted(project: ps.Project) -> None:

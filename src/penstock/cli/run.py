@@ -122,6 +122,7 @@ def _say_what_waits(run: Run, *, as_json: bool) -> None:
 
 @click.command(cls=Command)
 @_selecting
+@click.option("--draw", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture of it to this SVG file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def plan(
@@ -131,6 +132,7 @@ def plan(
     texts: tuple[str, ...],
     file: IO[bytes] | None,
     overrides: tuple[str, ...],
+    draw: Path | None,
     as_json: bool,
     **how: Any,
 ) -> None:
@@ -139,6 +141,8 @@ def plan(
     params = read_params(declared(project, pipeline, how), texts, file)
     how["override"] = read_overrides(overrides)
     planned = project.plan(pipeline, **_given(how), **params)
+    if draw is not None:
+        draw.write_text(planned.svg, encoding="utf-8")
     if as_json:
         print_json(msgspec.to_builtins(planned))
     else:

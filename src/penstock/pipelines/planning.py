@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from penstock.core.pipeline import Pipeline, Step, references
 from penstock.errors import DeclarationError, RunError, UnknownNameError
 from penstock.pipelines.arguments import decide
 from penstock.pipelines.changes import NEVER_RAN, change
+from penstock.pipelines.drawing import draw
 from penstock.pipelines.keys import Keys
 from penstock.pipelines.kinds import fits
 from penstock.pipelines.modes import in_mode
@@ -33,11 +34,12 @@ class PlannedStep:
     state: Literal["up_to_date", "stale", "unknown", "skipped"]
     reason: str
     key: str = ""
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run of a pipeline would do, in order."""
+    """What a run of a pipeline would do, in order. In a notebook it is drawn."""
 
     pipeline: str
     steps: tuple[PlannedStep, ...]
@@ -46,6 +48,14 @@ class Plan:
     def up_to_date(self) -> bool:
         """Whether nothing would run."""
         return all(step.state in ("up_to_date", "skipped") for step in self.steps)
+
+    @property
+    def svg(self) -> str:
+        """The steps as a picture: what runs, what is up to date, what is left out."""
+        return draw(self.pipeline, self.steps)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
 
     def step(self, name: str) -> PlannedStep:
         """Return the planned step of that name."""
@@ -118,7 +128,7 @@ class Planner:
     def plan(self) -> Plan:
         """Return the plan."""
         steps = [
-            planned
+            replace(planned, needs=step.upstream()) if planned.name == step.name else planned
             for step in self._pipeline.steps
             for planned in ([self._left(step)] if self._left_out[step.name] else self._selected(step))
         ]

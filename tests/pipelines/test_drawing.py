@@ -1,0 +1,89 @@
+"""The picture of a plan: every step is in it once, edges go down, nothing overlaps."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from itertools import combinations
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+from worlds import World
+
+from penstock.pipelines import PlannedStep, pipeline, step
+from penstock.pipelines.drawing import draw
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@step
+def one(*, above: Any = None) -> int:
+    return 1
+
+
+@step
+def items(above: int) -> list[int]:
+    return [above, above + 1]
+
+
+@pipeline
+def inner(value: int) -> Any:
+    return one(above=one(above=one(above=value)))
+
+
+@pipeline
+def shape(big: bool = False) -> None:
+    first = one()
+    each = one.configured(name="each").map(above=items(first))
+    one.configured(name="last")(above=[inner(first), each], when=big)
+
+
+def boxes(svg: str) -> dict[str, tuple[float, float, float]]:
+    """Return of each box by its title where it begins, where it ends, and how far down it is."""
+    rectangles = ET.fromstring(svg).findall(f"{SVG}rect")
+    titles = [text.text for text in ET.fromstring(svg).findall(f"{SVG}text") if text.get("font-size") == "13"]
+    found = {}
+    for title, rectangle in zip(titles, rectangles, strict=True):
+        left, width = float(rectangle.get("x", "")), float(rectangle.get("width", ""))
+        found[str(title)] = (left, left + width, float(rectangle.get("y", "")))
+    return found
+
+
+def test_nested_pipelines_and_mapped_steps_are_one_box_and_states_are_told(world: World) -> None:
+    planned = world.plan(shape)
+    assert set(boxes(planned.svg)) == {"one", "items", "each", "inner", "last"}
+    assert "3 steps" in planned.svg
+    assert "left out" in planned.svg
+    world.run(shape)
+    assert "up to date" in world.plan(shape).svg
+    assert "2 steps" in world.plan(shape).svg  # the items of the mapped step are known now
+    assert planned._repr_svg_() == planned.svg
+
+
+graphs = st.integers(1, 14).flatmap(
+    lambda size: st.tuples(
+        *(
+            st.lists(st.integers(0, number - 1), max_size=3, unique=True) if number else st.just([])
+            for number in range(size)
+        )
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs)
+def test_every_edge_goes_down_and_no_box_covers_another(needs: tuple[list[int], ...]) -> None:
+    steps = [
+        PlannedStep(name=f"s{number}", state="stale", reason="", needs=tuple(f"s{each}" for each in each_needs))
+        for number, each_needs in enumerate(needs)
+    ]
+    svg = draw("any", steps)
+    found = boxes(svg)
+    assert set(found) == {step.name for step in steps}
+    for each in steps:
+        assert all(found[name][2] < found[each.name][2] for name in each.needs)
+    for one, other in combinations(found.values(), 2):
+        assert one[2] != other[2] or one[1] < other[0] or other[1] < one[0]
+    width = float(re.search(r'width="(\d+)"', svg)[1])  # type: ignore[index]
+    assert all(left >= 0 and right <= width for left, right, _ in found.values())
+    assert svg.count("<path d=") == 1 + sum(map(len, needs))  # the arrow's head, and each edge once
