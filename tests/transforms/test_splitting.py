@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from penstock.errors import DataError, DeclarationError, UnknownNameError
-from penstock.transforms import split_by_hash, split_by_time
+from penstock.transforms import split_at_random, split_by_hash, split_by_time, split_stratified
 
 fractions = st.floats(0.05, 0.95)
 
@@ -71,6 +71,37 @@ def test_several_columns_are_one_key():
     rows = pa.table({"a": ["ab", "a", None, "n"] * 50, "b": ["c", "bc", "n", None] * 50, "id": range(200)})
     sides = [{row["id"] % 4 for row in split_by_hash(rows, ["a", "b"], 0.5, seed)[1].to_pylist()} for seed in range(20)]
     assert all(any((one in side) != (other in side) for side in sides) for one in range(4) for other in range(one))
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc") | st.none(), st.integers(0, 3)), min_size=1, max_size=60),
+    fractions,
+    st.integers(0, 3),
+)
+def test_strata_are_kept_and_the_same_rows_are_judged_in_whatever_order(rows, fraction, seed):
+    table = pa.table({"kind": [kind for kind, _ in rows], "size": [size for _, size in rows], "id": range(len(rows))})
+    for by in ("kind", ["kind", "size"]):
+        train, test = split_stratified(table, by, fraction, seed)
+        assert sorted(train["id"].to_pylist() + test["id"].to_pylist()) == list(range(len(rows)))
+        names = [by] if isinstance(by, str) else by
+        of = lambda part, names=names: [tuple(row[name] for name in names) for row in part.to_pylist()]  # noqa: E731
+        for stratum in set(of(table)):
+            assert abs(of(test).count(stratum) - of(table).count(stratum) * fraction) <= 1
+        assert abs(test.num_rows - len(rows) * fraction) <= 0.5 + 1e-9
+        _, again = split_stratified(table.take(pa.array(range(len(rows)))[::-1]), by, fraction, seed)
+        assert set(again["id"].to_pylist()) == set(test["id"].to_pylist())
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 80), fractions, st.integers(0, 3))
+def test_at_random_the_fraction_is_met_and_order_is_kept(count, fraction, seed):
+    table = pa.table({"id": range(count)})
+    train, test = split_at_random(table, fraction, seed)
+    assert sorted(train["id"].to_pylist() + test["id"].to_pylist()) == list(range(count))
+    assert abs(test.num_rows - count * fraction) <= 0.5 + 1e-9
+    assert test["id"].to_pylist() == sorted(test["id"].to_pylist())
+    assert split_at_random(table, fraction, seed) == (train, test)
 
 
 def test_what_cannot_be_split_says_why():

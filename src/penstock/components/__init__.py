@@ -4,7 +4,7 @@ from penstock.components.ablation_plot import plot_ablation
 from penstock.components.approval import approve
 from penstock.components.blessing import Blessing, bless, bound
 from penstock.components.calibration_plot import plot_calibration
-from penstock.components.data import read, split
+from penstock.components.data import read
 from penstock.components.describing import statistics
 from penstock.components.expecting import schema
 from penstock.components.feature_ingest import ingest
@@ -19,6 +19,7 @@ from penstock.components.naming import name, named
 from penstock.components.notifying import notify
 from penstock.components.pushing import push
 from penstock.components.reporting import report
+from penstock.components.splitting import Split, SplitInThree, split
 from penstock.components.tuning import tune
 from penstock.components.tuning_plot import plot_tuning
 from penstock.components.validation import Validated, check, validate
@@ -26,6 +27,8 @@ from penstock.transforms import rule
 
 __all__ = [
     "Blessing",
+    "Split",
+    "SplitInThree",
     "Validated",
     "approve",
     "bless",

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from penstock import models
-from penstock.components.data import split
 from penstock.components.feature_join import historical_features
 from penstock.components.learning import fit
+from penstock.components.splitting import split
 from penstock.core.artifact import Artifact
 from penstock.core.model import Model
 from penstock.errors import DataError, DeclarationError

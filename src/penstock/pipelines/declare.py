@@ -83,8 +83,12 @@ class StepFunction:
         when = kwargs.pop("when", True)
         if current_trace() is None:
             check_allowed(self.settings.name, self.settings.modes)
-            return self.function(*args, **kwargs) if when else None
-        return _record(self, args, kwargs, None if when is True else when)
+            return self.shaped(kwargs).function(*args, **kwargs) if when else None
+        return _record(self.shaped(kwargs), args, kwargs, None if when is True else when)
+
+    def shaped(self, inputs: Mapping[str, Any]) -> StepFunction:
+        """Return the step as a call with these inputs has it: of some, what they give depends on what is asked."""
+        return self
 
     def map(self, *args: Any, **kwargs: Any) -> Any:
         """Run the step once for each item of the lists given, taken in step, and return references to the lists of

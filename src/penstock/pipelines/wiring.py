@@ -92,6 +92,8 @@ def node(call: Any, /, *args: Any, name: str = "", **inputs: Any) -> Node:
     own = call.name if isinstance(call, Component) else call.settings.name
     if name:
         call = call.configured(name=checked_name(name, "component"))
+    if isinstance(call, StepFunction):
+        call = call.shaped(inputs)
     return Node(name or own, call, args, FrozenMap(inputs))
 
 

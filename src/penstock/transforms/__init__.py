@@ -27,7 +27,14 @@ from penstock.transforms.profiled import anomalies
 from penstock.transforms.profiles import Profile, column_of, profile
 from penstock.transforms.rules import Rule, rule, rules_of
 from penstock.transforms.shifts import column_distribution, shifts
-from penstock.transforms.splitting import folds_by_hash, folds_by_time, split_by_hash, split_by_time
+from penstock.transforms.splitting import (
+    folds_by_hash,
+    folds_by_time,
+    split_at_random,
+    split_by_hash,
+    split_by_time,
+    split_stratified,
+)
 
 __all__ = [
     "BUCKETS",
@@ -83,8 +90,10 @@ __all__ = [
     "schema_changes",
     "select_sql",
     "shifts",
+    "split_at_random",
     "split_by_hash",
     "split_by_time",
+    "split_stratified",
     "widened",
     "write_schema",
 ]

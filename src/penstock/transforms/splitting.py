@@ -13,6 +13,8 @@ from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.operations import quoted, sql_literal
 from penstock.tables import TableLike, query, to_arrow
 
+_POSITION = "__position"
+
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -53,6 +55,46 @@ def split_by_hash(
     limit = int(test_fraction * 2**64)
     is_test = _hashed(table, names, seed, f"$hash < {limit}::UBIGINT")
     return table.filter(pc.invert(is_test)), table.filter(is_test)
+
+
+def split_at_random(rows: TableLike, test_fraction: float, seed: int = 0) -> tuple[pa.Table, pa.Table]:
+    """Return (train, test) in the order given: as many rows as the fraction says, of those at random places."""
+    table = _split_input(rows, (), test_fraction)
+    hashed = _hashed(table, (), seed, "($hash >> 1)::BIGINT")
+    return _ranked_apart(table, np.zeros(table.num_rows, np.int64), hashed, test_fraction)
+
+
+def split_stratified(
+    rows: TableLike, by: str | Sequence[str], test_fraction: float, seed: int = 0
+) -> tuple[pa.Table, pa.Table]:
+    """Return (train, test) in the order given: of the rows with each value of `by` (one column or several) the test has
+    that fraction, to within one row, and so it has of all. NULL is a value too.
+
+    Which rows they are is told by what is in them: it does not depend on their order.
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    table = _split_input(rows, names, test_fraction)
+    hashed = _hashed(table, table.column_names, seed, "($hash >> 1)::BIGINT")
+    keys = table.select(names).append_column(_POSITION, pa.array(np.arange(table.num_rows)))
+    ordered = ", ".join(map(quoted, names))
+    text = f"SELECT dense_rank() OVER (ORDER BY {ordered}) - 1 AS stratum FROM keys ORDER BY {_POSITION}"
+    strata = query(text, keys=keys)["stratum"].to_numpy()
+    return _ranked_apart(table, strata, hashed, test_fraction)
+
+
+def _ranked_apart(
+    table: pa.Table, strata: Integers, hashed: pa.ChunkedArray, test_fraction: float
+) -> tuple[pa.Table, pa.Table]:
+    """Take of each stratum the rows with the least hashes; what is rounded away of one is made up for by the next."""
+    order = np.lexsort((hashed.to_numpy(), strata))
+    counts = np.bincount(strata) if len(strata) else np.zeros(0, np.int64)
+    ends = np.floor(np.cumsum(counts) * test_fraction + 0.5).astype(np.int64)
+    taken = np.diff(np.concatenate([[0], ends]))
+    starts = np.cumsum(counts) - counts
+    places = np.arange(len(strata)) - starts[strata[order]]
+    is_test = np.zeros(len(strata), bool)
+    is_test[order] = places < taken[strata[order]]
+    return table.filter(pa.array(~is_test)), table.filter(pa.array(is_test))
 
 
 def folds_by_hash(rows: TableLike, by: str | Sequence[str] | None, folds: int, seed: int = 0) -> Integers:
