@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         optional as optional,
         parameter as parameter,
         pipeline as pipeline,
+        spans as spans,
         step as step,
         unmapped as unmapped,
         when as when,
@@ -122,8 +123,8 @@ _NAMES = {
     "penstock.remote": ("open", "RemoteProject"),
     "penstock.project": ("Project", "Run"),
     "penstock.pipelines": (
-        "step", "component", "pipeline", "Pipeline", "node", "parameter", "when", "optional", "unmapped", "Mode",
-        "log_metric",
+        "step", "component", "pipeline", "Pipeline", "node", "parameter", "when", "optional", "unmapped", "spans",
+        "Mode", "log_metric",
     ),
     "penstock.components": (
         "read", "statistics", "schema", "rule", "validate", "check", "split", "tune",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from penstock.errors import DataError
-from penstock.tables import read, resolve, schema_of
+from penstock.tables import read, resolve, schema_of, to_arrow
 from penstock.tables.csv_files import MISSING
 
 UTC = datetime.UTC
@@ -150,3 +150,10 @@ def test_floats_are_read_bit_for_bit(tmp_path_factory, values):
     folder: Path = tmp_path_factory.mktemp("csv")
     (folder / "a.csv").write_text("a\n0.5\n" + "".join(f"{value!r}\n" for value in values))
     assert list(map(repr, read(resolve("a.csv", root=folder))["a"].to_pylist()[1:])) == list(map(repr, values))
+
+
+def test_a_column_may_have_the_name_of_a_folder_that_looks_like_a_partition(tmp_path):
+    (tmp_path / "day=2024-05-01").mkdir()
+    (tmp_path / "day=2024-05-01" / "a.csv").write_text("day,km\n2024-05-09,1.5\n")
+    [row] = to_arrow(str(tmp_path / "day=2024-05-01" / "a.csv")).to_pylist()
+    assert row == {"day": datetime.date(2024, 5, 9), "km": 1.5}

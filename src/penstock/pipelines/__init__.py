@@ -27,6 +27,7 @@ from penstock.pipelines.runlogs import LogQuery, follow_run, plain, run_lines, s
 from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import ImageRef, Services
 from penstock.pipelines.sharing import SharedEngine
+from penstock.pipelines.spanned import spans
 from penstock.pipelines.starting import START_SECONDS, start_run
 from penstock.pipelines.tagging import find_runs, tag_run
 from penstock.pipelines.tracing import given_before
@@ -113,6 +114,7 @@ __all__ = [
     "run_lines",
     "run_task",
     "select",
+    "spans",
     "start_run",
     "step",
     "step_of",

@@ -11,6 +11,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Each, Ref, Step
 from penstock.errors import DeclarationError, StepError
+from penstock.pipelines.spanned import Spans
 
 MOST_ITEMS = 2**20 - 1
 """Records of a pipeline's steps lie that far apart, so that those of the items fit between them."""
@@ -72,7 +73,7 @@ def called_each(
 def _is_mapped(value: Any) -> bool:
     if isinstance(value, Ref):
         return bool(value.path) or value.type not in _WHOLE
-    return isinstance(value, list | tuple)
+    return isinstance(value, list | tuple | Spans)
 
 
 def item_name(step: str, index: int) -> str:

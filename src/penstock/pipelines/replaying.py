@@ -26,6 +26,7 @@ from penstock.pipelines.observed import located
 from penstock.pipelines.planning import new_judge
 from penstock.pipelines.seeds import seed_of, seeded
 from penstock.pipelines.services import Services
+from penstock.pipelines.spanned import with_spans
 from penstock.pipelines.verdicts import Judge
 from penstock.pipelines.working import opened_arguments
 
@@ -63,6 +64,7 @@ def rebuild(pipeline: Pipeline, record: StepRun, services: Services) -> Replay:
         raise RunError(f"step '{step.name}' {what}", run_id=record.run)
     outputs = _given_then(pipeline, step, record, services, judge)
     if index is not None:
+        step = with_spans(step, judge.keys.source)
         step = _item(step, index, judge.arguments(step, outputs), record, judge)
     arguments = _as_given(judge.arguments(step, outputs), record, judge)
     key = judge.keys.key(step, arguments)

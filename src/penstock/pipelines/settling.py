@@ -10,6 +10,7 @@ from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Ref, Step, references
 from penstock.pipelines.arguments import Outputs, decide
 from penstock.pipelines.mapping import expanded
+from penstock.pipelines.spanned import with_spans
 from penstock.pipelines.verdicts import Judge, Verdict
 
 
@@ -71,6 +72,7 @@ def _chosen(step: Step, outputs: Outputs, judge: Judge) -> Settled:
 
 
 def _mapped(step: Step, outputs: Outputs, judge: Judge) -> Mapped:
+    step = with_spans(step, judge.keys.source)
     verdict = judge.whole(step, outputs)
     items = expanded(step, verdict.arguments, judge.recall.load)
     reason = f"runs for each of {len(items)}" if items else "there is nothing to run it for"

@@ -11,9 +11,11 @@ from penstock.tables.query import bound, query
 from penstock.tables.rows import ArrowStream, TableLike, to_arrow
 from penstock.tables.scan import numbered_scan, read, scan_sql, source_schema
 from penstock.tables.sources import FORMATS, FileState, resolve
+from penstock.tables.spans import ALL, has_spans, span_labels
 from penstock.tables.types import arrow_schema, arrow_type, normalize, schema_of
 
 __all__ = [
+    "ALL",
     "BATCH_ROWS",
     "FORMATS",
     "ArrowStream",
@@ -28,6 +30,7 @@ __all__ = [
     "cache_folder",
     "clear_errors",
     "connection",
+    "has_spans",
     "known_rows",
     "normalize",
     "numbered_scan",
@@ -37,6 +40,7 @@ __all__ = [
     "scan_sql",
     "schema_of",
     "source_schema",
+    "span_labels",
     "table_difference",
     "to_arrow",
     "with_natives",

@@ -69,8 +69,8 @@ def _scan(headers: dict[str, tuple[str, tuple[str, ...]]], types: dict[str, str]
         columns = ", ".join(f"{_text(name)}: {_text(sql_type(types[name]))}" for name in names)
         files = ", ".join(map(file_literal, paths))
         scans.append(
-            f"read_csv([{files}], auto_detect = false, header = true, delim = {_text(delimiter)}, quote = '\"', "
-            f"escape = '\"', nullstr = [{missing}], columns = {{{columns}}})"
+            f"read_csv([{files}], auto_detect = false, hive_partitioning = false, header = true, "
+            f"delim = {_text(delimiter)}, quote = '\"', escape = '\"', nullstr = [{missing}], columns = {{{columns}}})"
         )
     if len(scans) == 1:
         return scans[0]

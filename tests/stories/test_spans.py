@@ -1,0 +1,90 @@
+"""Days that come one after the other: the newest are learned from, and each is predicted once, when it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+import penstock as ps
+from penstock.errors import DataError
+
+DAYS = "in/day={date}/*.parquet"
+late = ps.model("late", type="linear_reg", label="minutes", features={"km": ps.col("km")})
+
+
+@ps.pipeline
+def daily():
+    recent = ps.read.configured(name="recent")(DAYS, span="last 2")
+    graph = ps.fit(late, recent)
+    ps.push(graph, name="late")
+    days = ps.read.map(ps.spans(DAYS))
+    ps.predict.map(graph, days)
+
+
+def arrive(root: Path, day: int) -> None:
+    folder = root / "in" / f"day=2024-05-{day:02}"
+    folder.mkdir(parents=True)
+    km = [float(1 + n * day % 9) for n in range(20)]
+    pyarrow.parquet.write_table(pa.table({"km": km, "minutes": [2 * each + day for each in km]}), folder / "a.parquet")
+
+
+def ran(run: ps.Run) -> set[str]:
+    return {name for name, step in run.steps.items() if step.state == "succeeded"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ps.Project:
+    for day in (1, 2, 3):
+        arrive(tmp_path, day)
+    return ps.open(tmp_path)
+
+
+def test_only_the_day_that_is_new_is_read_and_predicted(project: ps.Project) -> None:
+    assert project.run(daily, engine="inline").state == "succeeded"
+    first = project.run(daily, mode="infer", engine="inline")
+    assert len(first.artifact("predict").load()) == 3
+
+    arrive(project.root, 4)
+    plan = project.plan(daily, mode="infer")
+    assert [plan.step(f"read[{day}]").state for day in range(4)] == ["up_to_date"] * 3 + ["stale"]
+    assert plan.step("read").reason == "1 of 4 would run"
+    second = project.run(daily, mode="infer", engine="inline")
+    assert {name for name in ran(second) if "[" in name} == {"read[3]", "predict[3]"}
+    assert len(second.artifact("predict").load()) == 4
+    assert project.plan(daily, mode="infer").up_to_date
+
+    third = project.run(daily, mode="infer", engine="inline")
+    assert not {name for name in ran(third) if "[" in name}
+
+
+def test_a_day_that_is_written_anew_is_predicted_again(project: ps.Project) -> None:
+    project.run(daily, engine="inline")
+    project.run(daily, mode="infer", engine="inline")
+    file = project.root / "in" / "day=2024-05-02" / "a.parquet"
+    pyarrow.parquet.write_table(pa.table({"km": [7.0], "minutes": [1.0]}), file)
+    run = project.run(daily, mode="infer", engine="inline")
+    assert {name for name in ran(run) if "[" in name} == {"read[1]", "predict[1]"}
+
+
+def test_what_learns_from_the_newest_days_learns_again_when_one_comes(project: ps.Project) -> None:
+    project.run(daily, engine="inline")
+    assert project.plan(daily).up_to_date
+    arrive(project.root, 4)
+    assert project.plan(daily).step("recent").state == "stale"
+    run = project.run(daily, engine="inline")
+    assert {"recent", "fit", "push"} <= ran(run)
+    assert run.artifact("recent").load().num_rows == 40
+
+
+def test_days_are_predicted_in_worker_processes_too_and_one_can_be_replayed(project: ps.Project) -> None:
+    run = project.run(daily)
+    assert run.state == "succeeded"
+    assert run.steps["read[1]"].replay().num_rows == 20
+
+
+def test_without_any_day_the_plan_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no file is of any span"):
+        ps.open(tmp_path).plan(daily)
