@@ -12,7 +12,6 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.pipeline import Step
 from penstock.errors import DeclarationError
 from penstock.pipelines.tracing import current_trace
-from penstock.tables import ALL, resolve, span_labels
 
 
 class Spans(str):
@@ -21,7 +20,7 @@ class Spans(str):
     __slots__ = ()
 
 
-def spans(source: str, span: str = ALL) -> Any:
+def spans(source: str, span: str = "all") -> Any:
     """Return the spans of a path such as `in/day={date}/*.parquet`, for `.map(...)`: one text for each, which `ps.read`
     reads.
 
@@ -35,7 +34,7 @@ def spans(source: str, span: str = ALL) -> Any:
     if not isinstance(source, str):
         raise DeclarationError(f"ps.spans takes a path with {{date}} in it, or a declared table, not {source!r}")
     text = Spans(f"{source}@{span}")
-    return text if current_trace() is not None else _each(text, lambda text: resolve(text, root=Path.cwd()))
+    return text if current_trace() is not None else _each(text, _from_here)
 
 
 def with_spans(step: Step, sources: Callable[[str], Source]) -> Step:
@@ -46,7 +45,15 @@ def with_spans(step: Step, sources: Callable[[str], Source]) -> Step:
     return replace(step, inputs=FrozenMap({**step.inputs, **found})) if found else step
 
 
+def _from_here(text: str) -> Source:
+    from penstock.tables import resolve  # here: declaring steps loads no library
+
+    return resolve(text, root=Path.cwd())
+
+
 def _each(text: str, sources: Callable[[str], Source]) -> list[str]:
+    from penstock.tables import span_labels
+
     source = sources(text)
     pattern = source.name.rpartition("@")[0]
     labels = span_labels(pattern, source.uris)
