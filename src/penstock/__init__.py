@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         import_artifact as import_artifact,
         infra_validate as infra_validate,
         ingest as ingest,
+        labelled_rows as labelled_rows,
         name as name,
         named as named,
         notify as notify,
@@ -71,6 +72,8 @@ if TYPE_CHECKING:
     )
     from penstock.monitor import (
         cron as cron,
+        degraded as degraded,
+        drift as drift,
         event as event,
         event_data as event_data,
         every as every,
@@ -135,7 +138,8 @@ _NAMES = {
         "plot_calibration", "plot_importance", "plot_ablation", "plot_tuning",
     ),
     "penstock.monitor": (
-        "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "event_data",
+        "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "drift", "degraded",
+        "event_data",
     ),
     "penstock.operations": ("col", "lit", "struct", "feature", "request", "threshold"),
     "penstock.features": ("feature_set", "FeatureSet", "feature_service", "FeatureService", "redis_stream"),

@@ -17,6 +17,7 @@ from penstock.components.infra_validation import infra_validate
 from penstock.components.learning import evaluate, fit
 from penstock.components.naming import name, named
 from penstock.components.notifying import notify
+from penstock.components.production_rows import labelled_rows
 from penstock.components.pushing import push
 from penstock.components.reporting import report
 from penstock.components.splitting import Split, SplitInThree, split
@@ -41,6 +42,7 @@ __all__ = [
     "import_artifact",
     "infra_validate",
     "ingest",
+    "labelled_rows",
     "name",
     "named",
     "notify",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-TriggerKind: TypeAlias = Literal["every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale"]
+TriggerKind: TypeAlias = Literal[
+    "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "drift", "degraded"
+]
 FiringState: TypeAlias = Literal["waiting", "started", "gathered", "failed", "skipped"]
 
 

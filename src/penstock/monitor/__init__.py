@@ -1,11 +1,11 @@
 """What makes runs start by themselves: schedules, files, events, other runs; each occurrence exactly once."""
 
 from penstock.monitor.arriving import Received, fire, receive
+from penstock.monitor.changing import degraded, drift
 from penstock.monitor.cloud_events import CloudEvent, matches, read_http, read_structured
 from penstock.monitor.declare import (
     NamedPipeline,
     TriggerDeclaration,
-    When,
     arguments_of,
     as_trigger,
     cron,
@@ -25,13 +25,16 @@ from penstock.monitor.monitor import Monitor
 from penstock.monitor.pruning import old_firings
 from penstock.monitor.registering import pause, register, register_declared, remove, resume
 from penstock.monitor.schedules import SCHEDULED, instant_name, instants
-from penstock.monitor.services import Services
+from penstock.monitor.services import Breached, Judge, Services
 from penstock.monitor.staleness import Freshness, freshness_of
+from penstock.monitor.when import When
 
 __all__ = [
     "SCHEDULED",
+    "Breached",
     "CloudEvent",
     "Freshness",
+    "Judge",
     "Monitor",
     "NamedPipeline",
     "Received",
@@ -42,6 +45,8 @@ __all__ = [
     "as_trigger",
     "cause_of",
     "cron",
+    "degraded",
+    "drift",
     "event",
     "event_data",
     "every",

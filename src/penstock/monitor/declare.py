@@ -9,10 +9,12 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from penstock.core.mapping import FrozenMap
-from penstock.core.trigger import EventData, Trigger, TriggerKind
+from penstock.core.trigger import EventData, Trigger
 from penstock.core.units import seconds
 from penstock.errors import DeclarationError, UnknownNameError
+from penstock.monitor.changing import degraded, drift
 from penstock.monitor.schedules import checked_cron
+from penstock.monitor.when import When, one_of
 from penstock.secrets import REDIS_PASSWORD, without_password
 
 _CATCH_UPS = ("none", "last", "all")
@@ -40,15 +42,6 @@ class NamedSet(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class When:
-    """What makes a trigger fire: what `every`, `cron`, `new_file`, `event`, `new_artifact`, `run_finished` and `stale`
-    return."""
-
-    kind: TriggerKind
-    spec: FrozenMap[Any] = field(default_factory=FrozenMap)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerDeclaration:
     """A trigger as it stands in a module. Without a name it has that of the variable that holds it."""
 
@@ -71,9 +64,7 @@ def every(interval: float | str, *, catch_up: str = "last") -> When:
     length = seconds(interval, "the interval of every()")
     if length < 1:
         raise DeclarationError(f"every({interval!r}) is shorter than a second; runs take longer than that to start")
-    return When(
-        kind="every", spec=FrozenMap({"seconds": length, "catch_up": _one_of(catch_up, _CATCH_UPS, "catch_up")})
-    )
+    return When(kind="every", spec=FrozenMap({"seconds": length, "catch_up": one_of(catch_up, _CATCH_UPS, "catch_up")}))
 
 
 def cron(expression: str, *, zone: str = "UTC", catch_up: str = "last") -> When:
@@ -85,7 +76,7 @@ def cron(expression: str, *, zone: str = "UTC", catch_up: str = "last") -> When:
     spec = {
         "expression": checked_cron(expression, zone),
         "zone": zone,
-        "catch_up": _one_of(catch_up, _CATCH_UPS, "catch_up"),
+        "catch_up": one_of(catch_up, _CATCH_UPS, "catch_up"),
     }
     return When(kind="cron", spec=FrozenMap(spec))
 
@@ -147,7 +138,7 @@ def run_finished(pipeline: NamedPipeline | str, *, state: str = "succeeded") -> 
     `state`, `params` and `experiment`."""
     states = ("succeeded", "failed", "cancelled", "any")
     return When(
-        kind="run_finished", spec=FrozenMap({"pipeline": _name(pipeline), "state": _one_of(state, states, "state")})
+        kind="run_finished", spec=FrozenMap({"pipeline": _name(pipeline), "state": one_of(state, states, "state")})
     )
 
 
@@ -169,9 +160,13 @@ WHENS: dict[str, Callable[..., When]] = {
     "new_artifact": new_artifact,
     "run_finished": run_finished,
     "stale": stale,
+    "drift": drift,
+    "degraded": degraded,
 }
 """What makes a trigger fire, by the name of its kind."""
-_ARGUMENTS = {"seconds": "interval", "debounce_seconds": "debounce"}
+_ARGUMENTS = {
+    "seconds": "interval", "debounce_seconds": "debounce", "window_seconds": "window", "cooldown_seconds": "cooldown",
+}  # fmt: skip
 
 
 def arguments_of(when: When) -> dict[str, Any]:
@@ -181,7 +176,7 @@ def arguments_of(when: When) -> dict[str, Any]:
 
 def when_of(kind: str, arguments: Mapping[str, Any]) -> When:
     """Return what a kind and the arguments of its function say: the other direction of `arguments_of`."""
-    make = WHENS[_one_of(kind, tuple(WHENS), "kind of trigger")]
+    make = WHENS[one_of(kind, tuple(WHENS), "kind of trigger")]
     known = inspect.signature(make).parameters
     for name in arguments:
         if name not in known:
@@ -221,9 +216,7 @@ def on(
     waits (`when_full="queue"`) or is recorded and left (`"skip"`).
     """
     if not isinstance(when, When):
-        raise DeclarationError(
-            f"on({when!r}, ...): say when with every, cron, new_file, event, new_artifact, run_finished, stale"
-        )
+        raise DeclarationError(f"on({when!r}, ...): say when with {', '.join(WHENS)}")
     if not isinstance(max_parallel, int) or max_parallel < 1:
         raise DeclarationError(f"max_parallel is {max_parallel!r}; give a whole number of runs, 1 or more")
     return TriggerDeclaration(
@@ -232,9 +225,9 @@ def on(
         params=FrozenMap(params or {}),
         name=_checked_name(name),
         experiment=experiment,
-        mode=_one_of(mode, _MODES, "mode"),
+        mode=one_of(mode, _MODES, "mode"),
         max_parallel=max_parallel,
-        when_full=_one_of(when_full, _WHEN_FULL, "when_full"),
+        when_full=one_of(when_full, _WHEN_FULL, "when_full"),
     )
 
 
@@ -287,9 +280,3 @@ def _checked_name(name: str) -> str:
     if any(letter in "/:@?#% " or not letter.isprintable() for letter in name):
         raise DeclarationError(f"'{name}' cannot name a trigger: leave out spaces and any of / : @ ? # %")
     return name
-
-
-def _one_of(value: str, known: tuple[str, ...], what: str) -> str:
-    if value not in known:
-        raise UnknownNameError(what, str(value), known)
-    return value

@@ -11,6 +11,24 @@ from typing import Any
 from penstock.core.ports import MetadataStore
 from penstock.core.trigger import Firing, Trigger
 
+
+@dataclass(frozen=True, slots=True)
+class Breached:
+    """That a model in production is beyond its bounds: in the window that ended then, and what it is about."""
+
+    ended: float
+    data: dict[str, Any]
+
+
+Judge = Callable[[str, Mapping[str, Any], float, float | None], Breached | None]
+"""Judge models in production by a kind of trigger and its spec, at a moment; the last argument is when the window ended
+for which it fired last."""
+
+
+def _judge_nothing(kind: str, spec: Mapping[str, Any], now: float, last: float | None) -> Breached | None:
+    return None
+
+
 StartRun = Callable[[Trigger, Firing, Mapping[str, Any]], dict[str, Any]]
 """Start the run of a firing, under the id that it has, with parameters; return once it is recorded: `{"id": ...}`, or
 `{"error": {"code": ..., "message": ...}}`. Starting it twice is harmless: one of the two is refused."""
@@ -28,3 +46,4 @@ class Services:
     new_run_id: Callable[[float], str]
     reap: Callable[[], object]
     clock: Callable[[], float] = time.time
+    judge: Judge = _judge_nothing

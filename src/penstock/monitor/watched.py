@@ -18,6 +18,12 @@ RESCAN_SECONDS = 30.0
 """How often files are looked for where the system says nothing: its word can be lost, and network folders give none."""
 STALE_SECONDS = 10.0
 """How often it is looked whether a feature set that is stale is fresh again, or fresh for longer."""
+JUDGED = ("drift", "degraded")
+"""The kinds of triggers that judge models in production."""
+JUDGE_SECONDS = 60.0
+"""How often labels that come late are looked for, and how soon what could not be judged is judged again."""
+SETTLE_SECONDS = 15.0
+"""So long after a window has ended it is judged: servers write what they have answered every few seconds."""
 POLL_SECONDS = 1.0
 """How often the store is asked what other processes wrote."""
 
@@ -35,6 +41,8 @@ class Watched:
             "new_artifact": self._news,
             "run_finished": self._news,
             "stale": self._staleness,
+            "drift": self._production,
+            "degraded": self._production,
             "event": lambda now, changed: math.inf,
         }[trigger.kind]
         self._handled = trigger.since
@@ -45,7 +53,7 @@ class Watched:
             self._handled = max([trigger.since, *(name for name in names if name is not None)])
         elif trigger.kind == "new_file":
             self._arrivals = Arrivals(services.root, trigger, self._history())
-        elif trigger.kind == "stale":
+        elif trigger.kind in ("stale", *JUDGED):
             names = (named_instant(firing.occurrence.rpartition(" ")[2]) for firing in self._history())
             self._handled = max((name for name in names if name is not None), default=-math.inf)
         elif trigger.kind != "event":
@@ -120,6 +128,23 @@ class Watched:
             self._record(f"{name} {since}", data | {"last_event": event, "freshness_seconds": found.limit})
             self._handled = began
         return now + STALE_SECONDS
+
+    def _production(self, now: float, changed: bool) -> float:
+        if now >= self._scan_at:
+            self._scan_at = now + JUDGE_SECONDS
+            self._judge_production(now - SETTLE_SECONDS)
+            length = self.trigger.spec["window_seconds"]
+            ends = (math.floor((now - SETTLE_SECONDS) / length) + 1) * length + SETTLE_SECONDS
+            self._scan_at = ends if self.trigger.kind == "drift" else min(ends, now + JUDGE_SECONDS)
+        return self._scan_at
+
+    def _judge_production(self, now: float) -> None:
+        """A breach has the name of the window: whoever else judges it means the same."""
+        last = None if math.isinf(self._handled) else self._handled
+        found = self._services.judge(self.trigger.kind, self.trigger.spec, now, last)
+        if found is not None and found.ended > max(self._handled, self.trigger.since):
+            self._record(f"{self.trigger.spec['model']} {instant_name(found.ended)}", found.data)
+            self._handled = found.ended
 
     def _record(self, name: str, data: dict[str, Any]) -> None:
         record(self._services, self.trigger, name, {"type": self.trigger.kind, "data": data})

@@ -20,6 +20,7 @@ from penstock.engines import open_engine
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.features import FEATURES, TARGET, Histories, Past, feature_source, target_source
 from penstock.pipelines import Event, OnEvent, Plan, RunStarted, Services, execute, observe, plan
+from penstock.production.labelled import LABELLED, labelled_source
 from penstock.project.codecs import CODECS
 from penstock.project.config import Config
 from penstock.project.images import engine_options, on_engine
@@ -34,7 +35,9 @@ def resolve_source(config: Config, text: str, *, as_of: datetime.datetime | None
 
 
 def _source(config: Config, metadata: MetadataStore, text: str) -> Source:
-    """Return what a text of a pipeline stands for: rows, features as they are now, or a feature set."""
+    """Return what a text of a pipeline stands for: rows, features as they are now, a feature set, or logged rows."""
+    if text.startswith(LABELLED):
+        return labelled_source(text, config.requests, config.labels)
     if not text.startswith((FEATURES, TARGET)):
         return resolve_source(config, text)
     histories, index = open_histories(config), config.state / "index"

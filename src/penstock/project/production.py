@@ -16,7 +16,8 @@ from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import MetadataStore
 from penstock.models import resolve_version
-from penstock.production import Breach, Monitoring, Place, Tolerance
+from penstock.monitor import Breached
+from penstock.production import Monitoring, Place, Tolerance
 from penstock.project.config import Config
 from penstock.project.registered import RegisteredModels
 from penstock.tables import TableLike, to_arrow
@@ -80,9 +81,10 @@ class Production:
             self._place, model, window=production.window_seconds(window), tolerance=tolerance, **how
         )
 
-    def judge(self, kind: str, spec: Mapping[str, Any], now: float, last: float | None) -> Breach | None:
+    def judge(self, kind: str, spec: Mapping[str, Any], now: float, last: float | None) -> Breached | None:
         """Return the breach that a trigger on drift or on a metric waits for, if there is one now."""
-        return production.judge(self._place, production.rule_of(kind, spec), now=now, last=last)
+        found = production.judge(self._place, production.rule_of(kind, spec), now=now, last=last)
+        return None if found is None else Breached(found.window.end, dict(found.data))
 
     @property
     def _place(self) -> Place:

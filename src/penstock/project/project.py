@@ -68,7 +68,9 @@ class Project:
         self.models = RegisteredModels(self.metadata, self.artifacts)
         self.repository = Repository(config, self.metadata, self.artifacts)
         self._services = services(config, self.metadata, self.artifacts)
-        self.triggers = Triggers(config, self.metadata, lambda: self.pipelines)
+        self.production = Production(lambda: self.config, self.metadata, self.models, self._rows)
+        self.monitor, self.add_labels = self.production.monitor, self.production.add_labels
+        self.triggers = Triggers(config, self.metadata, lambda: self.pipelines, self.production.judge)
         self.on = self.triggers.on
         self._given = GivenTables(lambda: self._catalog)
         self.table = self._given.declare
@@ -76,8 +78,6 @@ class Project:
         self.tune = Tunings(config, self.metadata, self.artifacts, self._services, self._pipeline).tune
         self.features = feature_store(config, self.metadata, self._rows)
         self.requests = Requests(lambda: read_requests(self.config.requests), self._rows)
-        self.production = Production(lambda: self.config, self.metadata, self.models, self._rows)
-        self.monitor, self.add_labels = self.production.monitor, self.production.add_labels
         self._ran: dict[str, PipelineFunction] = {}
         repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater, self._go_on)

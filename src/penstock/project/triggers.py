@@ -13,7 +13,7 @@ from penstock.core.ports import MetadataStore
 from penstock.core.run import Run, State
 from penstock.core.trigger import EventData, Firing, FiringState, Pause, Trigger
 from penstock.errors import ConflictError, UnknownNameError
-from penstock.monitor import CloudEvent, Monitor, Received, When
+from penstock.monitor import CloudEvent, Judge, Monitor, Received, When
 from penstock.pipelines import PipelineFunction, check_params, new_run_id, reap, start_run
 from penstock.project.config import Config
 from penstock.project.declared import load_triggers
@@ -146,9 +146,14 @@ class Triggers(Mapping[str, TriggerView]):
     """The triggers of a project by name. Those that its modules declare are recorded when any is first asked for."""
 
     def __init__(
-        self, config: Config, metadata: MetadataStore, pipelines: Callable[[], Mapping[str, PipelineFunction]]
+        self,
+        config: Config,
+        metadata: MetadataStore,
+        pipelines: Callable[[], Mapping[str, PipelineFunction]],
+        judge: Judge | None = None,
     ) -> None:
-        self.metadata = metadata
+        """`judge` judges models in production, for triggers on drift; `clock` says what time it is: tests turn it."""
+        self.metadata, self.clock, self._judge = metadata, time.time, judge
         self._config, self._pipelines, self._in_step = config, pipelines, False
 
     def __getitem__(self, name: str) -> TriggerView:
@@ -174,7 +179,7 @@ class Triggers(Mapping[str, TriggerView]):
         if self._in_step:
             return
         declared = {
-            name: self._checked(monitor.as_trigger(each, name=name, declared=module, now=time.time()))
+            name: self._checked(monitor.as_trigger(each, name=name, declared=module, now=self.clock()))
             for name, (each, module) in load_triggers(self._config).items()
         }
         monitor.register_declared(self.metadata, declared)
@@ -188,7 +193,7 @@ class Triggers(Mapping[str, TriggerView]):
         """
         declaration = monitor.on(when, pipeline, **how)
         name = declaration.name or f"{declaration.pipeline}-{declaration.when.kind}"
-        trigger = self._checked(monitor.as_trigger(declaration, name=name, declared="", now=time.time()))
+        trigger = self._checked(monitor.as_trigger(declaration, name=name, declared="", now=self.clock()))
         self.bring_in_step()
         there = self.metadata.get(Trigger, name)
         if there is not None and there.declared:
@@ -205,7 +210,7 @@ class Triggers(Mapping[str, TriggerView]):
 
     def pause(self, trigger: Trigger, reason: str) -> None:
         """Let a trigger start nothing until it is resumed."""
-        monitor.pause(self.metadata, trigger, reason=reason, now=time.time())
+        monitor.pause(self.metadata, trigger, reason=reason, now=self.clock())
 
     def resume(self, trigger: Trigger) -> None:
         """Let a trigger go on."""
@@ -232,6 +237,8 @@ class Triggers(Mapping[str, TriggerView]):
             start_run=self._start,
             new_run_id=new_run_id,
             reap=partial(reap, self.metadata),
+            clock=self.clock,
+            **({} if self._judge is None else {"judge": self._judge}),
         )
 
     def _start(self, trigger: Trigger, firing: Firing, params: Mapping[str, Any]) -> dict[str, Any]:

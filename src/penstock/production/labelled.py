@@ -1,0 +1,91 @@
+"""Logged rows with their labels as a source of a pipeline: what a model is judged on, and learns from, next time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import blake3
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from penstock.core.artifact import Source
+from penstock.errors import DataError
+from penstock.production.labels import LABEL, read_labels
+from penstock.production.reading import read_versions
+from penstock.production.records import INPUTS, OUTPUTS
+from penstock.production.request_log import parts
+from penstock.tables import schema_of
+
+LABELLED = "labelled:"
+"""What stands before a model's name in the text of such a source."""
+
+_FORMAT = "labelled"
+_PREDICTED, _PROBABILITIES = "predicted_", "_probs"
+
+
+def labelled_source(text: str, requests: Path, labels: Path) -> Source:
+    """Return the logged rows of a model as they are now; another row, or another label, is another digest."""
+    model = text.removeprefix(LABELLED)
+    found = blake3.blake3()
+    for folder in (requests, labels):
+        for part in parts(folder, model):
+            try:
+                state = part.path.stat()
+            except FileNotFoundError:  # it was the oldest
+                continue
+            found.update(f"{part.path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return Source(name=text, uris=(str(requests), str(labels)), format=_FORMAT, digest=found.hexdigest())
+
+
+def read_labelled(source: Source, *, since: str | float | None = None, until: str | float | None = None) -> pa.Table:
+    """Return the rows that were answered from `since` to before `until` and have a label, in the order of their times:
+    the inputs, the label as the model calls it, `predicted_<label>`, `id`, `time`, `version`.
+
+    An input that has one of these names is called `input_<name>`. Raises `DataError` where no row has a label.
+    """
+    model, (requests, labels) = source.name.removeprefix(LABELLED), (Path(uri) for uri in source.uris)
+    known = read_labels(labels, model)
+    versions = read_versions(requests, model, since=_moment(since), until=_moment(until))
+    tables = [] if known is None else [_labelled(rows, known) for rows in versions.values()]
+    tables = [each for each in tables if each.num_rows]
+    if not tables:
+        logged, told = sum(rows.num_rows for rows in versions.values()), 0 if known is None else known.num_rows
+        raise DataError(
+            f"no logged row of model '{model}' has a label: {logged} rows are logged in that time, and {told} labels "
+            "are there; tell them with project.add_labels, by the ids of the log"
+        )
+    return pa.concat_tables(tables, promote_options="permissive").sort_by([("time", "ascending"), ("id", "ascending")])
+
+
+def _labelled(rows: pa.Table, known: pa.Table) -> pa.Table:
+    places = pc.index_in(rows["id"].combine_chunks(), value_set=known["id"].combine_chunks())
+    labels = known[LABEL].combine_chunks().take(places)
+    there = labels.is_valid()
+    rows, labels = rows.filter(there), labels.filter(there)
+    predicted = _predicted(schema_of(rows.schema)[OUTPUTS].type, rows[OUTPUTS].type)
+    outputs = rows[OUTPUTS].combine_chunks()
+    columns: dict[str, Any] = {"id": rows["id"], "time": rows["time"], "version": rows["version"]}
+    columns |= {predicted.removeprefix(_PREDICTED): labels, predicted: pc.struct_field(outputs, predicted)}
+    if INPUTS in rows.column_names:
+        inputs = rows[INPUTS].combine_chunks()
+        for field in inputs.type:
+            name = f"input_{field.name}" if field.name in columns else field.name
+            columns[name] = pc.struct_field(inputs, field.name)
+    return pa.table(columns)
+
+
+def _predicted(said: str, outputs: pa.StructType) -> str:
+    names = [field.name for field in outputs if field.name.startswith(_PREDICTED)]
+    single = [name for name in names if not name.endswith(_PROBABILITIES)]
+    if len(single) != 1:
+        raise DataError(f"the model predicts {said}; rows with labels are those of a model of one label")
+    return single[0]
+
+
+def _moment(value: str | float | None) -> float | None:
+    if isinstance(value, str):
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return value
