@@ -132,7 +132,7 @@ _NAMES = {
     "penstock.components": (
         "read", "statistics", "schema", "rule", "validate", "check", "split", "tune",
         "evaluate", "push", "predict", "name", "named",
-        "ingest", "read_images", "with_images", "image_bytes",
+        "ingest", "labelled_rows", "read_images", "with_images", "image_bytes",
         "bless", "bound", "Blessing", "infra_validate", "approve",
         "notify", "import_artifact", "report",
         "plot_calibration", "plot_importance", "plot_ablation", "plot_tuning",

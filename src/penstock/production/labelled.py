@@ -77,7 +77,7 @@ def _labelled(rows: pa.Table, known: pa.Table) -> pa.Table:
 
 
 def _predicted(said: str, outputs: pa.StructType) -> str:
-    names = [field.name for field in outputs if field.name.startswith(_PREDICTED)]
+    names: list[str] = [field.name for field in outputs if field.name.startswith(_PREDICTED)]
     single = [name for name in names if not name.endswith(_PROBABILITIES)]
     if len(single) != 1:
         raise DataError(f"the model predicts {said}; rows with labels are those of a model of one label")
@@ -85,6 +85,8 @@ def _predicted(said: str, outputs: pa.StructType) -> str:
 
 
 def _moment(value: str | float | None) -> float | None:
+    if value == "":
+        return None
     if isinstance(value, str):
         found = datetime.fromisoformat(value)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -141,12 +141,17 @@ class Application:
 
 
 def application(
-    project: Service, make_predictor: MakePredictor, *, limits: Limits | None = None, token: str = ""
+    project: Service,
+    make_predictor: MakePredictor,
+    *,
+    limits: Limits | None = None,
+    token: str = "",
+    clock: Callable[[], float] = time,
 ) -> Application:
     """Return the application that serves a project, to those who have the token if there is one. It follows the
-    registry and watches the triggers while its lifespan lasts."""
+    registry and watches the triggers while its lifespan lasts. `clock` says when requests are answered."""
     predictors, metrics, monitor = Predictors(project, make_predictor), Metrics(), project.triggers.watch()
-    notes = request_notes(project.config, predictors, metrics.logged)
+    notes = request_notes(project.config, predictors, metrics.logged, clock)
     readers = FeatureReaders(project)
     shared: Any = {"predictors": predictors, "metrics": metrics, "notes": notes, "limits": limits or Limits()}
     served = Serving(project=project, monitor=monitor, **shared)

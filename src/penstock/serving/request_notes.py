@@ -76,10 +76,10 @@ class RequestNotes:
 
     def __init__(
         self, log: RequestLog, share: float, shadows: Shadows, counts: RequestCounts, *, flush_seconds: float = 2.0,
-        form: Callable[[Loaded], RecordForm],
+        form: Callable[[Loaded], RecordForm], clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._log, self._share, self._shadows, self.counts = log, share, shadows, counts
-        self.is_on = share > 0
+        self.is_on, self._clock = share > 0, clock
         self._flush_seconds, self._form = flush_seconds, form
         self._forms: dict[int, tuple[Loaded, RecordForm]] = {}
         self._waiting: deque[_Note | _BatchNote] = deque()
@@ -123,7 +123,7 @@ class RequestNotes:
             self.counts.dropped += 1
             return
         self._came += size
-        self._waiting.append(_Note(time.time(), loaded, request, body, answer, seconds))
+        self._waiting.append(_Note(self._clock(), loaded, request, body, answer, seconds))
 
     def note_batch(self, loaded: Loaded, request: bytes, rows: pa.Table, seconds: float) -> None:
         """Keep rows that were predicted as a table, those that are of the share. Called by the event loop only."""
@@ -131,7 +131,7 @@ class RequestNotes:
             self.counts.dropped += 1
             return
         self._came += rows.nbytes
-        self._waiting.append(_BatchNote(time.time(), loaded, request, rows, seconds))
+        self._waiting.append(_BatchNote(self._clock(), loaded, request, rows, seconds))
 
     def _work(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
@@ -237,7 +237,9 @@ def _shadowed(instance: msgspec.Raw, shadow: Loaded) -> dict[str, Any]:
     return said
 
 
-def request_notes(config: Config, predictors: Predictors, counts: RequestCounts) -> RequestNotes:
+def request_notes(
+    config: Config, predictors: Predictors, counts: RequestCounts, clock: Callable[[], float] = time.time
+) -> RequestNotes:
     """Return what keeps requests as penstock.toml says; raises `DeclarationError` for a shadow of no requests."""
     section, shadows = config.monitoring, config.server.shadow
     if shadows and not section.log_requests:
@@ -245,10 +247,11 @@ def request_notes(config: Config, predictors: Predictors, counts: RequestCounts)
             f"[server] names a shadow of '{next(iter(shadows))}' and no requests are logged; a shadow predicts those "
             "that are: set a share of them, [monitoring] log_requests = 0.1"
         )
-    log = RequestLog(config.requests, section.size_bytes, section.keep_seconds)
+    log = RequestLog(config.requests, section.size_bytes, section.keep_seconds, clock)
 
     def form(loaded: Loaded) -> RecordForm:
         return RecordForm(loaded.graph, loaded.version, loaded.digest, keep_bytes=section.bytes)
 
     flush = section.flush_seconds
-    return RequestNotes(log, section.log_requests, predictors.shadows.get, counts, flush_seconds=flush, form=form)
+    asked = predictors.shadows.get
+    return RequestNotes(log, section.log_requests, asked, counts, flush_seconds=flush, form=form, clock=clock)
