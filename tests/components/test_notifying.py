@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -120,3 +121,47 @@ def test_what_makes_no_sense_is_refused():
         ps.notify("hello", webhook="file:///etc/passwd")
     with pytest.raises(DeclarationError, match="no address of a mail server"):
         ps.notify("hello", email="a@example.org", smtp="localhost:25")
+
+
+WATCHED = """
+import penstock as ps
+
+
+@ps.step
+def broken(x: int) -> int:
+    raise ValueError(f"{x} is too much")
+
+
+@ps.pipeline
+def breaking(x: int = 7):
+    broken(x)
+
+
+@ps.pipeline
+def telling(run: str, state: str, error: str):
+    ps.notify(f"run {run} {state}: {error}", webhook=ps.secret("HOOK"))
+
+
+told = ps.on(
+    ps.run_finished(breaking, state="failed"), telling,
+    params={name: ps.event_data(name) for name in ("run", "state", "error")},
+)
+"""
+
+
+def test_of_a_run_that_failed_a_trigger_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "penstock.toml").write_text('[engine]\ndefault = "inline"\n')
+    (tmp_path / "pipelines.py").write_text(WATCHED)
+    project = ps.open(tmp_path)
+    project.triggers.bring_in_step()
+    with hook(200) as web, project.triggers.watch() as monitor:
+        monkeypatch.setenv("HOOK", web.url)
+        monitor.start()
+        failed = project.run("breaking")
+        assert failed.state == "failed"
+        until = time.monotonic() + 60
+        while not web.got and time.monotonic() < until:
+            time.sleep(0.05)
+        assert [each["text"] for each in web.got] == [f"run {failed.id} failed: {failed.record.error}"]
+        firing = project.triggers["told"].history[0]
+        assert project.get_run(firing.run).wait(30).cause["trigger"] == "told"

@@ -72,15 +72,7 @@ def _figure(figure: Figure) -> str:
 def _model(graph: ModelGraph) -> str:
     facts = graph.facts
     told = {"type": facts.get("type", ""), "label": graph.label or "", "name": graph.name}
-    metrics = {name: value for name, value in facts.get("evaluation", {}).items() if value is not None}
-    return "\n".join(
-        [
-            parts.table([*told.items()], titles=("model card", "")),
-            '<p class="quiet">What it was when it was learned:</p>' if metrics else "",
-            parts.metrics(metrics) if metrics else "",
-            f"<pre>{escape(describe(graph))}</pre>",
-        ]
-    )
+    return f"{parts.table([*told.items()], titles=('model card', ''))}\n<pre>{escape(describe(graph))}</pre>"
 
 
 def _table(table: pa.Table) -> str:

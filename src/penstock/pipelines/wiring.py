@@ -85,11 +85,13 @@ def node(call: Any, /, *args: Any, name: str = "", **inputs: Any) -> Node:
 
     `call` is a step or a component of any kind. An input is a value, a `Parameter`, what another node gives
     (`split.outputs["train"]`), or a node that gives one thing. `name` is what the step is called, if not as its
-    function.
+    function; of a component that has a parameter `name` itself (`node(ps.push, graph, name="rides")`) it is that.
     """
     if not isinstance(call, StepFunction | Component):
         raise DeclarationError(f"node() takes a step or a component, such as ps.read, not {call!r}")
     own = call.name if isinstance(call, Component) else call.settings.name
+    if name and isinstance(call, StepFunction) and "name" in call.form.signature.parameters:
+        return Node(own, call, args, FrozenMap({"name": name, **inputs}))
     if name:
         call = call.configured(name=checked_name(name, "component"))
     if isinstance(call, StepFunction):
