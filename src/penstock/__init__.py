@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         plot_ablation as plot_ablation,
         plot_calibration as plot_calibration,
         plot_importance as plot_importance,
+        plot_statistics as plot_statistics,
         plot_tuning as plot_tuning,
         predict as predict,
         push as push,
@@ -135,7 +136,7 @@ _NAMES = {
         "ingest", "labelled_rows", "read_images", "with_images", "image_bytes",
         "bless", "bound", "Blessing", "infra_validate", "approve",
         "notify", "import_artifact", "report",
-        "plot_calibration", "plot_importance", "plot_ablation", "plot_tuning",
+        "plot_calibration", "plot_importance", "plot_statistics", "plot_ablation", "plot_tuning",
     ),
     "penstock.monitor": (
         "on", "every", "cron", "new_file", "event", "new_artifact", "run_finished", "stale", "drift", "degraded",

@@ -21,6 +21,7 @@ from penstock.components.production_rows import labelled_rows
 from penstock.components.pushing import push
 from penstock.components.reporting import report
 from penstock.components.splitting import Split, SplitInThree, split
+from penstock.components.statistics_page import plot_statistics
 from penstock.components.tuning import tune
 from penstock.components.tuning_plot import plot_tuning
 from penstock.components.validation import Validated, check, validate
@@ -49,6 +50,7 @@ __all__ = [
     "plot_ablation",
     "plot_calibration",
     "plot_importance",
+    "plot_statistics",
     "plot_tuning",
     "predict",
     "push",

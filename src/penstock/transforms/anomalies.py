@@ -32,8 +32,8 @@ _DO = {
     "stale": "look whether the source is still fed",
     "not_increasing": "sort the rows, or look whether a batch came late or twice",
     "not_found": "add what is missing to the other table, or correct the values",
-    "skew": "compare both statistics (ps.statistics_report); if the change is real, train on newer rows",
-    "drift": "compare both statistics (ps.statistics_report); if the change is real, train on newer rows",
+    "skew": "compare both statistics (ps.plot_statistics); if the change is real, train on newer rows",
+    "drift": "compare both statistics (ps.plot_statistics); if the change is real, train on newer rows",
     "unit_changed": "convert the values where the rows are read",
 }
 KINDS = tuple(_DO)

@@ -41,7 +41,7 @@ def image_sizes(column: pa.ChunkedArray) -> dict[str, Any]:
 
 def image_size(content: Any) -> tuple[str, int, int] | None:
     """Return the format, width and height that the bytes of an image name; None where they are of no image we know."""
-    bytes_ = memoryview(content)
+    bytes_ = memoryview(content).cast("B")  # Arrow says that bytes have signs
     head = bytes(bytes_[:32])
     if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) >= 24:
         return ("png", *struct.unpack(">II", head[16:24]))
