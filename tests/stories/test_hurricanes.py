@@ -78,7 +78,7 @@ def storms() -> pa.Table:
         status = "hurricane" if pressure < 985 else "tropical storm" if pressure < 1003 else "tropical depression"
         wind = round(25 + (1010 - pressure) * 1.2 + chance.gauss(0, 6))
         place = {"lat": chance.uniform(10, 45), "long": -chance.uniform(20, 90), "month": 6 + number % 6}
-        rows.append({"name": f"S{number // 20}", "year": 2013 + number // 60, "status": status, "pressure": pressure,
+        rows.append({"name": f"S{number}", "year": 2013 + number // 60, "status": status, "pressure": pressure,
                      "wind": wind, **place})  # fmt: skip
     return pa.Table.from_pylist(rows).select(COLUMNS)
 
