@@ -19,7 +19,7 @@ NAMES = (
     "start", "steps", "workers", "containers", "one_row", "http_predict", "http_features", "many_rows", "transforms",
     "create_model", "serving_process",
     "slide", "export", "repository", "windows", "online", "features", "cascades", "policies",
-    "multimodal", "multimodal_peers", "images_beyond_memory", "representations",
+    "multimodal", "multimodal_peers", "images_beyond_memory", "representations", "tuning",
 )  # fmt: skip
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

@@ -34,7 +34,7 @@ def train(n: int, depth: int = 6) -> dict:
 
 
 @ps.step
-def judge(scores: dict) -> dict:
+def judge(scores: dict) -> ps.Metrics:
     return {"mae": scores["mae"] + 1, "rows": 7}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
-    "transforms.md": 5, "export.md": 3, "tuning.md": 6, "plots.md": 4, "explain.md": 10,
+    "transforms.md": 5, "export.md": 3, "tuning.md": 10, "plots.md": 4, "explain.md": 10,
     "coming-from-feast.md": 1, "features.md": 11, "ray.md": 1, "cascades.md": 15, "multimodal.md": 11,
     "components.md": 14,
 }  # fmt: skip

@@ -15,6 +15,7 @@ Load: TypeAlias = Callable[[Artifact], Any]
 Finals: TypeAlias = dict[tuple[str, str], float]
 """(step, metric) -> value; the metric is "" where the step gave one number."""
 
+_REPORTS = ("json", "metrics")
 _LARGEST_BYTES = 1 << 16  # a result of JSON beyond this is data, not a report
 
 
@@ -41,7 +42,7 @@ def finals_of(metadata: MetadataStore, runs: Sequence[str], load: Load) -> dict[
     for metric in metadata.find(Metric, run=sorted({run for run, _ in made.values()})):
         logged.setdefault((metric.run, metric.step), []).append(metric)
     digests = {digest for step in steps for digest in step.artifacts.values()}
-    artifacts = {each.digest: each for each in metadata.find(Artifact, digest=sorted(digests)) if each.kind == "json"}
+    artifacts = {each.digest: each for each in metadata.find(Artifact, digest=sorted(digests)) if each.kind in _REPORTS}
     finals: dict[str, Finals] = {run: {} for run in runs}
     for step in sorted(steps, key=lambda step: step.position):
         found = finals[step.run]

@@ -1,0 +1,1 @@
+"""One search, done by each tool."""
