@@ -16,6 +16,7 @@ from penstock.core.schema import Schema
 from penstock.errors import CorruptArtifactError, DataError, RequestError, UnknownNameError
 from penstock.project.config import Config
 from penstock.project.features import feature_store
+from penstock.project.production import Production
 from penstock.project.repository import Repository
 from penstock.project.triggers import Triggers
 from penstock.stores import SqlMetadata, open_artifacts
@@ -77,6 +78,7 @@ class FakeProject:
         self.repository = Repository(self.config, self.metadata, self.artifacts)
         self.models = FakeModels()
         self.triggers = Triggers(self.config, self.metadata, lambda: self.pipelines)
+        self.production = Production(lambda: self.config, self.metadata, self.models, lambda rows: rows)
         self.features = feature_store(self.config, self.metadata, lambda rows: rows)
 
     def push(self, model: str, version: int, alias: str = "") -> None:

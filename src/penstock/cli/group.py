@@ -42,6 +42,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lineage": ("penstock.cli.lineage:lineage", "Show what a thing comes from, and what became of it."),
     "gc": ("penstock.cli.collecting:gc", "Take away what nothing needs any more."),
     "verify": ("penstock.cli.models:verify", "Prove that serving gives what batch prediction gives."),
+    "monitor": ("penstock.cli.monitoring:monitor", "Say what a model does in production, and how that changes."),
+    "labels": ("penstock.cli.monitoring:labels", "Tell what was true of rows that a model has predicted."),
     "shadow": ("penstock.cli.shadow:shadow", "Compare a version that predicts beside the one that is served."),
     "image": ("penstock.cli.image:image", "Build the image in which steps run in containers."),
     "trigger": ("penstock.cli.triggers:trigger", "What starts runs by itself: list, watch, fire, pause, history."),

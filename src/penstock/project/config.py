@@ -124,7 +124,7 @@ class MonitoringSection:
     share, lie no more than `max_bytes` of requests, and none older than `keep`; the oldest go. What is answered is
     written every `flush`: a server that is killed loses that much. Of bytes, such as images, the digest is logged, with
     `bytes = true` they themselves; with `features = true` also the features that were looked up, with `batches = true`
-    also the rows of :batchPredict.
+    also the rows of :batchPredict. `window` is how long the windows are of which /metrics tells.
     """
 
     log_requests: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
@@ -135,6 +135,7 @@ class MonitoringSection:
     bytes: bool = False
     features: bool = False
     batches: bool = False
+    window: int | float | str = "1d"
 
     @property
     def size_bytes(self) -> int:

@@ -27,6 +27,7 @@ from penstock.remote.exporting import exporter
 from penstock.remote.features import RemoteFeatures
 from penstock.remote.models import fit_form, model_path, mover
 from penstock.remote.pipelines import RemotePipeline, RemotePipelines, pipeline_name
+from penstock.remote.production import RemoteProduction
 from penstock.remote.repository import RemoteRepository
 from penstock.remote.rows import ARROW_STREAM, arrow_bytes, arrow_table, as_query, rows_or_name
 from penstock.remote.runs import RemoteRecords, run_events
@@ -53,6 +54,8 @@ class RemoteProject:
         self.repository = RemoteRepository(self.server, self._recorded)
         self.experiments = Experiments(self._recorded)
         self.features = RemoteFeatures(self.server, self.metadata)
+        self.production = RemoteProduction(self.server, self._here)
+        self.monitor, self.add_labels = self.production.monitor, self.production.add_labels
         self.requests = Requests(lambda: self.sql(f"SELECT * FROM {REQUESTS}"), self._here)
         self.triggers = RemoteTriggers(self.server, self.metadata)
         self.on = self.triggers.on

@@ -27,6 +27,7 @@ from penstock.serving import (
     exporting,
     feature_rows,
     feature_sets,
+    monitoring,
     pages,
     pipelines,
     queries,
@@ -40,6 +41,7 @@ from penstock.serving.at_once import AtOnce, either
 from penstock.serving.errors import failure, plain_failure
 from penstock.serving.feature_readers import FeatureReaders
 from penstock.serving.following import follow
+from penstock.serving.gauges import Gauges
 from penstock.serving.guard import guarded, guarded_at_once
 from penstock.serving.metrics import Metrics
 from penstock.serving.online_features import online_features_at_once, online_features_or
@@ -54,6 +56,7 @@ ROUTES = [
     Route("/docs", pages.docs),
     Route("/runs/{id}", pages.show_run),
     Route("/models/{name}", pages.show_model),
+    Route("/models/{name}/monitoring", monitoring.show_page),
     Route("/openapi.json", pages.describe),
     Route("/health", pages.health),
     Route("/metrics", pages.metrics),
@@ -106,6 +109,8 @@ ROUTES = [
     Route("/v1/models/{name}:promote", registry.promote_version, methods=["POST"]),
     Route("/v1/models/{name}:rollback", registry.roll_back, methods=["POST"]),
     Route("/v1/models/{name}", registry.show_model),
+    Route("/v1/models/{name}/monitoring", monitoring.show_monitoring),
+    Route("/v1/models/{name}/labels", monitoring.add_labels, methods=["POST"]),
     Route("/get-online-features", feature_rows.get_online_features, methods=["POST"]),
     Route("/get-historical-features", feature_rows.get_historical_features, methods=["POST"]),
     Route("/push", feature_rows.push, methods=["POST"]),
@@ -154,7 +159,8 @@ def application(
     notes = request_notes(project.config, predictors, metrics.logged, clock)
     readers = FeatureReaders(project)
     shared: Any = {"predictors": predictors, "metrics": metrics, "notes": notes, "limits": limits or Limits()}
-    served = Serving(project=project, monitor=monitor, **shared)
+    gauges = Gauges(project, predictors, clock)
+    served = Serving(project=project, monitor=monitor, gauges=gauges, **shared)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -164,6 +170,7 @@ def application(
         gc.freeze()  # what is loaded now stays: no collection need look at it while requests wait
         watching = [
             asyncio.create_task(follow(predictors.load, "the registry cannot be read; what is loaded is served")),
+            asyncio.create_task(follow(gauges.refresh, "the log of requests cannot be looked at")),
             asyncio.create_task(follow(readers.refresh, "feature sets cannot be looked for; those known are served")),
         ]
         try:

@@ -128,6 +128,21 @@ class TriggerForm(msgspec.Struct, forbid_unknown_fields=True):
     when_full: str = "queue"
 
 
+class LabelForm(msgspec.Struct, forbid_unknown_fields=True):
+    """What was true of a row: its id in the log of requests, its label (null takes back what was said before), and when
+    that was found to be so."""
+
+    id: str
+    label: Any
+    time: str | None = None
+
+
+class LabelsForm(msgspec.Struct, forbid_unknown_fields=True):
+    """Labels of rows that a model has predicted."""
+
+    labels: list[LabelForm]
+
+
 class RowsForm(msgspec.Struct, forbid_unknown_fields=True):
     """Rows by name: a declared table, a query, or `artifact:<digest>`."""
 

@@ -57,7 +57,7 @@ class Metrics:
             "# TYPE penstock_predictions_total counter",
         ]
         for (model, version), count in sorted(self.predictions.items()):
-            lines.append(f'penstock_predictions_total{{model="{_escaped(model)}",version="{version}"}} {count}')
+            lines.append(f'penstock_predictions_total{{model="{escaped(model)}",version="{version}"}} {count}')
         lines += [
             "# HELP penstock_requests_logged_total What became of the share of requests that is logged.",
             "# TYPE penstock_requests_logged_total counter",
@@ -79,5 +79,6 @@ def _histogram_lines(name: str, endpoint: str, histogram: Histogram) -> list[str
     return lines
 
 
-def _escaped(label: str) -> str:
+def escaped(label: str) -> str:
+    """Return the value of a label as it is written."""
     return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

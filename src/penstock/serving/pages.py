@@ -31,7 +31,7 @@ from penstock.serving.runs import find_run
 from penstock.serving.service import Service
 from penstock.serving.state import json_answer, serving
 
-_POLICY = {
+POLICY = {
     "content-security-policy": (
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
         "img-src 'self'; frame-src 'self'"
@@ -85,7 +85,7 @@ async def show_model(request: Request) -> Response:
     loaded = await served.predictors.get(name)
     log = served.project.config.requests
     shares = await run_in_threadpool(logged_shares, log, loaded.model, loaded.version)
-    return HTMLResponse(cascade_page(report(loaded.graph, serving=shares)), headers=_POLICY)
+    return HTMLResponse(cascade_page(report(loaded.graph, serving=shares)), headers=POLICY)
 
 
 def _page_of(loaded: Loaded) -> str:
@@ -94,7 +94,7 @@ def _page_of(loaded: Loaded) -> str:
 
 
 def _shown(name: str, **parts: str) -> Response:
-    return HTMLResponse(_page(name).substitute(parts, style=_page("page.css").template), headers=_POLICY)
+    return HTMLResponse(_page(name).substitute(parts, style=_page("page.css").template), headers=POLICY)
 
 
 def _takes(loaded: Loaded) -> str:
@@ -155,7 +155,7 @@ def _runs(project: Service) -> list[str]:
 
 async def docs(request: Request) -> Response:
     """GET /docs: every endpoint, with a form to try it."""
-    return HTMLResponse(_page("docs.html").template, headers=_POLICY)
+    return HTMLResponse(_page("docs.html").template, headers=POLICY)
 
 
 async def describe(request: Request) -> Response:
@@ -171,4 +171,5 @@ async def health(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """GET /metrics."""
-    return Response(serving(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    served = serving(request)
+    return Response(served.metrics.text() + served.gauges.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -292,6 +292,29 @@ PATHS: dict[str, Json] = {
             ("/versions/{version}", (_NAME, _VERSION, _TIMES, STAGES_PARAMETER)),
         )
     },
+    "/v1/models/{name}/monitoring": {
+        "get": operation(
+            "What a model does in production: metrics over time by version and slice, skew, drift, what is beyond its "
+            "bounds",
+            (
+                _NAME,
+                *(parameter(name, "query") for name in ("window", "by", "metric", "threshold")),
+                *(parameter(name, "query", "integer") for name in ("windows", "minimum")),
+                *(parameter(name, "query", "number") for name in ("over", "now")),
+            ),
+            failures=(400, 404, 422),
+        )
+    },
+    "/v1/models/{name}/labels": {
+        "post": operation(
+            "Tell what was true of rows that were predicted, by their ids in the log of requests",
+            (_NAME, *(parameter(name, "query") for name in ("id", "label", "time"))),
+            body=form("LabelsForm"),
+            uploads=(ARROW,),
+            status=201,
+            failures=(400, 403, 404, 413, 422),
+        )
+    },
     **{
         f"/v1/models/{{name}}{version}:evaluate": {
             "post": operation(

@@ -12,6 +12,7 @@ from penstock.core.model import Model
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.features import FeatureStore
 from penstock.project.config import Config
+from penstock.project.production import Production
 from penstock.project.repository import Repository
 from penstock.project.triggers import Triggers
 
@@ -32,9 +33,11 @@ class RegisteredModel(Protocol):
 
 
 class Service(Protocol):
-    """The project that is served; `penstock.project.Project` is one. `features` is its feature store."""
+    """The project that is served; `penstock.project.Project` is one. `features` is its feature store, `production`
+    what its models do in production."""
 
     features: FeatureStore
+    production: Production
 
     @property
     def root(self) -> Path:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.monitor import Monitor
+from penstock.serving.gauges import Gauges
 from penstock.serving.metrics import Metrics
 from penstock.serving.predictors import Predictors
 from penstock.serving.request_notes import RequestNotes
@@ -39,6 +40,7 @@ class Serving:
     limits: Limits
     monitor: Monitor
     notes: RequestNotes
+    gauges: Gauges
 
 
 def serving(request: Request) -> Serving:
