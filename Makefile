@@ -24,7 +24,7 @@ setup: .venv/.installed ## Make .venv with all that demo, tests and checks need
 	  echo "No CPU build of PyTorch is to be had here: the tests of networks will be skipped"
 	@touch $@
 
-demo: setup ## Raw table to served, verified model, on real flights (about two minutes)
+demo: setup ## Raw tables to a model that is served, watched and trained again, on real flights (about three minutes)
 	@$(BIN)/python examples/flights/demo.py
 
 check: setup ## Style, types, layers, sizes

@@ -1,8 +1,10 @@
-"""The whole of penstock in two minutes, on 336,776 real flights: run by `make demo`, readable as a tour of the API."""
+"""The whole of penstock in three minutes, on real flights: run by `make demo`, readable as a tour of the API."""
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 from rich.console import Console
 
 import penstock as ps
@@ -19,6 +22,9 @@ from penstock.cli.display import RunDisplay, print_table
 HERE = Path(__file__).parent
 CONSOLE = Console(highlight=False)
 PENSTOCK = [sys.executable, "-m", "penstock"]
+
+FIRST, TRAINED, NOW = "2013-01-01T00:00:00Z", "2013-03-01T00:00:00Z", "2013-07-09T18:00:00Z"
+"""What the first model learns from, until when; and the summer afternoon on which it is asked."""
 
 CREATE = """
 CREATE OR REPLACE MODEL delays
@@ -32,17 +38,19 @@ OPTIONS(model_type = 'linear_reg', input_label_cols = ['arr_delay'])
 AS SELECT arr_delay, dep_delay, carrier, origin, distance, time_hour
 FROM flights WHERE arr_delay IS NOT NULL
 """
-EVALUATE = "SELECT mean_absolute_error, r2_score FROM ML.EVALUATE(MODEL delays)"
 PREDICT = """
 SELECT ROUND(predicted_arr_delay, 1) AS predicted, carrier, dep_delay, time_hour
 FROM ML.PREDICT(MODEL delays, (
   SELECT dep_delay, carrier, origin, distance, time_hour
   FROM flights WHERE dest = 'HNL' ORDER BY time_hour LIMIT 3))
 """
-FLIGHT = {
-    "carrier": "UA", "origin": "EWR", "dest": "SFO", "dep_delay": 25, "distance": 2565, "wind_speed": 12.7,
-    "humid": 71.0, "precip": 0.0, "visib": 10.0, "time_hour": "2013-12-20T17:00:00Z",
-}  # fmt: skip
+SOON = f"""
+SELECT carrier, tailnum, origin, distance, time_hour, arr_delay FROM flights
+WHERE time_hour >= TIMESTAMP '{NOW}' AND time_hour < TIMESTAMP_ADD(TIMESTAMP '{NOW}', INTERVAL 3 HOUR)
+  AND arr_delay IS NOT NULL
+ORDER BY time_hour, carrier, flight
+"""
+DAY_SECONDS = 86400
 
 
 def say(text: str, style: str = "") -> None:
@@ -56,14 +64,24 @@ def chapter(number: int, title: str, about: str) -> None:
     say(f"   {about}\n")
 
 
-def show_run(project: ps.Project, **params: int) -> None:
-    """Run the pipeline with a live display."""
-    say(" ".join(["$ penstock run flights", *(f"-p {name}={value}" for name, value in params.items())]), "dim")
+def command(*words: str) -> None:
+    """Run a command of penstock as one would type it."""
+    say(f"$ penstock {shlex.join(words)}", "dim")
+    if subprocess.run([*PENSTOCK, *words], cwd=HERE).returncode:
+        sys.exit(f"penstock {words[0]} failed")
+    print()
+
+
+def show_run(project: ps.Project, pipeline: str = "flights", mode: str = "train", **params: str) -> ps.Run:
+    """Run a pipeline with a live display."""
+    words = [*(f"-p {name}={value}" for name, value in params.items()), *(["--mode infer"] if mode == "infer" else [])]
+    say(" ".join(["$ penstock run", pipeline, *words]), "dim")
     with RunDisplay() as display:
-        run = project.run("flights", on_event=display, **params)
+        run = project.run(pipeline, mode=mode, on_event=display, **params)
     if run.state != "succeeded":
         sys.exit(f"the run {run.state}; see: penstock show {run.id}")
     print()
+    return run
 
 
 def show_sql(project: ps.Project, text: str) -> None:
@@ -78,9 +96,11 @@ def show_sql(project: ps.Project, text: str) -> None:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Start `penstock serve` on a free port; yield its URL; stop it."""
-    say("$ penstock serve --port 0", "dim")
-    process = subprocess.Popen([*PENSTOCK, "serve", "--port", "0"], cwd=HERE, stdout=subprocess.PIPE, text=True)
+    """Start `penstock serve` on a free port, in the past; yield its URL; stop it."""
+    say(f"$ PENSTOCK_SERVER_FEATURES_AS_OF={NOW} penstock serve --port 0", "dim")
+    past = {**os.environ, "PENSTOCK_SERVER_FEATURES_AS_OF": NOW}
+    serve = [*PENSTOCK, "serve", "--port", "0"]
+    process = subprocess.Popen(serve, cwd=HERE, stdout=subprocess.PIPE, text=True, env=past)
     try:
         assert process.stdout is not None
         line = next((line for line in process.stdout if "http://" in line), None)
@@ -95,59 +115,96 @@ def server() -> Iterator[str]:
 
 def post(url: str, body: object) -> dict[str, object]:
     """Send JSON, return JSON."""
-    say(f"$ curl {url} -d '{json.dumps(body)}'", "dim")
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    request = urllib.request.Request(url, json.dumps(body, default=str).encode(), {"content-type": "application/json"})
     with urllib.request.urlopen(request) as response:
         answer: dict[str, object] = json.load(response)
-    say(f"{json.dumps(answer)}\n")
     return answer
 
 
-def follow(url: str) -> None:
-    """Print a step's log as it is written, until the step ends."""
-    say(f"$ curl '{url}'", "dim")
-    with urllib.request.urlopen(url) as stream:
-        for line in stream:
-            if line.startswith(b"data: "):
-                say(f"  {line[6:].decode().rstrip()}")
-    print()
+def ask(project: ps.Project, url: str) -> None:
+    """Ask about every flight of the next hours, by keys and what the timetable says; tell later how late they were."""
+    soon = project.sql(SOON)
+    instances = soon.drop_columns(["arr_delay"]).to_pylist()
+    ids = [f"flight-{number}" for number in range(len(instances))]
+    say(f"$ curl {url}/v1/models/flights:predict -d '{json.dumps({'instances': instances[:1]}, default=str)}'", "dim")
+    answer = post(f"{url}/v1/models/flights:predict", {"instances": instances, "ids": ids})
+    say(f"{json.dumps(answer)[:150]} ... for {len(instances)} flights\n")
+    say("$ penstock verify flights: serving against batch, and then what became of these flights", "dim")
+    verified = project.verify("flights")
+    say(f"{verified.rows:,} rows replayed, equal: {verified.equal}")
+    labels = pa.table({"id": ids, "arr_delay": soon["arr_delay"]})
+    say(f"{project.add_labels('flights', labels)} of them have arrived\n")
+
+
+def tomorrow(project: ps.Project, trigger: str) -> ps.Run:
+    """Let the triggers be watched as they will be a day from now, and return the run that one has started."""
+    project.triggers.clock = lambda: time.time() + DAY_SECONDS
+    with project.triggers.watch() as monitor:
+        monitor.tick()
+        deadline = time.monotonic() + 180
+        while not (fired := project.triggers[trigger].history) or fired[0].state not in ("succeeded", "failed"):
+            if time.monotonic() > deadline:
+                sys.exit(f"the trigger {trigger} has started nothing; see: penstock trigger history {trigger}")
+            time.sleep(0.2)
+    say(f"{fired[0].state}: {fired[0].event['data']}")
+    return project.get_run(fired[0].run)
 
 
 def main() -> None:
     """Tell the whole story."""
     project = ps.open(HERE)
-    chapter(1, "A pipeline", "Read, test the data, split by time, fit, evaluate, push: see flights.py.")
-    show_run(project)
-    print_table([project.runs(pipeline="flights")[0].artifact("evaluate").load()])
+    chapter(1, "A feature store", "Feature sets with their windows: see flight_features.py.")
+    command("features", "apply")
+    show_run(project, "facts")
+
+    chapter(
+        2, "A pipeline", "Ingest, join as of each flight, test the data, train a cascade, judge, promote: flights.py."
+    )
+    show_run(project, first=FIRST, last=TRAINED)
     champion = project.models["flights"].alias("champion")
     say(f"champion: version {champion.version} of flights, graph {champion.digest[:12]}")
 
-    chapter(2, "Nothing runs again whose output is up to date", "The same once more; then another depth.")
-    show_run(project)
-    show_run(project, depth=8)
+    chapter(3, "Nothing runs again whose output is up to date", "The same once more.")
+    show_run(project, first=FIRST, last=TRAINED)
 
-    chapter(3, "The same job in SQL", "The transformations are part of the model, so callers send raw inputs.")
-    for text in (CREATE, EVALUATE, PREDICT):
+    chapter(
+        4, "Inference is the same pipeline", "A day of July, with what the promoted run had learned; nothing can learn."
+    )
+    show_run(project, mode="infer", first="2013-07-08T00:00:00Z", last=NOW)
+
+    chapter(5, "The same in SQL", "The transformations are part of the model, so callers send raw inputs.")
+    for text in (CREATE, PREDICT):
         show_sql(project, text)
 
-    chapter(4, "Served", "A raw flight, a run by one REST call, the proof that serving equals batch.")
+    chapter(6, "Served", "Requests bring keys and the timetable; windows, weather and plane come from the store.")
     with server() as url:
-        post(f"{url}/v1/models/flights:predict", {"instances": [FLIGHT]})
-        run_id = post(f"{url}/v1/pipelines/flights/runs", {"params": {"depth": 4}, "experiment": "demo"})["id"]
-        follow(f"{url}/v1/runs/{run_id}/steps/fit/log?follow=1")
-        project.get_run(str(run_id)).wait(timeout_seconds=120)
-        say(f"$ penstock verify flights --url {url}", "dim")
-        if subprocess.run([*PENSTOCK, "verify", "flights", "--url", url], cwd=HERE).returncode:
-            sys.exit("serving and batch prediction differ")
+        ask(project, url)
 
-    chapter(5, "What was made", f"{len(project.runs())} runs and the models {', '.join(sorted(project.models))}.")
+    chapter(
+        7,
+        "Watched, and trained again",
+        "A model of winter, asked in July: its error starts a run that judges a challenger.",
+    )
+    degraded = ps.degraded("flights", metric="mean_absolute_error", over=25, window="1d", minimum=50)
+    params = {"first": "2013-05-01T00:00:00Z", "last": NOW}
+    project.on(degraded, "flights", params=params, name="retrain")
+    columns = ["version", "slice", "value", "rows", "labelled", "mean_absolute_error"]
+    print_table(project.monitor("flights", window="1d", by=["origin"]).performance.select(columns))
+    say("\na day later the trigger looks at the window that has ended:")
+    run = tomorrow(project, "retrain")
+    command("logs", run.id, "bless")
+    command("why", run.id, "push")
+    say(f"champion: version {project.models['flights'].alias('champion').version} of flights\n")
+
+    chapter(8, "What was made", f"{len(project.runs())} runs and the models {', '.join(sorted(project.models))}.")
     state = project.config.state
     size = sum(file.stat().st_size for file in state.rglob("*") if file.is_file()) / 2**20
     say(f"They and all tables are in {shortest(state)}, {size:,.0f} MiB; delete it to start again. Next:\n")
-    command = f"{shortest(Path(sys.executable).parent)}/penstock -C {shortest(HERE)}"
-    say(f"{command} why latest fit")
-    say(f'{command} sql "SELECT carrier, AVG(arr_delay) AS late FROM flights GROUP BY carrier ORDER BY late"')
-    say(f"{command} serve    # then open the address that it prints")
+    start = f"{shortest(Path(sys.executable).parent)}/penstock -C {shortest(HERE)}"
+    say(f"{start} report flights    # what the cascade is worth")
+    say(f"{start} plan flights --mode infer --draw flights.svg")
+    say(f'{start} sql "SELECT carrier, AVG(arr_delay) AS late FROM flights GROUP BY carrier ORDER BY late"')
+    say(f"{start} serve    # then open the address that it prints")
 
 
 def shortest(path: Path) -> Path:

@@ -75,6 +75,12 @@ def test_rows_lie_by_model_and_day_and_only_the_days_asked_for_are_read(tmp_path
     assert read_versions(tmp_path, "a/b c")[1].num_rows == 1
 
 
+def test_a_model_is_found_by_the_name_that_it_is_registered_under(tmp_path: Path) -> None:
+    logged(tmp_path, numbered(RecordForm(graph("declared"), 1, "d", model="registered"), [1]))
+    assert {part.model for part in parts(tmp_path)} == {"registered"}
+    assert read_versions(tmp_path, "registered")[1].num_rows == 1
+
+
 def test_a_part_is_whole_at_every_moment_and_grows_until_it_is_full(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(request_log, "PART_ROWS", 25)
     log = RequestLog(tmp_path, 1 << 30)

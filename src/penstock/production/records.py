@@ -54,14 +54,15 @@ def digest_of(content: bytes) -> str:
 class RecordForm:
     """The form that the rows of one version of a model have in the log, and how requests come into it.
 
-    `features` are the types of those that it looks up, where they are to be logged; with `keep_bytes` inputs that are
-    bytes stay as they are.
+    `model` is the name under which it is registered, if not the graph's own; `features` are the types of those that it
+    looks up, where they are to be logged; with `keep_bytes` inputs that are bytes stay as they are.
     """
 
     def __init__(
-        self, graph: ModelGraph, version: int, digest: str, *, features: Schema = _NONE, keep_bytes: bool = False
-    ) -> None:
-        self.model, self.version, self.digest = graph.name, version, digest
+        self, graph: ModelGraph, version: int, digest: str, *, model: str = "", features: Schema = _NONE,
+        keep_bytes: bool = False,
+    ) -> None:  # fmt: skip
+        self.model, self.version, self.digest = model or graph.name, version, digest
         inputs, outputs = graph.signature.inputs, _loose(graph.signature.outputs)
         self._outputs = Schema(tuple(each for each in outputs if each.name != ROUTE))
         self._features = features

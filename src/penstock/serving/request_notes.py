@@ -250,7 +250,7 @@ def request_notes(
     log = RequestLog(config.requests, section.size_bytes, section.keep_seconds, clock)
 
     def form(loaded: Loaded) -> RecordForm:
-        return RecordForm(loaded.graph, loaded.version, loaded.digest, keep_bytes=section.bytes)
+        return RecordForm(loaded.graph, loaded.version, loaded.digest, model=loaded.model, keep_bytes=section.bytes)
 
     flush = section.flush_seconds
     asked = predictors.shadows.get
