@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         plot_ablation as plot_ablation,
         plot_calibration as plot_calibration,
         plot_importance as plot_importance,
+        plot_slices as plot_slices,
         plot_statistics as plot_statistics,
         plot_tuning as plot_tuning,
         predict as predict,
@@ -135,7 +136,7 @@ _NAMES = {
         "evaluate", "push", "predict", "name", "named",
         "ingest", "labelled_rows", "read_images", "with_images", "image_bytes",
         "bless", "bound", "Blessing", "infra_validate", "approve",
-        "notify", "import_artifact", "report",
+        "notify", "import_artifact", "report", "plot_slices",
         "plot_calibration", "plot_importance", "plot_statistics", "plot_ablation", "plot_tuning",
     ),
     "penstock.monitor": (

@@ -142,3 +142,19 @@ def test_plots_in_a_pipeline_are_figures_that_a_run_keeps(tmp_path: Path) -> Non
         assert project.repository[made.digest].load() == made.load()
     again = project.run("plots", engine="inline")
     assert {step.state for step in again.steps.values()} == {"up_to_date"}
+
+
+def test_a_metric_is_shown_in_every_slice_beside_the_baseline() -> None:
+    rows = rides()
+    graph, other = learned("minutes", "linear_reg", rows), learned("minutes", "linear_reg", rows.slice(0, 30))
+    thresholds = {"mean_absolute_error": ps.bound(max=9.0)}
+    how = {"slices": ["size", "km > 19"], "baseline": other, "intervals": "bootstrap", "min_rows": 10}
+    blessing = ps.bless(graph, rows, thresholds=thresholds, **how)
+    shown = texts(ps.plot_slices(blessing))
+    for each in blessing["slices"]:
+        assert f"{each['slice']}  ({each['rows']:,})" in shown
+    for text in ["mean_absolute_error by slice: rides", "All 600 rows: ", "95 % intervals", "rings: the baseline"]:
+        assert text in shown
+    assert "r2_score by slice" in texts(ps.plot_slices(blessing, "r2"))
+    with pytest.raises(DataError, match="the blessing has no slices"):
+        ps.plot_slices(ps.bless(graph, rows, thresholds=thresholds))

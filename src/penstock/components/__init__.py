@@ -20,6 +20,7 @@ from penstock.components.notifying import notify
 from penstock.components.production_rows import labelled_rows
 from penstock.components.pushing import push
 from penstock.components.reporting import report
+from penstock.components.slices_plot import plot_slices
 from penstock.components.splitting import Split, SplitInThree, split
 from penstock.components.statistics_page import plot_statistics
 from penstock.components.tuning import tune
@@ -50,6 +51,7 @@ __all__ = [
     "plot_ablation",
     "plot_calibration",
     "plot_importance",
+    "plot_slices",
     "plot_statistics",
     "plot_tuning",
     "predict",

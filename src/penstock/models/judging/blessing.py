@@ -3,10 +3,10 @@ against a baseline on the same rows; each check says what it found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +14,14 @@ import pyarrow as pa
 from penstock.core.expression import Expr
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, DeclarationError
+from penstock.models.graphs import nodes
+from penstock.models.graphs.heads import heads_of
+from penstock.models.judging import labels
 from penstock.models.judging.bounds import checked, metric_named
 from penstock.models.judging.certainty import REPLICATES, drawn
 from penstock.models.judging.checks import Check, above, below, better, even
 from penstock.models.judging.evaluate import judge, labelled_rows
-from penstock.models.judging.scores import is_rising, with_root
+from penstock.models.judging.scores import is_rising, measured, with_root
 from penstock.models.judging.slicing import sliced
 from penstock.models.learning.matrix import Features, Floats, Integers
 from penstock.models.predicting.imported import is_imported
@@ -96,7 +99,7 @@ def _parts(
         raise DeclarationError(f"model '{graph.name}' {what}; a blessing is by metrics of labels: use ps.evaluate")
     table, column = labelled_rows(graph, rows)
     assert column is not None  # noqa: S101  # the graph has a label
-    own = _Judged(graph, column, estimates_of(graph, table))
+    own = _judged(graph, column, estimates_of(graph, table))
     other = None if baseline is None else _comparable(baseline, graph, table)
     everything: Integers = np.arange(table.num_rows)
     yield _part("", "", everything, own, other, again=again)
@@ -105,19 +108,22 @@ def _parts(
         yield _part(each.name, each.by, each.rows, own, other, again=again and enough)
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    graph: ModelGraph
-    column: pa.ChunkedArray
-    estimates: Floats
-
-    def of(self, rows: Integers) -> Metrics:
-        """Return the metrics of some of the rows."""
-        found = judge(self.graph, self.column.take(pa.array(rows)), Features(0, ()), self.estimates[rows])
-        return with_root(found)
+Judged: TypeAlias = Callable[[Integers], Metrics]
+"""Gives the metrics of some of the rows, by their numbers."""
 
 
-def _comparable(baseline: ModelGraph, graph: ModelGraph, table: pa.Table) -> _Judged:
+def _judged(graph: ModelGraph, column: pa.ChunkedArray, estimates: Floats) -> Judged:
+    """Return what judges estimates by labels. Rows are drawn again hundreds of times: labels of the usual kinds are
+    numbers from here on."""
+    known, name = nodes.classes(graph), graph.label or ""
+    if heads_of(graph) or nodes.is_multilabel(graph):
+        none = Features(0, ())
+        return lambda rows: with_root(judge(graph, column.take(pa.array(rows)), none, estimates[rows]))
+    actual = labels.class_numbers(graph.name, name, known, column) if known else labels.values(graph.name, name, column)
+    return lambda rows: measured(actual[rows], estimates[rows], known)
+
+
+def _comparable(baseline: ModelGraph, graph: ModelGraph, table: pa.Table) -> Judged:
     """Return the baseline as it judges the same rows by the same label."""
     there, column = labelled_rows(baseline, table)
     if column is None or there.num_rows != table.num_rows or is_imported(baseline):
@@ -126,19 +132,19 @@ def _comparable(baseline: ModelGraph, graph: ModelGraph, table: pa.Table) -> _Ju
             f"'{graph.label}' of the same rows; give a baseline with the same label",
             field=graph.label,
         )
-    return _Judged(baseline, column, estimates_of(baseline, table))
+    return _judged(baseline, column, estimates_of(baseline, table))
 
 
-def _part(name: str, by: str, rows: Integers, own: _Judged, other: _Judged | None, *, again: bool) -> Part:
+def _part(name: str, by: str, rows: Integers, own: Judged, other: Judged | None, *, again: bool) -> Part:
     order = list(drawn(len(rows))) if again and len(rows) > 1 else []
     return Part(
         slice=name,
         by=by,
         rows=len(rows),
-        metrics=own.of(rows),
-        baseline=None if other is None else other.of(rows),
-        again=[own.of(rows[each]) for each in order],
-        baseline_again=[] if other is None else [other.of(rows[each]) for each in order],
+        metrics=own(rows),
+        baseline=None if other is None else other(rows),
+        again=[own(rows[each]) for each in order],
+        baseline_again=[] if other is None else [other(rows[each]) for each in order],
     )
 
 
