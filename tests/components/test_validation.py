@@ -122,6 +122,14 @@ def test_a_shift_from_the_training_statistics_stops_and_a_wrong_unit_is_named(mi
     assert (expected[0], "minutes") in kinds(validated)
 
 
+def test_a_wrong_unit_is_named_though_the_values_are_others_too_where_all_are_its_multiples():
+    january = pa.table({"delay": [n % 40 - 9 for n in range(400)]})
+    july = pa.table({"delay": [(n % 97 - 12) * 60 for n in range(400)]})
+    held = ps.schema(ps.statistics(january))
+    [_, found] = ps.validate(july, held, "warn", statistics=ps.statistics(january)).report["anomalies"]
+    assert (found["kind"], found["found"]) == ("unit_changed", 60.0)
+
+
 def test_other_shares_of_categories_are_skew_and_against_an_earlier_span_drift():
     other = changed(kind=["bus"] * 300 + ["tram"] * 100)
     before = ps.statistics(ROWS)

@@ -14,6 +14,7 @@ from penstock.values import Figure, html
 
 _WIDTH, _HEIGHT, _BAR, _NAMES = 560, 130, 18, 150
 _SHOWN = 12  # categories that are drawn
+_FAR = 5.0  # how often the room of nine tenths of the values lies between the least and the greatest
 _LOOKS = ("fill: var(--accent); fill-opacity: 0.75", "fill: var(--bad); fill-opacity: 0.45")
 _MEASURES = (
     ("rows", "rows"), ("nulls", "NULL"), ("distinct", "distinct"), ("min", "least"), ("0.05", "5 % below"),
@@ -38,7 +39,9 @@ def plot_statistics(
     """
     called = names or (["before", "now"] if other is not None else [""])
     sides = [statistics] if other is None else [statistics, other]
-    shifted = {} if other is None else {each["column"]: each for each in transforms.shifts(statistics, other)}
+    shifted = (
+        {} if other is None else {each["column"]: each for each in transforms.shifts(statistics, other, kind="drift")}
+    )
     columns = list(dict.fromkeys(column["name"] for side in sides for column in side["columns"]))
     columns.sort(key=lambda name: name not in shifted)
     sections = {name: parts.Drawn("".join(_column(name, sides, called, shifted.get(name)))) for name in columns}
@@ -94,18 +97,25 @@ def _formats(images: Mapping[str, Any]) -> str:
 
 
 def _drawn(found: Sequence[Mapping[str, Any] | None]) -> str:
-    histograms = [(column or {}).get("histogram") or {"edges": [], "counts": []} for column in found]
-    if any(each["edges"] and isinstance(each["edges"][0], float) for each in histograms):
-        return _histograms(histograms)
-    return _bars([column or {} for column in found]) if any((column or {}).get("top") for column in found) else ""
+    columns = [column or {} for column in found]
+    if any("distribution" in column and column["histogram"]["edges"] for column in columns):
+        return _histograms([column if column.get("quantiles") else {} for column in columns])
+    return _bars(columns) if any(column.get("top") for column in columns) else ""
 
 
-def _histograms(found: Sequence[Mapping[str, Any]]) -> str:
-    """Draw histograms over one axis: each bar is as high as there are many values for its width."""
-    ends = [end for each in found if each["edges"] for end in (each["edges"][0], each["edges"][-1])]
-    low, high = min(ends), max(ends)
+def _histograms(columns: Sequence[Mapping[str, Any]]) -> str:
+    """Draw histograms over one axis: each bar is as high as there are many values for its width.
+
+    Where a few values lie far out, the axis ends at 5 % and 95 %, and what lies between is drawn finer.
+    """
+    there = [column for column in columns if column]
+    low, high = _range(there, "min", "max")
+    inner = _range(there, "0.05", "0.95")
+    form = "histogram"
+    if high - low > _FAR * (inner[1] - inner[0]) > 0:
+        (low, high), form = inner, "distribution"
     room = (high - low) or 1.0
-    bars = [list(_densities(each, room)) for each in found]
+    bars = [list(_densities(column[form], low, room)) if column else [] for column in columns]
     most = max((height for side in bars for _, _, height in side), default=0.0) or 1.0
     drawn = [
         f'<rect style="{look}" x="{(left - low) / room * _WIDTH:.1f}" y="{_HEIGHT * (1 - height / most):.1f}" '
@@ -113,16 +123,24 @@ def _histograms(found: Sequence[Mapping[str, Any]]) -> str:
         for look, side in zip(_LOOKS, bars, strict=False)
         for left, wide, height in side
     ]
-    below = f'<p class="quiet">{parts.number(low)} to {parts.number(high)}</p>'
+    beyond = "; a tenth of the values lies beyond" if form == "distribution" else ""
+    below = f'<p class="quiet">{parts.number(low)} to {parts.number(high)}{beyond}</p>'
     return f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img">{"".join(drawn)}</svg>{below}'
 
 
-def _densities(histogram: Mapping[str, Any], room: float) -> Iterator[tuple[float, float, float]]:
+def _range(columns: Sequence[Mapping[str, Any]], least: str, most: str) -> tuple[float, float]:
+    ends = [[column.get(end, column["quantiles"].get(end)) for column in columns] for end in (least, most)]
+    return min(ends[0]), max(ends[1])
+
+
+def _densities(histogram: Mapping[str, Any], low: float, room: float) -> Iterator[tuple[float, float, float]]:
+    """Yield where each bar that lies on the axis begins, its width, and its height."""
     edges, counts = histogram["edges"], histogram["counts"]
     total = sum(counts) or 1
     for left, right, count in zip(edges, edges[1:], counts, strict=False):
         wide = (right - left) or room / 100
-        yield left, wide, count / total / (wide / room)
+        if left >= low - 1e-9 * room and left + wide <= low + room * (1 + 1e-9) + (right == left) * wide:
+            yield left, wide, count / total / (wide / room)
 
 
 def _bars(found: Sequence[Mapping[str, Any]]) -> str:

@@ -30,6 +30,8 @@ _UNITS = (
     (1 / 0.45359237, "pounds instead of kilograms"),
 )
 _LIKE = 1.25  # how far a factor may be from that of a unit
+_ABOUT = 3.0  # and where all values are its multiples
+_PLAIN = 24.0  # the least unit of which values are multiples by no accident
 _EVEN = 2.0  # how far the quantiles' own factors may be from one another
 _AT = ("0.05", "0.25", "0.5", "0.75", "0.95")
 
@@ -133,6 +135,8 @@ def _unit(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[float, str
         return None
     times = median(factors)
     for known, unit in _UNITS:
+        if _are_multiples(now, known) and not _are_multiples(before, known) and _near(times, known, _ABOUT):
+            return known, unit
         if max(factors) / min(factors) <= _EVEN and _near(times, known):
             return round(known, 4), unit
         if max(factors) / min(factors) <= _EVEN and _near(times, 1 / known):
@@ -142,7 +146,13 @@ def _unit(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[float, str
     return None
 
 
-def _near(times: float, known: float) -> bool:
+def _are_multiples(column: Mapping[str, Any], of: float) -> bool:
+    """Tell whether values are multiples of a unit, as they are where whole numbers were multiplied by it."""
+    values = [column.get("min"), column.get("max"), *column["quantiles"].values()]
+    return of >= _PLAIN and all(isinstance(each, int | float) and each % of == 0 for each in values)
+
+
+def _near(times: float, known: float, like: float = _LIKE) -> bool:
     """Units that are little more than one need to be met more closely: prices may rise by a half."""
-    closeness = min(_LIKE, 1 + abs(math.log(known)) / 10)
+    closeness = min(like, 1 + abs(math.log(known)) / 10) if like == _LIKE else like
     return 1 / closeness <= times / known <= closeness
