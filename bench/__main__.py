@@ -20,6 +20,7 @@ NAMES = (
     "create_model", "serving_process",
     "slide", "export", "repository", "windows", "online", "features", "cascades", "policies",
     "multimodal", "multimodal_peers", "images_beyond_memory", "representations", "tuning",
+    "validation",
 )  # fmt: skip
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

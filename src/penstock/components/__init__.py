@@ -17,6 +17,7 @@ from penstock.components.infra_validation import infra_validate
 from penstock.components.learning import evaluate, fit
 from penstock.components.naming import name, named
 from penstock.components.notifying import notify
+from penstock.components.pandera_schema import from_pandera, to_pandera
 from penstock.components.production_rows import labelled_rows
 from penstock.components.pushing import push
 from penstock.components.reporting import report
@@ -39,6 +40,7 @@ __all__ = [
     "check",
     "evaluate",
     "fit",
+    "from_pandera",
     "historical_features",
     "image_bytes",
     "import_artifact",
@@ -63,6 +65,7 @@ __all__ = [
     "schema",
     "split",
     "statistics",
+    "to_pandera",
     "tune",
     "validate",
     "with_images",

@@ -25,6 +25,7 @@ PROPERTIES: dict[str, str] = {
     "min_length": "the least number of characters",
     "max_length": "the greatest number of characters",
     "matches": "a regular expression (RE2) for the whole text",
+    "required": "whether the column has to be there",
     "unique": "whether no value may come twice",
     "modes": "the modes in which the column is there",
 }

@@ -27,7 +27,7 @@ def anomalies(schema: ExpectedSchema, rows: Profile | TableLike, *, mode: str = 
         name = expected["name"]
         if name in there:
             found += _compared(expected, there[name])
-        else:
+        elif expected.get("required", True):
             made = anomaly("missing_column", "is missing", column=name, expected=expected["type"], count=rows["rows"])
             found.append(made)
     wanted = {*(column["name"] for column in schema["columns"]), *gone}
