@@ -26,6 +26,26 @@ def note(rows: ps.Table) -> int:
     return rows.num_rows
 
 
+@ps.step
+def broken(rows: ps.Table) -> int:
+    raise ValueError("no")
+
+
+@ps.pipeline
+def half_broken():
+    rows = ps.read("rides.csv")
+    ps.approve(rows, message="may it?")
+    broken(rows)
+
+
+@ps.pipeline
+def asking_twice():
+    rows = ps.read("rides.csv")
+    one = ps.approve(rows, message="one")
+    two = ps.approve(note(rows), message="two", blessings=None)
+    ps.report({"one": one, "two": two})
+
+
 @ps.pipeline
 def reviewed(source: str = "rides.csv", worst: float = 30.0, timeout: str | None = None):
     rows = ps.read(source)
@@ -146,3 +166,21 @@ def test_the_commands_say_what_waits_and_decide(project: ps.Project, monkeypatch
     assert "approved by carol" in call(project, "show", "latest").output
     late = call(project, "reject", "latest")
     assert (late.exit_code, f"no step of run {run.id} waits for a person" in late.output) == (2, True)
+
+
+def test_where_something_failed_nobody_is_waited_for(project: ps.Project):
+    run = project.run("half_broken")
+    assert (run.state, states(run)["approve"], states(run)["broken"]) == ("failed", "cancelled", "failed")
+
+
+def test_of_two_that_wait_each_is_decided_by_name(project: ps.Project):
+    run = project.run("asking_twice")
+    several = call(project, "approve", "latest")
+    assert "several steps of run" in several.output
+    first = call(project, "approve", "latest", "approve_2", "--by", "ann")
+    assert (first.exit_code, run.state, states(run)["approve"]) == (5, "waiting", "waiting")
+    assert call(project, "runs", "--state", "waiting", "--json").output.count(f'"id":"{run.id}"') == 1
+    assert call(project, "logs", run.id, "approve", "--follow").output.startswith("waits for a person: one")
+    assert call(project, "approve", "latest", "--by", "bea").exit_code == 0
+    assert run.state == "succeeded"
+    assert [run.artifact(name).load()["by"] for name in ("approve", "approve_2")] == ["bea", "ann"]

@@ -17,9 +17,20 @@ from penstock.cli.group import Command
 from penstock.cli.output import print_json
 from penstock.cli.where import Where, here
 from penstock.core.ports import MetadataStore
-from penstock.core.run import DONE, StepRun
+from penstock.core.run import StepRun
 from penstock.core.units import seconds
-from penstock.pipelines import LogLine, LogQuery, follow_run, left_out, plain, read_piece, reap, step_of, steps_of
+from penstock.pipelines import (
+    LogLine,
+    LogQuery,
+    follow_run,
+    is_quiet,
+    left_out,
+    plain,
+    read_piece,
+    reap,
+    step_of,
+    steps_of,
+)
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.project.runs import StepView
@@ -92,7 +103,7 @@ def _print_raw(metadata: MetadataStore, root: Path, step: StepRun, *, follow: bo
             sys.stdout.buffer.write(piece.content)
             position = piece.end
         sys.stdout.buffer.flush()
-        if not follow or step.state in DONE:
+        if not follow or is_quiet(step):
             return
         time.sleep(_POLL_SECONDS)
         reap(metadata)

@@ -21,15 +21,23 @@ from penstock.pipelines import find_runs, reap, step_of, steps_of
 @click.command(cls=Command)
 @click.option("--pipeline", help="Only runs of this pipeline.")
 @click.option("--experiment", help="Only runs of this experiment.")
+@click.option("--state", help="Only runs in this state: 'waiting' for those that a person has to approve.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Only runs that have this tag.")
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def runs(
-    root: Where, pipeline: str | None, experiment: str | None, tags: tuple[str, ...], limit: int, as_json: bool
+    root: Where,
+    pipeline: str | None,
+    experiment: str | None,
+    state: str | None,
+    tags: tuple[str, ...],
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List runs, newest first."""
-    equal = {name: value for name, value in (("pipeline", pipeline), ("experiment", experiment)) if value is not None}
+    given = {"pipeline": pipeline, "experiment": experiment, "state": state}
+    equal = {name: value for name, value in given.items() if value is not None}
     metadata = penstock.open(root).metadata
     reap(metadata)
     found = find_runs(metadata, tags=read_tags(tags), limit=limit, **equal)

@@ -7,7 +7,7 @@ from penstock.pipelines.comparing import Comparison, Difference, MetricCompariso
 from penstock.pipelines.component import Component, component
 from penstock.pipelines.deciding import approve, reject, waiting_step
 from penstock.pipelines.declare import StepFunction, step
-from penstock.pipelines.declining import REQUEST, Unmade, decline, wait_for
+from penstock.pipelines.declining import REQUEST, Unmade, decline, is_quiet, wait_for
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
 from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
@@ -89,6 +89,7 @@ __all__ = [
     "follow_run",
     "given_before",
     "in_step",
+    "is_quiet",
     "left_out",
     "log_metric",
     "maker",

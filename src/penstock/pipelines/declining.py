@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NoReturn
 
+from penstock.core.run import DONE, StepRun
+
 REQUEST = "request"
 """The output of a step that waits: what is asked."""
 EXPIRES = "expires"
@@ -23,6 +25,11 @@ class Unmade(Exception):  # no error: a way to end that the worker takes down
     ) -> None:
         super().__init__(reason)
         self.state, self.reason, self.request, self.expires = state, reason, dict(request or {}), expires
+
+
+def is_quiet(step: StepRun) -> bool:
+    """Tell whether a step prints nothing any more: it has ended, or waits for a person."""
+    return step.state in DONE or REQUEST in step.artifacts
 
 
 def decline(reason: str) -> NoReturn:

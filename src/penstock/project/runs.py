@@ -22,6 +22,7 @@ from penstock.pipelines import (
     approve,
     cancel_run,
     curves,
+    is_quiet,
     maker,
     metrics_file,
     pieces,
@@ -112,7 +113,7 @@ class LocalRecords:
             yield from (_line(line) for line in lines)
             if piece.content:
                 continue
-            if step.state in DONE:
+            if is_quiet(step):
                 yield from [_line(rest)] if rest else []
                 return
             time.sleep(_POLL_SECONDS)

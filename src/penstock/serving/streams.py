@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
-from penstock.core.run import DONE, StepRun
-from penstock.pipelines import PIECE_BYTES, left_out, pieces, read_piece
+from penstock.core.run import StepRun
+from penstock.pipelines import PIECE_BYTES, is_quiet, left_out, pieces, read_piece
 
 EVENT_STREAM = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -37,7 +37,7 @@ async def follow(latest: Callable[[], StepRun], root: Path, start: int = 0) -> A
         if piece.left_out:
             yield b"id: %d\ndata: %s\n\n" % (position, left_out(piece.left_out).rstrip())
         lines = chunk.splitlines(keepends=True)
-        done = step.state in DONE and len(chunk) < PIECE_BYTES
+        done = is_quiet(step) and len(chunk) < PIECE_BYTES
         if lines and not lines[-1].endswith(b"\n") and not done and len(chunk) < PIECE_BYTES:
             lines.pop()  # its end is not written yet
         for line in lines:
