@@ -58,9 +58,9 @@ class Served:
         return 0 if self.labels is None else len(self.labels) - self.labels.null_count
 
 
-def served(place: Place, model: str, *, since: float, until: float) -> list[Served]:
+def served(place: Place, model: str, *, since: float, until: float, with_labels: bool = True) -> list[Served]:
     """Return the rows of each version of a model that were answered from `since` to before `until`."""
-    known = read_labels(place.labels, model)
+    known = read_labels(place.labels, model) if with_labels else None
     found = []
     for version, rows in read_versions(place.requests, model, since=since, until=until).items():
         graph = place.graph(model, version)

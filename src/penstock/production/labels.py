@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError
+from penstock.production.reading import last_of_each
 from penstock.production.records import OWN, utc
 from penstock.production.request_log import Part, parts, read_part, write_part
 from penstock.tables import arrow_type
@@ -86,13 +87,9 @@ def read_labels(folder: Path, model: str) -> pa.Table | None:
     found = label_history(folder, model)
     if found is None:
         return None
-    ids = found["id"].to_pylist()
-    last, times = {}, dict.fromkeys(ids, -1)
-    for place, id in enumerate(ids):
-        last[id] = place
-        times[id] += 1
-    kept = found.take(pa.array(last.values(), pa.int64())).select(["id", LABEL])
-    return kept.append_column("changes", pa.array([times[id] for id in kept["id"].to_pylist()], pa.int64()))
+    last, times = last_of_each(found["id"])
+    kept = found.take(pa.array(last)).select(["id", LABEL])
+    return kept.append_column("changes", pa.array(times - 1))
 
 
 def labelled(rows: pa.Table, labels: pa.Table | None, type: str) -> pa.Array:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from penstock.models.learning.matrix import Integers
 from penstock.production.records import INPUTS, OUTPUTS, OWN, SHADOW
-from penstock.production.request_log import Part, parts, read_part
+from penstock.production.request_log import parts, read_part
 
 REQUESTS = pa.schema([
     ("time", OWN["time"]), ("id", pa.string()), ("request", pa.string()), ("row", pa.int64()), ("model", pa.string()),
@@ -54,11 +55,6 @@ def read_versions(
     return {version: _newest(_joined(tables[version])) for version in sorted(tables)}
 
 
-def days_logged(found: Iterable[Part]) -> list[str]:
-    """Return the days of which there are parts, in order."""
-    return sorted({part.day for part in found})
-
-
 def _between(rows: pa.Table, since: float | None, until: float | None) -> pa.Table:
     kept, times = None, rows["time"]
     for wanted, holds in ((since, pc.greater_equal), (until, pc.less)):
@@ -74,14 +70,19 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 
 
 def _newest(rows: pa.Table) -> pa.Table:
-    counted = rows.append_column("n", pa.array(range(rows.num_rows))).sort_by(
-        [("time", "ascending"), ("n", "ascending")]
-    )
-    ids = counted["id"].combine_chunks()
-    if pc.count_distinct(ids).as_py() == len(ids):
-        return counted.drop_columns("n")
-    last = dict(zip(ids.to_pylist(), range(len(ids)), strict=True))
-    return counted.take(pa.array(sorted(last.values()))).drop_columns("n")
+    numbered = rows.append_column("n", pa.array(np.arange(rows.num_rows)))
+    ordered = numbered.sort_by([("time", "ascending"), ("n", "ascending")]).drop_columns("n")
+    last, _ = last_of_each(ordered["id"])
+    return ordered if len(last) == len(ordered) else ordered.take(pa.array(np.sort(last)))
+
+
+def last_of_each(ids: pa.ChunkedArray) -> tuple[Integers, Integers]:
+    """Return where each id stands for the last time, in the order in which they come first, and how often it does."""
+    numbers = ids.combine_chunks().dictionary_encode().indices.to_numpy()
+    times = np.bincount(numbers)
+    last = np.zeros(len(times), np.int64)
+    np.maximum.at(last, numbers, np.arange(len(numbers)))
+    return last, times
 
 
 def _as_json(rows: pa.Table) -> pa.Table:

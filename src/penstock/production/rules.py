@@ -106,7 +106,7 @@ def _judge_drift(place: Place, rule: DriftRule, now: float) -> Breach | None:
     repeated, is_drift = rule.repeated, rule.against == "before"
     windows = last_windows(now, repeated.window, repeated.consecutive)
     since = windows[0].back(rule.lag if is_drift else 0).start
-    rows = served(place, rule.model, since=since, until=windows[-1].end)
+    rows = served(place, rule.model, since=since, until=windows[-1].end, with_labels=False)
     compared = [_compared(rows, window, rule) for window in windows]
     if any(each is None for each in compared):
         return None
