@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     "transforms.md": 5, "export.md": 3, "tuning.md": 10, "plots.md": 4, "explain.md": 10,
     "coming-from-feast.md": 1, "features.md": 11, "ray.md": 1, "cascades.md": 15, "multimodal.md": 11,
-    "components.md": 14,
+    "components.md": 14, "monitoring.md": 5,
 }  # fmt: skip
 """Page -> how many blocks of Python it has, so that none is passed over."""
 
