@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,27 @@ def test_approved_over_rest_the_run_goes_on_there(project: ps.Project):
         with pytest.raises(ConflictError, match="does not wait for a person; the run is failed"):
             rejected.steps["approve"].approve()
         third = project.run("asking", x=3)
-        assert f"penstock approve {third.id} approve" in remote.server.content("GET", f"/runs/{third.id}").decode()
         remote.server.post(f"/v1/runs/{third.id}/steps/approve:reject", {})
         assert "rejected by somebody over REST" in third.record.error
+
+
+@pytest.mark.parametrize(("button", "state"), [("approve", "succeeded"), ("reject", "failed")])
+def test_the_page_of_a_run_that_waits_has_buttons_that_decide(project: ps.Project, button: str, state: str):
+    with serving(project) as remote:
+        run = project.run("asking")
+        page = remote.server.content("GET", f"/runs/{run.id}").decode()
+        assert "waits for a person: may it?" in page
+        address = f"/v1/runs/{run.id}/steps/approve:{button}"
+        assert f'action="{address}"' in page
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        url = f"{remote.server.url}{address}"
+        sent = urllib.request.Request(url, data=b"by=Zo%C3%AB&reason=on+the+page", headers=headers)
+        with urllib.request.urlopen(sent, timeout=60) as answer:  # a redirect to the page, which is followed
+            assert answer.url == f"{remote.server.url}/runs/{run.id}"
+        assert run.wait(60).state == state
+        record = run.steps["approve"].record
+        assert "by Zo\u00eb, 20" in record.reason + record.error
+        assert (record.reason + record.error).endswith(": on the page")
+        foreign = urllib.request.Request(url, data=b"", headers={**headers, "origin": "https://evil.example"})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(foreign, timeout=60)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs, quote
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from penstock.pipelines import waiting_step
 from penstock.project.runs import LocalRecords
@@ -98,18 +100,19 @@ async def approve_step(request: Request) -> Response:
     run = await run_in_threadpool(find_run, project.metadata, id)
     form = RunForm(resume=id, run_id=id)
     said = await run_in_threadpool(partial(start_run, project.root, run.pipeline, form, run_id=id))
-    return _refused(said, request) or json_answer({"id": id})
+    return _refused(said, request) or _shown_again(request)
 
 
 async def reject_step(request: Request) -> Response:
     """POST /v1/runs/{id}/steps/{step}:reject: a person rejects what the step waits for; the run has failed."""
     await _decided(request, approved=False)
-    return json_answer({"id": request.path_params["id"]})
+    return _shown_again(request)
 
 
 async def _decided(request: Request, *, approved: bool) -> None:
     served, names = serving(request), request.path_params
-    form = decoded(await read_body(request.receive, served.limits.body_bytes), DecisionForm)
+    body = await read_body(request.receive, served.limits.body_bytes)
+    form = _of_page(body) if _is_of_page(request) else decoded(body, DecisionForm)
     project = served.project
 
     def decide() -> None:
@@ -118,6 +121,23 @@ async def _decided(request: Request, *, approved: bool) -> None:
         recorded.decide(step, approved=approved, reason=form.reason, by=form.by or OVER_REST)
 
     await run_in_threadpool(decide)
+
+
+def _is_of_page(request: Request) -> bool:
+    """Tell whether the buttons of the run's page sent this, which a browser writes in its own way."""
+    return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _of_page(body: bytes) -> DecisionForm:
+    given = {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
+    return DecisionForm(reason=given.get("reason", ""), by=given.get("by", ""))
+
+
+def _shown_again(request: Request) -> Response:
+    id = request.path_params["id"]
+    if _is_of_page(request):
+        return RedirectResponse(f"/runs/{quote(id)}", HTTPStatus.SEE_OTHER)
+    return json_answer({"id": id})
 
 
 def _refused(said: dict[str, Any], request: Request) -> Response | None:

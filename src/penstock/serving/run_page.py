@@ -59,10 +59,22 @@ def _step(step: StepRun, made: Mapping[str, Artifact]) -> str:
     said = [_output(name, digest, made.get(digest)) for name, digest in step.artifacts.items()]
     error = f"<pre>{escape(step.error)}</pre>" if step.error else ""
     if step.state == "waiting" and REQUEST in step.artifacts:
-        error = f"<pre>{escape(step.reason)}: penstock approve {escape(step.run)} {escape(step.step)}</pre>"
+        error = _asking(step)
     address = f"/v1/runs/{quote(step.run)}/steps/{quote(step.step, safe='')}"
     state = f'<span class="{step.state}">{step.state.replace("_", " ")}</span>{took}'
     return row(link(address, step.step), state, "<br>".join([*said, link(f"{address}/log", "log")]) + error)
+
+
+def _asking(step: StepRun) -> str:
+    """Return what a step that waits for a person asks, with the buttons that answer it."""
+    address = f"/v1/runs/{quote(step.run)}/steps/{quote(step.step, safe='')}"
+    return (
+        f'<p class="waiting">{escape(step.reason)}</p>'
+        f'<form method="post" action="{address}:approve">'
+        '<input name="by" placeholder="who you are" aria-label="who you are">'
+        '<input name="reason" placeholder="why" aria-label="why" size="40">'
+        f'<button>approve</button><button formaction="{address}:reject">reject</button></form>'
+    )
 
 
 def _output(name: str, digest: str, artifact: Artifact | None) -> str:
