@@ -25,6 +25,7 @@ def left_over(graph, rows, steps):
 def test_attributions_lead_from_the_baseline_to_the_prediction(type, activation, flights, declare, need):
     need(type)
     options = {"hidden_units": [8, 4], "max_iterations": 5, "activation_fn": activation, "learn_rate": 0.01}
+    options["batch_size"] = 1024  # of more steps come weights for which 15 intervals are too coarse to tell anything
     graph = models.fit(declare(type, options=options), flights)
     rough, found = left_over(graph, flights, 15)
     fine, _ = left_over(graph, flights, 300)

@@ -87,13 +87,13 @@ def _trained(
         eval_loss = None if held_out is None else judged(torch, network, held_out)
         now = loss if eval_loss is None else eval_loss
         if not math.isfinite(now):
-            raise DataError(_diverged(number, steps.rate))
+            raise DataError(diverged(number, steps.rate))
         told.append((loss * scale, None if eval_loss is None else eval_loss * scale, steps.now))
         tell(number, *told[-1])
         waited = 0 if now <= best_loss * (1 - options["min_rel_progress"]) else waited + 1
         if now < best_loss:
             best, best_loss = {name: each.detach().clone() for name, each in network.state_dict().items()}, now
-        if options["early_stop"] and waited >= max(_PATIENCE, options["max_iterations"] // 4):
+        if options["early_stop"] and waited >= patience(options):
             break
     network.load_state_dict(best)
     _set_never_missing(torch, network, rows.columns, sample, options)
@@ -182,7 +182,8 @@ def _set_never_missing(torch: Any, network: Any, columns: Columns, sample: Array
             network.missing[at].copy_(sums[at] / len(sample))
 
 
-def _diverged(number: int, rate: float) -> str:
+def diverged(number: int, rate: float) -> str:
+    """Return what is wrong where the loss is no number any more."""
     return (
         f"training came to a loss that is no number in iteration {number}: steps of learn_rate={rate} are too long for "
         "these rows; give a smaller one, or look for extreme values among the numbers and the label"
@@ -244,9 +245,15 @@ def _device(torch: Any, wanted: str) -> Any:
     return torch.device("cuda" if there and wanted != "CPU" else "cpu")
 
 
-def default_batch(rows: int) -> int:
-    """Return 32 rows for few, up to 256 for many: about 50 steps an iteration."""
-    return int(min(256, max(32, 2 ** round(math.log2(max(rows, 1) / 50)))))
+def patience(options: Mapping[str, Any]) -> int:
+    """Return how many iterations that gain too little come one after the other before training stops early: of one
+    alone chance may be the reason, and the first ones are slow."""
+    return max(_PATIENCE, int(options["max_iterations"]) // 4)
+
+
+def default_batch(rows: int, most: int = 256) -> int:
+    """Return 32 rows for few, up to `most` for many: about 50 steps an iteration, since fewer teach little."""
+    return int(min(most, max(32, 2 ** round(math.log2(max(rows, 1) / 50)))))
 
 
 @contextlib.contextmanager

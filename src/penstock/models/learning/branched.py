@@ -10,7 +10,8 @@ import numpy as np
 from penstock.models.learning.inputs import ENTRIES, columns_of, row_totals
 from penstock.models.learning.learner import Attributions, Estimator, Learned, Lesson, RowLines
 from penstock.models.learning.losses import iteration
-from penstock.models.learning.matrix import Examples, Features, Floats, rows_of
+from penstock.models.learning.loudness import louder, loudness
+from penstock.models.learning.matrix import PLAIN, Examples, Features, Floats, rows_of
 from penstock.models.learning.weights import logistic, probabilities, softmax
 from penstock.multimodal import Head, Spec, training
 from penstock.multimodal.attributing import shares
@@ -25,8 +26,11 @@ def fit_branched(lesson: Lesson) -> Learned:
     """Train the encoders and the layers that follow them, together."""
     options, spec = lesson.options, spec_of(lesson)
     scale = _scale(spec, lesson)
-    rows = _examples(spec, lesson, lesson.train, scale, lesson.weights)
-    held_out = None if lesson.held_out is None else _examples(spec, lesson, lesson.held_out, scale, None)
+    factors = loudness(lesson.train.features)
+    rows = _examples(spec, lesson, _louder(lesson.train, factors), scale, lesson.weights)
+    held_out = None
+    if lesson.held_out is not None:
+        held_out = _examples(spec, lesson, _louder(lesson.held_out, factors), scale, None)
     iterations: list[dict[str, Any]] = []
 
     def told(number: int, loss: float, eval_loss: float | None, rate: float) -> None:
@@ -40,7 +44,7 @@ def fit_branched(lesson: Lesson) -> Learned:
         "iterations": len(iterations),
         "training": iterations,
     }
-    files = network_files(trained.spec, _as_served(trained.weights, spec, lesson, scale))
+    files = network_files(trained.spec, _as_served(trained.weights, spec, lesson, scale, factors))
     return Learned(files=files, outputs=max(lesson.classes, 1), facts=facts)
 
 
@@ -122,6 +126,10 @@ def _estimates(head: Head, totals: Floats) -> Floats:
     return probabilities(totals)
 
 
+def _louder(part: Examples, factors: Sequence[float]) -> Examples:
+    return Examples(louder(part.features, factors), part.target)
+
+
 Scale: TypeAlias = tuple[Floats, Floats]
 """The mean and deviation of each cell: of one that is a value, those of the label; else 0 and 1."""
 
@@ -153,16 +161,19 @@ def _scale(spec: Spec, lesson: Lesson) -> Scale:
 
 
 def _as_served(
-    weights: Mapping[str, np.ndarray[Any, Any]], spec: Spec, lesson: Lesson, scale: Scale
+    weights: Mapping[str, np.ndarray[Any, Any]], spec: Spec, lesson: Lesson, scale: Scale, factors: Sequence[float]
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the weights with the label's scale in the last layer, and 0 for a category that training did not see."""
+    """Return the weights with the label's scale in the last layer, the entries' `loudness` in theirs, and 0 for a
+    category that training did not see."""
     last = f"layers.{len(spec.hidden_units)}"
     mean, deviation = (_of_totals(spec, each).astype(np.float32) for each in scale)
     entries, start = weights["entries.weight"].copy(), 0
-    for kind, width in zip(lesson.kinds, lesson.widths, strict=True):
-        if kind == "category":
-            entries[start] = 0.0
-        start += width if kind in ENTRIES else 0
+    plain = [each for each in zip(lesson.kinds, lesson.widths, strict=True) if each[0] in PLAIN]
+    for (kind, width), factor in zip(plain, factors, strict=True):
+        if kind in ENTRIES:
+            entries[start : start + width] *= factor
+            entries[start] = 0.0 if kind == "category" else entries[start]
+            start += width
     return {
         **weights,
         "entries.weight": entries,

@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from penstock.errors import MissingExtraError
+from penstock.errors import DataError, MissingExtraError
 from penstock.models.learning.design import block_of, scipy_sparse
 from penstock.models.learning.learner import Learned, Lesson
 from penstock.models.learning.losses import iteration, loss
+from penstock.models.learning.loudness import louder, loudness
 from penstock.models.learning.matrix import Examples, Floats, Integers, numbers_of
 from penstock.models.learning.network import Part, network_files
 from penstock.models.learning.weights import probabilities
+from penstock.multimodal.training import default_batch, diverged, patience
 
 _MOST_UNITS, _LEAST_UNITS, _ROWS_A_WEIGHT = 128, 8, 10
 _ROWS_AT_ONCE = 1 << 14
+_MOST_AT_ONCE = 1024  # rows a step, of many: BigQuery's
 _RATE = 0.001
 
 
@@ -60,13 +63,16 @@ def fit_wide_and_deep(lesson: Lesson) -> Learned:
 def _fit(lesson: Lesson, *, wide: bool) -> Learned:
     torch = _torch()
     options, outputs = lesson.options, lesson.classes if lesson.classes > 2 else 1
-    train = _entering(lesson, lesson.train)
-    held_out = None if lesson.held_out is None else _entering(lesson, lesson.held_out)
+    factors = loudness(lesson.train.features)
+    train = _entering(lesson, lesson.train, factors)
+    held_out = None if lesson.held_out is None else _entering(lesson, lesson.held_out, factors)
     units = options["hidden_units"] or _default_units(lesson, outputs)
     with _reproducible(torch, options["seed"]):
         layers = _layers(torch, options["activation_fn"], [sum(lesson.widths), *units, outputs], wide=wide)
         scale = _scale(lesson)
         training, best = _train(torch, lesson, layers, (train, held_out), scale)
+    for weights in (best[0], best[-2]) if wide else (best[0],):
+        weights *= np.repeat(factors, lesson.widths)[:, np.newaxis]
     files = network_files(options["activation_fn"], *_parts(lesson, best, scale, wide=wide))
     facts = {"hidden_units": list(units), "iterations": len(training), "training": training}
     return Learned(files=files, outputs=max(lesson.classes, 1), facts=facts)
@@ -75,12 +81,12 @@ def _fit(lesson: Lesson, *, wide: bool) -> Learned:
 def _train(
     torch: Any, lesson: Lesson, layers: list[Any], parts: tuple[Entering, Entering | None], scale: Scale
 ) -> tuple[list[dict[str, Any]], list[Floats]]:
-    """Train until an iteration gains too little, or as often as asked; return what was noted, and the weights."""
+    """Train until iterations gain too little, or as often as asked; return what was noted, and the best weights."""
     options, (train, held_out) = lesson.options, parts
     optimizer = _OPTIMIZERS[options["optimizer"]](torch, layers, _rate(options))
-    rows, step = len(train.numbers), options["batch_size"] or min(1024, len(train.numbers))
+    rows, step = len(train.numbers), options["batch_size"] or default_batch(len(train.numbers), most=_MOST_AT_ONCE)
     training: list[dict[str, Any]] = []
-    best: list[Floats] = []
+    best, best_loss, waited = _numbers(layers), math.inf, 0
     for number in range(options["max_iterations"]):
         order = torch.randperm(rows).numpy()
         for start in range(0, rows, step):
@@ -90,23 +96,26 @@ def _train(
             _batch_loss(torch, lesson, given, chosen, scale, layers).backward()
             optimizer.step()
         losses = [_loss(torch, lesson, layers, each, scale, weighted=each is train) for each in parts if each]
+        judged = losses[-1]
+        if not math.isfinite(judged):
+            raise DataError(diverged(number, _rate(options)))
         now = iteration(number, losses[0], eval_loss=losses[1] if held_out else None, learning_rate=_rate(options))
-        if options["early_stop"] and training and _gained_little(training[-1], now, options["min_rel_progress"]):
-            break
         training.append(now)
         lesson.progress(now)
-        best = [layer.detach().numpy().astype(np.float64) for layer in layers]
+        waited = 0 if judged <= best_loss * (1 - options["min_rel_progress"]) else waited + 1
+        if judged < best_loss:
+            best, best_loss = _numbers(layers), judged
+        if options["early_stop"] and waited >= patience(options):
+            break
     return training, best
+
+
+def _numbers(layers: list[Any]) -> list[Floats]:
+    return [layer.detach().numpy().astype(np.float64) for layer in layers]
 
 
 def _rate(options: Mapping[str, Any]) -> float:
     return _RATE if options["learn_rate"] is None else float(options["learn_rate"])
-
-
-def _gained_little(before: Mapping[str, Any], now: Mapping[str, Any], progress: float) -> bool:
-    which = "loss" if now["eval_loss"] is None else "eval_loss"
-    first, second = before[which], now[which]
-    return second is None or first is None or not first - second >= progress * abs(first)
 
 
 def _forward(torch: Any, lesson: Lesson, layers: list[Any], batch: tuple[Any, ...], *, training: bool) -> Any:
@@ -198,8 +207,8 @@ def _default_units(lesson: Lesson, outputs: int) -> tuple[int, ...]:
     return (min(_MOST_UNITS, max(_LEAST_UNITS, units)),)
 
 
-def _entering(lesson: Lesson, examples: Examples) -> Entering:
-    sparse, features = scipy_sparse(), examples.features
+def _entering(lesson: Lesson, examples: Examples, factors: Sequence[float]) -> Entering:
+    sparse, features = scipy_sparse(), louder(examples.features, factors)
     blocks = [
         sparse.csc_matrix((features.rows, 1)) if kind == "number" else block_of(column, width, features.rows)
         for column, kind, width in zip(features.columns, lesson.kinds, lesson.widths, strict=True)
