@@ -284,3 +284,24 @@ def test_tuning_without_optuna_names_the_extra(declare, flights, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'penstock\[tune\]'"):
         models.fit(declare("linear_reg", options={"num_trials": 2}), flights)
+
+
+def test_a_range_goes_by_its_logarithm_or_by_steps(declare, flights):
+    spaces = {"learn_rate": ps.hparam_range(0.01, 0.5, log=True), "max_tree_depth": ps.hparam_range(2, 8, step=3)}
+    model = declare("boosted_tree_regressor", options={**spaces, "num_trials": 8, "max_iterations": 2})
+    found = chosen(models.fit(model, flights))
+    assert {depth for _, depth in found} <= {2, 5, 8}
+    assert all(0.01 <= rate <= 0.5 for rate, _ in found)
+    with pytest.raises(DeclarationError, match="HPARAM_RANGE of SQL has no log and no step"):
+        model.sql(rows="flights")
+    with pytest.raises(DeclarationError, match=r"max_tree_depth takes whole numbers, and its range goes by 0\.5"):
+        declare("boosted_tree_regressor", options={"max_tree_depth": ps.hparam_range(2, 8, step=0.5), "num_trials": 2})
+
+
+def test_a_grid_goes_through_the_steps_of_a_range(declare, flights):
+    options = {
+        "learn_rate": ps.hparam_range(0.1, 0.3, step=0.1), "num_trials": 9, "max_iterations": 2,
+        "hparam_tuning_algorithm": "GRID_SEARCH",
+    }  # fmt: skip
+    found = chosen(models.fit(declare("boosted_tree_regressor", options=options), flights))
+    assert sorted(rate for (rate,) in found) == [0.1, 0.2, 0.3]

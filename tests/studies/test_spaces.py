@@ -66,7 +66,7 @@ def test_a_space_is_its_json(space):
 
 def test_an_axis_counts_and_names_its_values():
     assert Axis(ps.hparam_range(0, 10, step=5), "int").count == 3
-    assert list(Axis(ps.hparam_range(0.0, 0.3, step=0.1), "float").every()) == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert list(Axis(ps.hparam_range(0.0, 0.3, step=0.1), "float").every()) == [0.0, 0.1, 0.2, 0.3]
     assert Axis(ps.hparam_range(0, 100, step=10), "int", 37).start() == 40
     assert Axis(ps.hparam_range(0.0, 1.0), "float").count == float("inf")
     assert [Axis(ps.hparam_candidates(["b", "a"]), "choice").value(at) for at in (0, 1)] == ["b", "a"]

@@ -10,6 +10,7 @@ from penstock.core.pipeline import Pipeline
 from penstock.core.ports import ArtifactStore, MetadataStore
 from penstock.core.units import seconds
 from penstock.engines import open_engine
+from penstock.errors import StorageError
 from penstock.models.fitting.proposing import load_optuna
 from penstock.pipelines import Names, PipelineFunction, Services, SharedEngine, basis, execute
 from penstock.project.codecs import load_artifact
@@ -99,7 +100,8 @@ class Tunings:
     def _search(self, asked: Asked, how: How, engine: str | None, slots: int | None, on_event: OnStudyEvent) -> Study:
         config = self.config
         engine = engine or config.engine.default
-        storage = open_studies(metadata_url(config), load_optuna())
+        optuna = load_optuna()
+        storage = open_studies(metadata_url(config), optuna)
         members_of(self.artifacts).join(config.project.name or config.root.name, self.services.context.metadata)
         opened = open_engine(
             engine, slots=slots or config.engine.slots or None, **engine_options(config, engine, self.artifacts)
@@ -117,7 +119,11 @@ class Tunings:
                 load=lambda artifact: load_artifact(artifact, self.artifacts),
                 start=start,
             )
-            return searched(asked, how, means, on_event)
+            try:
+                return searched(asked, how, means, on_event)
+            except optuna.exceptions.StorageInternalError as error:
+                reason = error.__cause__ or error
+                raise StorageError(f"the trials cannot be kept in the metadata store: {reason}") from error
 
     def _drive(self, traced: Pipeline, **given: Any) -> str:
         return drive(traced, self.services, self.config, engine="inline", **given)

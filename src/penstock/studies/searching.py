@@ -22,7 +22,7 @@ from penstock.pipelines import Names, cancel_run, finals_of, find_runs, new_run_
 from penstock.studies.asking import Asked, names_of, value_of
 from penstock.studies.curves import curve_of
 from penstock.studies.events import OnStudyEvent, StudyEnded, StudyStarted, TrialEnded, TrialStarted
-from penstock.studies.study import PRUNED, TRIAL, Study, Trial
+from penstock.studies.study import PRUNED, TRIAL, Study, Trial, better
 
 _WATCH_SECONDS = 0.25
 _ASKED_SECONDS = 30.0  # a trial without a run is being begun by another process; longer, and that one is gone
@@ -133,6 +133,7 @@ class _Searching:
         self._running: dict[int, _UnderWay] = {}
         self._ended: SimpleQueue[tuple[int, BaseException | None]] = SimpleQueue()
         self._exhausted = False
+        self._best: Trial | None = None  # that this process knows of: asking the storage costs as much as a record
         self._limit = None if how.timeout_seconds is None else time.monotonic() + how.timeout_seconds
 
     def run(self) -> str:
@@ -246,7 +247,8 @@ class _Searching:
         self._proposer.tell(proposal, value, pruned=pruned)
         state = "pruned" if pruned else "failed" if value is None else "succeeded"
         ended = replace(trial, state=state, value=value, error=why, seconds=seconds)
-        self._tell(TrialEnded(trial=ended, best=self.study().best))
+        self._best = better(self._best, ended, maximize=self._asked.maximize)
+        self._tell(TrialEnded(trial=ended, best=self._best))
 
     def _judged(self, trial: Trial, error: BaseException | None) -> tuple[float | None, str]:
         """Return how good a trial was, or why it has no value."""

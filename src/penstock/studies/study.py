@@ -49,9 +49,10 @@ class Study:
     @property
     def best(self) -> Trial | None:
         """The trial with the best value, the earliest of equals; None while none has one."""
-        judged = [trial for trial in self.trials if trial.value is not None and trial.state == "succeeded"]
-        sign = -1.0 if self.maximize else 1.0
-        return min(judged, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
+        best: Trial | None = None
+        for trial in self.trials:
+            best = better(best, trial, maximize=self.maximize)
+        return best
 
     @property
     def best_params(self) -> dict[str, Any]:
@@ -68,6 +69,15 @@ class Study:
     def counts(self) -> dict[str, int]:
         """How many trials are in each state."""
         return dict(Counter(trial.state for trial in self.trials))
+
+
+def better(best: Trial | None, trial: Trial, *, maximize: bool) -> Trial | None:
+    """Return the better of two trials, the first of equals; only one that succeeded counts."""
+    if trial.state != "succeeded" or trial.value is None:
+        return best
+    if best is None or best.value is None:
+        return trial
+    return trial if (trial.value > best.value if maximize else trial.value < best.value) else best
 
 
 def summary(study: Study) -> dict[str, Any]:

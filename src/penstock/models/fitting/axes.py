@@ -78,16 +78,23 @@ class Axis:
         """Yield all that Optuna may draw, of an axis whose values can be counted."""
         if isinstance(self.space, Candidates):
             return iter(range(len(self.points)))
-        low, step = self.space.low, self.space.step or 1
-        return (low + at * step for at in range(int(self.count)))
+        return (self._stepped(at) for at in range(int(self.count)))
+
+    def exact(self, drawn: Any) -> Any:
+        """Return what was drawn, of steps that are no whole numbers always by the same digits: 0.3, whatever 0.1 + 2 *
+        0.1 is."""
+        if isinstance(self.space, Range) and self.space.step is not None and self.type != "int":
+            return self._stepped(round((drawn - self.space.low) / self.space.step))
+        return drawn
 
     def value(self, drawn: Any) -> Any:
         """Return the hyperparameter that a drawn number stands for."""
-        return self.points[drawn] if isinstance(self.space, Candidates) else drawn
+        return self.points[drawn] if isinstance(self.space, Candidates) else self.exact(drawn)
 
-    def drawn(self, value: Any) -> Any:
-        """Return the number that stands for a hyperparameter."""
-        return self.points.index(value) if isinstance(self.space, Candidates) else value
+    def _stepped(self, at: int) -> float:
+        assert isinstance(self.space, Range)  # noqa: S101  # candidates have positions
+        value = self.space.low + at * (self.space.step or 1)
+        return value if isinstance(value, int) else float(f"{value:.12g}")
 
 
 def axes_of(spaces: Mapping[str, Space], known: Mapping[str, Option]) -> dict[str, Axis]:

@@ -147,7 +147,7 @@ class Proposer:
         """Say that a trial was not tried to its end, through no fault of its own: it is to be proposed again."""
         [trial] = [each for each in self._study.get_trials(deepcopy=False) if each.number == number - 1]
         self._optuna.trial.Trial(self._study, trial._trial_id).set_user_attr(_INTERRUPTED, True)
-        self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+        self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True)
         self._study.enqueue_trial(trial.params, user_attrs={_AGAIN: True})
 
     def _seen(self) -> dict[tuple[Any, ...], float | None]:
@@ -190,7 +190,7 @@ class Proposer:
         return self._study.ask(self._distributions)
 
     def _key(self, trial: Any) -> tuple[Any, ...]:
-        return tuple(trial.params[name] for name in self._axes)
+        return tuple(axis.exact(trial.params[name]) for name, axis in self._axes.items())
 
     def _decoded(self, params: Mapping[str, Any]) -> dict[str, Any]:
         return {name: axis.value(params[name]) for name, axis in self._axes.items() if name in params}
