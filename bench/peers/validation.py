@@ -10,13 +10,17 @@ import sys
 from pathlib import Path
 
 from bench.peers.__main__ import environment
-from bench.validation import checked_file
+from bench.validation import checked_file, described_file
 
 TOOLS = {
     "penstock": (),
     "pandera": ("pandera[polars]", "polars", "pyarrow"),
     "dataframely": ("dataframely", "pyarrow"),
     "pointblank": ("pointblank", "polars", "pyarrow"),
+}
+DESCRIBING = {
+    "penstock_statistics": (),
+    "ydata_statistics": ("ydata-profiling", "pyarrow", "setuptools<80"),
 }
 HERE = Path(__file__).parent
 
@@ -30,18 +34,21 @@ def measured(tool: str, python: Path, file: Path, repeats: int = 3) -> dict[str,
     return found
 
 
-def main() -> None:
-    """Print a table: seconds, their ratio to ours of the same turn, and the most memory of the process."""
-    file = checked_file()
-    print("| library | seconds | x penstock | MB |\n|---|---|---|---|")
+def table(tools: dict[str, tuple[str, ...]], file: Path) -> None:
+    """Print seconds and the processor's, their ratio to ours, and the most memory of each process."""
+    print("| library | seconds | of the processor | x penstock | MB |\n|---|---|---|---|---|")
     ours = 0.0
-    for tool, packages in TOOLS.items():
+    for tool, packages in tools.items():
         found = measured(tool, environment(tool, packages), file)
-        ours = ours or found["seconds"]
-        print(
-            f"| {tool} | {found['seconds']:.2f} | {found['seconds'] / ours:.2f} | {found['megabytes']:,.0f} |",
-            flush=True,
-        )
+        ours = ours or found["processor"]
+        cells = (f"{found['seconds']:.2f}", f"{found['processor']:.2f}", f"{found['processor'] / ours:.2f}")
+        print(f"| {tool} | {' | '.join(cells)} | {found['megabytes']:,.0f} |", flush=True)
+
+
+def main() -> None:
+    """Print a table of checks, and one of statistics."""
+    table(TOOLS, checked_file())
+    table(DESCRIBING, described_file(1_000_000))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,22 @@ def test_days_are_predicted_in_worker_processes_too_and_one_can_be_replayed(proj
     assert run.steps["read[1]"].replay().num_rows == 20
 
 
+@ps.pipeline
+def drifting(over: float):
+    days = ps.read.map(ps.spans(DAYS, "last 2"))
+    told = ps.statistics.map(days)
+    ps.validate(days[1], ps.schema(told[0]), previous=told[0], drift=over, severity={"out_of_range": "ignore"})
+
+
+def test_a_day_is_held_against_the_one_before(project: ps.Project) -> None:
+    assert project.run(drifting, over=1.0, engine="inline").state == "succeeded"
+    arrive(project.root, 9)  # all its km are 1
+    run = project.run(drifting, over=0.3, engine="inline")
+    assert run.state == "failed"
+    assert "column 'km' has other values than before" in run.steps["validate"].log()
+    assert {name for name in ran(run) if "[" in name} == {"read[1]", "statistics[1]"}
+
+
 def test_without_any_day_the_plan_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no file is of any span"):
         ps.open(tmp_path).plan(daily)

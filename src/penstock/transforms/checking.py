@@ -134,21 +134,38 @@ def _opened(
 
 
 def _scan(run: Run, checks: Sequence[Check], *, nulls: Sequence[str], newest: Sequence[str]) -> _Scanned:
-    columns = dict.fromkeys([*nulls, *newest])
-    inner = [quoted(name) for name in columns]
-    inner += [f"{each.wrong} AS w{place}" for place, each in enumerate(checks)]
-    outer = ["count(*)"]
-    outer += [f"count(*) - count({quoted(name)})" for name in nulls]
-    outer += [f"max({quoted(name)})" for name in newest]
-    outer += [f"count(*) FILTER (w{place})" for place in range(len(checks))]
-    [[rows, *found]] = run(f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner) or '1'} FROM rows)").fetchall()
+    """Count first what files say of themselves (rows, NULLs, the least and the greatest of whole numbers and times),
+    then in one scan the rows that fail a check, of those of which that is not told yet."""
+    told = [each for each in checks if each.beyond]
+    inner = ["count(*) AS n"]
+    inner += [f"count({quoted(name)}) AS c{place}" for place, name in enumerate(nulls)]
+    inner += [f"max({quoted(name)}) AS t{place}" for place, name in enumerate(newest)]
+    for place, each in enumerate(told):
+        name = quoted(each.shown[0])
+        inner += [f"min({name}) AS least{place}", f"max({name}) AS most{place}"]
+    outer = ["n", *(f"n - c{place}" for place in range(len(nulls))), *(f"t{place}" for place in range(len(newest)))]
+    outer += [
+        f"(SELECT {each.beyond} FROM (SELECT least{place} AS v0, most{place} AS v1))" for place, each in enumerate(told)
+    ]
+    [[rows, *found]] = run(f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM rows)").fetchall()
+    beyond = dict(zip(told, found[len(nulls) + len(newest) :], strict=True))
+    counted = [each for each in checks if beyond.get(each, True)]
     return _Scanned(
         run=run,
         rows=rows,
         nulls=dict(zip(nulls, found, strict=False)),
         newest=dict(zip(newest, found[len(nulls) :], strict=False)),
-        wrong=dict(zip(checks, found[len(nulls) + len(newest) :], strict=True)),
+        wrong={**dict.fromkeys(checks, 0), **_counted(run, counted)},
     )
+
+
+def _counted(run: Run, checks: Sequence[Check]) -> dict[Check, int]:
+    if not checks:
+        return {}
+    inner = ", ".join(f"{each.wrong} AS w{place}" for place, each in enumerate(checks))
+    outer = ", ".join(f"count(*) FILTER (w{place})" for place in range(len(checks)))
+    [counts] = run(f"SELECT {outer} FROM (SELECT {inner} FROM rows)").fetchall()
+    return dict(zip(checks, counts, strict=True))
 
 
 def _in_column(

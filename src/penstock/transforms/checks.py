@@ -18,7 +18,8 @@ from penstock.transforms.rules import Rule, other_table
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Check:
     """What can be asked of one row by itself. `shown` are the columns whose values are its examples; `known` is true
-    for the rows whose range is told."""
+    for the rows whose range is told. `beyond` is true of the least `v0` and the greatest `v1` of its column where some
+    row is wrong, if these tell it."""
 
     kind: str
     wrong: str
@@ -29,6 +30,7 @@ class Check:
     at_most: float = 0.0  # the share of rows that may be wrong
     severity: Severity | None = None
     known: str = "true"
+    beyond: str = ""
 
 
 def column_checks(expected: dict[str, Any], type: str) -> Iterator[Check]:
@@ -46,7 +48,10 @@ def column_checks(expected: dict[str, Any], type: str) -> Iterator[Check]:
     if beyond := [f"{text} {sign} {constant(end, type)}" for sign, end in (("<", low), (">", high)) if end is not None]:
         wrong = f"({' OR '.join(beyond)})"
         known = f"isfinite({text})" if type == "float64" else "true"
-        yield replace(check("out_of_range", f"{known} AND {wrong}", "", [low, high]), known=known)
+        signs = (("v0 <", low), ("v1 >", high))
+        ends = [f"{sign} {constant(end, type)}" for sign, end in signs if end is not None]
+        told = "" if type == "float64" else f"({' OR '.join(ends)})"  # NaN and infinities are ends of no range
+        yield replace(check("out_of_range", f"{known} AND {wrong}", "", [low, high]), known=known, beyond=told)
     shortest, longest = expected.get("min_length"), expected.get("max_length")
     if lengths := [
         f"length({text}) {sign} {int(end)}" for sign, end in (("<", shortest), (">", longest)) if end is not None
