@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import penstock as ps
 from penstock.components import infra_validation
+from penstock.errors import DataError
 from penstock.models.keeping import digest_of
 
 FEATURES = {"km": ps.col("km"), "city": ps.col("city"), "day": ps.col("day")}
@@ -69,3 +72,42 @@ def test_a_server_that_does_not_start_is_no_blessing_and_leaves_no_process(graph
     assert not blessing["blessed"]
     assert "did not serve in time" in blessing["checks"][0]["why"]
     assert set(servers()) <= set(before)
+
+
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+taxis = ps.feature_set(
+    "taxis", entities={"zone": "string"}, timestamp="at", features={"mean_7d": ps.col("fare").mean().over("7d")},
+    columns={"fare": "float64"},
+)  # fmt: skip
+fare = ps.model(
+    "fare", type="linear_reg", label="fare", features={"mean": ps.feature("taxis:mean_7d"), "km": ps.col("km")}
+)
+
+
+@ps.pipeline
+def looked():
+    rows = ps.historical_features(ps.read("rides.parquet"), fare)
+    graph = ps.fit(fare, rows)
+    ps.infra_validate(graph, rows, requests=30)
+
+
+def test_a_model_that_looks_features_up_is_tried_with_them_in_the_requests(tmp_path: Path):
+    project = ps.open(tmp_path)
+    rows = pa.table(
+        {
+            "zone": [f"z{n % 5}" for n in range(200)],
+            "at": [START + datetime.timedelta(minutes=20 * n) for n in range(200)],
+            "fare": [5.0 + n % 11 for n in range(200)],
+            "km": [float(n % 11) for n in range(200)],
+        }
+    )
+    project.features.apply(taxis)
+    project.features.ingest("taxis", rows)
+    pq.write_table(rows.rename_columns(["zone", "event_timestamp", "fare", "km"]), tmp_path / "rides.parquet")
+    run = project.run(looked, engine="inline")
+    assert run.state == "succeeded", run.record.error
+    blessing = run.artifact("infra_validate").load()
+    assert blessing["blessed"], blessing["checks"]
+    assert blessing["graph"] == run.artifact("fit").digest
+    with pytest.raises(DataError, match=r"model 'fare' looks up taxis@1:mean_7d, which the rows lack"):
+        ps.infra_validate(run.artifact("fit").load(), rows)

@@ -17,6 +17,8 @@ from penstock.components.serving_trial import Served, requests_of, served
 from penstock.core.units import memory_bytes, seconds
 from penstock.errors import DataError, RunError
 from penstock.models import ModelGraph, looked_up
+from penstock.models.graph import as_users_hold
+from penstock.models.graphs.lookups import joined_graph
 from penstock.models.judging.checks import Check, check
 from penstock.models.keeping import digest_of
 from penstock.models.predicting.sameness import TOLERANCE, as_answers, difference
@@ -46,19 +48,22 @@ def infra_validate(
     The server is `penstock serve` with this graph alone, on a port of its own, and is ended when the step ends. So many
     of the rows, spread over all, are sent as requests, one row each: every answer has to be what batch prediction
     gives. `p50_ms` and `p99_ms` bound the time of a request as its client measures it, `memory` what the process has at
-    most, `start` how long it may take until it serves.
+    most, `start` how long it may take until it serves. Features of feature sets are sent with the requests, as the rows
+    have them: the look-up itself is what `penstock verify` tries.
     """
-    if looked_up(graph):
+    tried = as_users_hold(joined_graph(graph))
+    if lacking := [name for name in looked_up(graph) if name not in rows.column_names]:
         raise DataError(
-            f"model '{graph.name}' looks features up online, which a server of its own does not have; try it where the "
-            "feature store is: penstock verify"
+            f"model '{graph.name}' looks up {', '.join(lacking)}, which the rows lack; give rows that are joined with "
+            "its features: ps.historical_features(rows, model)",
+            field=lacking[0],
         )
-    names = [name for name in graph.signature.inputs.names if name in rows.column_names]
+    names = [name for name in tried.signature.inputs.names if name in rows.column_names]
     golden = rows.select(names).take(pa.array(_spread(rows.num_rows, requests)))
     limit = seconds(start, "start of infra_validate")
     try:
-        with served(graph, start_seconds=limit) as server:
-            found = _asked(server, graph, golden)
+        with served(tried, start_seconds=limit) as server:
+            found = _asked(server, tried, golden)
     except RunError as error:
         failed = check("start", kind="serves", value=None, bound=limit, passed=False, why=str(error))
         return _blessing(graph, [failed], {})
