@@ -17,6 +17,8 @@ from starlette.testclient import TestClient
 import penstock as ps
 from penstock.cli.group import main
 from penstock.errors import DataError, RunError, UnknownNameError
+from penstock.production.reading import read_versions
+from penstock.project.config import MonitoringSection
 from penstock.project.looking_up import row_predictor
 from penstock.serving.application import application
 
@@ -319,3 +321,27 @@ def test_predict_on_the_command_line_and_verify(fitted: tuple[ps.Project, ps.Mod
     one = row_predictor(project.models["price"].load(), project.features)
     assert repr(one.predict({"driver_id": 3, "amount": 25.0, "km": 1.0})["predicted_price"]) in answer.output
     assert CliRunner().invoke(main, [*root, "verify", "price"]).exit_code == 0
+
+
+def test_features_that_were_looked_up_are_logged_and_watched_where_that_is_asked_for(
+    fitted: tuple[ps.Project, ps.ModelGraph],
+) -> None:
+    project, graph = fitted
+    rows = [{"driver_id": driver, "amount": 7.0, "km": 3.0} for driver in range(15)]
+    online = project.features.get_online_features(["rides:trips", "rides:city"], {"driver_id": list(range(15))})
+    section = MonitoringSection(log_requests=1.0, features=True)
+    project.config = dataclasses.replace(project.config, monitoring=section)
+    app = application(project, lambda graph: row_predictor(graph, project.features))
+    with TestClient(app) as client:
+        assert client.post("/v1/models/price:predict", json={"instances": rows}).status_code == 200
+    logged = read_versions(project.config.requests, "price")[1]
+    assert [each.partition("@")[0] for each in logged["features"][0].as_py()] == [
+        node.name.partition("@")[0] for node in graph.of("feature")
+    ]
+    for name in ("trips", "city"):
+        column = next(node.name for node in graph.of("feature") if node.params["feature"] == name)
+        assert [each[column] for each in logged["features"].to_pylist()] == online[name].to_pylist()
+    later = NOW + datetime.timedelta(days=1)
+    changes = project.monitor("price", now=later).changes.to_pylist()
+    watched = {each["feature"] for each in changes if each["against"] == "training"}
+    assert {node.name for node in graph.of("feature")} < watched

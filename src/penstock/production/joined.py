@@ -85,8 +85,8 @@ def flat(found: Served) -> pa.Table:
 
 
 def watched(found: Served) -> pa.Table:
-    """Return what is held against training and against earlier rows: the inputs, and what was predicted."""
-    columns = _fields(found.rows, INPUTS)
+    """Return what is held against training and against earlier rows: inputs, features, and what was predicted."""
+    columns = _fields(found.rows, INPUTS) | _fields(found.rows, FEATURES)
     outputs = _fields(found.rows, OUTPUTS)
     for name, values in outputs.items():
         if not name.endswith(PROBABILITIES):

@@ -46,6 +46,11 @@ def row_id(request: str, row: int, rows: int) -> str:
     return request if rows == 1 else f"{request}/{row}"
 
 
+def features_of(graph: ModelGraph) -> Schema:
+    """Return the features that a graph looks up, with their types."""
+    return Schema(tuple(Field(node.name, node.params["type"]) for node in graph.of("feature")))
+
+
 def digest_of(content: bytes) -> str:
     """Return what is logged in the place of bytes."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -65,7 +70,7 @@ class RecordForm:
         self.model, self.version, self.digest = model or graph.name, version, digest
         inputs, outputs = graph.signature.inputs, _loose(graph.signature.outputs)
         self._outputs = Schema(tuple(each for each in outputs if each.name != ROUTE))
-        self._features = features
+        self.features = features
         self._digested = [] if keep_bytes else [at for at, each in enumerate(inputs) if each.type == "bytes"]
         self._inputs = _logged(inputs) if self._digested else inputs
         said = Schema((*self._outputs, Field(ROUTE, "string")))

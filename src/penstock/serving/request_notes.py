@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from penstock.errors import DeclarationError
+from penstock.core.schema import Schema
+from penstock.errors import DeclarationError, PenstockError
 from penstock.models.routing import is_routed
-from penstock.production.records import RecordForm, is_sampled, row_id, utc
+from penstock.production.records import FEATURES, RecordForm, features_of, is_sampled, row_id, utc
 from penstock.production.request_log import LostRowsError, RequestLog
 from penstock.project.config import Config
 from penstock.serving.at_once import REQUEST_ID, Headers
@@ -206,6 +207,8 @@ class RequestNotes:
                 continue
             id = ids[number] if ids is not None else row_id(request, number, len(instances))
             record = form.record(instance, prediction, {**own, "id": id, "row": number})
+            if form.features.fields:
+                record[FEATURES] = _looked_up(loaded, instance)
             if asks and shadow is not None and not self._stop.is_set():
                 record |= _shadowed(raw[number], shadow)
             yield record
@@ -222,6 +225,15 @@ class RequestNotes:
                 self._forms.clear()
             found = self._forms[id(loaded)] = loaded, self._form(loaded)
         return found[1]
+
+
+def _looked_up(loaded: Loaded, instance: Any) -> dict[str, Any] | None:
+    """Return the features of a row, a moment after it was predicted; None where they are not to be had any more."""
+    try:
+        return loaded.predictor.looked_up(instance)
+    except PenstockError as error:
+        LOG.warning("features of a request to model '%s' cannot be logged: %s", loaded.model, error)
+        return None
 
 
 def _shadowed(instance: msgspec.Raw, shadow: Loaded) -> dict[str, Any]:
@@ -250,7 +262,9 @@ def request_notes(
     log = RequestLog(config.requests, section.size_bytes, section.keep_seconds, clock)
 
     def form(loaded: Loaded) -> RecordForm:
-        return RecordForm(loaded.graph, loaded.version, loaded.digest, model=loaded.model, keep_bytes=section.bytes)
+        features = features_of(loaded.graph) if section.features else Schema(())
+        more: Any = {"model": loaded.model, "features": features, "keep_bytes": section.bytes}
+        return RecordForm(loaded.graph, loaded.version, loaded.digest, **more)
 
     flush = section.flush_seconds
     asked = predictors.shadows.get

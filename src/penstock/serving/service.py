@@ -111,6 +111,10 @@ class RowPredictor(Protocol):
         """Return the predicted columns of a row that `decode` gave."""
         ...
 
+    def looked_up(self, row: Any) -> dict[str, Any]:
+        """Return the features that are looked up for a row that `decode` gave, as they are now."""
+        ...
+
     def files(self, row: Any) -> dict[str, bytes]:
         """Return the bytes that a row which `decode` gave has, by the names of their fields."""
         ...

@@ -79,6 +79,14 @@ class RowPredictor:
         """Return the bytes that a row which `decode` gave has, by the names of their inputs."""
         return self._instances.files(row)
 
+    def looked_up(self, row: Any) -> dict[str, Any]:
+        """Return the features that are looked up for a row that `decode` gave, by their nodes: as they are now."""
+        if self._look_up is None:
+            return {}
+        values = self._instances.to_dict(row)
+        given = {name: values[name] for name in given_to(self.graph)}
+        return dict(zip(looked_up(self.graph), self._look_up(given), strict=True))
+
     def answer(self, body: bytes) -> bytes:
         """Return `{"predictions": [...]}` for `{"instances": [...]}`, in order; NaN and infinity become null."""
         return _encode({"predictions": [self._predict(row) for row in self._instances.from_json(body)]})
@@ -94,11 +102,7 @@ class RowPredictor:
 
     def _read(self, row: Any) -> dict[str, Any]:
         """Return what expressions read of a row, by name."""
-        values = self._instances.to_dict(row)
-        if self._look_up is None:
-            return values
-        given = {name: values[name] for name in given_to(self.graph)}
-        return values | dict(zip(looked_up(self.graph), self._look_up(given), strict=True))
+        return self._instances.to_dict(row) | self.looked_up(row)
 
 
 def row_predictor(graph: ModelGraph, look_up: LookUp | None = None, *, stages: bool = False) -> RowPredictor:
