@@ -95,6 +95,8 @@ def test_the_page_shows_it_with_charts_and_runs_nothing(served) -> None:
     for said in ("<h1>km</h1>", "is far from what it has learned from", "600 rows were answered", "By city"):
         assert said in answer.text
     assert answer.text.count("<svg") >= 10
+    assert '<span class="line0">version 1</span>' in answer.text
+    assert 'href="/models/km/monitoring"' in client.get("/").text
     empty = client.get("/models/km/monitoring", params={**ASKED, "now": str(START - 9 * HOUR)})
     assert "No request is logged in these windows" in empty.text
 

@@ -9,7 +9,7 @@ from log_worlds import AT, graph, logged, rows_of
 
 from penstock.errors import DataError
 from penstock.monitor import degraded, drift
-from penstock.production import Place, add_labels, judge, label_rows, rule_of
+from penstock.production import Place, add_labels, judge, judged_on, label_rows, rule_of
 from penstock.production.records import RecordForm
 from penstock.transforms import measured
 
@@ -174,3 +174,26 @@ def test_a_metric_that_the_model_is_not_judged_by_is_named(served: Served) -> No
     served.hour(0, error=1.0)
     with pytest.raises(DataError, match=r"not judged by 'roc_auc'; there are: .*mean_absolute_error"):
         served.judge(degraded("km", metric="roc_auc", under=0.5, window="1h", minimum=100), 1)
+
+
+def test_what_is_judged_on_changes_with_windows_that_have_ended_and_their_labels_only(
+    served: Served,
+) -> None:
+    day = drift("km", window="1d", minimum=100), degraded("km", metric="r2_score", under=0, window="1d")
+    rules = [rule_of(when.kind, when.spec) for when in day]
+
+    def states() -> list[str]:
+        return [judged_on(served.place, rule, now=START + 30 * HOUR) for rule in rules]
+
+    served.hour(0)
+    before = states()
+    assert states() == before
+    served.hour(26)  # of the window that is under way
+    assert states() == before
+    served.hour(1)
+    assert all(now != then for now, then in zip(states(), before, strict=True))
+    before = states()
+    told = pa.table({"id": ["0-1-0"], "y": [1.0]})
+    add_labels(served.place.labels, "km", label_rows(TRAINED, told, now=START), now=START)
+    assert [now != then for now, then in zip(states(), before, strict=True)] == [False, True]
+    assert states()[0] != judged_on(served.place, rules[0], now=START + 60 * HOUR)

@@ -8,7 +8,7 @@ from penstock.production.changing import METRICS, Tolerance
 from penstock.production.joined import Place
 from penstock.production.labels import add_labels, label_history, label_rows, read_labels
 from penstock.production.monitoring import Monitoring, monitor, monitoring_from_json
-from penstock.production.rules import Breach, judge, rule_of
+from penstock.production.rules import Breach, Rule, judge, judged_on, rule_of
 from penstock.production.windows import window_seconds
 
 __all__ = [
@@ -16,9 +16,11 @@ __all__ = [
     "Breach",
     "Monitoring",
     "Place",
+    "Rule",
     "Tolerance",
     "add_labels",
     "judge",
+    "judged_on",
     "label_history",
     "label_rows",
     "monitor",

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import blake3
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,7 +14,7 @@ from penstock.errors import DataError
 from penstock.production.labels import LABEL, read_labels
 from penstock.production.reading import read_versions
 from penstock.production.records import INPUTS, OUTPUTS
-from penstock.production.request_log import parts
+from penstock.production.request_log import parts, state_of
 from penstock.tables import schema_of
 
 LABELLED = "labelled:"
@@ -27,16 +26,8 @@ _PREDICTED, _PROBABILITIES = "predicted_", "_probs"
 
 def labelled_source(text: str, requests: Path, labels: Path) -> Source:
     """Return the logged rows of a model as they are now; another row, or another label, is another digest."""
-    model = text.removeprefix(LABELLED)
-    found = blake3.blake3()
-    for folder in (requests, labels):
-        for part in parts(folder, model):
-            try:
-                state = part.path.stat()
-            except FileNotFoundError:  # it was the oldest
-                continue
-            found.update(f"{part.path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode())
-    return Source(name=text, uris=(str(requests), str(labels)), format=_FORMAT, digest=found.hexdigest())
+    digest = state_of([*parts(requests, text.removeprefix(LABELLED)), *parts(labels, text.removeprefix(LABELLED))])
+    return Source(name=text, uris=(str(requests), str(labels)), format=_FORMAT, digest=digest)
 
 
 def read_labelled(source: Source, *, since: str | float | None = None, until: str | float | None = None) -> pa.Table:

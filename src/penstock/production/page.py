@@ -77,11 +77,13 @@ def _over_time(found: Monitoring, rows: Rows, windows: Sequence[str]) -> Iterato
         yield "<p>No request is logged in these windows; [monitoring] log_requests in penstock.toml says which are.</p>"
         return
     metrics = [name for name in found.performance.column_names if name not in COLUMNS]
-    yield '<h2>Over time</h2><div class="charts">'
+    versions = sorted({row["version"] for row in rows})
+    named = "".join(f'<span class="line{at % 4}">version {each}</span>' for at, each in enumerate(versions))
+    yield f'<h2>Over time</h2><p class="legend">{named}</p><div class="charts">'
     for name in (*_COUNTS, *metrics):
-        lines: dict[str, dict[str, float | None]] = {}
+        lines: dict[str, dict[str, float | None]] = {f"version {version}": {} for version in versions}
         for row in rows:
-            lines.setdefault(f"version {row['version']}", {})[_window(found, row["window_start"])] = row[name]
+            lines[f"version {row['version']}"][_window(found, row["window_start"])] = row[name]
         if any(value is not None for line in lines.values() for value in line.values()):
             yield chart(name.replace("_", " "), windows, lines)
     yield "</div>"
@@ -101,10 +103,11 @@ def _changes(found: Monitoring, windows: Sequence[str]) -> Iterator[str]:
             continue
         lines: dict[str, dict[str, dict[str, float | None]]] = {}
         farthest: dict[str, float] = {}
+        versions = sorted({row["version"] for row in rows if row["version"] is not None})
+        names = {version: f"version {version}" for version in versions} or {None: ""}
         for row in rows:
-            name = "" if row["version"] is None else f"version {row['version']}"
-            of_feature = lines.setdefault(row["feature"], {}).setdefault(name, {})
-            of_feature[_window(found, row["window_start"])] = row["distance"]
+            of_feature = lines.setdefault(row["feature"], {name: {} for name in names.values()})
+            of_feature[names[row["version"]]][_window(found, row["window_start"])] = row["distance"]
             farthest[row["feature"]] = max(farthest.get(row["feature"], 0.0), row["distance"] / (row["threshold"] or 1))
         bounds = {row["feature"]: row["threshold"] for row in rows}
         shown = sorted(lines, key=lambda name: -farthest[name])[:_MOST_CHARTS]

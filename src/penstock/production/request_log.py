@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import blake3
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -166,6 +167,18 @@ def parts(
         if (since is None or day >= _day(since)) and (until is None or day <= _day(until)):
             found.append(Part(path, unquote(path.parents[1].name.removeprefix("model=")), day, path.name))
     return sorted(found, key=lambda part: part.stamp)
+
+
+def state_of(found: Sequence[Part]) -> str:
+    """Return a digest of parts as they are now, by their names, sizes and times: another row is another digest."""
+    digest = blake3.blake3()
+    for part in found:
+        try:
+            state = part.path.stat()
+        except FileNotFoundError:  # it was the oldest
+            continue
+        digest.update(f"{part.day}/{part.stamp} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def read_part(part: Part) -> pa.Table | None:

@@ -12,6 +12,7 @@ from penstock.models.judging.scores import is_rising
 from penstock.production.changing import Against, Change, Compared, Tolerance, drift, skew
 from penstock.production.joined import Place, Served, served
 from penstock.production.performance import chosen, counted
+from penstock.production.request_log import parts, state_of
 from penstock.production.windows import Window, last_windows
 
 LATE_WINDOWS = 30
@@ -100,6 +101,14 @@ def judge(place: Place, rule: Rule, *, now: float, last: float | None = None) ->
     if found is None or (last is not None and found.window.end < last + max(rule.repeated.cooldown, 1e-6)):
         return None
     return found
+
+
+def judged_on(place: Place, rule: Rule, *, now: float) -> str:
+    """Return a digest of what `judge` looks at: as long as it is the same, so is what it says."""
+    [newest] = last_windows(now, rule.repeated.window, 1)
+    rows = parts(place.requests, rule.model, until=newest.end - 1e-3)
+    labels = parts(place.labels, rule.model) if isinstance(rule, MetricRule) else []
+    return f"{newest.end} {state_of([*rows, *labels])}"
 
 
 def _judge_drift(place: Place, rule: DriftRule, now: float) -> Breach | None:

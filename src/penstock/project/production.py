@@ -17,7 +17,7 @@ from penstock.core.mapping import FrozenMap
 from penstock.core.ports import MetadataStore
 from penstock.models import resolve_version
 from penstock.monitor import Breached
-from penstock.production import Monitoring, Place, Tolerance
+from penstock.production import Breach, Monitoring, Place, Rule, Tolerance
 from penstock.project.config import Config
 from penstock.project.registered import RegisteredModels
 from penstock.tables import TableLike, to_arrow
@@ -40,6 +40,7 @@ class Production:
             return models[name].load(version)
 
         self._graph = graph
+        self._judged: dict[Rule, tuple[Any, Breach | None]] = {}
 
     def add_labels(
         self, name: str, rows: TableLike, *, id: str = "id", label: str | None = None, time: str | None = None,
@@ -83,7 +84,11 @@ class Production:
 
     def judge(self, kind: str, spec: Mapping[str, Any], now: float, last: float | None) -> Breached | None:
         """Return the breach that a trigger on drift or on a metric waits for, if there is one now."""
-        found = production.judge(self._place, production.rule_of(kind, spec), now=now, last=last)
+        rule = production.rule_of(kind, spec)
+        looked_at = last, production.judged_on(self._place, rule, now=now)
+        if self._judged.get(rule, (None, None))[0] != looked_at:  # a look at very many rows takes seconds
+            self._judged[rule] = looked_at, production.judge(self._place, rule, now=now, last=last)
+        found = self._judged[rule][1]
         return None if found is None else Breached(found.window.end, dict(found.data))
 
     @property

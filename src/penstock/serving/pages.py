@@ -52,7 +52,7 @@ def index(request: Request) -> Response:
     """GET /: what this server has."""
     served = serving(request)
     models = [
-        row(link(_page_of(each), each.model), f"version {each.version}", _takes(each))
+        row(link(_page_of(each), each.model), f"version {each.version}", _takes(each) + _watched(served.project, each))
         for each in served.predictors.served
     ]
     return _shown(
@@ -91,6 +91,12 @@ async def show_model(request: Request) -> Response:
 def _page_of(loaded: Loaded) -> str:
     has_page = is_routed(loaded.graph) and REPORT in loaded.graph.facts
     return f"{'' if has_page else '/v1'}/models/{quote(loaded.model)}"
+
+
+def _watched(project: Service, loaded: Loaded) -> str:
+    """Return the link to what is monitored of a model, where requests are logged."""
+    page = f"/models/{quote(loaded.model)}/monitoring"
+    return f"<br>{link(page, 'in production')}" if project.config.monitoring.log_requests else ""
 
 
 def _shown(name: str, **parts: str) -> Response:
