@@ -100,3 +100,11 @@ def test_two_columns_that_differ_in_case_only_are_refused():
 def test_a_table_in_our_types_is_not_copied():
     table = pa.table({"a": [1, 2]})
     assert normalize(table) is table
+
+
+def test_categories_of_polars_are_strings():
+    views = pa.DictionaryArray.from_arrays(
+        pa.array([0, 1, None, 0], pa.uint32()), pa.array(["a", "b"], pa.string_view())
+    )
+    assert normalize(pa.table({"c": views}))["c"].to_pylist() == ["a", "b", None, "a"]
+    assert normalize(pa.table({"c": views})).schema.field("c").type == pa.string()

@@ -84,6 +84,12 @@ def _widen(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
     try:
         if isinstance(column.type, pa.BaseExtensionType):
             column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
+        if pa.types.is_dictionary(column.type) and pa.types.is_string_view(
+            column.type.value_type
+        ):  # polars' categories
+            column = pa.chunked_array(
+                [_with_strings(chunk) for chunk in column.chunks], pa.dictionary(column.type.index_type, pa.string())
+            )
         if pa.types.is_map(column.type):
             column = column.cast(pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])))
         return column.cast(target, safe=not _finer_than_microseconds(column.type))
@@ -91,6 +97,11 @@ def _widen(column: pa.ChunkedArray, field: Field) -> pa.ChunkedArray:
         raise DataError(
             f"column '{field.name}' ({column.type}) does not fit {field.type}: {error}", field=field.name
         ) from error
+
+
+def _with_strings(chunk: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return categories as strings: views of strings cannot be taken by their indices."""
+    return pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.string()))
 
 
 def _finer_than_microseconds(type: pa.DataType) -> bool:
