@@ -131,6 +131,20 @@ def test_an_interval_is_where_the_metric_of_other_rows_lies(graph: ps.ModelGraph
     assert low < found["metrics"][MAE] < high
 
 
+def test_rows_of_one_group_are_one_witness(graph: ps.ModelGraph):
+    once = rides(200, seed=3).append_column("rider", pa.array([f"r{number}" for number in range(200)]))
+    often = pa.concat_tables([once] * 9)
+    how: dict[str, Any] = {"thresholds": {MAE: ps.bound(max=9.0)}, "intervals": "normal"}
+    (low, high), grouped, alone = (
+        ps.bless(graph, rows, groups=groups, **how)["intervals"][MAE]
+        for rows, groups in ((once, None), (often, "rider"), (often, None))
+    )
+    assert grouped[1] - grouped[0] == pytest.approx(high - low, rel=0.25)
+    assert alone[1] - alone[0] == pytest.approx((high - low) / 3, rel=0.25)
+    with pytest.raises(UnknownNameError, match="no column named 'driver' in the rows, to group them by"):
+        ps.bless(graph, once, groups="driver", **how)
+
+
 def test_a_bound_that_has_to_be_kept_surely_is_held_against_the_worse_end(graph: ps.ModelGraph, rows: pa.Table):
     value = ps.evaluate(graph, rows)[MAE]
     assert ps.bless(graph, rows, thresholds={MAE: ps.bound(max=value + 0.05)})["blessed"]

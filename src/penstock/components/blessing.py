@@ -54,6 +54,7 @@ def bless(
     intervals: Literal["bootstrap", "normal"] | None = None,
     confidence: float = 0.95,
     min_rows: int = 30,
+    groups: str | None = None,
     context: Context | None = None,
 ) -> Blessing:
     """Judge a model graph on rows with labels, as a whole and in slices, and say whether it keeps to its bounds.
@@ -65,13 +66,21 @@ def bless(
     Metrics go by scikit-learn's names. `slices` are expressions over the rows: a slice for each value, two of a
     condition. `baseline` is a model graph, or the name of a registered one; where there is none yet, or it is this very
     graph, a change against it is not asked, and a note says so. `intervals` of all metrics are found on rows drawn
-    again. A slice of fewer than `min_rows` rows is told, and held to nothing.
+    again; of a column `groups` (customers, days) whole groups, since rows of one are alike. A slice of fewer than
+    `min_rows` rows is told, and held to nothing.
     """
     known, name = (baseline, "") if not isinstance(baseline, str) else (_registered(baseline, context), baseline)
     if known is not None and not isinstance(known, ModelGraph):
         raise DeclarationError(f"bless: baseline={baseline!r} is no model graph and no name of a registered model")
     own, other = digest_of(graph), None if known is None else digest_of(known)
-    asked = Asked(thresholds=thresholds, slices=slices, intervals=intervals, confidence=confidence, min_rows=min_rows)
+    asked = Asked(
+        thresholds=thresholds,
+        slices=slices,
+        intervals=intervals,
+        confidence=confidence,
+        min_rows=min_rows,
+        groups=groups,
+    )
     found = blessed(graph, rows, asked, baseline=None if own == other else known)
     if own == other:
         found["notes"].append("the baseline is this very graph: that it be better than itself is not asked")

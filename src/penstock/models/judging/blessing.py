@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from penstock.core.expression import Expr
 from penstock.core.graph import ModelGraph
-from penstock.errors import DataError, DeclarationError
+from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.models.graphs import nodes
 from penstock.models.graphs.heads import heads_of
 from penstock.models.judging import labels
@@ -34,14 +34,16 @@ Metrics = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a graph has to be: bounds by metric, the expressions that make slices, how intervals are found, and how many
-    rows a slice has at least that is held to anything."""
+    """What a graph has to be: bounds by metric, the expressions that make slices, how intervals are found, how many
+    rows a slice has at least that is held to anything, and the column whose values are groups: rows of one group are
+    alike, and do not count as if they told of different things."""
 
     thresholds: Mapping[str, Mapping[str, Any]]
     slices: Sequence[str | Expr] = ()
     intervals: Intervals | None = None
     confidence: float = 0.95
     min_rows: int = 30
+    groups: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +103,20 @@ def _parts(
     assert column is not None  # noqa: S101  # the graph has a label
     own = _judged(graph, column, estimates_of(graph, table))
     other = None if baseline is None else _comparable(baseline, graph, table)
+    groups = None if asked.groups is None else _numbered(table, asked.groups)
     everything: Integers = np.arange(table.num_rows)
-    yield _part("", "", everything, own, other, again=again)
+    yield _part("", "", everything, own, other, groups=groups, again=again)
     for each in sliced(table, asked.slices):
         enough = len(each.rows) >= asked.min_rows
-        yield _part(each.name, each.by, each.rows, own, other, again=again and enough)
+        yield _part(each.name, each.by, each.rows, own, other, groups=groups, again=again and enough)
+
+
+def _numbered(table: pa.Table, column: str) -> Integers:
+    """Return the number of each row's group."""
+    if column not in table.column_names:
+        raise UnknownNameError("column", column, table.column_names, within="the rows, to group them by")
+    coded = table.column(column).combine_chunks().dictionary_encode(null_encoding="encode")
+    return np.asarray(coded.indices.to_numpy(), dtype=np.int64)
 
 
 Judged: TypeAlias = Callable[[Integers], Metrics]
@@ -135,8 +146,11 @@ def _comparable(baseline: ModelGraph, graph: ModelGraph, table: pa.Table) -> Jud
     return _judged(baseline, column, estimates_of(baseline, table))
 
 
-def _part(name: str, by: str, rows: Integers, own: Judged, other: Judged | None, *, again: bool) -> Part:
-    order = list(drawn(len(rows))) if again and len(rows) > 1 else []
+def _part(
+    name: str, by: str, rows: Integers, own: Judged, other: Judged | None, *, groups: Integers | None, again: bool
+) -> Part:
+    these = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
+    order = list(drawn(len(rows), these)) if again and len(rows) > 1 else []
     return Part(
         slice=name,
         by=by,
