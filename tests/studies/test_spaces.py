@@ -14,7 +14,7 @@ from penstock.studies import read_space
 @pytest.mark.parametrize(
     ("text", "space"),
     [
-        ("depth=int(2..12)", ps.hparam_range(2, 12)),
+        ("depth=int(2..12)", ps.hparam_range(2, 12, step=1)),
         ("depth = 2..12", ps.hparam_range(2, 12)),
         ("depth=int(0..100, step=10)", ps.hparam_range(0, 100, step=10)),
         ("lr=log(0.01..0.3)", ps.hparam_range(0.01, 0.3, log=True)),

@@ -40,7 +40,9 @@ def read_space(text: str) -> tuple[str, Space]:
         raise wrong
     try:
         numbers = [_number(low, kind), _number(high, kind)]
-        return name, hparam_range(*numbers, log=kind == "log", step=None if step is None else _number(step, kind))
+        # Whole numbers are asked for whatever the parameter takes.
+        by = 1 if step is None and kind == "int" else None if step is None else _number(step, kind)
+        return name, hparam_range(*numbers, log=kind == "log", step=by)
     except ValueError:
         raise wrong from None
 
