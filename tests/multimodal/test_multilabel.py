@@ -211,7 +211,8 @@ def test_hyperparameters_are_tuned_for_it(others: pa.Table) -> None:
 @pytest.mark.parametrize(
     ("do", "problem"),
     [
-        (lambda graph, rows: graph.explain(rows), "has no explanations"),
+        (lambda graph, rows: graph.explain(rows), "several may hold.*say which: label='far', 'hot', 'old', 'rare'"),
+        (lambda graph, rows: graph.explain(rows, label="hott"), "no label named 'hott'.*Did you mean 'hot'"),
         (lambda graph, rows: graph.export("sql", "m.sql"), "cannot be written as a query"),
         (lambda graph, rows: confusion_matrix(graph, rows), "nothing to confuse"),
     ],

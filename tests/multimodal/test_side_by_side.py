@@ -182,7 +182,12 @@ def test_what_cannot_be_declared_says_what_to_do(how: dict[str, Any], problem: s
 @pytest.mark.parametrize(
     ("do", "problem"),
     [
-        (lambda graph, rows: graph.explain(rows), "explain a model of one of them"),
+        (lambda graph, rows: graph.explain(rows), "say which: label='price', 'kind', 'sold', 'tags.far', 'tags."),
+        (lambda graph, rows: graph.explain(rows, label="tags"), "several may hold.*say which: label='tags.far'"),
+        (lambda graph, rows: graph.explain(rows, label="prize"), "no label named 'prize'.*Did you mean 'price'"),
+        (lambda graph, rows: graph.explain(rows, label="kind.hut"), "no label named 'hut'.*kind.house"),
+        (lambda graph, rows: graph.explain(rows, label="price.low"), "'price' is a number"),
+        (lambda graph, rows: graph.importance(rows), "another number for each"),
         (lambda graph, rows: graph.calibration(rows), "a calibration is of one"),
         (lambda graph, rows: graph.export("sql", "m.sql"), "cannot be written as a query"),
         (lambda graph, rows: models.fit(MODEL, rows, options={"enable_global_explain": True}), "leave .* out"),

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 @click.argument("rows")
 @click.option("--top", default=5, type=click.IntRange(1), show_default=True, help="How many features to name.")
 @click.option("--limit", default=3, type=click.IntRange(1), show_default=True, help="How many rows to show.")
+@click.option("--label", help="Of several labels which; of classes that may hold at once: red, tags.red.")
 @click.option("--text", metavar="COLUMN", help="Of the first row: what each word of a text adds.")
 @click.option("--image", metavar="COLUMN", help="Of the first row: what each part of an image adds.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the coloured text or image here.")
 @click.option("--json", "as_json", is_flag=True, help="Print all explanations as one JSON array.")
 @click.pass_obj
-def explain(root: Where, /, model: str, rows: str, top: int, limit: int, as_json: bool, **within: Any) -> None:
+def explain(
+    root: Where, /, model: str, rows: str, top: int, limit: int, as_json: bool, label: str | None, **within: Any
+) -> None:
     """Say which features led to the predictions of ROWS by MODEL.
 
     MODEL is a name, name@alias or name/3; ROWS a file, a declared table, or inline JSON: '{"km": 3}'. With --text or
@@ -49,9 +52,9 @@ def explain(root: Where, /, model: str, rows: str, top: int, limit: int, as_json
     given = typed_rows(given, graph.signature.inputs) if isinstance(given, list) else rows_or_name(given)
     given = to_arrow(project.sql(as_query(given)) if isinstance(given, str) else given)
     if any(within.values()):
-        _show_within(graph, given.slice(0, 1), as_json=as_json, **within)
+        _show_within(graph, given.slice(0, 1), as_json=as_json, label=label, **within)
         return
-    found = graph.explain(given, top)
+    found = graph.explain(given, top, label=label)
     if as_json:
         print_json(found.to_pylist())
         return
@@ -62,11 +65,20 @@ def explain(root: Where, /, model: str, rows: str, top: int, limit: int, as_json
 
 
 def _show_within(
-    graph: ModelGraph, row: pa.Table, *, text: str | None, image: str | None, out: Path | None, as_json: bool
+    graph: ModelGraph,
+    row: pa.Table,
+    *,
+    label: str | None,
+    text: str | None,
+    image: str | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Print what the words of a text add, or the parts of an image, row by row; write it as a page or picture."""
     found: Any = (
-        penstock.explain_image(graph, row, image) if image is not None else penstock.explain_text(graph, row, str(text))
+        penstock.explain_image(graph, row, image, label=label)
+        if image is not None
+        else penstock.explain_text(graph, row, str(text), label=label)
     )
     if out is not None:
         found.figure.save(out)

@@ -46,9 +46,12 @@ class ModelGraph(core.ModelGraph):
         """Return how what is predicted and what is observed compare on rows with labels, in bins of predictions."""
         return models.calibration(self, rows, bins)
 
-    def explain(self, rows: TableLike, top: int = TOP, *, threshold: float | None = None) -> pa.Table:
-        """Return predictions with the `top` features that led to each, then the rows as they were given."""
-        return models.explain(self, rows, top=top, threshold=threshold)
+    def explain(
+        self, rows: TableLike, top: int = TOP, *, threshold: float | None = None, label: Any = None
+    ) -> pa.Table:
+        """Return predictions with the `top` features that led to each, then the rows as they were given; of several
+        labels, or of classes that may hold at once, of the `label` given: `price`, `red`, `tags.red`."""
+        return models.explain(self, rows, top=top, threshold=threshold, label=label)
 
     def importance(self, rows: TableLike | None = None, *, by_class: bool = False) -> pa.Table:
         """Return how much each feature counts in the mean of explanations: of rows, or of those judged on when fit."""

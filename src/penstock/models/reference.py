@@ -70,7 +70,8 @@ classes at once; a whole number is a value in a `dnn_regressor` and a class in a
 predicted columns that it would have alone, `predicted_price`, `predicted_kind`, `predicted_kind_probs`, and its own
 metrics, `kind.accuracy`; `ML.EVALUATE` gives a row for each label. A row teaches the labels that it has: one that is
 NULL does not count, and only a row without any is left out. All labels weigh the same, whatever their units: the loss
-of each is told in what the best constant would lose. Such models are not tuned or explained; as ONNX they give the same
+of each is told in what the best constant would lose. [Explanations](explain.md#several-labels-and-classes) are of
+one label; such models are not tuned. As ONNX they give the same
 outputs, with a flag for each of several classes.
 """
 

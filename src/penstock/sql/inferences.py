@@ -63,7 +63,7 @@ def _predicted(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
 
 
 def _explanation(use: Use) -> Schema:
-    return Schema((*explanation_schema(use.model).fields, *use.inputs[0].fields))
+    return Schema((*explanation_schema(use.model, use.settings["label"]).fields, *use.inputs[0].fields))
 
 
 def _explained(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
@@ -73,6 +73,7 @@ def _explained(use: Use, rows: Sequence[pa.Table]) -> pa.Table:
         top=use.settings["top_k_features"],
         threshold=use.settings["threshold"],
         steps=use.settings["integrated_gradients_num_steps"],
+        label=use.settings["label"],
     )
 
 
@@ -214,6 +215,7 @@ FUNCTIONS: dict[str, TableFunction] = {
             "top_k_features": Setting(type="int64", default=TOP, least=1),
             "threshold": _THRESHOLD,
             "integrated_gradients_num_steps": Setting(type="int64", default=STEPS, least=1, most=10_000),
+            "label": Setting(type="string"),  # ours: of several labels, or of classes that may hold at once
             "approx_feature_contrib": Setting(type="bool", default=False),  # exact attributions are fast enough
         },
         columns=_explanation,

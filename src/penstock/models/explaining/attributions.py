@@ -33,7 +33,8 @@ _REASONS: dict[Task, str] = {
 @dataclass(frozen=True, slots=True)
 class Explained:
     """What features add to the scores of some rows: `baselines` of the scores, `scores` (rows, scores), and `parts`
-    (rows, scores, features). Of two classes there is one score: the second's, the negative of which is the first's."""
+    (rows, scores, features). Of two classes there is one score: the second's, the negative of which is the first's. Of
+    several labels those of all stand side by side, see `aims`."""
 
     baselines: Floats
     scores: Floats
@@ -43,16 +44,6 @@ class Explained:
 def check_explainable(graph: ModelGraph) -> Attribute:
     """Return how the graph's estimator attributes; `DataError` saying why where it does not."""
     type = graph.facts["type"]
-    if nodes.is_multilabel(graph):
-        raise DataError(
-            f"model '{graph.name}' predicts which of several classes hold, and has no explanations: each class would "
-            "have its own; explain a classifier whose label is one class, true or false"
-        )
-    if heads_of(graph):
-        raise DataError(
-            f"model '{graph.name}' predicts several labels side by side, and has no explanations: each label would "
-            "have its own; explain a model of one of them"
-        )
     learner = LEARNERS[type]
     method = method_of(graph) if graph.of("estimator") else learner.method
     if method is None or method.attribute is None:
@@ -96,6 +87,7 @@ def blocks(features: Features, graph: ModelGraph) -> Iterator[Features]:
     params = nodes.concat(graph).params
     plain = [width for kind, width in zip(params["kinds"], params["widths"], strict=True) if kind in PLAIN]
     columns = sum(spread(features, plain))
-    height = max(1, _NUMBERS_AT_ONCE // ((columns + 1) * max(1, len(nodes.classes(graph)))))
+    outputs = sum(head.numbers for head in heads_of(graph)) or len(nodes.classes(graph) or nodes.several_classes(graph))
+    height = max(1, _NUMBERS_AT_ONCE // ((columns + 1) * max(1, outputs)))
     for start in range(0, max(features.rows, 1), height):
         yield rows_of(features, slice(start, start + height))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
 from penstock.core.graph import ModelGraph
 from penstock.core.schema import Field, Schema
-from penstock.errors import DeclarationError
+from penstock.errors import DataError, DeclarationError
 from penstock.models.explaining import TOP
-from penstock.models.explaining.attributions import STEPS, Explained, blocks, explained, feature_names, of_class
+from penstock.models.explaining.aims import aim
+from penstock.models.explaining.attributions import STEPS, Explained, blocks, explained, feature_names
 from penstock.models.explaining.routed_attributions import along_routes, check_explainable_stages
 from penstock.models.graphs import nodes
 from penstock.models.graphs.signature import check_free, inputs_of
-from penstock.models.judging.metrics import predicted_classes
 from penstock.models.learning.matrix import Features, Flags, Floats
 from penstock.models.predicting.columns import predicted_columns
 from penstock.models.predicting.estimators import estimate
@@ -25,11 +27,18 @@ _ROUNDING = 1e-11  # of the sizes that are added up: what is left over below tha
 _ROWS_AT_ONCE = 1 << 15
 
 
-def explanation_schema(graph: ModelGraph) -> Schema:
-    """Return the columns that explain a prediction, by BigQuery's names; `DataError` where the model cannot do it."""
+def explanation_schema(graph: ModelGraph, label: Any = None) -> Schema:
+    """Return the columns that explain a prediction, by BigQuery's names; `DataError` where the model cannot do it, or
+    where `label` does not say what of it is explained, see `aims.aim`."""
     check_explainable_stages(graph)
-    predicted = graph.signature.outputs.fields[0]
-    probability = (Field("probability", "float64"),) if nodes.classes(graph) else ()
+    if is_routed(graph):
+        if label is not None:
+            raise DataError(f"cascade '{graph.name}' is explained by its stages; leave label={label!r} out")
+        predicted, classes = graph.signature.outputs.fields[0], nodes.classes(graph)
+    else:
+        head = aim(graph, label).head
+        predicted, classes = _predicted(graph, head.label), head.classes
+    probability = (Field("probability", "float64"),) if classes else ()
     return Schema(
         (
             predicted,
@@ -43,8 +52,20 @@ def explanation_schema(graph: ModelGraph) -> Schema:
     )
 
 
+def _predicted(graph: ModelGraph, label: str) -> Field:
+    """Return the column of what is predicted of a label: of the only one the first."""
+    fields = graph.signature.outputs.fields
+    return next((field for field in fields if field.name == f"predicted_{label}"), fields[0])
+
+
 def explain(
-    graph: ModelGraph, rows: TableLike, *, top: int = TOP, threshold: float | None = None, steps: int = STEPS
+    graph: ModelGraph,
+    rows: TableLike,
+    *,
+    top: int = TOP,
+    threshold: float | None = None,
+    steps: int = STEPS,
+    label: Any = None,
 ) -> pa.Table:
     """Return what is predicted of each row and why, then the rows as they were given.
 
@@ -54,12 +75,15 @@ def explain(
     of them: all together add up to the difference. What is left of it, as a part of it, is the `approximation_error`: 0
     for linear models and trees, whose attributions are exact; networks take more `steps` to make it smaller.
 
+    Of a model of several labels `label` says which one is explained, and where several classes may hold at once, which
+    class: `price`, `red`, `tags.red`. A classifier's is the class that it predicts, or the `label` given.
+
     What a cascade predicts of a row is explained by the stage that the row took, which `route` names: what led the
     router to it, `explain` of the router says. A route to a constant has no features, and that of a label no score.
 
     Raises `DataError` naming what a row lacks, or why a model of this type has no explanations.
     """
-    schema = explanation_schema(graph)
+    schema = explanation_schema(graph, label)
     if top < 1:
         raise DeclarationError(f"model '{graph.name}': top={top} features explain nothing; give 1 or more")
     check_threshold(graph, threshold)
@@ -72,22 +96,21 @@ def explain(
         told = pa.concat_tables([_told_along_routes(graph, part, schema, top, threshold, steps) for part in parts])
         return pa.table([*told.columns, *given.columns], names=[*schema.names, *given.column_names])
     features = entering_features(graph, inputs)
-    tables = [_told(graph, block, schema, top, threshold, steps) for block in blocks(features, graph)]
+    tables = [_told(graph, block, schema, (top, threshold, steps, label)) for block in blocks(features, graph)]
     told = pa.concat_tables(tables)
     return pa.table([*told.columns, *given.columns], names=[*schema.names, *given.column_names])
 
 
-def _told(
-    graph: ModelGraph, features: Features, schema: Schema, top: int, threshold: float | None, steps: int
-) -> pa.Table:
-    estimates = estimate(graph, features)
+def _told(graph: ModelGraph, features: Features, schema: Schema, asked: tuple[int, float | None, int, Any]) -> pa.Table:
+    top, threshold, steps, label = asked
+    estimates, aimed = estimate(graph, features), aim(graph, label)
     found = explained(graph, features, steps=steps)
-    columns = predicted_columns(graph, estimates, threshold)[:1]
-    chosen = np.ones(features.rows, dtype=np.int64)
-    if nodes.classes(graph):
-        chosen = predicted_classes(estimates, threshold)
-        columns.append(pa.array(estimates[np.arange(features.rows), chosen]))
-    columns += _reasons(of_class(found, chosen), feature_names(graph), top)
+    place = graph.signature.outputs.names.index(schema.names[0])
+    columns = [predicted_columns(graph, estimates, threshold)[place]]
+    chosen = aimed.chosen(estimates, threshold)
+    if aimed.head.classes:
+        columns.append(pa.array(aimed.probabilities(estimates, chosen)))
+    columns += _reasons(aimed.explained(found, chosen), feature_names(graph), top)
     return pa.table(columns, schema=arrow_schema(schema))
 
 

@@ -14,6 +14,7 @@ from penstock.errors import DataError
 from penstock.models.explaining.attributions import STEPS, blocks, explained, feature_names, of_class
 from penstock.models.explaining.routed_attributions import along_routes, check_explainable_stages
 from penstock.models.graphs import nodes
+from penstock.models.graphs.heads import heads_of
 from penstock.models.graphs.signature import inputs_of
 from penstock.models.judging.metrics import predicted_classes
 from penstock.models.learning.matrix import Features
@@ -37,6 +38,11 @@ def global_schema(graph: ModelGraph, *, by_class: bool = False) -> Schema:
     By class, the first is that of the class, and has the label's name.
     """
     check_explainable_stages(graph)
+    if heads_of(graph) or nodes.is_multilabel(graph):
+        raise DataError(
+            f"model '{graph.name}' predicts several classes or labels at once, and how much a feature counts is "
+            "another number for each; average explanations of one: graph.explain(rows, label=...)"
+        )
     if not by_class:
         return _OVERALL
     check_no_cascade(graph, "importance by class")

@@ -12,8 +12,8 @@ import pyarrow as pa
 from penstock.core.expression import columns_of
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError, UnknownNameError
+from penstock.models.explaining.aims import aim
 from penstock.models.graphs import nodes
-from penstock.models.graphs.heads import heads_of
 from penstock.models.graphs.signature import inputs_of
 from penstock.models.learning.matrix import Features, Floats, mixed, repeated
 from penstock.models.predicting.entering import feature_of_each
@@ -50,11 +50,6 @@ def one_row(graph: ModelGraph, row: Any, column: str, type: str) -> tuple[pa.Tab
         raise DataError(f"model '{graph.name}' ({graph.facts['type']}): what is in its file is not known")
     if nodes.only_transforms(graph) or graph.label is None:
         raise DataError(f"model '{graph.name}' ({graph.facts['type']}) predicts no label that could be explained")
-    if heads_of(graph):
-        raise DataError(
-            f"model '{graph.name}' predicts several labels side by side, and each would have its own explanation; "
-            "explain a model of one of them"
-        )
     inputs = inputs_of(graph, to_arrow(rows))
     known = {field.name: field.type for field in nodes.inputs(graph)}
     if column not in known:
@@ -88,17 +83,16 @@ def told_of(
 
     With `features`, the change is seen by these alone: all others read the value as it is.
     """
+    aimed = aim(graph, label)
     kept, weights = coalitions(pieces, max(1, samples // (2 * pieces)))
     values = [made(each) for each in kept.astype(bool).tolist()]
     estimates = np.concatenate([_estimates(graph, row, column, some, features) for some in _blocks(values)])
-    classes = nodes.classes(graph) or nodes.several_classes(graph)
+    classes, own = aimed.head.classes, estimates[:, aimed.estimates]
     if not classes:
-        scores, predicted = estimates[:, 0], float(estimates[-1, 0])
+        scores, predicted = own[:, 0], float(own[-1, 0])
     else:
-        if label is not None and label not in classes:
-            raise UnknownNameError("label", str(label), tuple(map(str, classes)), within=f"model '{graph.name}'")
-        chosen = int(estimates[-1].argmax()) if label is None else classes.index(label)
-        share = np.clip(estimates[:, chosen], _TINY, 1 - _TINY)
+        chosen = int(own[-1].argmax()) if aimed.place is None else aimed.place
+        share = np.clip(own[:, chosen], _TINY, 1 - _TINY)
         scores, predicted = np.log(share) - np.log1p(-share), classes[chosen]
     return Told(
         predicted=predicted, baseline=float(scores[0]), score=float(scores[-1]), parts=np.asarray(weights @ scores)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import DataError
+from penstock.models.explaining.aims import aim
 from penstock.models.explaining.attributions import (
     Explained,
     blocks,
@@ -53,6 +54,8 @@ def check_explainable_stages(graph: ModelGraph) -> None:
         )
     for name in _used(routing):
         check_explainable_stages(routing.stages[name])
+        if not is_routed(routing.stages[name]):
+            aim(routing.stages[name])
 
 
 def along_routes(

@@ -100,8 +100,8 @@ def ready(
     known = _known(model, learner, settings, parts)
     if known.task in _BRANCHED and settings.get("enable_global_explain"):
         raise DeclarationError(
-            f"model '{model.name}' predicts several classes or labels at once, of which each would have an explanation "
-            "of its own; leave enable_global_explain out"
+            f"model '{model.name}' predicts several classes or labels at once, and how much a feature counts is "
+            "another number for each; leave enable_global_explain out, and explain rows: graph.explain(rows, label=...)"
         )
     scaled = learner.scaled_by is None or settings[learner.scaled_by]
     form = learner.form if scaled else "unscaled"
