@@ -50,6 +50,14 @@ def test_the_newest_label_counts_and_all_are_kept(tmp_path: Path) -> None:
     assert found["changes"].to_pylist() == [1, 1, 1]
 
 
+def test_labels_that_are_older_than_may_be_kept_go(tmp_path: Path) -> None:
+    told(tmp_path, ("a", 1.0), now=AT - 3 * 86400)
+    told(tmp_path, ("b", 2.0), now=AT - 86400)
+    rows = label_rows(GRAPH, pa.table({"id": ["c"], "y": [3.0]}), now=AT)
+    add_labels(tmp_path, "km", rows, now=AT, keep_seconds=2 * 86400)
+    assert newest(tmp_path) == {"b": 2.0, "c": 3.0}
+
+
 def test_labels_that_come_before_their_rows_wait_for_them(tmp_path: Path) -> None:
     place = Place(requests=tmp_path / "requests", labels=tmp_path / "labels", graph=lambda name, version: GRAPH)
     told(place.labels, ("r1", 5.0), ("nobody", 6.0))

@@ -13,6 +13,7 @@ from log_worlds import rows_of
 from sklearn import metrics as sk
 
 import penstock as ps
+from penstock.core.run import ModelVersion
 from penstock.errors import DeclarationError, SqlError, UnknownNameError
 from penstock.production import monitoring_from_json
 from penstock.production.records import RecordForm
@@ -191,3 +192,46 @@ def test_a_model_that_nobody_asked_has_nothing_to_show(tmp_path: Path):
     found = project.monitor("km")
     assert (found.rows, found.breaches, found.changes.num_rows) == (0, (), 0)
     assert monitoring_from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("type", "label"),
+    [("logistic_reg", "kind"), ("logistic_reg", "flag"), ("logistic_reg", "step"), ("linear_reg", "a")],
+)
+def test_whatever_a_model_predicts_is_judged_as_evaluate_judges(tmp_path: Path, type: str, label: str):
+    def rows(count: int, seed: int) -> pa.Table:
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=count)
+        near = x + rng.normal(0, 0.4, count)
+        kinds = np.select([near > 0.5, near < -0.5], ["big", "small"], "middle")
+        steps = np.digitize(near, [-0.5, 0.5])
+        return pa.table({"x": x, "kind": kinds, "flag": near > 0, "step": steps, "a": near})
+
+    project = ps.open(tmp_path)
+    project.fit(ps.model("m", type=type, label=label, features={"x": ps.col("x")}), rows(800, 0))
+    asked = rows(300, 1)
+    ids = serve(project, "m", 1, asked, day=0, mark="m")
+    project.add_labels("m", pa.table({"id": ids, label: asked[label]}), now=START + DAY)
+    [found] = whole(project.monitor("m", windows=1, now=START + DAY + 60))
+    expected = project.evaluate("m", asked)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_a_class_that_nobody_knew_is_an_error_of_the_model(tmp_path: Path):
+    project = ps.open(tmp_path)
+    project.fit(LATE, world(800, seed=0))
+    ids = serve(project, "late", 1, world(200, seed=1), day=0, mark="m")
+    project.add_labels("late", pa.table({"id": ids, "late": ["cancelled"] * 50 + ["late"] * 150}), now=START + DAY)
+    [found] = whole(project.monitor("late", windows=1, now=START + DAY + 60))
+    assert found["labelled"] == 200
+    assert found["accuracy"] < 0.75
+
+
+def test_a_version_that_was_dropped_is_left_out(tmp_path: Path):
+    project = ps.open(tmp_path)
+    for seed in (0, 1):
+        project.fit(KM, world(300, seed=seed))
+        serve(project, "km", seed + 1, world(60, seed=7), day=0, mark=f"v{seed}")
+    project.metadata.delete(ModelVersion, model="km", version=1)
+    found = ps.open(tmp_path).monitor("km", windows=1, now=START + DAY + 60)
+    assert [(row["version"], row["rows"]) for row in whole(found)] == [(2, 60)]

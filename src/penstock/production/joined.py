@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.core.graph import ModelGraph
+from penstock.errors import UnknownNameError
 from penstock.models.graphs import nodes
 from penstock.models.judging.predicted import PROBABILITY
 from penstock.production.labels import label_type, labelled, read_labels
@@ -59,11 +60,15 @@ class Served:
 
 
 def served(place: Place, model: str, *, since: float, until: float, with_labels: bool = True) -> list[Served]:
-    """Return the rows of each version of a model that were answered from `since` to before `until`."""
+    """Return the rows of each version of a model that were answered from `since` to before `until`; those of a version
+    that is not registered any more are left out."""
     known = read_labels(place.labels, model) if with_labels else None
     found = []
     for version, rows in read_versions(place.requests, model, since=since, until=until).items():
-        graph = place.graph(model, version)
+        try:
+            graph = place.graph(model, version)
+        except UnknownNameError:  # it was dropped: nobody knows any more what it had learned from
+            continue
         labels = labelled(rows, known, label_type(graph)) if _has_label(graph) else None
         found.append(Served(graph=graph, version=version, rows=rows, labels=labels))
     return found

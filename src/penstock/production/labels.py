@@ -62,9 +62,15 @@ def label_rows(
     return pa.table({"id": ids, LABEL: values, "time": said, "received": moments})
 
 
-def add_labels(folder: Path, model: str, rows: pa.Table, *, now: float) -> int:
-    """Keep labels in a folder, which others may add to meanwhile; return how many there are."""
+def add_labels(folder: Path, model: str, rows: pa.Table, *, now: float, keep_seconds: float | None = None) -> int:
+    """Keep labels in a folder, which others may add to meanwhile; return how many there are. Those that came before the
+    last `keep_seconds` are deleted."""
     if rows.num_rows:
+        if keep_seconds is not None:
+            oldest = datetime.fromtimestamp(now - keep_seconds, UTC).date().isoformat()
+            for part in parts(folder, model):
+                if part.day < oldest:
+                    part.path.unlink(missing_ok=True)
         day = datetime.fromtimestamp(now, UTC).date().isoformat()
         write_part(folder, model, day, rows, _stamp(now))
         _put_together([part for part in parts(folder, model) if part.day == day], folder, now)

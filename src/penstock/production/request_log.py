@@ -67,6 +67,7 @@ class RequestLog:
         self._part_bytes = min(most_bytes // _SHARES, PART_BYTES)
         self._open: dict[tuple[str, int, str, str], _Open] = {}
         self._names = 0
+        self._has_begun = False
 
     def add(self, rows: pa.Table) -> None:
         """Take rows of one version of one model, of one schema, in the order of their times."""
@@ -99,7 +100,8 @@ class RequestLog:
                     continue
             if self._is_full(part):
                 del self._open[key]
-        if wrote:
+        if wrote and self._has_begun:  # not each time: a long log has thousands of files
+            self._has_begun = False
             self._forget()
         if lost:
             raise LostRowsError(lost, wrote, problem)
@@ -125,6 +127,7 @@ class RequestLog:
         stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
         path = self._folder / f"model={quote(model, safe='')}" / f"day={day}" / f"{stamp}-v{version}{_SUFFIX}"
         part = self._open[key] = _Open(path, now)
+        self._has_begun = True
         return part
 
     def _forget(self) -> None:

@@ -57,7 +57,9 @@ class Production:
         version = resolve_version(self._metadata, name)
         graph, moment = self._graph(version.model, version.version), _seconds(now)
         made = production.label_rows(graph, known, id=id, label=label, time=time, now=moment)
-        return production.add_labels(self._config().labels, version.model, made, now=moment)
+        config = self._config()
+        keep = config.monitoring.keep_seconds
+        return production.add_labels(config.labels, version.model, made, now=moment, keep_seconds=keep)
 
     def label_history(self, name: str) -> pa.Table | None:
         """Return all labels that were ever told of a model, in the order in which they were found to be so."""
