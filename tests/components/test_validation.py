@@ -164,3 +164,17 @@ def test_check_looks_at_files_and_gives_the_report_alone(tmp_path):
             {"columns": SCHEMA["columns"][1:]},
             severity={"extra_column": "error"},
         )
+
+
+@ps.pipeline
+def checking(source: str):
+    expected = ps.schema(ps.statistics(ps.read(source)), rules=["minutes > 0"])
+    ps.check(source, expected)
+
+
+def test_in_a_pipeline_files_are_checked_without_a_table_between(tmp_path):
+    pa.parquet.write_table(ROWS, tmp_path / "rows.parquet")
+    project = ps.open(tmp_path)
+    run = project.run(checking, source="rows.parquet", engine="inline")
+    assert run.artifact("check").load()["valid"] is True
+    assert project.plan(checking, source="rows.parquet").up_to_date

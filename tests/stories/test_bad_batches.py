@@ -90,7 +90,7 @@ BAD: dict[str, tuple[Callable[[dict[str, list]], dict[str, list]], tuple[str, st
 def project(tmp_path_factory: pytest.TempPathFactory) -> ps.Project:
     root = tmp_path_factory.mktemp("trips")
     project = ps.open(root)
-    assert project.run(trips, source=write(root, "good.parquet", batch()), engine="inline").state == "succeeded"
+    assert project.run(trips, source=write(root, "good.parquet", batch())).state == "succeeded"  # in processes
     return project
 
 
@@ -139,6 +139,8 @@ def test_in_inference_new_rows_are_held_to_what_training_saw(project: ps.Project
     run = project.run(answering, source=write(project.root, "new.parquet", odd), mode="infer", engine="inline")
     assert run.state == "succeeded"
     assert run.artifact("validate", "aside").load()["trip"].to_pylist() == [200]
+    assert run.steps["validate"].metrics["set_aside"][-1][1] == 1
+    assert "set aside 1 of 60 rows" in run.steps["validate"].log()
     predicted = run.artifact("predict").load()
     assert predicted.num_rows == 59
     assert "minutes" not in predicted.column_names

@@ -13,7 +13,7 @@ import pyarrow as pa
 from penstock import tables as rows_of_tables, transforms
 from penstock.core.artifact import Source
 from penstock.errors import DataError
-from penstock.pipelines import Mode, step
+from penstock.pipelines import Mode, in_step, log_metric, step
 from penstock.tables import Table, to_arrow
 from penstock.transforms import Anomaly, Checked, Distance, Finding, Severity
 
@@ -75,6 +75,11 @@ def validate(
     kept, aside = _apart(table, reasons)
     if on_anomaly == "set_aside" and errors and not kept.num_rows:
         _stop(errors, found)
+    if aside.num_rows:
+        print(f"set aside {aside.num_rows:,} of {found.rows:,} rows")
+    if in_step():
+        log_metric("anomalies", len(findings))
+        log_metric("set_aside", aside.num_rows)
     kept = kept.drop_columns([name for name in found.gone if name in kept.column_names])
     return Validated(kept, _report(found, findings, mode, kept.num_rows, aside.num_rows), aside)
 
