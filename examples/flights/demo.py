@@ -188,9 +188,8 @@ def main() -> None:
     degraded = ps.degraded("flights", metric="mean_absolute_error", over=25, window="1d", minimum=50)
     params = {"first": "2013-05-01T00:00:00Z", "last": NOW}
     project.on(degraded, "flights", params=params, name="retrain")
-    columns = ["version", "slice", "value", "rows", "labelled", "mean_absolute_error"]
-    print_table(project.monitor("flights", window="1d", by=["origin"]).performance.select(columns))
-    say("\na day later the trigger looks at the window that has ended:")
+    command("monitor", "flights", "--by", "origin", "--minimum", "100")
+    say("a day later the trigger looks at the window that has ended:")
     run = tomorrow(project, "retrain")
     command("logs", run.id, "bless")
     command("why", run.id, "push")
