@@ -150,19 +150,16 @@ class Proposer:
         self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL, skip_if_finished=True)
         self._study.enqueue_trial(trial.params, user_attrs={_AGAIN: True})
 
-    def _seen(self) -> dict[tuple[Any, ...], float | None]:
-        """Return what was tried, or is being tried: a set of hyperparameters and how good it was."""
-        found: dict[tuple[Any, ...], float | None] = {}
+    def _seen(self, but: int | None = None) -> dict[tuple[Any, ...], Any]:
+        """Return what was tried, or is being tried, by its hyperparameters: the first trial of each, `but` one."""
+        found: dict[tuple[Any, ...], Any] = {}
         for trial in self._study.get_trials(deepcopy=False):
-            if (
-                trial.state.name != "WAITING"
-                and _INTERRUPTED not in trial.user_attrs
-                and len(trial.params) == len(self._axes)
-            ):
-                found.setdefault(self._key(trial), trial.value if trial.state.name == "COMPLETE" else None)
+            whole = len(trial.params) == len(self._axes) and trial.state.name != "WAITING"
+            if whole and trial.number != but and not {_INTERRUPTED, _TWICE} & trial.user_attrs.keys():
+                found.setdefault(self._key(trial), trial)
         return found
 
-    def _new(self, seen: Mapping[tuple[Any, ...], float | None]) -> Any:
+    def _new(self, seen: Mapping[tuple[Any, ...], Any]) -> Any:
         """Return a trial of Optuna that was not there before; where it does not find one by itself, the next of all."""
         if self._grid is not None:
             if self.waiting:
@@ -171,19 +168,29 @@ class Proposer:
             return None if key is None else self._fixed(key)
         for attempt in range(2 * _PATIENCE):
             trial = self._study.ask(self._distributions)
-            if self._key(trial) not in seen:
+            # Of two processes that ask at once, the one whose trial is written last sees that of the other.
+            twin = (self._seen(but=trial.number) if self._kept else seen).get(self._key(trial))
+            if twin is None:
                 return trial
-            if self._kept:
-                trial.set_user_attr(_TWICE, True)
-            value = seen[self._key(trial)]
-            self._study.tell(trial, value, state=None if value is not None else self._optuna.trial.TrialState.FAIL)
-            if attempt >= _PATIENCE and self._size == math.inf:
-                self._study.sampler.reseed_rng()  # another process drew the same
-            elif attempt >= _PATIENCE:
+            self._give_back(trial, twin)
+            if twin.state.name == "RUNNING" and self._kept:
+                self._study.sampler.reseed_rng()  # or both would go on drawing the same
+            if attempt >= _PATIENCE and self._size != math.inf:
                 break
         if self._size == math.inf:
             raise DeclarationError("the sampler finds nothing that was not tried; take another, or other search spaces")
-        return self._fixed(next(key for key in every_point(self._axes) if key not in seen))
+        tried = self._seen()
+        key = next((key for key in every_point(self._axes) if key not in tried), None)
+        return None if key is None else self._fixed(key)
+
+    def _give_back(self, trial: Any, twin: Any) -> None:
+        """End a trial that was there before: the sampler is told again what that one came to."""
+        if self._kept:
+            trial.set_user_attr(_TWICE, True)
+        if twin.state.name == "COMPLETE":
+            self._study.tell(trial, twin.value)
+        else:
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
 
     def _fixed(self, key: tuple[Any, ...]) -> Any:
         self._study.enqueue_trial(dict(zip(self._axes, key, strict=True)))
