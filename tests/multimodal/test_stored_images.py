@@ -15,6 +15,7 @@ from penstock import models, tables
 from penstock.errors import StorageError
 from penstock.models.learning import stored
 from penstock.models.learning.encoded import encoded
+from penstock.multimodal.tensors import ragged, rows_at_once
 
 MODEL = ps.model("bits", type="dnn_classifier", label="label", features=three_bits.IMAGE, options={"max_iterations": 2})
 
@@ -51,3 +52,11 @@ def test_a_full_disk_is_told_before_anything_is_written(cache: Path, monkeypatch
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(StorageError, match=r"no room for 2,000 bytes of images in .*No space left"):
         stored.zeros((2000,), "uint8")
+
+
+def test_of_large_images_few_rows_are_run_together() -> None:
+    """Layers of filters take many times an image's pixels: a thousand at once took ten times all that was learned."""
+    images, texts = np.zeros((9, 256, 256, 3), np.uint8), ragged([[1], [2, 3]], "int64")
+    assert [rows_at_once([images[:, :side, :side]]) for side in (16, 96, 256)] == [1024, 37, 5]
+    assert rows_at_once([texts]) == rows_at_once([]) == 1024
+    assert rows_at_once([texts, images]) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ Batch: TypeAlias = dict[str, Array]
 """The tensors of some rows by their names: `numbers`, `entries`, `weights` (of the entries), `present`, and `input_0`,
 `input_1`, ... for the branches with an encoder."""
 
+_MOST_ROWS, _MOST_NUMBERS = 1024, 1 << 20
 NO_TOKEN, NO_NUMBER = -1, float("nan")
 """What stands where a row has fewer tokens, or numbers of a sequence, than the longest of its batch."""
 
@@ -63,6 +65,13 @@ class Columns:
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.present)
+
+
+def rows_at_once(inputs: Sequence[Array | Ragged]) -> int:
+    """Return how many rows are run together where nothing else says it: fewer of large images, whose layers take many
+    times their pixels."""
+    numbers = sum(int(math.prod(each.shape[1:])) for each in inputs if not isinstance(each, Ragged))
+    return max(1, min(_MOST_ROWS, _MOST_NUMBERS // max(numbers, 1)))
 
 
 def batch(spec: Spec, columns: Columns, rows: Array) -> Batch:

@@ -14,9 +14,8 @@ from penstock.errors import DataError, MissingExtraError
 from penstock.multimodal.exporting import check_exported, exported
 from penstock.multimodal.losses import mean_loss
 from penstock.multimodal.spec import Spec
-from penstock.multimodal.tensors import Array, Batch, Columns, batch, without
+from penstock.multimodal.tensors import Array, Batch, Columns, batch, rows_at_once, without
 
-_ROWS_AT_ONCE = 1024
 _SAMPLE = 10_000
 _DENORMAL = 1e-39  # processors take ten times as long over such numbers, which the gradients of learned rows come to
 _RATE = 0.003
@@ -171,11 +170,10 @@ def _set_never_missing(torch: Any, network: Any, columns: Columns, sample: Array
     network.eval()
     always = [at for at, place in enumerate(spec.encoded) if columns.present[:, place].all()]
     sums = [0.0] * len(spec.encoded)
+    height = rows_at_once(columns.inputs)
     with torch.no_grad():
-        for start in range(0, len(sample) if always else 0, _ROWS_AT_ONCE):
-            found = network.vectors(
-                _tensors(torch, network, batch(spec, columns, sample[start : start + _ROWS_AT_ONCE]))
-            )
+        for start in range(0, len(sample) if always else 0, height):
+            found = network.vectors(_tensors(torch, network, batch(spec, columns, sample[start : start + height])))
             for at in always:
                 sums[at] = sums[at] + found[at].sum(0)
         for at in always:
@@ -201,10 +199,10 @@ def _share(step: int, count: int) -> float:
 def judged(torch: Any, network: Any, examples: Examples) -> float:
     """Return the loss of rows that the network does not learn from."""
     network.eval()
-    total = 0.0
+    total, height = 0.0, rows_at_once(examples.columns.inputs)
     with torch.no_grad():
-        for start in range(0, examples.columns.rows, _ROWS_AT_ONCE):
-            chosen = np.arange(start, min(start + _ROWS_AT_ONCE, examples.columns.rows))
+        for start in range(0, examples.columns.rows, height):
+            chosen = np.arange(start, min(start + height, examples.columns.rows))
             given = _totals(torch, network, batch(network.spec, examples.columns, chosen), mixed=False)
             total += float(_loss(torch, network.spec, given, examples, chosen)) * len(chosen)
     return total / max(examples.columns.rows, 1)

@@ -16,10 +16,9 @@ from penstock.models.learning.weights import logistic, probabilities, softmax
 from penstock.multimodal import Head, Spec, training
 from penstock.multimodal.attributing import shares
 from penstock.multimodal.running import network_files, network_of, spread_network_of
-from penstock.multimodal.tensors import batch
+from penstock.multimodal.tensors import batch, rows_at_once
 
 _HIDDEN_UNITS = (64,)
-_ROWS_AT_ONCE = 1 << 10
 
 
 def fit_branched(lesson: Lesson) -> Learned:
@@ -75,8 +74,9 @@ def estimate(estimator: Estimator, features: Features) -> Floats:
     """Return the value, or the probability of each class, of each row."""
     network = network_of(estimator.files)
     found = np.empty((features.rows, network.spec.outputs))
-    for start in range(0, features.rows, _ROWS_AT_ONCE):
-        block = slice(start, start + _ROWS_AT_ONCE)
+    height = rows_at_once([each.values for each in features.encoded])
+    for start in range(0, features.rows, height):
+        block = slice(start, start + height)
         some = rows_of(features, block)
         columns = columns_of(network.spec, estimator.kinds, estimator.widths, some)
         found[block] = network.totals(batch(network.spec, columns, np.arange(some.rows)))
