@@ -61,7 +61,7 @@ def made(folder: Path, engine: str, settings: str = "") -> dict[str, Any]:
     found = {}
     for mode, source in (("train", "old.parquet"), ("infer", "new.parquet")):
         run = project.run("fares", source=source, mode=mode, engine=engine)
-        assert run.state == "succeeded", [step.error for step in run.steps.values()]
+        assert run.state == "succeeded", [step.record.error for step in run.steps.values()]
         found |= {(mode, name): dict(step.record.artifacts) for name, step in run.steps.items() if name != "push"}
     return found
 
