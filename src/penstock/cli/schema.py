@@ -42,7 +42,8 @@ def infer(root: Where, file: Path, rows: str, labels: tuple[str, ...], as_json: 
     if as_json:
         print_json(made)
     else:
-        click.echo(f"wrote {file}: {len(made['columns'])} columns; review it, and commit it")
+        count = len(made["columns"])
+        click.echo(f"wrote {file}: {count} {'column' if count == 1 else 'columns'}; review it, and commit it")
 
 
 @schema.command("diff", cls=Command)

@@ -181,7 +181,7 @@ def _in_column(
         return
     nulls = scanned.nulls[name]
     if nulls and not expected.get("nullable", True):
-        text = f"has {nulls} NULLs, where none were"
+        text = f"has {nulls} {'NULL' if nulls == 1 else 'NULLs'}, where none were"
         found = anomaly("unexpected_null", text, column=name, expected=0, found=nulls, count=nulls)
         yield Finding(anomaly=found, wrong=f"{quoted(name)} IS NULL")
     if (most := expected.get("max_nulls")) is not None and nulls > most * scanned.rows:

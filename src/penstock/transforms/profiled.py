@@ -41,7 +41,7 @@ def anomalies(schema: ExpectedSchema, rows: Profile | TableLike, *, mode: str = 
 def _compared(expected: dict[str, Any], column: dict[str, Any]) -> Iterator[Anomaly]:
     name, nulls, rows = expected["name"], column["nulls"], column["rows"]
     if nulls and not expected.get("nullable", True):
-        text = f"has {nulls} NULLs, where none were"
+        text = f"has {nulls} {'NULL' if nulls == 1 else 'NULLs'}, where none were"
         yield anomaly("unexpected_null", text, column=name, expected=0, found=nulls, count=nulls)
     if (most := expected.get("max_nulls")) is not None and nulls > most * rows:
         text = f"is NULL in {nulls / rows:.1%} of the rows, at most {most:.1%} may be"
