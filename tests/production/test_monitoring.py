@@ -235,3 +235,20 @@ def test_a_version_that_was_dropped_is_left_out(tmp_path: Path):
     project.metadata.delete(ModelVersion, model="km", version=1)
     found = ps.open(tmp_path).monitor("km", windows=1, now=START + DAY + 60)
     assert [(row["version"], row["rows"]) for row in whole(found)] == [(2, 60)]
+
+
+def test_what_another_version_says_of_the_same_rows_is_no_drift(tmp_path: Path):
+    project = ps.open(tmp_path)
+    project.fit(KM, world(800, seed=0))
+    other = world(800, seed=0)
+    project.fit(KM, other.set_column(other.column_names.index("y"), "y", pa.array(other["y"].to_numpy() + 50)))
+    for day, version in enumerate((1, 2, 2)):
+        serve(project, "km", version, world(600, seed=day), day=day, mark=f"d{day}")
+
+    def drifting(day: int, **more: object) -> dict[str, bool]:
+        found = project.monitor("km", windows=1, now=START + day * DAY + 60, **more).changes.to_pylist()
+        return {row["feature"]: row["is_above"] for row in found if row["against"] == "before" and row["complete"]}
+
+    assert drifting(2) == {"a": False, "b": False, "city": False}  # what both say of it is not compared
+    assert drifting(3) == {"a": False, "b": False, "city": False, "predicted_y": False}
+    assert drifting(2, thresholds={"predicted_y": 0.1}) == {"a": False, "b": False, "city": False}

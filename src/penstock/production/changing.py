@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -12,9 +12,10 @@ from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.models.judging.predicted import FACT
-from penstock.production.joined import Served, watched
+from penstock.production.joined import Served, answered, asked
 from penstock.production.windows import Window
 from penstock.transforms import Cells, Distance, cells, cells_of_statistics, distance_of_cells
+from penstock.transforms.distances import total
 
 Against: TypeAlias = Literal["training", "before"]
 
@@ -90,29 +91,33 @@ def training_cells(graph: ModelGraph) -> dict[str, Cells]:
     return {name: each for name, each in found.items() if each is not None}
 
 
-def training_rows(graph: ModelGraph) -> int:
-    """Return how many rows a model has learned from."""
-    return int(graph.facts.get("rows", {}).get("train", 0))
-
-
 def skew(found: Sequence[Served], window: Window, tolerance: Tolerance) -> list[Compared]:
-    """Compare the rows of each version in a window with what that version has learned from."""
+    """Compare the rows of each version in a window with what that version has learned from, and what it says with what
+    it said of rows held out then."""
     told = []
     for version in found:
         rows = version.within(window)
         if rows.rows.num_rows:
             before = training_cells(version.graph)
-            changes = _changes(before, training_rows(version.graph), watched(rows), tolerance)
+            changes = _changes([_Side(before, each) for each in (asked(rows), answered(rows))], tolerance)
             told.append(Compared(window=window, against="training", version=version.version, changes=changes))
     return told
 
 
 def drift(found: Sequence[Served], window: Window, tolerance: Tolerance, *, lag: int = 1) -> list[Compared]:
-    """Compare the rows of a window, whatever version answered, with those of the window `lag` windows before."""
-    now, before = (_together(each.within(one) for each in found) for one in (window, window.back(lag)))
-    if not now.num_rows or not before.num_rows:
+    """Compare the rows of a window, whatever version answered, with those of the window `lag` windows before; what was
+    predicted only where one version answered in both: another one says something else of the same rows."""
+    both = [(each.within(window.back(lag)), each.within(window)) for each in found]
+    same = [pair for pair in both if all(each.rows.num_rows for each in pair)]
+    before, now = ([pair[side] for pair in both] for side in (0, 1))
+    if not any(each.rows.num_rows for each in before) or not any(each.rows.num_rows for each in now):
         return []
-    changes = _changes(cells(_thinned(before)), before.num_rows, now, tolerance)
+    sides = [_Side(cells(_thinned(_together(asked, before))), _together(asked, now), _count(before))]
+    if same:
+        before, now = ([pair[side] for pair in same] for side in (0, 1))
+        sides.append(_Side(cells(_thinned(_together(answered, before))), _together(answered, now), _count(before)))
+    known = [name for each in found for name in answered(each).column_names]
+    changes = _changes(sides, tolerance, known)
     return [Compared(window=window, against="before", version=None, changes=changes)]
 
 
@@ -133,20 +138,38 @@ def table_of(found: Iterable[Compared], now: float) -> pa.Table:
     return pa.table({name: pa.array([each[name] for each in told], type) for name, type in COLUMNS.items()})
 
 
-def _changes(before: Mapping[str, Cells], rows_before: int, rows: pa.Table, tolerance: Tolerance) -> tuple[Change, ...]:
-    edges = {name: each["edges"] for name, each in before.items() if each["kind"] == "numbers"}
-    now = cells(_thinned(rows), edges)
-    shared = [name for name in now if name in before and before[name]["kind"] == now[name]["kind"]]
-    if odd := [name for name in (*tolerance.features, *tolerance.thresholds) if name not in shared]:
-        raise UnknownNameError("feature", odd[0], shared, within="what is compared")
-    enough = min(rows.num_rows, rows_before) >= tolerance.minimum
-    found = []
-    for name in tolerance.features or shared:
-        threshold = float(tolerance.thresholds.get(name, tolerance.over))
-        distance = distance_of_cells(before[name], now[name], tolerance.metric)
-        sizes: Any = {"rows": rows.num_rows, "rows_before": rows_before, "is_above": enough and distance > threshold}
-        found.append(Change(feature=name, metric=tolerance.metric, distance=distance, threshold=threshold, **sizes))
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Values before, as cells, and rows now; how many rows there were before, where the cells do not say it."""
+
+    before: Mapping[str, Cells]
+    now: pa.Table
+    rows_before: int | None = None
+
+
+def _changes(sides: Sequence[_Side], tolerance: Tolerance, known: Sequence[str] = ()) -> tuple[Change, ...]:
+    """Return the changes of what both sides have, or of the features that are named; of those `known` some may be on
+    neither side just now."""
+    found: dict[str, Change] = {}
+    for side in sides:
+        edges = {name: each["edges"] for name, each in side.before.items() if each["kind"] == "numbers"}
+        for name, now in cells(_thinned(side.now), edges).items():
+            if name in side.before and side.before[name]["kind"] == now["kind"]:
+                found[name] = _change(name, side, now, tolerance)
+    names = dict.fromkeys([*found, *known])
+    if odd := [name for name in (*tolerance.features, *tolerance.thresholds) if name not in names]:
+        raise UnknownNameError("feature", odd[0], names, within="what is compared")
+    return tuple(found[name] for name in tolerance.features or found if name in found)
+
+
+def _change(name: str, side: _Side, now: Cells, tolerance: Tolerance) -> Change:
+    before, rows = side.before[name], side.now.num_rows
+    rows_before = total(before) if side.rows_before is None else side.rows_before
+    threshold = float(tolerance.thresholds.get(name, tolerance.over))
+    distance = distance_of_cells(before, now, tolerance.metric)
+    is_above = min(rows, rows_before) >= tolerance.minimum and distance > threshold
+    told: Any = {"metric": tolerance.metric, "distance": distance, "threshold": threshold, "rows": rows}
+    return Change(feature=name, rows_before=rows_before, is_above=is_above, **told)
 
 
 def _thinned(rows: pa.Table) -> pa.Table:
@@ -155,6 +178,10 @@ def _thinned(rows: pa.Table) -> pa.Table:
     return rows if every == 1 else rows.take(pa.array(range(0, rows.num_rows, every)))
 
 
-def _together(found: Iterable[Served]) -> pa.Table:
-    tables = [watched(each) for each in found if each.rows.num_rows]
+def _together(columns: Callable[[Served], pa.Table], found: Iterable[Served]) -> pa.Table:
+    tables = [columns(each) for each in found if each.rows.num_rows]
     return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+
+
+def _count(found: Iterable[Served]) -> int:
+    return sum(each.rows.num_rows for each in found)

@@ -89,11 +89,15 @@ def flat(found: Served) -> pa.Table:
     return pa.table({name: found.rows[name] for name in _OWN} | columns)
 
 
-def watched(found: Served) -> pa.Table:
-    """Return what is held against training and against earlier rows: inputs, features, and what was predicted."""
-    columns = _fields(found.rows, INPUTS) | _fields(found.rows, FEATURES)
-    outputs = _fields(found.rows, OUTPUTS)
-    for name, values in outputs.items():
+def asked(found: Served) -> pa.Table:
+    """Return what came with each row: the inputs, and the features that were looked up, if they are logged."""
+    return pa.table(_fields(found.rows, INPUTS) | _fields(found.rows, FEATURES))
+
+
+def answered(found: Served) -> pa.Table:
+    """Return what was predicted of each row, as a model's facts count it."""
+    columns = {}
+    for name, values in _fields(found.rows, OUTPUTS).items():
         if not name.endswith(PROBABILITIES):
             columns[name] = values
         elif (probability := _second_class(found.graph, values)) is not None:
