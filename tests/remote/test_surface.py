@@ -16,7 +16,7 @@ from penstock.remote.features import RemoteFeatures
 from penstock.remote.pipelines import _annotation
 from penstock.remote.repository import RemoteRepository
 
-HERE_ONLY = {"ablate", "config", "root", "table"}
+HERE_ONLY = {"ablate", "config", "root", "table", "tune"}
 
 
 def _public(of: type) -> set[str]:

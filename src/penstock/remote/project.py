@@ -234,6 +234,7 @@ class RemoteProject:
 _PAGE = 1000
 _HERE_ONLY = {
     "ablate": "what features are worth is found by a run in its folder: penstock ablate MODEL ROWS there",
+    "tune": "a search drives its trials from its folder: penstock tune PIPELINE there",
     "config": "what penstock.toml says is known where the project is",
     "root": "its folder lies on the server",
     "table": "rows that are here are given to predict, evaluate and fit themselves, which send them",
