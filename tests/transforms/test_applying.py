@@ -71,6 +71,16 @@ def test_kept_columns_pass_through_in_front():
     assert made.to_pylist() == [{"s": "x", "n": 1, "m": 2}]
 
 
+def test_columns_as_they_are_are_not_copied():
+    """They may be images: a copy of all would be as much memory again."""
+    table = pa.table({"x": [b"1", None, b"3"], "n": pa.array([1, 2, None], pa.int32())})
+    made = apply({"y": col("x"), "again": col("x")}, table)
+    assert made.column_names == ["y", "again"]
+    assert made["y"].chunk(0).buffers()[2].address == table["x"].chunk(0).buffers()[2].address
+    assert apply({"y": col("x"), "m": col("n")}, table).to_pydict() == {"y": [b"1", None, b"3"], "m": [1, 2, None]}
+    assert apply({"m": col("n")}, table).schema.field("m").type == pa.int64()
+
+
 def test_a_name_reads_the_column_and_not_the_expression_of_that_name():
     made = apply({"b": col("a") + 1, "c": col("b") * 2}, [{"a": 1, "b": 100}])
     assert made.to_pylist() == [{"b": 2, "c": 200}]

@@ -15,18 +15,18 @@ from penstock.tables.types import arrow_type
 _ROWS_OF_A_TURN = 8  # decoding a few images takes milliseconds: handing them over is nothing beside it
 
 
-def in_threads(native: Native, threads: int) -> Callable[..., pa.Array]:
+def in_threads(native: Native, threads: int) -> Callable[..., pa.ChunkedArray]:
     """Return the function over columns of arguments, NULL where an argument is, computed by as many threads.
 
     The threads end with each call: a pool would not survive a fork.
     """
 
     @functools.wraps(native.function)  # DuckDB reads from the signature how many arguments there are
-    def called(*columns: pa.ChunkedArray) -> pa.Array:
+    def called(*columns: pa.ChunkedArray) -> pa.ChunkedArray:
         rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
         turns = [rows[start : start + _ROWS_OF_A_TURN] for start in range(0, len(rows), _ROWS_OF_A_TURN)]
-        found = [value for turn in _turns_made(native.function, turns, threads) for value in turn]
-        return pa.array(found, _wide(arrow_type(native.result)))
+        type = _wide(arrow_type(native.result))
+        return pa.chunked_array([pa.array(turn, type) for turn in _turns_made(native.function, turns, threads)], type)
 
     return called
 

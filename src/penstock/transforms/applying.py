@@ -52,6 +52,8 @@ def apply(
     """
     table = read(rows, _needed(exprs, keep)) if isinstance(rows, Source) else to_arrow(rows)
     schema = schema or schema_of(table.schema)
+    if not keep and (columns := _as_they_are(exprs, table, schema)):
+        return pa.table(columns)
     numbered = table.append_column(POSITION, pa.array(np.arange(table.num_rows)))
     with bound({"rows": numbered}) as cursor:
         try:
@@ -61,6 +63,20 @@ def apply(
         except DataError as error:
             raise blamed(exprs, table, schema) or error from error
     return made.cast(_made_schema(exprs, schema, keep))
+
+
+def _as_they_are(exprs: Mapping[str, Expr], table: pa.Table, schema: Schema) -> dict[str, pa.ChunkedArray]:
+    """Return the values where each expression is a column of the type that comes out: images need not be copied for
+    that. Nothing where one is more than a column."""
+    found = {}
+    for name, expr in exprs.items():
+        if expr.op != "column" or table.column_names.count(expr.args[0]) != 1:
+            return {}
+        column = table.column(expr.args[0])
+        if column.type != arrow_type(type_of(expr, schema)):
+            return {}
+        found[name] = column
+    return found
 
 
 def apply_batches(
