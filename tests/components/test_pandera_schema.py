@@ -10,10 +10,12 @@ from hypothesis import given, settings, strategies as st
 
 import penstock as ps
 from penstock.errors import DeclarationError
+from penstock.tables.rows import heed_zones
 from penstock.transforms import anomalies
 
 pandera = pytest.importorskip("pandera.polars", reason="pandera is not here: pip install 'pandera[polars]'")
 polars = pytest.importorskip("polars")
+heed_zones()  # which pandera has told PyArrow to ignore, in this whole process
 
 
 class Trips(pandera.DataFrameModel):

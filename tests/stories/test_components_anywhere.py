@@ -11,8 +11,6 @@ import pytest
 
 import penstock as ps
 
-pytestmark = pytest.mark.usefixtures("warm_workers")
-
 MODULE = """
 import penstock as ps
 

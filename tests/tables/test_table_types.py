@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.operations import sql_type
-from penstock.tables import arrow_schema, arrow_type, connection, normalize, schema_of
+from penstock.tables import arrow_schema, arrow_type, connection, normalize, schema_of, to_arrow
 
 OURS = ["bool", "int64", "float64", "string", "bytes", "date", "time", "datetime", "timestamp", "null"]
 types = st.recursive(
@@ -79,6 +79,12 @@ def test_a_zone_becomes_utc_and_the_instant_stays():
     table = normalize(pa.table({"t": pa.array([local], pa.timestamp("ns", "Europe/Berlin"))}))
     assert table["t"].to_pylist() == [datetime.datetime(2024, 5, 5, 18, tzinfo=datetime.UTC)]
     assert table.schema == arrow_schema(Schema.of(t="timestamp"))
+
+
+def test_a_zone_counts_also_where_another_library_has_told_pyarrow_to_ignore_it(monkeypatch):
+    monkeypatch.setenv("PYARROW_IGNORE_TIMEZONE", "1")
+    local = datetime.datetime(2024, 5, 5, 20, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+    assert to_arrow([{"t": local}])["t"].to_pylist() == [datetime.datetime(2024, 5, 5, 18, tzinfo=datetime.UTC)]
 
 
 def test_a_value_too_large_is_named_by_its_column():

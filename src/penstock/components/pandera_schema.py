@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from penstock.errors import DeclarationError, MissingExtraError
 from penstock.operations import literal_text, name_text
+from penstock.tables.rows import heed_zones
 from penstock.transforms import ExpectedSchema, checked_schema, rule, rules_of
 
 _TYPES = (
@@ -66,6 +67,7 @@ def to_pandera(schema: ExpectedSchema, *, library: Literal["pandas", "polars"] =
         pandera = importlib.import_module(f"pandera.{library}")
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"pandera ({library})", extra="frames", purpose="a schema of pandera's") from error
+    heed_zones()
     keys = [each for each in schema.get("rules", ()) if "unique" in each]
     if others := [each["name"] for each in schema.get("rules", ()) if "unique" not in each]:
         raise DeclarationError(f"the rule '{others[0]}' has no form in pandera; take it out of the schema")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -29,12 +30,22 @@ TableLike: TypeAlias = "pa.Table | ArrowStream | Source | Sequence[Mapping[str, 
 """What may stand for rows: an Arrow table or whatever offers its stream, a source, a list of dicts, a path."""
 
 
+def heed_zones() -> None:
+    """Let PyArrow take the zone of a Python time into account, whatever other libraries want.
+
+    Where this variable is set PyArrow reads 20:00+02:00 as 20:00 in UTC, without a word. Spark wants that for itself,
+    and `import pandera` sets it for the whole process.
+    """
+    os.environ.pop("PYARROW_IGNORE_TIMEZONE", None)
+
+
 def to_arrow(rows: TableLike) -> pa.Table:
     """Return rows as an Arrow table whose columns have our types.
 
     In a list of dicts a missing key is NULL. A text or path is read from the current folder. Raises `DataError` naming
     the column (and row) whose values are of several types.
     """
+    heed_zones()
     match rows:
         case pa.Table():
             return normalize(rows)
