@@ -33,3 +33,4 @@ def rides(source: str = "data/rides.csv", max_minutes: float = 120) -> None:
     graph = ps.fit(duration, train)
     report = ps.evaluate(graph, test)
     ps.push(graph, name="duration", report=report, when=report["mean_absolute_error"] < 5)
+    ps.predict(graph, rows)  # with --mode infer this is what is left: new rows, predicted by what was promoted
