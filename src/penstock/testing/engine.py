@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,13 @@ class EngineContract:
 
     def test_modules_are_found_on_the_task_s_paths(self, engine: Engine, task: TaskMaker, tmp_path: Path) -> None:
         (tmp_path / "code").mkdir()
-        (tmp_path / "code" / "only_there_for_a_task.py").write_text(
+        module = f"only_there_for_a_task_{uuid.uuid4().hex}"  # an engine in this process imports a name once
+        (tmp_path / "code" / f"{module}.py").write_text(
             "from penstock.core.ports import Outcome\n"
             "def work(task): return Outcome(task=task.id, state='succeeded', observed={'from': __file__})\n"
         )
         made = _fields(task(divmod_))
-        engine.submit(Task(**{**made, "entry": "only_there_for_a_task:work", "paths": (str(tmp_path / "code"),)}))
+        engine.submit(Task(**{**made, "entry": f"{module}:work", "paths": (str(tmp_path / "code"),)}))
         (outcome,) = engine.wait(PATIENCE_SECONDS)
         assert outcome.error == ""
         assert outcome.observed["from"].startswith(str(tmp_path / "code"))
