@@ -6,20 +6,21 @@ import hashlib
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from log_worlds import AT, graph, logged, numbered, rows_of
 
 from penstock.core.schema import Schema
 from penstock.production import request_log
 from penstock.production.reading import is_logged, read_requests, read_versions
 from penstock.production.records import RecordForm, is_sampled, row_id, utc
-from penstock.production.request_log import LostRowsError, RequestLog, parts
+from penstock.production.request_log import RequestLog, parts
 
 FORM = RecordForm(graph(), 2, "d2")
 DAY = 86400.0
@@ -86,7 +87,7 @@ def test_a_part_is_whole_at_every_moment_and_grows_until_it_is_full(tmp_path: Pa
     log = RequestLog(tmp_path, 1 << 30)
     for number in range(10):
         log.add(numbered(FORM, range(10 * number, 10 * number + 10)))
-        assert log.flush() == 10
+        assert log.flush() == (10, 0, "")
         assert read_versions(tmp_path, "km")[2].num_rows == 10 * number + 10
     assert [pq.ParquetFile(part.path).metadata.num_rows for part in parts(tmp_path)] == [30, 30, 30, 10]
 
@@ -124,14 +125,82 @@ def test_days_that_are_too_old_go_and_so_does_what_a_killed_server_left(tmp_path
     assert not left.exists()
 
 
-def test_a_disk_that_takes_nothing_is_told_with_what_is_lost(tmp_path: Path) -> None:
-    (tmp_path / "requests").write_text("a file")
-    log = RequestLog(tmp_path / "requests", 1 << 20)
+def test_what_a_disk_does_not_take_is_written_once_it_does(tmp_path: Path) -> None:
+    folder = tmp_path / "requests"
+    folder.write_text("a file")
+    log = RequestLog(folder, 1 << 20)
+    for number in range(2):
+        log.add(numbered(FORM, [number]))
+        found = log.flush()
+        assert (found.rows, found.lost) == (0, 0)
+        assert "requests" in found.problem
+    folder.unlink()
+    log.add(numbered(FORM, [2]))
+    assert log.flush() == (3, 0, "")
+    assert read_versions(folder, "km")[2]["id"].to_pylist() == ["r0", "r1", "r2"]
+
+
+def test_of_more_than_may_wait_for_a_disk_the_oldest_is_lost_and_counted(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(request_log, "PART_ROWS", 10)
+    monkeypatch.setattr(request_log, "MOST_UNWRITTEN_BYTES", 3 * numbered(FORM, range(10)).nbytes)
+    folder = tmp_path / "requests"
+    folder.write_text("a file")
+    log = RequestLog(folder, 1 << 30)
+    lost = 0
+    for number in range(8):
+        log.add(numbered(FORM, range(10 * number, 10 * number + 10)))
+        lost += log.flush().lost
+    folder.unlink()
+    wrote = log.flush()
+    kept = read_versions(folder, "km")[2]["id"].to_pylist()
+    assert kept == [f"r{number}" for number in range(80 - len(kept), 80)]
+    assert 0 < len(kept) < 80
+    assert (wrote.rows, lost) == (len(kept), 80 - len(kept))
+    folder.rename(tmp_path / "before")
+    folder.write_text("a file")
     log.add(numbered(FORM, range(3)))
-    with pytest.raises(LostRowsError, match="requests") as raised:
-        log.flush()
-    assert (raised.value.lost, raised.value.wrote) == (3, 0)
-    assert log.flush() == 0
+    assert log.close()[:2] == (0, 3)
+
+
+def _fill(folder: Path, results: Any) -> None:
+    """Log while no file may be longer than some bytes, as on a full disk, and then once more."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    log, limits = RequestLog(folder, 1 << 30), resource.getrlimit(resource.RLIMIT_FSIZE)
+    log.add(numbered(FORM, range(10)))
+    log.flush()
+    [part] = parts(folder)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (part.path.stat().st_size + 100, limits[1]))
+    log.add(numbered(FORM, range(10, 3000)))
+    full = log.flush()
+    results.put((full, read_versions(folder, "km")[2].num_rows, [path.name for path in folder.rglob("*unfinished")]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    results.put((log.flush(), read_versions(folder, "km")[2].num_rows))
+
+
+def test_a_disk_that_is_full_leaves_what_is_there_whole_and_nothing_half(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    process = context.Process(target=_fill, args=(tmp_path, results))
+    process.start()
+    full, rows, unfinished = results.get(timeout=60)
+    assert (full.rows, full.lost, rows, unfinished) == (0, 0, 10, [])
+    assert full.problem
+    assert results.get(timeout=60) == ((2990, 0, ""), 3000)
+    process.join()
+
+
+def test_a_clock_that_is_set_back_loses_nothing_and_begins_a_new_part(tmp_path: Path) -> None:
+    now = [AT + 5 * DAY]
+    log = RequestLog(tmp_path, 1 << 30, 90 * DAY, clock=lambda: now[0])
+    for moment in (5 * DAY, 5 * DAY + 1, 0, 1, 5 * DAY + 2):
+        now[0] = AT + moment
+        log.add(numbered(FORM, [int(moment)]))
+        assert log.flush() == (1, 0, "")
+    assert read_versions(tmp_path, "km")[2]["id"].to_pylist() == [
+        f"r{int(moment)}" for moment in (0, 1, 5 * DAY, 5 * DAY + 1, 5 * DAY + 2)
+    ]
+    of_the_day = [part.path for part in parts(tmp_path) if part.day == "2026-11-23"]
+    assert [pq.ParquetFile(path).metadata.num_rows for path in of_the_day] == [2, 1]
 
 
 def test_an_id_that_one_version_answered_twice_counts_once_the_newest(tmp_path: Path) -> None:

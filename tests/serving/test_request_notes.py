@@ -12,8 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from serving_fakes import FakeProject, Multiply, TestClient
+from serving_fakes import FakeModel, FakeProject, Multiply, TestClient
 
+from penstock.core.graph import ModelGraph, Node
+from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError
 from penstock.production.reading import read_requests
 from penstock.production.records import is_sampled
@@ -124,9 +126,48 @@ def test_what_cannot_be_written_is_counted_and_requests_go_on(project, caplog):
     project.config.requests.write_text("no folder")
     with served(project) as (client, _):
         predict(client, 2, 3)
-        until(lambda: outcome(client, "lost") == 2)
+        until(lambda: "requests cannot be logged just now" in caplog.text)
         assert predict(client, 4) == [8]
-    assert "rows of requests cannot be logged" in caplog.text
+        time.sleep(0.3)
+        assert outcome(client, "kept") == 0
+    assert caplog.text.count("just now") == 1  # not every time that it is tried
+    assert "3 rows of requests cannot be logged, and are lost" in caplog.text
+
+
+def test_what_could_not_be_written_for_a_while_is_logged_once_it_can_be(project, caplog):
+    project.config.requests.parent.mkdir(parents=True)
+    project.config.requests.write_text("no folder")
+    with served(project) as (client, _):
+        predict(client, 2, 3)
+        until(lambda: "requests cannot be logged just now" in caplog.text)
+        project.config.requests.unlink()
+        until(lambda: outcome(client, "kept") == 2)
+        until(lambda: "requests are logged again" in caplog.text)
+        assert outcome(client, "lost") == 0
+    assert logged(project).num_rows == 2
+
+
+def test_a_row_that_no_column_takes_is_the_only_one_that_is_lost(project, monkeypatch, caplog):
+    looks_up = Node(name="f", op="feature", inputs=(), params=FrozenMap({"type": "int64"}))
+
+    def load(self: FakeModel, version: int) -> ModelGraph:
+        return dataclasses.replace(FakeModel.original(self, version), nodes=(looks_up,))
+
+    monkeypatch.setattr(FakeModel, "original", FakeModel.load, raising=False)
+    monkeypatch.setattr(FakeModel, "load", load)
+
+    class LooksUp(Multiply):
+        def looked_up(self, row: Any) -> dict[str, Any]:
+            return {"f": "many" if row.f0 == 3 else 7}
+
+    with served(project, LooksUp, features=True) as (client, _):
+        predict(client, 1, 2, 3, 4)
+        until(lambda: outcome(client, "kept") == 3)
+        assert outcome(client, "lost") == 1
+        predict(client, 5)
+        until(lambda: outcome(client, "kept") == 4)
+    assert [json.loads(each)["km"] for each in logged(project)["instance"].to_pylist()] == [1, 2, 4, 5]
+    assert "cannot be logged" in caplog.text
 
 
 class Shadowing(Multiply):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 import blake3
@@ -18,6 +19,8 @@ import pyarrow.parquet as pq
 
 PART_ROWS, PART_BYTES, PART_SECONDS = 20_000, 8 << 20, 600.0
 """A part that has so many rows, or is so large or so old, is left as it is, and a new one begun."""
+MOST_UNWRITTEN_BYTES = 64 << 20
+"""While nothing can be written so much is kept in memory, and tried again; what comes then pushes out the oldest."""
 
 _SHARES = 16
 """The log is kept in no fewer parts than about so many: the oldest goes when there is more than may be kept."""
@@ -36,6 +39,15 @@ class Part:
     stamp: str
 
 
+class Written(NamedTuple):
+    """What came of writing: so many rows are in files now, and so many are given up; what kept rows from being written,
+    "" if nothing did. Those that are neither are tried again."""
+
+    rows: int = 0
+    lost: int = 0
+    problem: str = ""
+
+
 @dataclass(slots=True)
 class _Open:
     """A part that is written to: all its rows, of which the first `written` are in the file."""
@@ -49,6 +61,10 @@ class _Open:
     @property
     def count(self) -> int:
         return sum(each.num_rows for each in self.rows)
+
+    @property
+    def unwritten(self) -> int:
+        return self.count - self.written
 
 
 class RequestLog:
@@ -81,41 +97,52 @@ class RequestLog:
                 part.rows.append(piece)
                 part.size += piece.nbytes
 
-    def flush(self) -> int:
-        """Write what was added, and return how many rows that is. What the disk does not take is dropped.
-
-        Raises `OSError` naming how many rows are lost, once all else is written.
-        """
-        wrote, lost, problem = 0, 0, ""
+    def flush(self) -> Written:
+        """Write what was added. What the disk does not take now is tried again the next time, as long as it is no more
+        than may be kept in memory; beyond that the oldest is lost."""
+        wrote, problem = 0, ""
         for key, part in list(self._open.items()):
-            added = part.count - part.written
+            added = part.unwritten
             if added:
                 try:
                     _replace(part.path, pa.concat_tables(part.rows))
-                    part.written += added
-                    wrote += added
                 except OSError as error:
-                    lost, problem = lost + added, str(error)
-                    del self._open[key]  # its file keeps what it had
+                    problem = str(error)
                     continue
+                part.written += added
+                wrote += added
             if self._is_full(part):
                 del self._open[key]
         if wrote and self._has_begun:  # not each time: a long log has thousands of files
             self._has_begun = False
-            self._forget()
-        if lost:
-            raise LostRowsError(lost, wrote, problem)
-        return wrote
+            try:
+                self._forget()
+            except OSError as error:
+                problem = str(error)
+        return Written(wrote, self._give_up() if problem else 0, problem)
 
-    def close(self) -> int:
-        """Write what was added, as `flush`, and end the parts that are written to."""
-        try:
-            return self.flush()
-        finally:
-            self._open.clear()
+    def close(self) -> Written:
+        """Write what was added, as `flush`, and end the parts that are written to: what is not written now is lost."""
+        found = self.flush()
+        left = sum(part.unwritten for part in self._open.values())
+        self._open.clear()
+        return found._replace(lost=found.lost + left)
+
+    def _give_up(self) -> int:
+        """Forget the oldest rows that wait for a disk, until the others are no more than may be; return how many."""
+        lost, waiting = 0, [(key, part) for key, part in self._open.items() if part.unwritten]
+        size = sum(part.size for _, part in waiting)
+        for key, part in sorted(waiting, key=lambda each: each[1].path.name):
+            if size <= MOST_UNWRITTEN_BYTES:
+                break
+            size -= part.size
+            lost += part.unwritten
+            del self._open[key]  # its file keeps what it had
+        return lost
 
     def _is_full(self, part: _Open) -> bool:
-        return part.count >= PART_ROWS or part.size >= self._part_bytes or self._clock() - part.began >= PART_SECONDS
+        is_of_now = 0 <= self._clock() - part.began < PART_SECONDS  # a clock that was set back begins a new part, too
+        return part.count >= PART_ROWS or part.size >= self._part_bytes or not is_of_now
 
     def _begin(self, key: tuple[str, int, str, str]) -> _Open:
         model, version, _, day = key
@@ -148,14 +175,6 @@ class RequestLog:
                     path.unlink()
             except FileNotFoundError:
                 continue
-
-
-class LostRowsError(OSError):
-    """That rows could not be written: `lost` of them, while `wrote` others were."""
-
-    def __init__(self, lost: int, wrote: int, problem: str) -> None:
-        super().__init__(problem)
-        self.lost, self.wrote = lost, wrote
 
 
 def parts(

@@ -16,7 +16,7 @@ from penstock.core.schema import Schema
 from penstock.errors import DeclarationError, PenstockError
 from penstock.models.routing import is_routed
 from penstock.production.records import FEATURES, RecordForm, features_of, is_sampled, row_id, utc
-from penstock.production.request_log import LostRowsError, RequestLog
+from penstock.production.request_log import RequestLog, Written
 from penstock.project.config import Config
 from penstock.serving.at_once import REQUEST_ID, Headers
 from penstock.serving.errors import LOG
@@ -49,6 +49,10 @@ class _Note(NamedTuple):  # a frozen dataclass takes four times as long to make
     answer: bytes
     seconds: float
 
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.answer)
+
 
 class _BatchNote(NamedTuple):
     time: float
@@ -56,6 +60,11 @@ class _BatchNote(NamedTuple):
     request: bytes
     rows: pa.Table
     seconds: float
+
+    @property
+    def size(self) -> int:
+        size: int = self.rows.nbytes
+        return size
 
 
 class _Body(msgspec.Struct):
@@ -88,7 +97,7 @@ class RequestNotes:
         self._mark, self._number = secrets.token_hex(6).encode(), itertools.count().__next__
         self._made: dict[RecordForm, list[dict[str, Any]]] = {}
         self._made_rows = 0
-        self._flushed = time.monotonic()
+        self._flushed, self._problem = time.monotonic(), ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="penstock-requests", daemon=True)
 
@@ -142,6 +151,7 @@ class RequestNotes:
     def _drain(self) -> None:
         while self._waiting:
             note = self._waiting.popleft()
+            self._went += note.size
             try:
                 self._take(note)
             except Exception:  # the border of the thread: whatever is odd about one request, the others are logged
@@ -155,10 +165,8 @@ class RequestNotes:
     def _take(self, note: _Note | _BatchNote) -> None:
         form = self._form_of(note.loaded)
         if isinstance(note, _BatchNote):
-            self._went += note.rows.nbytes
             self._add_batch(form, note)
             return
-        self._went += len(note.body) + len(note.answer)
         for record in self._records(form, note):
             self._made.setdefault(form, []).append(record)
             self._made_rows += 1
@@ -174,10 +182,21 @@ class RequestNotes:
             self._log.add(found)
 
     def _hand_over(self) -> None:
-        for form, records in self._made.items():
-            self._log.add(form.table(records))
-        self._made, self._made_rows = {}, 0
+        made, self._made, self._made_rows = self._made, {}, 0
+        for form, records in made.items():
+            try:
+                self._log.add(form.table(records))
+            except Exception:  # a value that no column takes: each row alone, so that it is the only one that is lost
+                self._hand_over_each(form, records)
         time.sleep(_YIELD_SECONDS)
+
+    def _hand_over_each(self, form: RecordForm, records: Sequence[dict[str, Any]]) -> None:
+        for record in records:
+            try:
+                self._log.add(form.table([record]))
+            except Exception as error:  # the border of the thread, as above
+                self.counts.lost += 1
+                LOG.error("row '%s' of model '%s' cannot be logged: %s", record["id"], form.model, error)
 
     def _flush_if_due(self) -> None:
         if time.monotonic() - self._flushed >= self._flush_seconds:
@@ -185,13 +204,21 @@ class RequestNotes:
             self._write(self._log.flush)
             self._flushed = time.monotonic()
 
-    def _write(self, write: Callable[[], int]) -> None:
+    def _write(self, write: Callable[[], Written]) -> None:
+        """Write, and count. Predictions go on whatever comes of it; a problem is told when it comes, and its end."""
         try:
-            self.counts.kept += write()
-        except LostRowsError as error:  # predictions go on; the counter and the server's log tell of it
-            self.counts.kept += error.wrote
-            self.counts.lost += error.lost
-            LOG.error("%s rows of requests cannot be logged: %s", error.lost, error)
+            found = write()
+        except Exception as error:  # the border of the thread: it must not end before the server does
+            found = Written(problem=f"{type(error).__name__}: {error}")
+        self.counts.kept += found.rows
+        self.counts.lost += found.lost
+        if found.lost:
+            LOG.error("%s rows of requests cannot be logged, and are lost: %s", found.lost, found.problem)
+        elif found.problem and not self._problem:
+            LOG.error("requests cannot be logged just now, which is tried again: %s", found.problem)
+        elif self._problem and not found.problem:
+            LOG.warning("requests are logged again")
+        self._problem = found.problem
         time.sleep(_YIELD_SECONDS)
 
     def _records(self, form: RecordForm, note: _Note) -> Iterator[dict[str, Any]]:
