@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 import penstock as ps
 from penstock.errors import DeclarationError
 from penstock.tables.rows import heed_zones
-from penstock.transforms import anomalies
+from penstock.transforms import check
 
 pandera = pytest.importorskip("pandera.polars", reason="pandera is not here: pip install 'pandera[polars]'")
 polars = pytest.importorskip("polars")
@@ -101,6 +101,18 @@ def test_a_check_that_is_a_function_is_an_error_unless_it_is_left_out() -> None:
     assert ps.from_pandera(theirs, ignore=["is_nice"])["columns"][0]["type"] == "int64"
 
 
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pandera.Column(str, pandera.Check.unique_values_eq(["a", "b"])), "'unique_values_eq', which has no form"),
+        (pandera.Column(str, regex=True), "stands for all that match it"),
+    ],
+)
+def test_what_would_be_less_here_than_there_is_an_error(column: object, message: str) -> None:
+    with pytest.raises(DeclarationError, match=message):
+        ps.from_pandera(pandera.DataFrameSchema({"x": column}))
+
+
 @settings(deadline=None, max_examples=10)
 @given(
     st.lists(
@@ -125,7 +137,7 @@ def test_what_was_inferred_goes_to_pandera_and_back(rows: list[dict]) -> None:
     expected = ps.schema(ps.statistics(table))
     theirs = ps.to_pandera(expected)
     theirs.validate(polars.from_arrow(table))
-    assert anomalies(ps.from_pandera(theirs), table) == []
+    assert check(table, ps.from_pandera(theirs)).findings == ()
     known = [{key: value for key, value in column.items() if value is not None} for column in expected["columns"]]
     assert ps.from_pandera(theirs)["columns"] == known
 

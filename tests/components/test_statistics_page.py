@@ -101,3 +101,19 @@ def test_sizes_of_images_are_read_from_their_first_bytes(format: str) -> None:
 )
 def test_bytes_that_only_begin_like_an_image_are_none(content: bytes) -> None:
     assert image_size(content) is None
+
+
+def test_statistics_with_bytes_and_arrays_are_a_table_of_the_report_too() -> None:
+    told = ps.statistics(pa.table({"photo": [b"abc", None], "tags": [["a"], ["b"]], "km": [1.0, 2.0]}))
+    page = ps.report({"Data": told}).content.decode()
+    assert "<td>tags</td>" in page
+    assert "&quot;columns&quot;" not in page
+
+
+def test_a_value_that_is_there_very_often_is_a_bar_among_others() -> None:
+    rain = [0.0] * 500 + [float(n % 50) for n in range(480)] + [9e6] * 20
+    content = ps.plot_statistics(ps.statistics(pa.table({"rain": rain}))).content.decode()
+    heights = [float(each) for each in re.findall(r'<rect [^>]*height="([^"]+)"', content)]
+    assert max(heights) == 130.0
+    assert sum(height > 0 for height in heights) > 5
+    assert "a tenth of the values lies beyond" in content

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import penstock as ps
-from penstock.errors import DataError, UnknownNameError
+from penstock.errors import DataError, DeclarationError, UnknownNameError
 
 ROWS = pa.table(
     {
@@ -49,6 +49,25 @@ def test_of_rows_with_one_key_the_first_is_kept():
     rows, _, aside = ps.validate(twice, SCHEMA, "set_aside", rules=[ps.rule(unique="id")])
     assert rows == ROWS
     assert aside["id"].to_pylist() == [10, 11, 12, 13, 14]
+
+
+def test_of_rows_with_one_key_the_first_with_which_nothing_else_is_wrong_is_kept():
+    late = changed(minutes=pa.array([None, *ROWS["minutes"].to_pylist()[1:]])).slice(0, 1)
+    twice = pa.concat_tables([late, ROWS, ROWS.slice(0, 1)])
+    rows, _, aside = ps.validate(twice, SCHEMA, "set_aside", rules=[ps.rule(unique="id")])
+    assert rows == ROWS
+    assert aside["set_aside_because"].to_pylist() == ["unexpected_null minutes", "duplicates"]
+
+
+def test_rows_of_a_stream_that_can_be_read_only_once_go_on():
+    stream = pa.RecordBatchReader.from_batches(ROWS.schema, ROWS.to_batches())
+    assert ps.validate(stream, SCHEMA).rows == ROWS
+
+
+@pytest.mark.parametrize("choice", [{"on_anomaly": "halt"}, {"metric": "KL", "previous": {"rows": 0, "columns": []}}])
+def test_a_choice_that_there_is_not_is_an_error(choice):
+    with pytest.raises(DeclarationError, match="is none of"):
+        ps.validate(ROWS, SCHEMA, **choice)
 
 
 def test_rows_are_set_aside_for_what_another_table_lacks():
@@ -178,3 +197,69 @@ def test_in_a_pipeline_files_are_checked_without_a_table_between(tmp_path):
     run = project.run(checking, source="rows.parquet", engine="inline")
     assert run.artifact("check").load()["valid"] is True
     assert project.plan(checking, source="rows.parquet").up_to_date
+
+
+LATE = ps.model("late", type="linear_reg", label="minutes", features={"kind": ps.col("kind"), "id": ps.col("id")})
+SKEWED = pa.table({**{name: ROWS[name] for name in ("id", "minutes", "late")}, "kind": ["tram"] * 400})
+
+
+def test_rows_are_held_against_what_a_model_has_learned_from():
+    graph = ps.fit(LATE, ROWS)
+    assert kinds(ps.validate(ROWS, SCHEMA, model=graph)) == []
+    with pytest.raises(DataError, match="column 'kind' has other values than in training"):
+        ps.validate(SKEWED, SCHEMA, model=graph)
+    with pytest.raises(DeclarationError, match="leave one out"):
+        ps.validate(ROWS, SCHEMA, model=graph, statistics=ps.statistics(ROWS))
+    with pytest.raises(DeclarationError, match="which only a step of a project finds"):
+        ps.validate(ROWS, SCHEMA, model="late@champion")
+    with pytest.raises(DeclarationError, match="no model graph and no name"):
+        ps.validate(ROWS, SCHEMA, model=7)
+
+
+@ps.pipeline
+def promoted(source: str):
+    rows = ps.read(source)
+    expected = ps.schema(ps.statistics(rows), label="minutes")
+    checked = ps.validate(rows, expected, model="late@champion").rows
+    graph = ps.fit(LATE, checked)
+    ps.push(graph, name="late")
+    ps.predict(graph, checked)
+
+
+def test_rows_are_held_against_the_model_that_is_promoted(tmp_path):
+    pa.parquet.write_table(ROWS, tmp_path / "rows.parquet")
+    pa.parquet.write_table(SKEWED.drop_columns(["minutes"]), tmp_path / "skewed.parquet")
+    project = ps.open(tmp_path)
+    first = project.run(promoted, source="rows.parquet", engine="inline")
+    assert "there is no 'late@champion' yet, so skew is not judged" in first.steps["validate"].log()
+    again = project.run(promoted, source="rows.parquet", engine="inline")
+    assert again.state == "succeeded"
+    assert again.steps["validate"].state == "succeeded"  # there is a champion now, which is news
+    assert project.plan(promoted, source="rows.parquet").up_to_date
+    skewed = project.run(promoted, source="skewed.parquet", mode="infer", engine="inline")
+    assert "column 'kind' has other values than in training" in skewed.steps["validate"].log()
+    assert skewed.steps["predict"].state == "skipped"
+
+
+def test_statistics_of_the_very_rows_and_too_few_rows_say_nothing_and_that_is_said(capsys):
+    own = ps.statistics(ROWS)
+    ps.validate(ROWS, SCHEMA, statistics=own)
+    assert "very rows" not in capsys.readouterr().out
+    ps.validate(
+        ROWS.drop_columns(["late"]), SCHEMA, statistics=ps.statistics(ROWS.drop_columns(["late"])), mode="infer"
+    )
+    assert "the statistics are those of these very rows" in capsys.readouterr().out
+    ps.validate(ROWS.slice(0, 5), SCHEMA, statistics=own)
+    assert "skew is not judged by 5 rows; it takes 20" in capsys.readouterr().out
+
+
+def test_what_the_code_asks_for_and_a_schema_in_a_file_does_not_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    told = ps.statistics(ROWS)
+    ps.schema(told, file="rows.json", rules=["minutes > 0"], label="late")
+    assert ps.schema(told, file="rows.json", rules=["minutes > 0"], label="late")["rules"][0]["holds"] == "minutes > 0"
+    assert "says all" not in capsys.readouterr().out
+    ps.schema(told, file="rows.json", rules=["id > 5"], reviewed={"id": {"unique": True}})
+    said = capsys.readouterr().out
+    assert "rows.json says all, and this, which the code asks for, not: + rule id > 5" in said
+    assert "not: ~ id unique: none -> true" in said

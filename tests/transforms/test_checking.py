@@ -89,7 +89,10 @@ def test_rows_that_are_as_they_should_be_have_no_anomaly(properties):
         (ps.rule(rows=(7, None)), [("rows", None, None, [])]),
         (ps.rule(rows=(None, 5)), [("rows", None, None, [])]),
         (ps.rule(increasing="id"), []),
-        (ps.rule(increasing="at"), [("not_increasing", "at", 1, [])]),
+        (
+            ps.rule(increasing="at"),
+            [("not_increasing", "at", 1, [["2024-05-06T12:00:00+00:00", "2024-05-05T12:00:00+00:00"]])],
+        ),
         (ps.rule(fresh="at", within="2d"), []),
         (ps.rule(fresh="at", within="1d"), [("stale", "at", None, [])]),
         (ps.rule(column="city", found_in="cities.name"), [("not_found", "city", 1, ["Ely"])]),
@@ -107,6 +110,35 @@ def test_null_breaks_no_rule_and_is_no_key_twice():
     rows = [{"a": None, "b": 1}, {"a": None, "b": 1}, {"a": 2, "b": None}]
     expected = {"columns": [{"name": "a", "type": "int64"}, {"name": "b", "type": "int64"}]}
     assert found(expected, rows, rules=rules_of(["a > 1", ps.rule(unique=["a", "b"])])) == []
+
+
+def test_a_number_is_less_than_the_one_before_though_nulls_lie_between():
+    rows = [{"a": 5}, {"a": None}, {"a": 3}, {"a": 4}]
+    expected = {"columns": [{"name": "a", "type": "int64"}]}
+    assert found(expected, rows, rules=[ps.rule(increasing="a")]) == [("not_increasing", "a", 1, [[5, 3]])]
+
+
+def test_null_is_in_every_other_table_also_in_an_empty_one():
+    empty = {"cities": pa.table({"name": pa.array([], pa.string())})}
+    rules = [ps.rule(column="city", found_in="cities.name")]
+    assert found(schema(), rules=rules, tables=empty) == [("not_found", "city", 5, ["Bath", "York", "Ely"])]
+
+
+def test_a_column_of_another_type_is_told_and_its_rules_are_left_out():
+    texts = ROWS.set_column(2, "km", pa.array(["1", "2", "3", "4", "5", "6 km"]))
+    assert found(schema(), texts, rules=rules_of(["km + 1 < 50", "id > 0"])) == [("type_changed", "km", 6, [])]
+
+
+def test_a_column_without_any_value_is_of_the_type_that_it_should_have():
+    unknown = ROWS.set_column(2, "km", pa.array([None] * 6, pa.string()))
+    assert found(schema(), unknown, rules=rules_of(["km + 1 < 50"])) == []
+    [(kind, _, count, _)] = found(schema(), unknown, rules=[ps.rule("km + 1 IS NOT NULL", at_most=0.5)])
+    assert (kind, count) == ("rule", 6)
+
+
+def test_freshness_of_what_is_no_time_is_an_error():
+    with pytest.raises(DeclarationError, match="is of a int64; freshness is of a date or time"):
+        check(ROWS, schema(), rules=[ps.rule(fresh="id", within="2d")])
 
 
 def test_a_rule_that_a_schema_holds_is_held_to():
@@ -176,6 +208,8 @@ def test_names_that_nothing_has_are_errors():
 )
 def test_counts_are_those_of_a_loop_over_the_rows(values, low, high, domain):
     rows = pa.table({"n": pa.array(values, pa.int64())})
+    if low is not None and high is not None:
+        low, high = sorted((low, high))
     column = {"name": "n", "type": "int64", "nullable": False, "min": low, "max": high, "domain": domain}
     known = [value for value in values if value is not None]
     beyond = [v for v in known if (low is not None and v < low) or (high is not None and v > high)]

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 import penstock as ps
 from penstock.errors import DataError, UnknownNameError
 from penstock.transforms import (
-    anomalies,
+    check,
     infer_schema,
     profile,
     read_schema,
@@ -22,6 +22,12 @@ from penstock.transforms import (
 )
 
 ROWS = [{"kind": ("bus", "tram")[n % 2], "km": n / 2, "at": datetime.date(2024, 1, 1 + n % 28)} for n in range(40)]
+
+
+def anomalies(schema: dict, rows: object) -> list[dict]:
+    return [each.anomaly for each in check(rows, schema).findings]
+
+
 SCHEMA = reviewed_schema(infer_schema(profile(ROWS)), {"kind": {"max_length": 5}}, label="km")
 
 
@@ -73,6 +79,29 @@ def test_a_column_that_is_gone_is_taken_out_but_the_label_stays() -> None:
     wider = widened(SCHEMA, profile([{"kind": "bus"}]))
     assert [column["name"] for column in wider["columns"]] == ["kind", "km"]
     assert schema_changes(SCHEMA, wider) == ["- at: date"]
+
+
+def test_a_column_that_is_not_required_stays_though_it_is_not_there() -> None:
+    optional = reviewed_schema(SCHEMA, {"at": {"required": False}})
+    assert schema_changes(optional, widened(optional, profile([{"kind": "bus"}]))) == []
+
+
+def test_a_domain_of_fractions_cannot_be_widened_and_stays() -> None:
+    halves = reviewed_schema(SCHEMA, {"km": {"domain": [0.5, 1.0]}})
+    assert widened(halves, profile(ROWS))["columns"][1]["domain"] == [0.5, 1.0]
+
+
+def test_a_rule_that_is_another_under_the_same_name_is_told() -> None:
+    one, other = ({**SCHEMA, "rules": [ps.rule(holds, name="far")]} for holds in ("km < 100", "km < 90"))
+    [change] = schema_changes(one, other)
+    assert change.startswith("~ rule far: ")
+
+
+def test_a_schema_has_the_rights_of_any_new_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    write_schema(SCHEMA, tmp_path / "rides.json")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "rides.json").stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "rides.json"]
 
 
 def test_another_type_begins_anew() -> None:

@@ -33,7 +33,7 @@ def test_numbers_have_moments_quantiles_and_top_values():
         "zeros": 1,
         "quantiles": {"0.01": 0, "0.05": 0, "0.25": 1, "0.5": 2, "0.75": 2, "0.95": 3, "0.99": 3},
         "histogram": {"edges": [0.0, 1.0, 2.0, 3.0], "counts": [1, 1, 3]},
-        "distribution": {"kind": "numbers", "edges": [0.0, 1.0, 2.0, 3.0], "counts": [1, 1, 3]},
+        "distribution": {"kind": "numbers", "edges": [0.0, 1.0, 2.0, 3.0, 4.0], "counts": [1, 1, 2, 1]},
         "top": [{"value": 2, "count": 2}, {"value": 0, "count": 1}, {"value": 1, "count": 1}, {"value": 3, "count": 1}],
     }
 
@@ -89,3 +89,25 @@ def test_the_same_rows_give_the_same_profile_every_time():
     random.seed(1)
     rows = pa.table({"x": [random.lognormvariate(0, 9) for _ in range(300_000)]})
     assert len({json.dumps(profile(rows)) for _ in range(3)}) == 1
+
+
+def test_zeros_with_and_without_a_sign_are_one_value_in_any_order():
+    one, other = (profile([{"x": value} for value in values]) for values in ([-0.0, 0.0, 5.0], [0.0, -0.0, 5.0]))
+    assert json.dumps(one) == json.dumps(other)
+    assert "-0.0" not in json.dumps(one)
+
+
+def test_a_value_that_is_there_often_is_counted_by_itself():
+    dry = column([{"x": value} for value in [0.0] * 60 + [0.1 * n for n in range(40)]])["distribution"]
+    assert dry["counts"][0] == 61
+    assert dry["edges"][1] == math.nextafter(0.0, 1.0)
+    flags = column([{"x": int(n < 3)} for n in range(100)])["distribution"]
+    assert flags == {"kind": "numbers", "edges": [0.0, 1.0, 2.0], "counts": [97, 3]}
+    greatest = column([{"x": 1.7976931348623157e308}])["distribution"]
+    assert greatest["counts"] == [1]
+    assert json.loads(json.dumps(greatest, allow_nan=False)) == greatest
+
+
+def test_numbers_are_counted_by_the_edges_that_are_given():
+    [found] = profile([{"x": value} for value in [-1, 0, 1, 2, 7, None]], edges={"x": [0.0, 2.0, 5.0]})["columns"]
+    assert found["cells"] == {"edges": [0.0, 2.0, 5.0], "counts": [1, 2, 1, 1]}

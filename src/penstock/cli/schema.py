@@ -15,7 +15,7 @@ from penstock.cli.where import Where, here
 from penstock.errors import ConflictError
 
 if TYPE_CHECKING:
-    from penstock.transforms import Profile
+    from penstock.core.artifact import Source
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -33,11 +33,11 @@ def schema() -> None:
 @click.pass_obj
 def infer(root: Where, file: Path, rows: str, labels: tuple[str, ...], as_json: bool) -> None:
     """Write to FILE what ROWS look like: a file, a pattern, or a declared table."""
-    from penstock.transforms import infer_schema, reviewed_schema, write_schema  # here: it loads libraries
+    from penstock.transforms import infer_schema, profile, reviewed_schema, write_schema  # here: it loads libraries
 
     if file.exists():
         raise ConflictError(f"'{file}' is there already; widen it: penstock schema evolve {file} {rows}")
-    made = reviewed_schema(infer_schema(_profile(root, rows)), {}, label=labels)
+    made = reviewed_schema(infer_schema(profile(_source(root, rows))), {}, label=labels)
     write_schema(made, file)
     if as_json:
         print_json(made)
@@ -52,10 +52,10 @@ def infer(root: Where, file: Path, rows: str, labels: tuple[str, ...], as_json: 
 @JSON
 @click.pass_context
 def diff(ctx: click.Context, file: Path, rows: str, as_json: bool) -> None:
-    """Say in what ROWS do not fit FILE; exit code 1 where they do not."""
-    changes = _changes(ctx.obj, file, rows)[0]
-    _say(changes, as_json, "they fit")
-    if changes:
+    """Say in what ROWS do not fit FILE; exit code 1 where they do not. Behind ! stands what no widening mends."""
+    changes, _, broken = _changes(ctx.obj, file, rows)
+    _say([*changes, *broken], as_json, "they fit")
+    if changes or broken:
         ctx.exit(FAILED)
 
 
@@ -65,21 +65,33 @@ def diff(ctx: click.Context, file: Path, rows: str, as_json: bool) -> None:
 @JSON
 @click.pass_obj
 def evolve(root: Where, file: Path, rows: str, as_json: bool) -> None:
-    """Widen FILE so that ROWS fit it too, and say how."""
+    """Widen FILE so that ROWS fit it too, and say how. Behind ! stands what no widening mends."""
     from penstock.transforms import write_schema
 
-    changes, wider = _changes(root, file, rows)
+    changes, wider, broken = _changes(root, file, rows)
     if changes:
         write_schema(wider, file)
-    _say(changes, as_json, "they fit; nothing is changed")
+    _say([*changes, *broken], as_json, "they fit; nothing is changed")
 
 
-def _changes(root: Where, file: Path, rows: str) -> tuple[list[str], dict[str, Any]]:
-    from penstock.transforms import read_schema, schema_changes, widened
+def _changes(root: Where, file: Path, rows: str) -> tuple[list[str], dict[str, Any], list[str]]:
+    """Return how a schema has to be widened for rows, the wider one, and in what they do not fit that one either."""
+    from penstock.transforms import check, other_table, profile, read_schema, schema_changes, widened
 
-    held = read_schema(file)
-    wider = widened(held, _profile(root, rows))
-    return schema_changes(held, wider), wider
+    source = _source(root, rows)
+    held, found = read_schema(file), profile(source)
+    wider = widened(held, found)
+    there = {column["name"] for column in found["columns"]}
+    labelled = all(column["name"] in there for column in wider["columns"] if column.get("modes"))
+    names = {other_table(rule)[0] for rule in wider.get("rules", ()) if "found_in" in rule}
+    checked = check(
+        source,
+        wider,
+        tables={name: _source(root, name) for name in names},
+        mode="train" if labelled else "infer",
+    )
+    broken = [f"! {each.anomaly['message']}" for each in checked.findings]
+    return schema_changes(held, wider), wider, broken
 
 
 def _say(changes: list[str], as_json: bool, otherwise: str) -> None:
@@ -89,9 +101,8 @@ def _say(changes: list[str], as_json: bool, otherwise: str) -> None:
         click.echo("\n".join(changes) or otherwise)
 
 
-def _profile(root: Where, rows: str) -> Profile:
+def _source(root: Where, rows: str) -> Source:
     from penstock.project.driving import resolve_source
-    from penstock.transforms import profile
 
     project: Any = penstock.open(here(root, "a schema"))
-    return profile(resolve_source(project.config, rows))
+    return resolve_source(project.config, rows)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
-from penstock import models
-from penstock.core.artifact import Artifact
+from penstock.components.registered import registered
 from penstock.core.expression import Expr
 from penstock.core.ports import Context
-from penstock.errors import CorruptArtifactError, DeclarationError, UnknownNameError
+from penstock.errors import DeclarationError
 from penstock.models import ModelGraph
 from penstock.models.judging.blessing import Asked, blessed
 from penstock.models.judging.bounds import bound as bound
-from penstock.models.keeping import ModelCodec, digest_of
-from penstock.pipelines import in_step, log_metric, note, step
-from penstock.stores import open_artifacts, open_metadata
+from penstock.models.keeping import digest_of
+from penstock.pipelines import in_step, log_metric, step
 from penstock.tables import Table
 
 
@@ -69,7 +67,11 @@ def bless(
     again; of a column `groups` (customers, days) whole groups, since rows of one are alike. A slice of fewer than
     `min_rows` rows is told, and held to nothing.
     """
-    known, name = (baseline, "") if not isinstance(baseline, str) else (_registered(baseline, context), baseline)
+    known, name = (
+        (baseline, "")
+        if not isinstance(baseline, str)
+        else (registered(baseline, context, asked="bless: baseline"), baseline)
+    )
     if known is not None and not isinstance(known, ModelGraph):
         raise DeclarationError(f"bless: baseline={baseline!r} is no model graph and no name of a registered model")
     own, other = digest_of(graph), None if known is None else digest_of(known)
@@ -86,29 +88,6 @@ def bless(
         found["notes"].append("the baseline is this very graph: that it be better than itself is not asked")
     _tell(found)
     return Blessing(**{"kind": "evaluation", "graph": own, "baseline": other, "baseline_name": name, **found})  # type: ignore[typeddict-item]
-
-
-def _registered(name: str, context: Context | None) -> ModelGraph | None:
-    """Return the registered model graph of a name, or None where there is none yet; it is news when that changes."""
-    if context is None:
-        raise DeclarationError(
-            f"bless: baseline='{name}' names a registered model, which only a step of a project finds; give the graph: "
-            f"baseline=project.models['{name.partition('@')[0]}'].load()"
-        )
-    metadata = open_metadata(context.metadata)
-    try:
-        version = models.resolve_version(metadata, name)
-    except UnknownNameError:
-        note(f"alias:{name}", "")
-        return None
-    note(f"alias:{name}", str(version.version))
-    found = metadata.get(Artifact, version.digest)
-    if found is None:
-        raise CorruptArtifactError(
-            f"the graph of '{name}', version {version.version}, is not recorded any more; promote another version",
-            digest=version.digest,
-        )
-    return ModelCodec().load(found, open_artifacts(context.artifacts))
 
 
 def _tell(found: dict[str, Any]) -> None:

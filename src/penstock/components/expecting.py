@@ -33,7 +33,8 @@ def schema(
     promoted.
 
     `file` ("schemas/flights.json", from the project's folder) is written the first time, for people to review and to
-    commit; from then on it says all, and how the rows differ is printed. `evolve=True` widens it on purpose.
+    commit; from then on it says all, and how the rows differ is printed, as is what `reviewed`, `label` and `rules` say
+    and the file does not. `evolve=True` widens it on purpose.
     """
     inferred = transforms.reviewed_schema(transforms.infer_schema(statistics), reviewed or {}, label=label)
     if rules:
@@ -45,7 +46,24 @@ def schema(
     path = Path(context.root if context is not None else ".") / file
     held = _held(path, inferred, statistics, evolve)
     note_file(path)
+    for change in schema_changes(held, _asked(held, inferred, reviewed or {}, label)):
+        print(f"{path.name} says all, and this, which the code asks for, not: {change}; write it there, or take it out")
     return held
+
+
+def _asked(
+    held: dict[str, Any],
+    inferred: dict[str, Any],
+    reviewed: dict[str, dict[str, Any]],
+    label: str | list[str] | None,
+) -> dict[str, Any]:
+    """Return the schema of a file with what the code says of its columns, and the rules there."""
+    there = {column["name"] for column in held["columns"]}
+    known = {name: each for name, each in reviewed.items() if name in there}
+    labels = [name for name in ([label] if isinstance(label, str) else label or ()) if name in there]
+    asked = transforms.reviewed_schema(held, known, label=labels)
+    rules = [rule for rule in inferred.get("rules", ()) if rule not in held.get("rules", ())]
+    return {**asked, "rules": [*held.get("rules", ()), *rules]}
 
 
 def _held(path: Path, inferred: dict[str, Any], statistics: dict[str, Any], evolve: bool) -> dict[str, Any]:

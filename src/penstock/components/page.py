@@ -97,7 +97,7 @@ def _json(value: Any) -> str:
 
 def _is_statistics(value: Mapping[str, Any]) -> bool:
     columns = value.get("columns")
-    return isinstance(columns, list) and all(isinstance(each, dict) and "distinct" in each for each in columns)
+    return isinstance(columns, list) and all(isinstance(each, dict) and "nulls" in each for each in columns)
 
 
 def _is_schema(value: Mapping[str, Any]) -> bool:

@@ -42,7 +42,7 @@ def statistics(value: Mapping[str, Any]) -> str:
             each["name"],
             each["type"],
             f"{100 * each['nulls'] / each['rows']:.3g} %" if each["rows"] else "",
-            each["distinct"],
+            each.get("distinct", ""),
             each.get("min", ""),
             each.get("quantiles", {}).get("0.5", ""),
             each.get("max", ""),

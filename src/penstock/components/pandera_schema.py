@@ -36,7 +36,8 @@ def from_pandera(schema: Any, *, ignore: Sequence[str] = ()) -> ExpectedSchema:
         rows = ps.validate(rows, expected).rows
 
     Checks become properties of columns, or rules. One that is a function of its own has no form here: it is an error
-    that names it, unless its name is in `ignore`. Columns that it does not name are warnings here, as always.
+    that names it, unless its name is in `ignore`; so is a column that stands for all that match its name. Columns that
+    it does not name are warnings here, as always, and types are not coerced.
     """
     if isinstance(schema, str):
         schema = json.loads(schema)
@@ -60,8 +61,8 @@ def from_pandera(schema: Any, *, ignore: Sequence[str] = ()) -> ExpectedSchema:
 def to_pandera(schema: ExpectedSchema, *, library: Literal["pandas", "polars"] = "polars") -> Any:
     """Return a schema of ours as pandera's `DataFrameSchema`, for pandas or for polars.
 
-    Rules that are keys become `unique`; any other is an error: it has no form there. `modes` and `max_nulls` are left
-    out, and a column that is not in every mode is not required.
+    Rules that are keys become `unique`; any other is an error: it has no form there. `modes`, `max_nulls` and `finite`
+    are left out, and a column that is not in every mode is not required.
     """
     try:
         pandera = importlib.import_module(f"pandera.{library}")
@@ -86,9 +87,13 @@ def to_pandera(schema: ExpectedSchema, *, library: Literal["pandas", "polars"] =
     return pandera.DataFrameSchema(columns, unique=keys[0]["unique"] if keys else None)
 
 
+_FLAGS = {"nullable": False, "unique": False, "required": True, "regex": False}
+"""What pandera says of a column beside its type and checks, and what it means where it does not."""
+
+
 def _of_object(name: str, column: Any) -> dict[str, Any]:
     checks = [(str(check.name), dict(check.statistics or {})) for check in column.checks]
-    flags = {"nullable": column.nullable, "unique": column.unique, "required": column.required}
+    flags = {key: getattr(column, key) for key in _FLAGS}
     return {"name": name, "dtype": column.dtype, "checks": checks, **flags}
 
 
@@ -102,9 +107,7 @@ def _of_plain(name: str, column: Mapping[str, Any]) -> dict[str, Any]:
         kind = str(options.get("check_name") or each.get("check"))
         value = each.get("value", {key: item for key, item in each.items() if key not in ("options", "check")})
         checks.append((kind, value if isinstance(value, dict) else {_ONLY.get(kind, "value"): value}))
-    flags = {
-        key: column.get(key, default) for key, default in (("nullable", False), ("unique", False), ("required", True))
-    }
+    flags = {key: column.get(key, default) for key, default in _FLAGS.items()}
     return {"name": name, "dtype": column.get("dtype"), "checks": checks, **flags}
 
 
@@ -119,7 +122,6 @@ _ONLY = {
     "str_contains": "pattern",
     "str_startswith": "string",
     "str_endswith": "string",
-    "unique_values_eq": "values",
 }
 """What the one value of a check is called."""
 
@@ -127,6 +129,8 @@ _ONLY = {
 def _taken(column: Mapping[str, Any], ignore: Sequence[str]) -> tuple[dict[str, Any], list[Any]]:
     """Return a column as ours, and the rules that its checks become where no property says them."""
     name = column["name"]
+    if column["regex"]:
+        raise DeclarationError(f"column '{name}' stands for all that match it, which has no form here; name each")
     made: dict[str, Any] = {
         "name": name,
         "type": _our_type(name, column["dtype"]),
@@ -201,7 +205,6 @@ _CHECKS: dict[str, Callable[[str, Mapping[str, Any]], _Found]] = {
     "in_range": _range,
     "isin": _domain,
     "equal_to": _domain,
-    "unique_values_eq": _domain,
     "notin": _not_in,
     "not_equal_to": _not_in,
     "str_length": _length,

@@ -138,8 +138,9 @@ def _densities(histogram: Mapping[str, Any], low: float, room: float) -> Iterato
     edges, counts = histogram["edges"], histogram["counts"]
     total = sum(counts) or 1
     for left, right, count in zip(edges, edges[1:], counts, strict=False):
-        wide = (right - left) or room / 100
-        if left >= low - 1e-9 * room and left + wide <= low + room * (1 + 1e-9) + (right == left) * wide:
+        is_point = right - left < room / 1000  # one value that is there often
+        wide = room / 100 if is_point else right - left
+        if left >= low - 1e-9 * room and left + wide <= low + room * (1 + 1e-9) + is_point * wide:
             yield left, wide, count / total / (wide / room)
 
 

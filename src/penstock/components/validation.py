@@ -11,8 +11,11 @@ from typing import Any, Literal, NamedTuple
 import pyarrow as pa
 
 from penstock import tables as rows_of_tables, transforms
+from penstock.components.registered import registered
 from penstock.core.artifact import Source
-from penstock.errors import DataError
+from penstock.core.ports import Context
+from penstock.errors import DataError, DeclarationError
+from penstock.models import ModelGraph
 from penstock.pipelines import Mode, in_step, log_metric, step
 from penstock.tables import Table, to_arrow
 from penstock.transforms import Anomaly, Checked, Distance, Finding, Severity
@@ -38,6 +41,7 @@ def validate(
     *,
     rules: list[Any] | None = None,
     statistics: dict[str, Any] | None = None,
+    model: Any = None,
     skew: float | dict[str, float] = 0.3,
     previous: dict[str, Any] | None = None,
     drift: float | dict[str, float] = 0.3,
@@ -46,6 +50,7 @@ def validate(
     tables: dict[str, Table] | None = None,
     now: datetime.datetime | None = None,
     mode: Mode = "train",
+    context: Context | None = None,
 ) -> Validated:
     """Hold rows against a schema, rules and earlier statistics, and give on those that pass: take `.rows` from here.
 
@@ -56,13 +61,19 @@ def validate(
     unless `severity` says otherwise of a kind: {"out_of_range": "error"}. In mode infer the columns that the schema has
     in training only (the label) may be absent, and are taken out where they are not.
 
-    `statistics` of the training rows: a column further than `skew` from them is an error, as is one in another unit;
-    `previous`, `drift`: the same against an earlier span. Both may be of single columns, {"dep_delay": 0.1}; `metric`
-    is PSI, KS, L_INFTY or JENSEN_SHANNON_DIVERGENCE (default: the last for numbers, L_INFTY for categories).
+    `model` is what the rows are for, a model graph or a registered name such as "flights@champion" (where there is
+    none yet nothing is asked): a column further than `skew` from the rows that it has learned from is an error, as is
+    one in another unit. `statistics` of these rows say more, of columns that are no input too. `previous`, `drift`: the
+    same against an earlier span. Both may be of single columns, {"dep_delay": 0.1}; `metric` is PSI, KS, L_INFTY or
+    JENSEN_SHANNON_DIVERGENCE (default: the last for numbers, L_INFTY for categories).
     `tables` are those in which rules look values up; `now` is the time for rules about freshness (default: the clock).
     """
-    found = transforms.check(rows, schema, rules=transforms.rules_of(rules or ()), tables=tables, mode=mode, now=now)
-    moved = _moved(rows, [("skew", statistics, skew), ("drift", previous, drift)], metric)
+    _check_choice("on_anomaly", on_anomaly, ("stop", "warn", "set_aside"))
+    table = rows_of_tables.normalize(to_arrow(rows))  # once: a stream gives its rows no second time
+    found = transforms.check(table, schema, rules=transforms.rules_of(rules or ()), tables=tables, mode=mode, now=now)
+    learned = _learned_from(statistics, model, context)
+    compared = table.drop_columns([name for name in found.gone if name in table.column_names])
+    moved = _moved(compared, [("skew", learned, skew), ("drift", previous, drift)], metric, mode)
     findings = _judged([*found.findings, *moved], severity or {})
     errors = [each for each in findings if each.anomaly["severity"] == "error"]
     faults = [each for each in errors if not (each.wrong or each.key)]
@@ -70,7 +81,6 @@ def validate(
         _stop(errors, found)
     if on_anomaly == "set_aside":
         _stop(faults, found)
-    table = rows_of_tables.normalize(to_arrow(rows))
     reasons = transforms.reasons(table, errors, tables) if on_anomaly == "set_aside" and errors else None
     kept, aside = _apart(table, reasons)
     if on_anomaly == "set_aside" and errors and not kept.num_rows:
@@ -102,6 +112,7 @@ def check(
 
     What `validate` says of its report, rules and severities holds here too; nothing is set aside.
     """
+    _check_choice("on_anomaly", on_anomaly, ("stop", "warn"))
     given: Any = rows
     if isinstance(given, str | Path):
         given = rows_of_tables.resolve(str(given), root=Path.cwd(), declared={})
@@ -112,22 +123,53 @@ def check(
     return _report(found, findings, mode, found.rows, 0)
 
 
+def _check_choice(name: str, given: object, choices: Sequence[str]) -> None:
+    if given not in choices:
+        raise DeclarationError(f"{name}={given!r} is none of {', '.join(choices)}")
+
+
+def _learned_from(statistics: dict[str, Any] | None, model: Any, context: Context | None) -> dict[str, Any] | None:
+    """Return the statistics of training rows: as they are given, or those that a model keeps."""
+    if statistics is not None and model is not None:
+        raise DeclarationError("validate: statistics= and model= both say what was learned from; leave one out")
+    graph = registered(model, context, asked="validate: model") if isinstance(model, str) else model
+    if graph is None:
+        if model is not None:
+            print(f"note: there is no '{model}' yet, so skew is not judged")
+        return statistics
+    if not isinstance(graph, ModelGraph):
+        raise DeclarationError(f"validate: model={model!r} is no model graph and no name of a registered model")
+    return transforms.profile_of_learned(graph.facts.get("statistics", ()))
+
+
 def _moved(
-    rows: Any,
+    rows: Table,
     against: Sequence[tuple[Literal["skew", "drift"], dict[str, Any] | None, float | dict[str, float]]],
     metric: Distance | None,
+    mode: str,
 ) -> list[Finding]:
     """Return what has moved away from earlier statistics, whose columns alone are described."""
-    bases = [(kind, base, over) for kind, base, over in against if base is not None]
-    if not bases:
-        return []
-    compared = {column["name"] for _, base, _ in bases for column in base["columns"]}
-    now = transforms.profile(rows, only=sorted(compared))
-    return [
-        Finding(anomaly=each)
-        for kind, base, over in bases
-        for each in transforms.shifts(base, now, kind=kind, over=over, metric=metric)
-    ]
+    if metric is not None:
+        _check_choice("metric", metric, tuple(transforms.DISTANCES))
+    moved: list[Finding] = []
+    for kind, base, over in against:
+        if base is None:
+            continue
+        if rows.num_rows < transforms.LEAST_ROWS:
+            print(f"note: {kind} is not judged by {rows.num_rows} rows; it takes {transforms.LEAST_ROWS}")
+        edges = transforms.edges_of(base)
+        now = transforms.profile(rows, only=[column["name"] for column in base["columns"]], edges=edges)
+        if kind == "skew" and mode == "infer" and _without_cells(now) == base["columns"]:
+            print(
+                "note: the statistics are those of these very rows, so there is no skew; take those of training: model="
+            )
+        found = transforms.shifts(base, now, kind=kind, over=over, metric=metric)
+        moved += [Finding(anomaly=each) for each in found]
+    return moved
+
+
+def _without_cells(now: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in column.items() if key != "cells"} for column in now["columns"]]
 
 
 def _judged(findings: Sequence[Finding], severity: Mapping[str, Severity]) -> list[Finding]:

@@ -9,7 +9,7 @@ from penstock.transforms.aside import reasons
 from penstock.transforms.checking import Checked, Finding, check
 from penstock.transforms.comparing import CHANGES, changes
 from penstock.transforms.describing import DESCRIPTION, describe_data
-from penstock.transforms.distances import Cells, Distance, cells, cells_of_statistics, distance_of_cells
+from penstock.transforms.distances import DISTANCES, Cells, Distance, cells, cells_of_statistics, distance_of_cells
 from penstock.transforms.distributions import BUCKETS, RANKS, Distribution, Metric, distance, distributions
 from penstock.transforms.edges import edge_rows
 from penstock.transforms.evolving import read_schema, schema_changes, widened, write_schema
@@ -23,10 +23,9 @@ from penstock.transforms.expectations import (
 )
 from penstock.transforms.freezing import freeze
 from penstock.transforms.measuring import measured
-from penstock.transforms.profiled import anomalies
 from penstock.transforms.profiles import Profile, column_of, profile
-from penstock.transforms.rules import Rule, rule, rules_of
-from penstock.transforms.shifts import column_distribution, shifts
+from penstock.transforms.rules import Rule, other_table, rule, rules_of
+from penstock.transforms.shifts import LEAST_ROWS, edges_of, profile_of_learned, shifts
 from penstock.transforms.splitting import (
     folds_by_hash,
     folds_by_time,
@@ -40,6 +39,8 @@ __all__ = [
     "BUCKETS",
     "CHANGES",
     "DESCRIPTION",
+    "DISTANCES",
+    "LEAST_ROWS",
     "PROPERTIES",
     "RANKS",
     "Anomaly",
@@ -56,7 +57,6 @@ __all__ = [
     "Raised",
     "Rule",
     "Severity",
-    "anomalies",
     "anomaly",
     "apply",
     "apply_batches",
@@ -67,20 +67,22 @@ __all__ = [
     "check_forms",
     "check_severities",
     "checked_schema",
-    "column_distribution",
     "column_of",
     "describe_data",
     "distance",
     "distance_of_cells",
     "distributions",
     "edge_rows",
+    "edges_of",
     "folds_by_hash",
     "folds_by_time",
     "freeze",
     "in_mode",
     "infer_schema",
     "measured",
+    "other_table",
     "profile",
+    "profile_of_learned",
     "read_schema",
     "reasons",
     "reviewed_schema",

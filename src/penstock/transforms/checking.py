@@ -16,7 +16,7 @@ from penstock.core.artifact import Source
 from penstock.core.expression import columns_of
 from penstock.core.schema import Schema
 from penstock.core.units import seconds
-from penstock.errors import UnknownNameError
+from penstock.errors import DeclarationError, UnknownNameError
 from penstock.operations import quoted
 from penstock.tables import (
     TableLike,
@@ -30,9 +30,11 @@ from penstock.tables import (
 )
 from penstock.transforms.anomalies import EXAMPLES, Anomaly, anomaly, in_words
 from penstock.transforms.checks import Check, column_checks, rule_check
-from penstock.transforms.expectations import ExpectedSchema, in_mode
+from penstock.transforms.expectations import ExpectedSchema, checked_schema, in_mode
 from penstock.transforms.profiles import plain
 from penstock.transforms.rules import Rule, columns_of_rule, other_table
+
+_DATED = ("date", "datetime", "timestamp")
 
 Run = Callable[[str], duckdb.DuckDBPyRelation]
 """Runs a SELECT over the table `rows`."""
@@ -81,19 +83,27 @@ def check(
     """Hold rows against a schema and rules. A source is streamed from its files, never loaded.
 
     In mode infer, columns that the schema has in mode train only (the label) may be absent, and rules that read them
-    are left out. `tables` are those in which rules look values up, `now` is the time for rules about freshness.
+    are left out; so are rules that read a column of another type than it should have, which is an anomaly by itself. A
+    column without any value is of the type that it should have. `tables` are those in which rules look values up, `now`
+    is the time for rules about freshness.
     """
-    schema, gone = in_mode(schema, mode)
+    schema, gone = in_mode(checked_schema(schema), mode)
     rules = [*schema.get("rules", ()), *rules]
     with _opened(rows, tables or {}, rules) as (run, there), clear_errors("cannot check the rows"):
         types = {field.name: field.type for field in there}
-        readable = [each for each in rules if all(name in types for name in _reads(each))]
+        wanted = {column["name"]: column["type"] for column in schema["columns"]}
+        odd = {name: wanted[name] for name, type in types.items() if wanted.get(name, type) != type}
+        empty = {name: type for name, type in odd.items() if not _has_values(run, name)}
+        known = {name for name in types if name not in odd or name in empty}
+        readable = [each for each in rules if known.issuperset(_reads(each))]
         of_columns = {
             column["name"]: list(column_checks(column, column["type"]))
             for column in schema["columns"]
             if types.get(column["name"]) == column["type"]
         }
-        of_rules = [rule_check(each, there) if "holds" in each or "found_in" in each else None for each in readable]
+        of_rules = [
+            rule_check(each, there, empty) if "holds" in each or "found_in" in each else None for each in readable
+        ]
         scanned = _scan(
             run,
             [*(each for checks in of_columns.values() for each in checks), *(each for each in of_rules if each)],
@@ -107,8 +117,8 @@ def check(
         ]
         found += _extra(schema, types, gone, scanned.rows)
         for each, compiled in zip(readable, of_rules, strict=True):
-            found += _against(each, compiled, scanned, now)
-        found += _unreadable(rules, types, gone, {column["name"] for column in schema["columns"]})
+            found += _against(each, compiled, scanned, types, now)
+        found += _unreadable(rules, types, gone, set(wanted))
     return Checked(rows=scanned.rows, columns=len(types), findings=tuple(found), gone=gone)
 
 
@@ -131,6 +141,10 @@ def _opened(
     others = {name: tables[name] for name in needed}
     with bound({"rows": rows, **others}) as cursor:
         yield cursor.sql, source_schema(rows) if isinstance(rows, Source) else schema_of(rows.schema)
+
+
+def _has_values(run: Run, name: str) -> bool:
+    return bool(run(f"SELECT 1 FROM rows WHERE {quoted(name)} IS NOT NULL LIMIT 1").fetchall())
 
 
 def _scan(run: Run, checks: Sequence[Check], *, nulls: Sequence[str], newest: Sequence[str]) -> _Scanned:
@@ -257,7 +271,9 @@ def _extra(schema: ExpectedSchema, types: Mapping[str, str], gone: Sequence[str]
             yield Finding(anomaly=anomaly("extra_column", "is not expected", column=name, found=type, count=rows))
 
 
-def _against(rule: Rule, check: Check | None, scanned: _Scanned, now: datetime.datetime | None) -> Iterator[Finding]:
+def _against(
+    rule: Rule, check: Check | None, scanned: _Scanned, types: Mapping[str, str], now: datetime.datetime | None
+) -> Iterator[Finding]:
     """Yield what a rule finds."""
     if check is not None:
         if scanned.wrong[check] > check.at_most * scanned.rows:
@@ -273,14 +289,27 @@ def _against(rule: Rule, check: Check | None, scanned: _Scanned, now: datetime.d
                 made = anomaly("rows", text, expected=[least, most], found=scanned.rows, severity=severity)
                 yield Finding(anomaly=made)
         case {"fresh": name}:
+            if scanned.newest[name] is not None and types[name] not in _DATED:
+                raise DeclarationError(
+                    f"the rule '{rule['name']}' is of a {types[name]}; freshness is of a date or time"
+                )
             yield from _stale(name, rule, scanned, now or datetime.datetime.now(datetime.UTC))
         case {"increasing": name}:
-            v = quoted(name)
-            text = f"SELECT count(*) FILTER (v < before) FROM (SELECT {v} AS v, lag({v}) OVER () AS before FROM rows)"
-            [(count,)] = scanned.run(text).fetchall()
-            if count:
-                made = anomaly("not_increasing", "goes down", column=name, count=count, severity=severity)
-                yield Finding(anomaly=made)
+            yield from _falling(name, scanned, severity)
+
+
+def _falling(name: str, scanned: _Scanned, severity: Any) -> Iterator[Finding]:
+    """Yield that values are less than the one before, NULLs left out."""
+    v = quoted(name)
+    pairs = f"(SELECT {v} AS v, lag({v}) OVER () AS before FROM rows WHERE {v} IS NOT NULL)"
+    [(count,)] = scanned.run(f"SELECT count(*) FILTER (v < before) FROM {pairs}").fetchall()
+    if not count:
+        return
+    shown = scanned.run(f"SELECT before, v FROM {pairs} WHERE v < before LIMIT {EXAMPLES}").fetchall()
+    examples = [list(map(_shown, pair)) for pair in shown]
+    text = f"goes down: {', '.join(f'{before!r} to {now!r}' for before, now in examples)}"
+    made = anomaly("not_increasing", text, column=name, count=count, examples=examples, severity=severity)
+    yield Finding(anomaly=made)
 
 
 def _between(least: int | None, most: int | None) -> str:

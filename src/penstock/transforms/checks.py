@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from penstock import operations
-from penstock.core.expression import columns_of
+from penstock.core.expression import Expr, columns_of, transform
 from penstock.core.schema import Schema
 from penstock.errors import DeclarationError
 from penstock.operations import quoted, sql, sql_literal, sql_type, type_of
@@ -62,13 +62,13 @@ def column_checks(expected: dict[str, Any], type: str) -> Iterator[Check]:
         yield check("no_match", f"NOT {matched}", f"has texts that do not match {pattern!r}", pattern)
 
 
-def rule_check(rule: Rule, schema: Schema) -> Check:
-    """Return the check of a rule about each row."""
+def rule_check(rule: Rule, schema: Schema, empty: Mapping[str, str]) -> Check:
+    """Return the check of a rule about each row; columns that are `empty` are read as of the type that is given."""
     name, severity = rule["name"], rule["severity"]
     if "found_in" in rule:
         table, column = other_table(rule)
         text, key = quoted(rule["column"]), quoted(column)
-        wrong = f"{text} NOT IN (SELECT {key} FROM {quoted(table)} WHERE {key} IS NOT NULL)"
+        wrong = f"({text} IS NOT NULL AND {text} NOT IN (SELECT {key} FROM {quoted(table)} WHERE {key} IS NOT NULL))"
         return Check(
             kind="not_found",
             wrong=wrong,
@@ -78,7 +78,7 @@ def rule_check(rule: Rule, schema: Schema) -> Check:
             expected=rule["found_in"],
             severity=severity,
         )
-    expr = operations.parse(rule["holds"])
+    expr = transform(operations.parse(rule["holds"]), lambda each: _as_empty(each, empty))
     if (type := type_of(expr, schema)) != "bool":
         raise DeclarationError(f"the rule {rule['holds']!r} is {type}, and a rule is true or false: compare it")
     share = f" in all but {rule['at_most']:.0%} of the rows" if rule.get("at_most") else ""
@@ -90,6 +90,14 @@ def rule_check(rule: Rule, schema: Schema) -> Check:
         expected=rule["holds"],
         at_most=rule.get("at_most", 0.0),
         severity=severity,
+    )
+
+
+def _as_empty(expr: Expr, empty: Mapping[str, str]) -> Expr:
+    return (
+        operations.col(expr.args[0]).cast(empty[expr.args[0]])
+        if expr.op == "column" and expr.args[0] in empty
+        else expr
     )
 
 

@@ -19,7 +19,7 @@ _ORDER = tuple(PROPERTIES)
 def read_schema(path: Path) -> ExpectedSchema:
     """Return the schema in a file; `DataError` names what in it is none."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"there is no schema '{path}'; make it: penstock schema infer {path} ROWS") from error
     except ValueError as error:
@@ -34,9 +34,10 @@ def write_schema(schema: ExpectedSchema, path: Path) -> None:
     text = '{\n  "columns": [\n' + ",\n".join(lines) + "\n  ]"
     text += ',\n  "rules": [\n' + ",\n".join(rules) + "\n  ]" if rules else ""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, suffix=".part") as partial:
-        partial.write(text + "\n}\n")
-    os.replace(partial.name, path)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        made = Path(scratch, path.name)  # with the rights that a new file has here: others read it too
+        made.write_text(text + "\n}\n", encoding="utf-8")
+        os.replace(made, path)
 
 
 def schema_changes(before: ExpectedSchema, now: ExpectedSchema) -> list[str]:
@@ -48,13 +49,14 @@ def widened(schema: ExpectedSchema, profile: Profile) -> ExpectedSchema:
     """Return a schema that the profiled rows fit too.
 
     Domains and ranges grow, NULLs are allowed where there are some, new columns are added. A column that is gone is
-    taken out, unless it is of certain modes only; one of another type begins anew. What else a person said stays.
+    taken out, unless it is of certain modes only, or not required; one of another type begins anew. What else a person
+    said (patterns, keys, rules) stays, and rows may break it.
     """
     there = {column["name"]: column for column in profile["columns"]}
     columns = [
         _wider(column, there[column["name"]]) if column["name"] in there else column
         for column in schema["columns"]
-        if column["name"] in there or column.get("modes")
+        if column["name"] in there or column.get("modes") or not column.get("required", True)
     ]
     known = {column["name"] for column in schema["columns"]}
     new = infer_schema({**profile, "columns": [each for name, each in there.items() if name not in known]})
@@ -86,9 +88,12 @@ def _changes(before: ExpectedSchema, now: ExpectedSchema) -> Iterator[str]:
                 yield f"~ {name} domain: {', '.join(said) or 'in another order'}"
             else:
                 yield f"~ {name} {key}: {_said(was)} -> {_said(is_now)}"
-    rules = [[rule["name"] for rule in schema.get("rules", ())] for schema in (before, now)]
+    rules = [{rule["name"]: rule for rule in schema.get("rules", ())} for schema in (before, now)]
     yield from (f"- rule {name}" for name in rules[0] if name not in rules[1])
     yield from (f"+ rule {name}" for name in rules[1] if name not in rules[0])
+    for name, rule in rules[1].items():
+        if rules[0].get(name, rule) != rule:
+            yield f"~ rule {name}: {_said(rules[0][name])} -> {_said(rule)}"
 
 
 def _said(value: Any) -> str:
@@ -105,7 +110,7 @@ def _wider(column: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
         return wider
     if seen["type"] != column["type"]:
         [anew] = infer_schema({"columns": [seen]})["columns"]
-        return {**anew, **({"modes": column["modes"]} if "modes" in column else {})}
+        return {**anew, **{key: column[key] for key in ("modes", "required") if key in column}}
     lengths = seen.get("lengths") or {}
     ends = (
         ("min", min, seen.get("min")),
@@ -116,7 +121,7 @@ def _wider(column: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
     for key, further, end in ends:
         if column.get(key) is not None and end is not None:
             wider[key] = further(column[key], end)
-    if column.get("domain") is not None:
+    if column.get("domain") is not None and "top" in seen:
         values = [entry["value"] for entry in seen["top"]]
         # Where there are more values than a profile tells apart, they are no domain any more.
         wider["domain"] = _joined(column["domain"], values) if seen["distinct"] <= len(values) else None

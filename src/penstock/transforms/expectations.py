@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from penstock.core.schema import check_type
-from penstock.errors import DataError, UnknownNameError
-from penstock.transforms.profiles import TOP, Profile
+from penstock.errors import DataError, DeclarationError, UnknownNameError
+from penstock.transforms.profiles import TOP, Profile, is_key, plain
+from penstock.transforms.rules import rules_of
 
 ExpectedSchema: TypeAlias = dict[str, Any]
 """Plain JSON: {"columns": [{"name", "type", "nullable", "domain", "min", "max", ...}], "rules": [...]}; see PROPERTIES.
@@ -31,13 +33,37 @@ PROPERTIES: dict[str, str] = {
 }
 """What a schema may say of a column, and what that means."""
 
-_RANGED = ("int64", "float64", "date", "datetime", "timestamp")
+_NUMBERS, _TIMES = ("int64", "float64"), ("date", "datetime", "timestamp")
+_MODES = ("train", "infer")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(
+        ("nullable", "finite", "required", "unique"), (lambda value: isinstance(value, bool), "true or false")
+    ),
+    **dict.fromkeys(
+        ("min_length", "max_length"), (lambda value: _is_number(value) and value == int(value) >= 0, "a count")
+    ),
+    "domain": (lambda value: isinstance(value, list | tuple), "a list of values"),
+    "max_nulls": (lambda value: _is_number(value) and 0 <= value <= 1, "a share: from 0 to 1"),
+    "matches": (lambda value: isinstance(value, str), "a text"),
+    "modes": (
+        lambda value: isinstance(value, list | tuple) and {*value} <= {*_MODES},
+        f"a list of {', '.join(_MODES)}",
+    ),
+}
+"""What the values of properties are, beside types and ends of ranges."""
 
 
 def infer_schema(profile: Profile) -> ExpectedSchema:
     """Return what tables like the profiled one have: types, which columns hold NULL, categories, ranges.
 
-    A text column has a `domain` where all its values are known (at most 50) and come back: twice each on average.
+    A text column has a `domain` where all its values are known (at most 50) and come back: twice each on average. Times
+    and numbers that name rows (many, none of them twice) have no greatest value: tomorrow's go on.
     """
     return {"columns": [_expected(column) for column in profile["columns"]]}
 
@@ -54,8 +80,8 @@ def reviewed_schema(
         for key in known:
             if key not in PROPERTIES:
                 raise UnknownNameError("property", key, PROPERTIES, within=f"the schema of column '{name}'")
-        columns[name] |= known
-    return {**schema, "columns": list(columns.values())}
+        columns[name] |= {key: plain(value) for key, value in known.items()}
+    return checked_schema({**schema, "columns": list(columns.values())}, "the reviewed schema")
 
 
 def checked_schema(schema: Any, where: str = "the schema") -> ExpectedSchema:
@@ -71,7 +97,36 @@ def checked_schema(schema: Any, where: str = "the schema") -> ExpectedSchema:
         if "type" not in column:
             raise DataError(f"{where} has no type for column '{column['name']}'", field=column["name"])
         check_type(column["type"])
-    return schema
+        for problem in _problems(column):
+            raise DataError(f"{where}, column '{column['name']}': {problem}", field=column["name"])
+    names = [column["name"] for column in schema["columns"]]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{where} has the column '{twice[0]}' twice", field=twice[0])
+    try:
+        return {**schema, "rules": rules_of(schema["rules"])} if schema.get("rules") else schema
+    except DeclarationError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _problems(column: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the properties of a column cannot be."""
+    for key, (fits, what) in _VALUES.items():
+        if (value := column.get(key)) is not None and not fits(value):
+            yield f"{key} is {json.dumps(value, default=str)}, and has to be {what}"
+    ends = [column[end] for end in ("min", "max") if column.get(end) is not None]
+    for end in ends:
+        if (column["type"] in _NUMBERS and not _is_number(end)) or (column["type"] in _TIMES and not _is_time(end)):
+            yield f"min and max are {column['type']}s, not {json.dumps(end, default=str)}"
+    if len(ends) == 2 and column["type"] in _NUMBERS and ends[0] > ends[1]:
+        yield f"nothing lies between min {ends[0]} and max {ends[1]}"
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        datetime.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def in_mode(schema: ExpectedSchema, mode: str) -> tuple[ExpectedSchema, tuple[str, ...]]:
@@ -85,13 +140,13 @@ def in_mode(schema: ExpectedSchema, mode: str) -> tuple[ExpectedSchema, tuple[st
 def _expected(column: dict[str, Any]) -> dict[str, Any]:
     present = column["rows"] - column["nulls"]
     small = column["type"] == "string" and column["distinct"] <= TOP and column["distinct"] * 2 <= present
-    ranged = column["type"] in _RANGED
+    ends_somewhere = column["type"] in _NUMBERS and not is_key(column)
     return {
         "name": column["name"],
         "type": column["type"],
         "nullable": column["nulls"] > 0,
         "domain": sorted(entry["value"] for entry in column["top"]) if small and present else None,
-        "min": column["min"] if ranged else None,
-        "max": column["max"] if ranged else None,
+        "min": column["min"] if column["type"] in (*_NUMBERS, *_TIMES) else None,
+        "max": column["max"] if ends_somewhere else None,
         **({"finite": True} if column.get("not_finite") == 0 else {}),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -33,7 +33,9 @@ _COUNTED = ("bool", "int64", "date")
 _AT_ONCE = 4  # columns that are looked at beside one another
 
 
-def profile(rows: TableLike, *, only: Sequence[str] | None = None) -> Profile:
+def profile(
+    rows: TableLike, *, only: Sequence[str] | None = None, edges: Mapping[str, Sequence[float]] | None = None
+) -> Profile:
     """Return the statistics of every column (or of those in `only` that there are) as plain JSON values, the same on
     any machine for any order of the rows. Of a source one column after the other is read, each once.
 
@@ -41,7 +43,8 @@ def profile(rows: TableLike, *, only: Sequence[str] | None = None) -> Profile:
     `value` and `count`, most frequent first); `min` and `max`. Of numbers `mean`, `stddev`, `quantiles` (by "0.5", by
     nearest rank), `zeros`, `not_finite` (NaN and infinities, which the rest leaves out), a `histogram` of equal widths
     and a `distribution` of equal counts; of times a `histogram`; of texts and bytes their `lengths`; of bytes that are
-    images their `images`: formats, widths, heights. Dates and times are ISO texts.
+    images their `images`: formats, widths, heights. Dates and times are ISO texts. Numbers for which there are `edges`
+    are also counted by these, as `cells`: those below the first are the first count.
     """
     if isinstance(rows, str | Path):
         rows = resolve(str(rows), root=Path.cwd())
@@ -52,7 +55,7 @@ def profile(rows: TableLike, *, only: Sequence[str] | None = None) -> Profile:
         return {"rows": 0 if isinstance(table, Source) else table.num_rows, "columns": []}
     workers = min(_AT_ONCE, int(os.environ.get("PENSTOCK_CPUS", 0)) or os.cpu_count() or 1, len(fields))
     with ThreadPoolExecutor(workers, thread_name_prefix="profile") as pool:
-        columns = list(pool.map(lambda field: _profiled(table, field), fields))
+        columns = list(pool.map(lambda field: _profiled(table, field, (edges or {}).get(field.name)), fields))
     return {"rows": columns[0]["rows"], "columns": columns}
 
 
@@ -63,6 +66,12 @@ def column_of(profile: Profile, name: str) -> dict[str, Any]:
         raise UnknownNameError("column", name, found, within="the statistics")
     column: dict[str, Any] = found[name]
     return column
+
+
+def is_key(column: Mapping[str, Any]) -> bool:
+    """Tell whether the values of a column of a profile are names of rows: many, and none came twice."""
+    known = column["rows"] - column["nulls"]
+    return column["type"] in ("int64", "string") and column.get("distinct") == known > TOP
 
 
 def plain(value: Any) -> Any:
@@ -81,7 +90,7 @@ def plain(value: Any) -> Any:
     return value.isoformat()
 
 
-def _profiled(table: pa.Table | Source, field: Field) -> dict[str, Any]:
+def _profiled(table: pa.Table | Source, field: Field, edges: Sequence[float] | None) -> dict[str, Any]:
     if field.type == "string":
         return _of_texts(table, field)
     rows = read(table, [field.name]) if isinstance(table, Source) else table
@@ -93,11 +102,11 @@ def _profiled(table: pa.Table | Source, field: Field) -> dict[str, Any]:
         case "bytes":
             return {**found, **_lengths(pc.binary_length(column)), **_images(column)}
         case type if type in (*_NUMBERS, *_TIMES):
-            return {**found, **_of_ordered(column.drop_null(), type)}
+            return {**found, **_of_ordered(column.drop_null(), type, edges)}
     return found
 
 
-def _of_ordered(column: pa.ChunkedArray, type: str) -> dict[str, Any]:
+def _of_ordered(column: pa.ChunkedArray, type: str, cells: Sequence[float] | None) -> dict[str, Any]:
     """Sorted once, all that is asked of values can be read off."""
     present = len(column)
     if type == "float64":
@@ -124,6 +133,8 @@ def _of_ordered(column: pa.ChunkedArray, type: str) -> dict[str, Any]:
     shares, of_shares = found.equal_counts()
     described["histogram"] = {"edges": list(map(float, edges)), "counts": counts}
     described["distribution"] = {"kind": "numbers", "edges": list(map(float, shares)), "counts": of_shares}
+    if cells is not None:
+        described["cells"] = {"edges": list(cells), "counts": found.below_between_above(cells)}
     return described
 
 

@@ -1,9 +1,10 @@
-"""How a table has shifted from an earlier one, told from their profiles: other values, more NULLs, another unit."""
+"""How a table has shifted from an earlier one, or from what a model has learned from: other values, more NULLs, another
+unit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, Literal
 
@@ -11,12 +12,14 @@ import numpy as np
 
 from penstock.errors import UnknownNameError
 from penstock.transforms.anomalies import Anomaly, anomaly
-from penstock.transforms.distances import DISTANCES, Distance
-from penstock.transforms.distributions import Distribution, category_counts, number_counts
-from penstock.transforms.profiles import TOP, Profile
+from penstock.transforms.distances import DISTANCES, Cells, Distance, cells_of_statistics, total
+from penstock.transforms.distributions import Distribution, Shares, category_counts, number_counts
+from penstock.transforms.profiles import Profile, is_key
 
 THRESHOLD = 0.3  # BigQuery's
 COMPARED = ("int64", "float64", "string", "bool")  # times always go on, and what has no order is not described
+LEAST_ROWS = 20
+"""Fewer rows say nothing of how values are distributed."""
 
 _UNITS = (
     (60.0, "seconds instead of minutes, or minutes instead of hours"),
@@ -34,6 +37,7 @@ _ABOUT = 3.0  # and where all values are its multiples
 _PLAIN = 24.0  # the least unit of which values are multiples by no accident
 _EVEN = 2.0  # how far the quantiles' own factors may be from one another
 _AT = ("0.05", "0.25", "0.5", "0.75", "0.95")
+_VALUES = 5  # so many in each cell that is compared, in the mean of both sides, where one is of few rows
 
 
 def shifts(
@@ -49,7 +53,11 @@ def shifts(
     Whole numbers and texts that never came twice are names of rows: they are compared where `over` names them. Numbers
     are compared by their Jensen-Shannon divergence, categories by L-infinity, unless `metric` says which; that a value
     is missing counts as one, and a share of NULLs that changed by more than `over` is a shift too. Where numbers are a
-    constant multiple of what they were, that is said (unit_changed).
+    constant multiple of what they were, that is said (unit_changed). Where one side has fewer than LEAST_ROWS rows
+    nothing is compared.
+
+    Numbers are compared best where `study` has counted them by the `edges_of` the base: else their histograms are laid
+    over one another, as if values lay evenly in each bucket.
     """
     before = {column["name"]: column for column in base["columns"]}
     now = {column["name"]: column for column in study["columns"]}
@@ -63,22 +71,54 @@ def shifts(
         if name not in compared:
             raise UnknownNameError("column", name, compared, within=f"what is compared for {kind}")
     usual = THRESHOLD if isinstance(over, Mapping) else over
-    compared = [name for name in compared if name in own or not _is_key(before[name])]
+    if min(base["rows"], study["rows"]) < LEAST_ROWS:
+        return []
+    compared = [name for name in compared if name in own or not is_key(before[name])]
     return [each for name in compared for each in _shift(before[name], now[name], kind, own.get(name, usual), metric)]
 
 
-def column_distribution(column: Mapping[str, Any]) -> Distribution:
-    """Return the distribution of a column of a profile."""
-    if "distribution" in column:
-        return dict(column["distribution"])
-    counts = [[str(entry["value"]), entry["count"]] for entry in column["top"]]
+def edges_of(base: Profile) -> dict[str, list[float]]:
+    """Return the edges by which the numbers of a profile are counted, by column."""
+    kept = {column["name"]: cells_of_statistics(column) for column in base["columns"]}
+    return {name: found["edges"] for name, found in kept.items() if found is not None and found["kind"] == "numbers"}
+
+
+def profile_of_learned(statistics: Sequence[Mapping[str, Any]]) -> Profile:
+    """Return what a model's facts keep of the rows that it learned from as a profile, as far as they tell it: quantiles
+    are those of the cells in which numbers were counted."""
+    counted = [(each, cells_of_statistics(each)) for each in statistics if each["type"] in COMPARED]
+    columns = [_learned(each, kept) for each, kept in counted if kept is not None]
+    return {"rows": max((column["rows"] for column in columns), default=0), "columns": columns}
+
+
+def _learned(statistic: Mapping[str, Any], kept: Cells) -> dict[str, Any]:
+    found = {"name": statistic["name"], "type": statistic["type"], "rows": total(kept), "nulls": kept["nulls"]}
+    if kept["kind"] == "categories":
+        top = [{"value": value, "count": count} for value, count in kept["counts"]]
+        return {**found, "distinct": statistic["categories"], "top": top}
+    ends = {"min": statistic.get("min"), "max": statistic.get("max"), "not_finite": kept["not_finite"]}
+    cells = {"edges": kept["edges"], "counts": kept["counts"]}
+    return {**found, **ends, "cells": cells, "distribution": statistic["distribution"], "quantiles": _quantiles(kept)}
+
+
+def _quantiles(kept: Cells) -> dict[str, float]:
+    """Return the lower edges of the cells in which the quantiles lie: cells hold about as many values each."""
+    counts = np.cumsum(kept["counts"])
+    if not len(kept["edges"]) or not counts[-1]:
+        return {}
+    places = {at: int(np.searchsorted(counts, float(at) * counts[-1], side="right")) for at in _AT}
+    return {at: kept["edges"][min(max(place - 1, 0), len(kept["edges"]) - 1)] for at, place in places.items()}
+
+
+def _categories(column: Mapping[str, Any]) -> Distribution:
+    """Return how often each category is there, by its text, as models keep it too."""
+    counts = [[_as_text(entry["value"]), entry["count"]] for entry in column["top"]]
     others = column["rows"] - column["nulls"] - sum(count for _, count in counts)
     return {"kind": "categories", "counts": counts, "others": others}
 
 
-def _is_key(column: Mapping[str, Any]) -> bool:
-    known = column["rows"] - column["nulls"]
-    return column["type"] in ("int64", "string") and column["distinct"] == known > TOP
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _shift(
@@ -88,13 +128,10 @@ def _shift(
     over: float,
     metric: Distance | None,
 ) -> Iterator[Anomaly]:
-    if not before["rows"] or not now["rows"]:
-        return
-    one, other = column_distribution(before), column_distribution(now)
-    numbers = one["kind"] == "numbers"
+    numbers = "distribution" in before
     by: Distance = metric or ("JENSEN_SHANNON_DIVERGENCE" if numbers else "L_INFTY")
     gap = abs(before["nulls"] / before["rows"] - now["nulls"] / now["rows"])
-    p, q = number_counts(one, other) if numbers else category_counts(one, other)
+    p, q = _numbers(before, now) if numbers else category_counts(_categories(before), _categories(now))
     p, q = (np.append(each, column["nulls"]) for each, column in ((p, before), (q, now)))
     apart = DISTANCES["L_INFTY" if by == "KS" and not numbers else by](p, q)
     if max(gap, apart) <= over:
@@ -113,17 +150,33 @@ def _shift(
     yield anomaly(kind, text, column=name, expected=over, found=round(max(gap, apart), 6))
 
 
+def _numbers(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Shares, Shares]:
+    """Return the counts of both sides in the same cells, few enough that chance leaves none of them empty, and how many
+    values are not finite."""
+    kept, counted = cells_of_statistics(before), cells_of_statistics(now)
+    if "cells" in now and kept is not None and counted is not None and kept["edges"] == counted["edges"]:
+        p, q = (np.asarray(each["counts"], np.float64) for each in (kept, counted))
+    else:
+        p, q = number_counts(before["distribution"], now["distribution"])
+    shares = (p / max(p.sum(), 1.0) + q / max(q.sum(), 1.0)) / 2
+    places = np.floor(np.cumsum(shares) * min(p.sum(), q.sum()) / _VALUES - 1e-9).astype(np.int64)
+    cells = np.unique(places.clip(0), return_inverse=True)[1]
+    pooled = (np.bincount(cells, each) for each in (p, q))
+    p, q = (np.append(each, side.get("not_finite", 0)) for each, side in zip(pooled, (before, now), strict=True))
+    return p, q
+
+
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Say what has changed most: the median of numbers, the category whose share has."""
     if quantiles := (before.get("quantiles") and now.get("quantiles")):
         return f": median {before['quantiles']['0.5']:g} -> {quantiles['0.5']:g}"
     shares = [
-        {entry["value"]: entry["count"] / max(1, column["rows"] - column["nulls"]) for entry in column["top"]}
+        {_as_text(entry["value"]): entry["count"] / max(1, column["rows"] - column["nulls"]) for entry in column["top"]}
         for column in (before, now)
     ]
     if not (values := {*shares[0], *shares[1]}):
         return ""
-    most = max(values, key=lambda value: (abs(shares[0].get(value, 0) - shares[1].get(value, 0)), str(value)))
+    most = max(values, key=lambda value: (abs(shares[0].get(value, 0) - shares[1].get(value, 0)), value))
     return f": {most!r} {shares[0].get(most, 0):.1%} -> {shares[1].get(most, 0):.1%}"
 
 

@@ -30,6 +30,8 @@ class Sorted:
         if pa.types.is_temporal(column.type):
             column = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
         values = np.sort(column.to_numpy())
+        if values.dtype.kind == "f":
+            values += 0.0  # -0.0 becomes 0.0: which of them is first would depend on the order of the rows
         changes = np.flatnonzero(values[1:] != values[:-1]) + 1
         starts = np.concatenate([[0], changes]) if len(values) else changes
         return cls(values, starts)
@@ -77,15 +79,32 @@ class Sorted:
         return edges, self._counted(edges)
 
     def equal_counts(self, buckets: int = SHARES) -> tuple[list[Any], list[int]]:
-        """Return edges and counts of buckets that hold about as many values each: fine where there are many."""
+        """Return edges and counts of buckets that hold about as many values each: fine where there are many. A value
+        that fills one alone (many zeros) has one for itself, and the last one ends just above the greatest value."""
         if not len(self.values):
             return [], []
-        least, most = self.values[0].item(), self.values[-1].item()
-        inner = {value.item() for value in self.quantiles([part / buckets for part in range(1, buckets)])}
-        edges = [*sorted({least, *(edge for edge in inner if least < edge < most)}), most]
+        found = {
+            value.item() for value in (self.values[0], *self.quantiles([at / buckets for at in range(1, buckets)]))
+        }
+        often = [value for value in found if self.count_of(value) > max(1, len(self.values) / buckets)]
+        beyond = _above(self.values[-1].item())
+        edges = [*sorted(edge for edge in {*found, *map(_above, often)} if edge < beyond), beyond]
         return edges, self._counted(edges)
+
+    def below_between_above(self, edges: Sequence[float]) -> list[int]:
+        """Return how many values lie below the first of some edges, between two of them, and from the last one on."""
+        places = np.searchsorted(self.values, np.asarray(edges, dtype=np.float64), side="left")
+        return [int(count) for count in np.diff(np.concatenate([[0], places, [len(self.values)]]))]
 
     def _counted(self, edges: Sequence[Any]) -> list[int]:
         """A value on an edge belongs to the bucket that begins there; the last one has its end too."""
         inner = np.searchsorted(self.values, np.asarray(edges[1:-1], dtype=self.values.dtype), side="left")
         return [int(count) for count in np.diff(np.concatenate([[0], inner, [len(self.values)]]))]
+
+
+def _above(value: Any) -> Any:
+    """Return the next greater number of that type, or the number itself where there is none."""
+    if isinstance(value, int):
+        return value + 1
+    beyond = math.nextafter(value, math.inf)
+    return beyond if math.isfinite(beyond) else value
