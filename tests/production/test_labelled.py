@@ -50,6 +50,29 @@ def test_an_input_that_is_called_as_a_column_of_the_log_is_told_apart(tmp_path: 
     assert (row["id"], row["y"], row["input_id"], row["input_y"]) == ("r", 5.0, 7, "a")
 
 
+def test_a_row_that_two_versions_have_answered_is_learned_from_once(tmp_path: Path) -> None:
+    again = rows_of(RecordForm(graph(), 3, "d3"), [("r1", AT + 50, {"km": 7.0}, {"predicted_y": 70})])
+    logged(tmp_path / "requests", numbered(FORM, range(3)), again)
+    told(tmp_path / "labels", r1=10.0, r2=20.0)
+    found = read_labelled(source(tmp_path)).to_pylist()
+    assert [(row["id"], row["version"], row["km"]) for row in found] == [("r2", 2, 2.0), ("r1", 3, 7.0)]
+
+
+def test_versions_whose_rows_do_not_go_together_are_named(tmp_path: Path) -> None:
+    other = RecordForm(graph(inputs={"km": "string"}), 3, "d3")
+    far = rows_of(other, [("r9", AT + 50, {"km": "far"}, {"predicted_y": 70})])
+    logged(tmp_path / "requests", numbered(FORM, range(3)), far)
+    told(tmp_path / "labels", r1=10.0, r9=20.0)
+    with pytest.raises(DataError, match=r"versions 2, 3 of model 'km' .*km.*; say since="):
+        read_labelled(source(tmp_path))
+    assert read_labelled(source(tmp_path), since=AT + 40)["km"].to_pylist() == ["far"]
+
+
+def test_a_time_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="until is 'yesterday'; give a time as"):
+        read_labelled(source(tmp_path), until="yesterday")
+
+
 def test_without_labels_it_is_said_how_many_rows_and_labels_there_are(tmp_path: Path) -> None:
     logged(tmp_path / "requests", numbered(FORM, range(4)))
     with pytest.raises(DataError, match="4 rows are logged in that time, and 0 labels"):

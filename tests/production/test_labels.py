@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
-from log_worlds import AT, graph, logged, numbered
+from log_worlds import AT, graph, logged, numbered, rows_of
 
 from penstock.errors import DataError
-from penstock.production import Place, add_labels, label_history, label_rows, read_labels
+from penstock.production import Place, add_labels, label_history, label_rows, labels, read_labels
 from penstock.production.joined import served
 from penstock.production.labels import MOST_PARTS
 from penstock.production.records import RecordForm, utc
@@ -45,9 +45,34 @@ def test_the_newest_label_counts_and_all_are_kept(tmp_path: Path) -> None:
     assert [(row["id"], row["label"]) for row in history.to_pylist()] == [
         ("b", 7.0), ("a", 1.0), ("b", 2.0), ("a", 3.0), ("c", 4.0), ("c", None),
     ]  # fmt: skip
-    found = read_labels(tmp_path, "km")
+
+
+def test_the_labels_of_some_ids_are_found_among_many(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(labels, "_ROWS_AT_ONCE", 7)
+    for number in range(20):
+        told(tmp_path, (f"r{number}", 1.0), (f"r{number + 1}", 2.0), ("other", 3.0), now=AT + number)
+    ids = pa.array(["r4", "r9", "nobody"])
+    found = read_labels(tmp_path, "km", ids)
     assert found is not None
-    assert found["changes"].to_pylist() == [1, 1, 1]
+    assert dict(zip(found["id"].to_pylist(), found["label"].to_pylist(), strict=True)) == {"r4": 1.0, "r9": 1.0}
+    assert newest(tmp_path) == {"other": 3.0, "r20": 2.0} | {f"r{number}": 1.0 for number in range(20)}
+    nothing = read_labels(tmp_path, "km", pa.array(["nobody"]))
+    assert nothing is not None
+    assert nothing.num_rows == 0
+
+
+def test_a_version_with_labels_of_another_type_has_its_own(tmp_path: Path) -> None:
+    words = graph(outputs={"predicted_y": "string"})
+    place = Place(requests=tmp_path / "r", labels=tmp_path / "l", graph=lambda name, at: {2: GRAPH, 3: words}[at])
+    of_words = ((f"w{n}", AT + n, {"km": n, "city": "x"}, {"predicted_y": "far"}) for n in range(3))
+    logged(place.requests, numbered(FORM, range(3)), rows_of(RecordForm(words, 3, "d3"), of_words))
+    told(place.labels, ("r1", 5.0))
+    add_labels(place.labels, "km", label_rows(words, pa.table({"id": ["w2"], "y": ["near"]}), now=AT), now=AT)
+    numbers, texts = served(place, "km", since=AT - 1, until=AT + 100)
+    assert (numbers.labels.to_pylist(), texts.labels.to_pylist()) == ([None, 5.0, None], [None, None, "near"])
+    add_labels(place.labels, "km", label_rows(words, pa.table({"id": ["r2"], "y": ["near"]}), now=AT), now=AT)
+    with pytest.raises(DataError, match=r"predicts float64.*tell the labels of those rows again"):
+        served(place, "km", since=AT - 1, until=AT + 100)
 
 
 def test_labels_that_are_older_than_may_be_kept_go(tmp_path: Path) -> None:

@@ -170,6 +170,39 @@ def test_breaches_are_of_the_newest_window_that_has_ended(project):
         assert {each["feature"] for each in found.breaches} == {"a", "predicted_y"}
 
 
+def test_a_version_that_was_hardly_asked_yet_hides_no_breach(tmp_path: Path):
+    project = ps.open(tmp_path)
+    for seed in (0, 1):
+        project.fit(KM, world(1000, seed=seed))
+    serve(project, "km", 1, world(600, seed=2, shift=1.0), day=0, mark="old")
+    serve(project, "km", 2, world(20, seed=3), day=0, mark="new")
+    found = project.monitor("km", windows=1, now=START + DAY + 60)
+    assert {(each["feature"], each["version"]) for each in found.breaches} == {("a", 1), ("predicted_y", 1)}
+
+
+def test_versions_that_read_other_columns_are_looked_at_together(tmp_path: Path):
+    project = ps.open(tmp_path)
+    project.fit(KM, world(1000, seed=0))
+    numbered = world(1000, seed=1)
+    numbered = numbered.set_column(2, "city", pa.array(range(1000), pa.int64())).append_column("wet", numbered["b"])
+    features = {name: ps.col(name) for name in ("a", "city", "wet")}
+    project.fit(ps.model("km", type="linear_reg", label="y", features=features), numbered)
+    for day, version in ((0, 1), (1, 1), (1, 2)):
+        rows = world(600, seed=day) if version == 1 else numbered.slice(0, 600)
+        serve(project, "km", version, rows, day=day, mark=f"{day}-{version}")
+    found = project.monitor("km", windows=1, by=["city", "wet > 1"], now=START + 2 * DAY + 60)
+    drifted = {each["feature"]: each["rows"] for each in found.changes.to_pylist() if each["against"] == "before"}
+    assert drifted == {"a": 1200, "b": 600, "predicted_y": 600}  # a city that is a number is another city
+    sliced = {(each["version"], each["slice"]) for each in found.performance.to_pylist()}
+    assert sliced == {(1, ""), (1, "city"), (2, ""), (2, "city"), (2, "wet > 1")}
+
+
+@pytest.mark.parametrize("windows", [0, -1, 1001])
+def test_so_many_windows_are_none(project, windows: int):
+    with pytest.raises(DeclarationError, match=f"windows is {windows}; give how many are looked at, 1 to 1,000"):
+        project.monitor("km", windows=windows, now=NOW)
+
+
 def test_what_is_asked_wrongly_is_named(project):
     with pytest.raises(UnknownNameError, match=r"no feature .*'c'"):
         project.monitor("km", thresholds={"c": 0.1}, now=NOW)

@@ -170,6 +170,17 @@ def test_metrics_of_windows_in_a_row_pass_over_what_has_no_labels_yet(served: Se
     assert served.judge(when, 4, last=found.window.end) is None
 
 
+def test_labels_that_come_days_later_are_not_too_late_for_short_windows(served: Served) -> None:
+    served.hour(0, error=4.0)
+    for hour in range(1, 100, 7):
+        served.hour(hour, rows=20)
+    when = degraded("km", metric="mean_absolute_error", over=1.0, window="1h", minimum=100)
+    found = served.judge(when, 24 * 7)
+    assert found is not None
+    assert found.window.end == START + HOUR
+    assert served.judge(when, 24 * 7 + 30) is None
+
+
 def test_a_metric_that_the_model_is_not_judged_by_is_named(served: Served) -> None:
     served.hour(0, error=1.0)
     with pytest.raises(DataError, match=r"not judged by 'roc_auc'; there are: .*mean_absolute_error"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -108,14 +108,14 @@ def drift(found: Sequence[Served], window: Window, tolerance: Tolerance, *, lag:
     """Compare the rows of a window, whatever version answered, with those of the window `lag` windows before; what was
     predicted only where one version answered in both: another one says something else of the same rows."""
     both = [(each.within(window.back(lag)), each.within(window)) for each in found]
-    same = [pair for pair in both if all(each.rows.num_rows for each in pair)]
-    before, now = ([pair[side] for pair in both] for side in (0, 1))
-    if not any(each.rows.num_rows for each in before) or not any(each.rows.num_rows for each in now):
+    if not all(any(pair[side].rows.num_rows for pair in both) for side in (0, 1)):
         return []
-    sides = [_Side(cells(_thinned(_together(asked, before))), _together(asked, now), _count(before))]
-    if same:
-        before, now = ([pair[side] for pair in same] for side in (0, 1))
-        sides.append(_Side(cells(_thinned(_together(answered, before))), _together(answered, now), _count(before)))
+    same = [pair for pair in both if all(each.rows.num_rows for each in pair)]
+    sides = [
+        _Side(cells(_thinned(before)), now, before.num_rows)
+        for columns, pairs in ((asked, both), (answered, same))
+        for before, now in _together([(columns(one), columns(other)) for one, other in pairs])
+    ]
     known = [name for each in found for name in answered(each).column_names]
     changes = _changes(sides, tolerance, known)
     return [Compared(window=window, against="before", version=None, changes=changes)]
@@ -178,10 +178,23 @@ def _thinned(rows: pa.Table) -> pa.Table:
     return rows if every == 1 else rows.take(pa.array(range(0, rows.num_rows, every)))
 
 
-def _together(columns: Callable[[Served], pa.Table], found: Iterable[Served]) -> pa.Table:
-    tables = [columns(each) for each in found if each.rows.num_rows]
-    return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+def _together(versions: Sequence[tuple[pa.Table, pa.Table]]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield tables of rows before and now, put together from those of versions: each column from the versions that have
+    it, in the type of the newest one. What an older one had under that name in another type is something else."""
+    kinds = {field.name: _kind(field.type) for pair in versions for each in pair for field in each.schema}
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for name, kind in kinds.items():
+        having = (at for at, (_, now) in enumerate(versions) if _kind_of(now, name) == kind)
+        groups.setdefault(tuple(having), []).append(name)
+    for group, names in groups.items():
+        before, now = ([versions[at][side].select(names) for at in group] for side in (0, 1))
+        yield tuple(pa.concat_tables(each, promote_options="permissive") for each in (before, now))
 
 
-def _count(found: Iterable[Served]) -> int:
-    return sum(each.rows.num_rows for each in found)
+def _kind_of(rows: pa.Table, name: str) -> str:
+    return _kind(rows.schema.field(name).type) if name in rows.column_names else ""
+
+
+def _kind(type: pa.DataType) -> str:
+    """Return what a column is counted as: values of one kind can be put together."""
+    return "number" if pa.types.is_integer(type) or pa.types.is_floating(type) else str(type)

@@ -14,8 +14,9 @@ from penstock.errors import UnknownNameError
 from penstock.models.graphs import nodes
 from penstock.models.judging.predicted import PROBABILITY
 from penstock.production.labels import label_type, labelled, read_labels
-from penstock.production.reading import read_versions
+from penstock.production.reading import ids_of, read_versions
 from penstock.production.records import FEATURES, INPUTS, OUTPUTS
+from penstock.production.request_log import parts, state_of
 from penstock.production.windows import Window
 
 PROBABILITIES = "_probs"
@@ -59,12 +60,18 @@ class Served:
         return 0 if self.labels is None else len(self.labels) - self.labels.null_count
 
 
-def served(place: Place, model: str, *, since: float, until: float, with_labels: bool = True) -> list[Served]:
+def served(
+    place: Place, model: str, *, since: float, until: float, with_labels: bool = True, with_inputs: bool = True
+) -> list[Served]:
     """Return the rows of each version of a model that were answered from `since` to before `until`; those of a version
     that is not registered any more are left out."""
-    known = read_labels(place.labels, model) if with_labels else None
+    columns = [*_OWN, OUTPUTS, *((INPUTS, FEATURES) if with_inputs else ())]
+    versions = read_versions(place.requests, model, since=since, until=until, columns=columns)
+    known = None
+    if with_labels and versions:
+        known = read_labels(place.labels, model, ids_of(versions))
     found = []
-    for version, rows in read_versions(place.requests, model, since=since, until=until).items():
+    for version, rows in versions.items():
         try:
             graph = place.graph(model, version)
         except UnknownNameError:  # it was dropped: nobody knows any more what it had learned from
@@ -72,6 +79,12 @@ def served(place: Place, model: str, *, since: float, until: float, with_labels:
         labels = labelled(rows, known, label_type(graph)) if _has_label(graph) else None
         found.append(Served(graph=graph, version=version, rows=rows, labels=labels))
     return found
+
+
+def state(place: Place, model: str, *, since: float, until: float, with_labels: bool = True) -> str:
+    """Return a digest of the files that `served` reads: as long as it is the same, so are the rows."""
+    rows = parts(place.requests, model, since=since, until=until - 1e-3)
+    return state_of([*rows, *(parts(place.labels, model) if with_labels else ())])
 
 
 def _has_label(graph: ModelGraph) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.core.artifact import Source
 from penstock.errors import DataError
 from penstock.production.labels import LABEL, read_labels
-from penstock.production.reading import read_versions
+from penstock.production.reading import ids_of, last_of_each, read_versions
 from penstock.production.records import INPUTS, OUTPUTS
 from penstock.production.request_log import parts, state_of
 from penstock.tables import schema_of
@@ -32,22 +34,36 @@ def labelled_source(text: str, requests: Path, labels: Path) -> Source:
 
 def read_labelled(source: Source, *, since: str | float | None = None, until: str | float | None = None) -> pa.Table:
     """Return the rows that were answered from `since` to before `until` and have a label, in the order of their times:
-    the inputs, the label as the model calls it, `predicted_<label>`, `id`, `time`, `version`.
+    the inputs, the label as the model calls it, `predicted_<label>`, `id`, `time`, `version`. Of an id that was
+    answered more than once, by whichever versions, the newest row: nobody learns from one that it is judged on.
 
     An input that has one of these names is called `input_<name>`. Raises `DataError` where no row has a label.
     """
     model, (requests, labels) = source.name.removeprefix(LABELLED), (Path(uri) for uri in source.uris)
-    known = read_labels(labels, model)
-    versions = read_versions(requests, model, since=_moment(since), until=_moment(until))
-    tables = [] if known is None else [_labelled(rows, known) for rows in versions.values()]
-    tables = [each for each in tables if each.num_rows]
+    span: Any = {"since": _moment(since, "since"), "until": _moment(until, "until")}
+    versions = read_versions(requests, model, columns=["id", "time", "version", INPUTS, OUTPUTS], **span)
+    known = read_labels(labels, model, ids_of(versions)) if versions else None
+    tables = {} if known is None else {each: _labelled(rows, known) for each, rows in versions.items()}
+    tables = {version: rows for version, rows in tables.items() if rows.num_rows}
     if not tables:
-        logged, told = sum(rows.num_rows for rows in versions.values()), 0 if known is None else known.num_rows
+        all_told = read_labels(labels, model)
+        logged, told = sum(rows.num_rows for rows in versions.values()), 0 if all_told is None else all_told.num_rows
         raise DataError(
             f"no logged row of model '{model}' has a label: {logged} rows are logged in that time, and {told} labels "
             "are there; tell them with project.add_labels, by the ids of the log"
         )
-    return pa.concat_tables(tables, promote_options="permissive").sort_by([("time", "ascending"), ("id", "ascending")])
+    rows = _together(model, tables).sort_by([("time", "ascending"), ("version", "ascending"), ("id", "ascending")])
+    return rows.take(pa.array(np.sort(last_of_each(rows["id"]))))
+
+
+def _together(model: str, tables: Mapping[int, pa.Table]) -> pa.Table:
+    try:
+        return pa.concat_tables(tables.values(), promote_options="permissive")
+    except pa.ArrowTypeError as error:
+        raise DataError(
+            f"rows that versions {', '.join(map(str, tables))} of model '{model}' have answered cannot be put "
+            f"together: {error}; say since= when the newest of them began to answer"
+        ) from error
 
 
 def _labelled(rows: pa.Table, known: pa.Table) -> pa.Table:
@@ -75,10 +91,13 @@ def _predicted(said: str, outputs: pa.StructType) -> str:
     return single[0]
 
 
-def _moment(value: str | float | None) -> float | None:
-    if value == "":
+def _moment(value: str | float | None, name: str) -> float | None:
+    if value is None or value == "":
         return None
-    if isinstance(value, str):
+    if not isinstance(value, str):
+        return value
+    try:
         found = datetime.fromisoformat(value)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    return value
+    except ValueError as error:
+        raise DataError(f"{name} is '{value}'; give a time as 2026-11-25T03:00:00Z") from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.core.graph import ModelGraph
-from penstock.errors import DataError
+from penstock.errors import ConflictError, DataError
 from penstock.production.reading import last_of_each
 from penstock.production.records import OWN, utc
 from penstock.production.request_log import Part, parts, read_part, write_part
@@ -22,6 +23,7 @@ MOST_PARTS = 32
 """A day with more files than this has them put together: labels may come one by one."""
 
 _TRIES = 20
+_ROWS_AT_ONCE = 1_000_000  # so many are held in memory, of which few may be asked for
 
 
 def label_type(graph: ModelGraph) -> str:
@@ -77,25 +79,22 @@ def add_labels(folder: Path, model: str, rows: pa.Table, *, now: float, keep_sec
     return len(rows)
 
 
-def label_history(folder: Path, model: str) -> pa.Table | None:
-    """Return all labels of a model in the order in which they were found to be so; None where there are none."""
-    tables = _read(folder, model)
+def label_history(folder: Path, model: str, ids: pa.Array | None = None) -> pa.Table | None:
+    """Return all labels of a model, or those of some `ids`, in the order in which they were found to be so; None where
+    there are none at all."""
+    tables = _read(folder, model, ids)
     if not tables:
         return None
-    found = pa.concat_tables(tables, promote_options="permissive")
+    found = _joined(tables)
     numbered = found.append_column("n", pa.array(range(found.num_rows)))
     order = [("time", "ascending"), ("received", "ascending"), ("n", "ascending")]
     return numbered.sort_by(order).drop_columns("n")
 
 
-def read_labels(folder: Path, model: str) -> pa.Table | None:
-    """Return the newest label of each id (`id`, `label`, and `changes`: how often it was corrected)."""
-    found = label_history(folder, model)
-    if found is None:
-        return None
-    last, times = last_of_each(found["id"])
-    kept = found.take(pa.array(last)).select(["id", LABEL])
-    return kept.append_column("changes", pa.array(times - 1))
+def read_labels(folder: Path, model: str, ids: pa.Array | None = None) -> pa.Table | None:
+    """Return the newest label (`id`, `label`) of each id, or of each of some `ids`; None where no label is there."""
+    found = label_history(folder, model, ids)
+    return None if found is None else found.take(pa.array(last_of_each(found["id"]))).select(["id", LABEL])
 
 
 def labelled(rows: pa.Table, labels: pa.Table | None, type: str) -> pa.Array:
@@ -105,7 +104,15 @@ def labelled(rows: pa.Table, labels: pa.Table | None, type: str) -> pa.Array:
         return pa.nulls(rows.num_rows, wanted)
     places = pc.index_in(rows["id"], value_set=labels["id"].combine_chunks())
     places = places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places
-    return labels[LABEL].cast(wanted).combine_chunks().take(places)
+    found = labels[LABEL].combine_chunks().take(places)
+    try:
+        return found.cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(
+            f"labels are {found.type}, and rows were answered by a version that predicts {type}: {error}; tell the "
+            "labels of those rows again, as NULL or in that type",
+            field=LABEL,
+        ) from error
 
 
 def _cast(graph: ModelGraph, rows: pa.Table, column: str, type: pa.DataType, said: str) -> Any:
@@ -126,13 +133,49 @@ def _instant(text: str) -> datetime:
     return found
 
 
-def _read(folder: Path, model: str) -> list[pa.Table]:
+def _read(folder: Path, model: str, ids: pa.Array | None) -> list[pa.Table]:
     """Read all parts; where others put some together meanwhile, once more."""
     for _ in range(_TRIES):
-        tables = [read_part(part) for part in parts(folder, model)]
-        if all(each is not None for each in tables):
-            break
-    return [each for each in tables if each is not None]
+        try:
+            return list(_of_ids(_tables(parts(folder, model)), ids))
+        except FileNotFoundError:
+            continue
+    raise ConflictError(f"the labels of model '{model}' in {folder} are being put together all the time; ask again")
+
+
+def _tables(found: list[Part]) -> Iterator[pa.Table]:
+    for part in found:
+        rows = read_part(part)
+        if rows is None:
+            raise FileNotFoundError(part.path)
+        yield rows
+
+
+def _of_ids(tables: Iterable[pa.Table], ids: pa.Array | None) -> Iterator[pa.Table]:
+    """Yield the rows of some ids, or all: looked for in many rows at once, for each look has to sort the ids first."""
+    waiting, count = [], 0
+    for rows in tables:
+        waiting.append(rows)
+        count += rows.num_rows
+        if count >= _ROWS_AT_ONCE:
+            yield _chosen(waiting, ids)
+            waiting, count = [], 0
+    if waiting:
+        yield _chosen(waiting, ids)
+
+
+def _chosen(tables: list[pa.Table], ids: pa.Array | None) -> pa.Table:
+    found = _joined(tables)
+    return found if ids is None else found.filter(pc.is_in(found["id"], value_set=ids))
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Put labels together; where versions of the model had labels of other types, as their texts."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowTypeError:
+        place = tables[0].schema.get_field_index(LABEL)
+        return pa.concat_tables([each.set_column(place, LABEL, each[LABEL].cast(pa.string())) for each in tables])
 
 
 def _put_together(of_day: list[Part], folder: Path, now: float) -> None:
@@ -140,7 +183,7 @@ def _put_together(of_day: list[Part], folder: Path, now: float) -> None:
     if len(of_day) <= MOST_PARTS:
         return
     tables = [(part, rows) for part in of_day if (rows := read_part(part)) is not None]
-    whole = pa.concat_tables([rows for _, rows in tables], promote_options="permissive")
+    whole = _joined([rows for _, rows in tables])
     write_part(folder, of_day[0].model, of_day[0].day, whole, f"{of_day[0].stamp.partition('.')[0]}-{_stamp(now)}")
     for part, _ in tables:
         part.path.unlink(missing_ok=True)

@@ -11,11 +11,14 @@ import msgspec
 import pyarrow as pa
 
 from penstock.core.expression import Expr
+from penstock.errors import DeclarationError
 from penstock.production import changing
 from penstock.production.changing import Compared, Tolerance, drift, skew, table_of
 from penstock.production.joined import Place, served
 from penstock.production.performance import COLUMNS, performance
 from penstock.production.windows import Window, last_windows, window_of
+
+MOST_WINDOWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,8 @@ def monitor(
     place: Place, model: str, *, window: float, windows: int, by: Sequence[str | Expr], now: float, tolerance: Tolerance
 ) -> Monitoring:
     """Look at the newest `windows` windows that have ended, and at the one under way."""
+    if not 1 <= windows <= MOST_WINDOWS:
+        raise DeclarationError(f"windows is {windows}; give how many are looked at, 1 to {MOST_WINDOWS:,}")
     ended = last_windows(now, window, windows)
     looked_at = [*ended, window_of(now, window)]
     found = served(place, model, since=ended[0].back(1).start, until=looked_at[-1].end)
@@ -90,14 +95,14 @@ def monitor(
         now=now,
         performance=performance(found, looked_at, by, now),
         changes=changes,
-        breaches=tuple(_breaches(changes, ended[-1])),
+        breaches=tuple(_breaches(changes, ended[-1], tolerance.minimum)),
     )
 
 
-def _breaches(changes: pa.Table, newest: Window) -> list[dict[str, Any]]:
+def _breaches(changes: pa.Table, newest: Window, minimum: int) -> list[dict[str, Any]]:
     """Return what is beyond its threshold in a window; of skew, of the newest version that has answered enough rows."""
     rows = [each for each in changes.to_pylist() if each["window_start"] == newest.begins]
-    versions = [each["version"] for each in rows if each["version"] is not None]
+    versions = [each["version"] for each in rows if each["version"] is not None and each["rows"] >= minimum]
     newest_version = max(versions, default=None)
     above = [each for each in rows if each["is_above"] and each["version"] in (None, newest_version)]
     plain: list[dict[str, Any]] = msgspec.to_builtins(above)

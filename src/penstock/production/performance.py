@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from penstock.core.expression import Expr
+from penstock.core.expression import Expr, columns_of
 from penstock.errors import DataError
 from penstock.operations import parse, text
 from penstock.production.joined import Served, flat
@@ -38,8 +38,11 @@ def slice_expressions(by: Sequence[str | Expr]) -> dict[str, Expr]:
 
 
 def performance(found: Sequence[Served], windows: Sequence[Window], by: Sequence[str | Expr], now: float) -> pa.Table:
-    """Return a row for each window, version and slice that rows were answered in, the oldest window first."""
-    slices = slice_expressions(by)
+    """Return a row for each window, version and slice that rows were answered in, the oldest window first.
+
+    A version that has no such column is not sliced by it: it may be new.
+    """
+    slices = _slices_of_each(found, slice_expressions(by))
     told: list[dict[str, Any]] = []
     for window in windows:
         for version in found:
@@ -47,11 +50,24 @@ def performance(found: Sequence[Served], windows: Sequence[Window], by: Sequence
             if rows.rows.num_rows:
                 told += [
                     {**_told(window, now), "version": rows.version, "slice": name, "value": value, **counted(part)}
-                    for name, value, part in _parts(rows, slices)
+                    for name, value, part in _parts(rows, slices[rows.version])
                 ]
     names = [*COLUMNS, *dict.fromkeys(name for each in told for name in each if name not in COLUMNS)]
     columns = {name: [each.get(name) for each in told] for name in names}
     return pa.table({name: pa.array(values, COLUMNS.get(name, pa.float64())) for name, values in columns.items()})
+
+
+def _slices_of_each(found: Sequence[Served], slices: Mapping[str, Expr]) -> dict[int, dict[str, Expr]]:
+    """Return the slices that the rows of each version have; one that none has is tried, so that an error names it."""
+    columns = {each.version: set(flat(each).column_names) for each in found} if slices else {}
+    needed = {name: set(columns_of(expr)) for name, expr in slices.items()}
+    nowhere = {name for name, wanted in needed.items() if not any(wanted <= each for each in columns.values())}
+    return {
+        each.version: {
+            name: expr for name, expr in slices.items() if name in nowhere or needed[name] <= columns[each.version]
+        }
+        for each in found
+    }
 
 
 def counted(found: Served) -> dict[str, Any]:

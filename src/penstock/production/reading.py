@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,18 +42,30 @@ def read_requests(folder: Path, model: str | None = None) -> pa.Table:
 
 
 def read_versions(
-    folder: Path, model: str, *, since: float | None = None, until: float | None = None
+    folder: Path,
+    model: str,
+    *,
+    since: float | None = None,
+    until: float | None = None,
+    columns: Sequence[str] | None = None,
 ) -> dict[int, pa.Table]:
-    """Return the rows of a model by the version that answered, with their types: those from `since` to before `until`.
+    """Return the rows of a model by the version that answered, with their types: those from `since` to before `until`,
+    and of those only some `columns` (`id`, `time` and `version` are among them), if any are named.
 
     Of an id that was answered more than once by one version (a client that asked again), the newest row counts.
     """
     tables: dict[int, list[pa.Table]] = {}
     for part in parts(folder, model, since=since, until=until):
-        rows = read_part(part)
+        rows = read_part(part, columns)
         if rows is not None and (rows := _between(rows, since, until)).num_rows:
             tables.setdefault(rows["version"][0].as_py(), []).append(rows)
     return {version: _newest(_joined(tables[version])) for version in sorted(tables)}
+
+
+def ids_of(versions: Mapping[int, pa.Table]) -> pa.Array:
+    """Return the ids of the rows of versions."""
+    chunks = [chunk for rows in versions.values() for chunk in rows["id"].chunks]
+    return pa.chunked_array(chunks, pa.string()).combine_chunks()
 
 
 def _between(rows: pa.Table, since: float | None, until: float | None) -> pa.Table:
@@ -72,17 +85,16 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 def _newest(rows: pa.Table) -> pa.Table:
     numbered = rows.append_column("n", pa.array(np.arange(rows.num_rows)))
     ordered = numbered.sort_by([("time", "ascending"), ("n", "ascending")]).drop_columns("n")
-    last, _ = last_of_each(ordered["id"])
+    last = last_of_each(ordered["id"])
     return ordered if len(last) == len(ordered) else ordered.take(pa.array(np.sort(last)))
 
 
-def last_of_each(ids: pa.ChunkedArray) -> tuple[Integers, Integers]:
-    """Return where each id stands for the last time, in the order in which they come first, and how often it does."""
+def last_of_each(ids: pa.ChunkedArray) -> Integers:
+    """Return where each id stands for the last time, in the order in which they come first."""
     numbers = ids.combine_chunks().dictionary_encode().indices.to_numpy()
-    times = np.bincount(numbers)
-    last = np.zeros(len(times), np.int64)
-    np.maximum.at(last, numbers, np.arange(len(numbers)))
-    return last, times
+    last = np.zeros(numbers.max(initial=-1) + 1, np.int64)
+    last[numbers] = np.arange(len(numbers))  # of places that are written more than once the last one stays
+    return last
 
 
 def _as_json(rows: pa.Table) -> pa.Table:

@@ -203,11 +203,13 @@ def state_of(found: Sequence[Part]) -> str:
     return digest.hexdigest()
 
 
-def read_part(part: Part) -> pa.Table | None:
-    """Return the rows of a part; None where it was the oldest, and has been deleted since."""
+def read_part(part: Part, columns: Sequence[str] | None = None) -> pa.Table | None:
+    """Return the rows of a part, or those of some columns that it has; None where it was the oldest, and has been
+    deleted since."""
     try:
         with pq.ParquetFile(part.path) as file:
-            return file.read()
+            known = file.schema_arrow.names
+            return file.read(None if columns is None else [name for name in columns if name in known])
     except FileNotFoundError:
         return None
 

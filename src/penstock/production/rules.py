@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +11,14 @@ from penstock.core.mapping import FrozenMap
 from penstock.errors import DataError
 from penstock.models.judging.scores import is_rising
 from penstock.production.changing import Against, Change, Compared, Tolerance, drift, skew
-from penstock.production.joined import Place, Served, served
+from penstock.production.joined import Place, Served, served, state
 from penstock.production.performance import chosen, counted
-from penstock.production.request_log import parts, state_of
 from penstock.production.windows import Window, last_windows
 
-LATE_WINDOWS = 30
-"""Labels come late: the newest window that has enough of them is looked for among so many."""
+LATE_WINDOWS, LATE_SECONDS = 30, 7 * 86400.0
+"""Labels come late: the newest window that has enough of them is looked for among so many, and those of so long."""
+
+_DAY_SECONDS = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,18 +107,23 @@ def judge(place: Place, rule: Rule, *, now: float, last: float | None = None) ->
 
 def judged_on(place: Place, rule: Rule, *, now: float) -> str:
     """Return a digest of what `judge` looks at: as long as it is the same, so is what it says."""
-    [newest] = last_windows(now, rule.repeated.window, 1)
-    rows = parts(place.requests, rule.model, until=newest.end - 1e-3)
-    labels = parts(place.labels, rule.model) if isinstance(rule, MetricRule) else []
-    return f"{newest.end} {state_of([*rows, *labels])}"
+    windows, is_metric = _looked_at(rule, now), isinstance(rule, MetricRule)
+    until = windows[-1].end
+    return f"{until} {state(place, rule.model, since=windows[0].start, until=until, with_labels=is_metric)}"
+
+
+def _looked_at(rule: Rule, now: float) -> list[Window]:
+    """Return the windows, the newest last, of which a rule reads rows."""
+    window, consecutive = rule.repeated.window, rule.repeated.consecutive
+    if isinstance(rule, DriftRule):
+        return last_windows(now, window, consecutive + (rule.lag if rule.against == "before" else 0))
+    return last_windows(now, window, consecutive + max(LATE_WINDOWS, math.ceil(LATE_SECONDS / window)))
 
 
 def _judge_drift(place: Place, rule: DriftRule, now: float) -> Breach | None:
-    repeated, is_drift = rule.repeated, rule.against == "before"
-    windows = last_windows(now, repeated.window, repeated.consecutive)
-    since = windows[0].back(rule.lag if is_drift else 0).start
-    rows = served(place, rule.model, since=since, until=windows[-1].end, with_labels=False)
-    compared = [_compared(rows, window, rule) for window in windows]
+    windows = _looked_at(rule, now)
+    rows = served(place, rule.model, since=windows[0].start, until=windows[-1].end, with_labels=False)
+    compared = [_compared(rows, window, rule) for window in windows[-rule.repeated.consecutive :]]
     if any(each is None for each in compared):
         return None
     return _drift_breach(rule, [each for each in compared if each is not None])
@@ -162,9 +169,7 @@ def _told(change: Change) -> dict[str, Any]:
 def _judge_metric(place: Place, rule: MetricRule, now: float) -> Breach | None:
     repeated = rule.repeated
     broken: list[tuple[Window, int, dict[str, Any]]] = []
-    windows = last_windows(now, repeated.window, LATE_WINDOWS + repeated.consecutive)
-    rows = served(place, rule.model, since=windows[0].start, until=windows[-1].end)
-    for window in reversed(windows):
+    for window, rows in _newest_first(place, rule, now):
         told = _measured(rows, window, rule)
         if told is None and not broken:
             continue  # its labels may come later
@@ -188,6 +193,18 @@ def _judge_metric(place: Place, rule: MetricRule, now: float) -> Breach | None:
         **_window(window),
     }
     return Breach(model=rule.model, version=version, window=window, data=FrozenMap(data))
+
+
+def _newest_first(place: Place, rule: MetricRule, now: float) -> Iterator[tuple[Window, list[Served]]]:
+    """Yield windows with what was answered in them; rows of a day or of a window are read at a time, when asked for."""
+    windows = _looked_at(rule, now)[::-1]
+    at_once = max(1, int(_DAY_SECONDS // rule.repeated.window))
+    for start in range(0, len(windows), at_once):
+        some = windows[start : start + at_once]
+        span: Any = {"since": some[-1].start, "until": some[0].end}
+        rows = served(place, rule.model, **span, with_inputs=bool(rule.where))
+        enough = [each for each in rows if each.label_count >= rule.minimum]  # of others no window has
+        yield from ((window, enough) for window in some)
 
 
 def _measured(rows: Sequence[Served], window: Window, rule: MetricRule) -> tuple[int, dict[str, Any]] | None:
