@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,6 +74,38 @@ def test_a_version_with_labels_of_another_type_has_its_own(tmp_path: Path) -> No
     add_labels(place.labels, "km", label_rows(words, pa.table({"id": ["r2"], "y": ["near"]}), now=AT), now=AT)
     with pytest.raises(DataError, match=r"predicts float64.*tell the labels of those rows again"):
         served(place, "km", since=AT - 1, until=AT + 100)
+
+
+def test_labels_that_come_one_by_one_all_day_lie_in_few_files_and_each_day_that_is_over_in_one(tmp_path: Path) -> None:
+    expected = {}
+    for day in range(3):
+        for number in range(12 * MOST_PARTS):
+            told(tmp_path, (f"{day}-{number % 50}", float(number)), now=AT + day * 86400 + number)
+            expected[f"{day}-{number % 50}"] = float(number)
+    assert newest(tmp_path) == expected
+    history = label_history(tmp_path, "km")
+    assert history is not None
+    assert history.num_rows == 3 * 12 * MOST_PARTS
+    counts = Counter(part.day for part in parts(tmp_path))
+    assert [counts[f"2026-11-{day}"] for day in (18, 19)] == [1, 1]
+    assert counts["2026-11-20"] <= MOST_PARTS
+
+
+def test_a_large_file_of_labels_is_not_written_again_for_each_label_that_comes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(labels, "PART_BYTES", 4000)
+    told(tmp_path, *((f"r{number}", float(number)) for number in range(2000)))
+    [large] = parts(tmp_path)
+    written = large.path.stat()
+    for number in range(3 * MOST_PARTS):
+        told(tmp_path, (f"r{number}", -1.0), now=AT + 1 + number)
+    assert large.path.stat() == written
+    assert sum(value == -1.0 for value in newest(tmp_path).values()) == 3 * MOST_PARTS
+
+
+def test_of_labels_of_one_moment_the_one_that_is_told_last_counts(tmp_path: Path) -> None:
+    for number in range(3 * MOST_PARTS):
+        told(tmp_path, ("a", float(number)))
+        assert newest(tmp_path) == {"a": float(number)}
 
 
 def test_labels_that_are_older_than_may_be_kept_go(tmp_path: Path) -> None:

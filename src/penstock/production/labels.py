@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,14 +16,16 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import ConflictError, DataError
 from penstock.production.reading import last_of_each
 from penstock.production.records import OWN, utc
-from penstock.production.request_log import Part, parts, read_part, write_part
+from penstock.production.request_log import PART_BYTES, Part, parts, read_part, write_part
 from penstock.tables import arrow_type
 
 LABEL = "label"
 MOST_PARTS = 32
-"""A day with more files than this has them put together: labels may come one by one."""
+"""A day with more small files than this has them put together, as labels may come one by one; a day that is over has
+one."""
 
 _TRIES = 20
+_number = itertools.count().__next__
 _ROWS_AT_ONCE = 1_000_000  # so many are held in memory, of which few may be asked for
 
 
@@ -75,8 +78,21 @@ def add_labels(folder: Path, model: str, rows: pa.Table, *, now: float, keep_sec
                     part.path.unlink(missing_ok=True)
         day = datetime.fromtimestamp(now, UTC).date().isoformat()
         write_part(folder, model, day, rows, _stamp(now))
-        _put_together([part for part in parts(folder, model) if part.day == day], folder, now)
+        small = [part for part in parts(folder, model) if _is_small(part)]
+        for each in sorted({part.day for part in small}):
+            of_day = [part for part in small if part.day == each]
+            if len(of_day) > (1 if each < day else MOST_PARTS):
+                _put_together(of_day, folder, now)
     return len(rows)
+
+
+def _is_small(part: Part) -> bool:
+    """Tell whether a part is to be written once more with others; the large ones are left, or each label would cost as
+    much as all before it."""
+    try:
+        return part.path.stat().st_size < PART_BYTES
+    except FileNotFoundError:  # somebody else has just put it together with others
+        return False
 
 
 def label_history(folder: Path, model: str, ids: pa.Array | None = None) -> pa.Table | None:
@@ -180,14 +196,14 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 
 def _put_together(of_day: list[Part], folder: Path, now: float) -> None:
     """Write many files as one, before they are deleted: whoever reads meanwhile may see a label twice, never none."""
-    if len(of_day) <= MOST_PARTS:
-        return
     tables = [(part, rows) for part in of_day if (rows := read_part(part)) is not None]
     whole = _joined([rows for _, rows in tables])
-    write_part(folder, of_day[0].model, of_day[0].day, whole, f"{of_day[0].stamp.partition('.')[0]}-{_stamp(now)}")
+    place = of_day[0].stamp.partition("-")[0]  # where the first of them was
+    write_part(folder, of_day[0].model, of_day[0].day, whole, f"{place}-{_stamp(now).partition('-')[2]}")
     for part, _ in tables:
         part.path.unlink(missing_ok=True)
 
 
 def _stamp(now: float) -> str:
-    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+    """Return the name of a part: of two of one moment that one process writes, the later one sorts behind."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S%f}-{_number():08x}-{secrets.token_hex(4)}"
