@@ -23,6 +23,7 @@ from penstock.models import ModelGraph
 from penstock.models.fitting.agreement import predictions_apart
 from penstock.models.graph import as_users_hold
 from penstock.models.judging.curves import errors_on
+from penstock.models.judging.predicted import FACT, predicted_by_routes
 from penstock.models.learning.learner import Task
 from penstock.models.predicting.outcomes import OUTCOMES
 from penstock.models.reporting import REPORT, answerable, report
@@ -118,6 +119,7 @@ def judged(
             "rows": {"train": rows.num_rows, "held_out": 0 if held_out is None else held_out.num_rows},
             "evaluated_on": "train" if held_out is None else "held_out",
             "disagreements": predictions_apart(graph, asked),
+            FACT: predicted_by_routes(graph, asked),
             **errors_on(graph, answerable(graph, asked)[0]),
         },
     )

@@ -13,6 +13,7 @@ from penstock.core.graph import ModelGraph
 from penstock.errors import UnknownNameError
 from penstock.models.graphs import nodes
 from penstock.models.judging.predicted import PROBABILITY
+from penstock.models.routing import ROUTE, is_routed
 from penstock.production.labels import label_type, labelled, read_labels
 from penstock.production.reading import ids_of, read_versions
 from penstock.production.records import FEATURES, INPUTS, OUTPUTS
@@ -108,8 +109,8 @@ def asked(found: Served) -> pa.Table:
 
 
 def answered(found: Served) -> pa.Table:
-    """Return what was predicted of each row, as a model's facts count it."""
-    columns = {}
+    """Return what was predicted of each row, as a model's facts count it, and the route that it took in a cascade."""
+    columns = {ROUTE: found.rows[ROUTE]} if is_routed(found.graph) else {}
     for name, values in _fields(found.rows, OUTPUTS).items():
         if not name.endswith(PROBABILITIES):
             columns[name] = values
