@@ -121,7 +121,7 @@ def step_of(name, state, **fields):
 
 
 def started(names, needs=()):
-    return RunStarted(RUN, tuple(step_of(name, "waiting") for name in names), dict(needs))
+    return RunStarted(RUN, tuple(step_of(name, "waiting", needs=dict(needs).get(name, ())) for name in names))
 
 
 def test_steps_stand_below_what_they_need_and_branches_further_in(display):

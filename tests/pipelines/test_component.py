@@ -180,3 +180,9 @@ def test_wrong_calls_name_what_is_wrong() -> None:
         component(fit=largest)
     with pytest.raises(DeclarationError, match="leave out modes="):
         component(fit=largest, apply=below, modes={"train"})
+
+
+def test_states_are_found_however_many_runs_have_inferred_since(world: World) -> None:
+    world.run(centering, {"values": [1, 2, 6]})
+    for number in range(52):
+        assert world.run(centering, {"values": [number]}, mode="infer").state == "succeeded"

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given, settings, strategies as st
 from worlds import World
 
-from penstock.pipelines import PlannedStep, pipeline, step
-from penstock.pipelines.drawing import draw
+from penstock.pipelines import pipeline, step
+from penstock.pipelines.drawing import Drawn, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -40,8 +40,8 @@ def shape(big: bool = False) -> None:
 
 def boxes(svg: str) -> dict[str, tuple[float, float, float]]:
     """Return of each box by its title where it begins, where it ends, and how far down it is."""
-    rectangles = ET.fromstring(svg).findall(f"{SVG}rect")
-    titles = [text.text for text in ET.fromstring(svg).findall(f"{SVG}text") if text.get("font-size") == "13"]
+    rectangles = ET.fromstring(svg).iter(f"{SVG}rect")
+    titles = [text.text for text in ET.fromstring(svg).iter(f"{SVG}text") if text.get("font-size") == "13"]
     found = {}
     for title, rectangle in zip(titles, rectangles, strict=True):
         left, width = float(rectangle.get("x", "")), float(rectangle.get("width", ""))
@@ -74,7 +74,7 @@ graphs = st.integers(1, 14).flatmap(
 @given(graphs)
 def test_every_edge_goes_down_and_no_box_covers_another(needs: tuple[list[int], ...]) -> None:
     steps = [
-        PlannedStep(name=f"s{number}", state="stale", reason="", needs=tuple(f"s{each}" for each in each_needs))
+        Drawn(name=f"s{number}", state="stale", needs=tuple(f"s{each}" for each in each_needs))
         for number, each_needs in enumerate(needs)
     ]
     svg = draw("any", steps)

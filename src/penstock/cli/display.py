@@ -58,8 +58,8 @@ class RunDisplay:
     def __call__(self, event: Event) -> None:
         """Show an event."""
         match event:
-            case RunStarted(run=run, steps=steps, needs=needs):
-                self._start(run, [step.step for step in steps], needs)
+            case RunStarted(run=run, steps=steps):
+                self._start(run, {step.step: step.needs for step in steps})
             case StepMapped(step=record, items=items):
                 self._progress.mapped(record, items)
             case StepStarted(step=record):
@@ -101,10 +101,10 @@ class RunDisplay:
             self._live.stop()
             self._live = None
 
-    def _start(self, run: Run, steps: Sequence[str], needs: Mapping[str, Sequence[str]]) -> None:
+    def _start(self, run: Run, needs: Mapping[str, Sequence[str]]) -> None:
         file = self._given if self._given is not None else os.fdopen(os.dup(2), "w")
         self._console = Console(file=file, highlight=False)
-        self._progress, self._began = Progress(steps, needs), time.monotonic()
+        self._progress, self._began = Progress(needs), time.monotonic()
         experiment = f", experiment {run.experiment}" if run.experiment else ""
         self._title = Text.assemble((run.pipeline, "bold"), f"  run {run.id}{experiment}")
         if self._console.is_terminal:

@@ -43,8 +43,8 @@ class Row:
 class Progress:
     """What the events of a run have said so far; each costs microseconds, however many steps there are."""
 
-    def __init__(self, names: Sequence[str] = (), needs: Mapping[str, Sequence[str]] | None = None) -> None:
-        self.rows = {name: Row(name, depth) for name, depth in laid_out(names, needs or {})}
+    def __init__(self, needs: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.rows = {name: Row(name, depth) for name, depth in laid_out(list(needs or {}), needs or {})}
         self.counts: Counter[State] = Counter({"waiting": len(self.rows)})
         self.width = max((len(row.label) + 2 * row.depth for row in self.rows.values()), default=0)
         self.longest = max(map(len, self.rows), default=0)

@@ -45,7 +45,7 @@ class StepRun:
     """One step of one run. `artifacts` maps output names to digests, `inputs` parameters to the digests they got;
     `parts` are the parts of its key, by which `why` explains; `reason` says why it ran or did not; `log` is the path of
     its log, below the project's root; `origin` is "run/step" of the step run that made the outputs, "" where that is
-    this one."""
+    this one. `needs` are the steps that end before it."""
 
     run: str
     step: str
@@ -62,6 +62,7 @@ class StepRun:
     log: str = ""
     error: str = ""
     origin: str = ""
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

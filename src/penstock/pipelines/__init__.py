@@ -23,8 +23,9 @@ from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParam
 from penstock.pipelines.planning import Plan, PlannedStep, plan
 from penstock.pipelines.replaying import Replay, rebuild, replay
 from penstock.pipelines.resuming import asked, resumable
+from penstock.pipelines.run_drawing import draw_run
 from penstock.pipelines.runlogs import LogQuery, follow_run, plain, run_lines, step_of, steps_of
-from penstock.pipelines.selection import Names, select
+from penstock.pipelines.selection import Names, lenders, select
 from penstock.pipelines.services import ImageRef, Services
 from penstock.pipelines.sharing import SharedEngine
 from penstock.pipelines.spanned import spans
@@ -80,6 +81,7 @@ __all__ = [
     "component",
     "curves",
     "decline",
+    "draw_run",
     "drives",
     "driving",
     "execute",
@@ -91,6 +93,7 @@ __all__ = [
     "in_step",
     "is_quiet",
     "left_out",
+    "lenders",
     "log_metric",
     "maker",
     "metrics_file",

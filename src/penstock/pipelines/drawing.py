@@ -1,4 +1,4 @@
-"""A pipeline as a picture: a box for each step, in layers from what is read to what is made, with what a run would do.
+"""A pipeline as a picture: a box for each step, in layers from what is read to what is made, with the state of each.
 
 The layout is that of layered graphs (Sugiyama, Tagawa and Toda, 1981): layers by the longest way, order in a layer by
 the mean place of the neighbours, long edges led through the layers between.
@@ -11,20 +11,49 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
-from typing import Protocol
 
 _BOX_HEIGHT, _LAYER, _BESIDE, _EDGE, _MARGIN = 38, 74, 22, 10, 18
 _LETTER, _SMALL = 7.3, 5.9  # widths of an average letter, in pixels
 _SWEEPS = 8
 _MOST_ALONE = 2  # of steps with one prefix: the fit and the apply of a component are two boxes
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a state is drawn, and what is said of a step in it, and of some of several."""
+
+    line: str
+    fill: str
+    word: str
+    of_some: str
+    dashes: str = ""
+
+
 _LOOKS = {
-    "stale": ("#1f6fb4", "#e3eff9", ""),
-    "unknown": ("#1f6fb4", "#ffffff", ""),
-    "up_to_date": ("#2f8f4e", "#e6f4ea", ""),
-    "skipped": ("#aab4be", "#f7f8f9", "4 3"),
+    "failed": _Look("#b42318", "#fdeceb", "failed", "failed"),
+    "cancelled": _Look("#b42318", "#ffffff", "cancelled", "cancelled"),
+    "running": _Look("#1f6fb4", "#b9d9f3", "running", "running"),
+    "stale": _Look("#1f6fb4", "#e3eff9", "runs", "run"),
+    "unknown": _Look("#1f6fb4", "#ffffff", "runs if need be", "run if need be"),
+    "waiting": _Look("#8a5a00", "#fff8e8", "waits", "wait", "2 3"),
+    "succeeded": _Look("#1a7f37", "#d3efd9", "succeeded", "succeeded"),
+    "up_to_date": _Look("#2f8f4e", "#e6f4ea", "up to date", "up to date"),
+    "skipped": _Look("#aab4be", "#f7f8f9", "left out", "left out", "4 3"),
 }
-_LENT = re.compile(r"its outputs are those of (run \S+)")
-_WORDS = {"stale": "runs", "unknown": "runs if need be", "up_to_date": "up to date", "skipped": "left out"}
+"""In this order: of several steps that are one box, the first of their states is its state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A step as it is drawn: its state, the steps that end before it, what is told of it beside (in the box, and when
+    it is pointed at), and the address that it leads to."""
+
+    name: str
+    state: str
+    needs: Sequence[str] = ()
+    below: str = ""
+    told: str = ""
+    address: str = ""
 
 
 @dataclass(slots=True)
@@ -34,6 +63,8 @@ class _Box:
     title: str = ""
     below: str = ""
     state: str = ""
+    told: str = ""
+    address: str = ""
     x: float = 0.0
 
     @property
@@ -41,32 +72,8 @@ class _Box:
         return max(len(self.title) * _LETTER, len(self.below) * _SMALL) + 22 if self.title else _EDGE
 
 
-class Drawable(Protocol):
-    """A step as far as it is drawn: what it is called, what a run would do with it, which steps it needs."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """What a run would do with it."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why, in words."""
-        ...
-
-    @property
-    def needs(self) -> Sequence[str]:
-        """The steps that end before it."""
-        ...
-
-
-def draw(pipeline: str, steps: Sequence[Drawable]) -> str:
-    """Return the steps of a pipeline as SVG. The steps of a nested pipeline are one box, and so are a mapped one's."""
+def draw(title: str, steps: Sequence[Drawn]) -> str:
+    """Return steps as SVG. Those of a nested pipeline are one box, and so are those of a mapped step's items."""
     whole = _wholes([step.name for step in steps])
     needs = {(whole[name], whole[step.name]) for step in steps for name in step.needs}
     edges = {(one, other) for one, other in needs if one != other}
@@ -75,7 +82,7 @@ def draw(pipeline: str, steps: Sequence[Drawable]) -> str:
     for bend in (name for layer in layers for name in layer if name not in boxes):
         boxes[bend] = _Box()
     width = _place(layers, ways, boxes)
-    return _svg(pipeline, layers, ways, boxes, width)
+    return _svg(title, layers, ways, boxes, width)
 
 
 def _wholes(names: Sequence[str]) -> dict[str, str]:
@@ -90,43 +97,63 @@ def _wholes(names: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _boxes(whole: Mapping[str, str], steps: Mapping[str, Drawable]) -> dict[str, _Box]:
-    members: dict[str, list[str]] = {}
+def _boxes(whole: Mapping[str, str], steps: Mapping[str, Drawn]) -> dict[str, _Box]:
+    members: dict[str, list[Drawn]] = {}
     for name, group in whole.items():
-        members.setdefault(group, []).append(name)
-    made = {}
-    for group, names in members.items():
-        found = {steps[name].state for name in names}
-        # A nested pipeline runs if any of its steps does.
-        state = next(each for each in _LOOKS if each in found)
-        inside = [name for name in names if name != group]
-        below = f"{len(inside)} steps" if inside else _WORDS[state]
-        if lender := next((said[1] for name in names if (said := _LENT.search(steps[name].reason))), ""):
-            below = f"as in {lender}"
-        made[group] = _Box(group, below, state)
-    return made
+        members.setdefault(group, []).append(steps[name])
+    return {group: _box(group, inside) for group, inside in members.items()}
+
+
+def _box(title: str, members: Sequence[Drawn]) -> _Box:
+    state = next(each for each in _LOOKS if any(step.state == each for step in members))
+    inside = [step for step in members if step.name != title]
+    address = members[0].address
+    if not inside:
+        (step,) = members
+        return _Box(title, step.below or _LOOKS[state].word, state, step.told, address)
+    those = sum(step.state == state for step in inside)
+    below = f"{len(inside)} steps" if those in (0, len(inside)) else f"{those} of {len(inside)} {_LOOKS[state].of_some}"
+    if lent := next((step.below for step in inside if step.below and step.state == "skipped"), ""):
+        below = lent
+    return _Box(title, below, state, "", address)
 
 
 def _layers(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> tuple[list[list[str]], list[list[str]]]:
     """Return the names in layers, with a bend for each layer that an edge passes, and the way of every edge."""
-    depth = dict.fromkeys(names, 0)
-    ordered = sorted(edges, key=lambda edge: (names.index(edge[0]), names.index(edge[1])))
-    for _ in names:  # as often as the longest way may be; no more once nothing moves
-        moved = [(one, other) for one, other in ordered if depth[other] <= depth[one]]
-        if not moved:
-            break
-        for one, other in moved:
-            depth[other] = max(depth[other], depth[one] + 1)
-    layers: list[list[str]] = [[] for _ in range(max(depth.values()) + 1)]
+    place = {name: number for number, name in enumerate(names)}
+    ordered = sorted(edges, key=lambda edge: (place[edge[0]], place[edge[1]]))
+    depth = _depths(names, ordered)
+    layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
     for name in names:
         layers[depth[name]].append(name)
     ways = []
     for one, other in ordered:
-        bends = [f"\0{one}\0{other}\0{layer}" for layer in range(depth[one] + 1, depth[other])]
-        for layer, bend in enumerate(bends, depth[one] + 1):
+        between = range(depth[one] + 1, depth[other]) or range(depth[one] - 1, depth[other], -1)
+        bends = [f"\0{one}\0{other}\0{layer}" for layer in between]
+        for layer, bend in zip(between, bends, strict=True):
             layers[layer].append(bend)
         ways.append([one, *bends, other])
     return layers, ways
+
+
+def _depths(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Return the layer of each: below all that it needs. Nested pipelines drawn as boxes may need each other's steps;
+    of such boxes the first begins, and an edge goes up."""
+    waits: dict[str, set[str]] = {name: set() for name in names}
+    users: dict[str, list[str]] = {name: [] for name in names}
+    for one, other in edges:
+        waits[other].add(one)
+        users[one].append(other)
+    depth: dict[str, int] = {}
+    left, ready = dict.fromkeys(names), [name for name in reversed(names) if not waits[name]]
+    while left:
+        name = ready.pop() if ready else next(iter(left))
+        del left[name]
+        depth[name] = 1 + max((depth[one] for one in waits[name] if one in depth), default=-1)
+        for user in users[name]:
+            if user in left and not any(one in left for one in waits[user]):
+                ready.append(user)
+    return depth
 
 
 def _place(layers: list[list[str]], ways: Sequence[Sequence[str]], boxes: Mapping[str, _Box]) -> float:
@@ -197,7 +224,7 @@ def _middle(places: Sequence[float], otherwise: float) -> float:
 
 
 def _svg(
-    name: str,
+    title: str,
     layers: Sequence[Sequence[str]],
     ways: Sequence[Sequence[str]],
     boxes: Mapping[str, _Box],
@@ -206,11 +233,11 @@ def _svg(
     at = {each: _MARGIN + number * _LAYER for number, layer in enumerate(layers) for each in layer}
     height = 2 * _MARGIN + (len(layers) - 1) * _LAYER + _BOX_HEIGHT
     lines = [_path([(boxes[each].x, at[each]) for each in way]) for way in ways]
-    drawn = [_rectangle(boxes[each], at[each]) for layer in layers for each in layer if boxes[each].title]
+    drawn = [_drawn(boxes[each], at[each]) for layer in layers for each in layer if boxes[each].title]
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" role="img" font-family="system-ui, sans-serif" text-anchor="middle">',
-        f"<title>{escape(f'What a run of pipeline {name} would do')}</title>",
+        f"<title>{escape(title)}</title>",
         '<defs><marker id="end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0L8 4L0 8z" fill="#8a96a3"/></marker></defs>',
         '<g fill="none" stroke="#8a96a3" stroke-width="1.2">',
@@ -225,7 +252,9 @@ def _svg(
 def _path(places: Sequence[tuple[float, float]]) -> str:
     """Return an edge from the lower side of the first box to the upper side of the last, smooth through its bends."""
     first, *_, last = places
-    points = [(first[0], first[1] + _BOX_HEIGHT), *((x, y + _BOX_HEIGHT / 2) for x, y in places[1:-1]), last]
+    out, into = (_BOX_HEIGHT, 0) if first[1] < last[1] else (0, _BOX_HEIGHT)
+    bends = ((x, y + _BOX_HEIGHT / 2) for x, y in places[1:-1])
+    points = [(first[0], first[1] + out), *bends, (last[0], last[1] + into)]
     text = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
     for (x, y), (to_x, to_y) in pairwise(points):
         half = (y + to_y) / 2
@@ -233,14 +262,15 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
     return f'<path d="{text}" marker-end="url(#end)"/>'
 
 
-def _rectangle(box: _Box, y: float) -> str:
-    line, fill, dashes = _LOOKS[box.state]
-    left, dashed = box.x - box.width / 2, f' stroke-dasharray="{dashes}"' if dashes else ""
+def _drawn(box: _Box, y: float) -> str:
+    look = _LOOKS[box.state]
+    left, dashed = box.x - box.width / 2, f' stroke-dasharray="{look.dashes}"' if look.dashes else ""
     ink = "#1f2933" if box.state != "skipped" else "#8a96a3"
-    middle = y + (16 if box.below else 23)
-    below = f'<text x="{box.x:.1f}" y="{y + 30:.1f}" font-size="10" fill="{line}">{escape(box.below)}</text>'
+    opening, closing = (f'<a href="{escape(box.address)}">', "</a>") if box.address else ("<g>", "</g>")
+    told = f"<title>{escape(box.told)}</title>" if box.told else ""
     return (
-        f'<rect x="{left:.1f}" y="{y:.1f}" width="{box.width:.1f}" height="{_BOX_HEIGHT}" rx="6" fill="{fill}" '
-        f'stroke="{line}"{dashed}/><text x="{box.x:.1f}" y="{middle:.1f}" font-size="13" fill="{ink}">'
-        f"{escape(box.title)}</text>{below if box.below else ''}"
+        f'{opening}{told}<rect x="{left:.1f}" y="{y:.1f}" width="{box.width:.1f}" height="{_BOX_HEIGHT}" rx="6" '
+        f'fill="{look.fill}" stroke="{look.line}"{dashed}/><text x="{box.x:.1f}" y="{y + 16:.1f}" font-size="13" '
+        f'fill="{ink}">{escape(box.title)}</text><text x="{box.x:.1f}" y="{y + 30:.1f}" font-size="10" '
+        f'fill="{look.line}">{escape(box.below)}</text>{closing}'
     )

@@ -12,11 +12,10 @@ from penstock.core.run import Run, StepRun
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins; `steps` are all its steps, in order, `needs` those that each comes after."""
+    """A run begins; `steps` are all its steps, in order."""
 
     run: Run
     steps: tuple[StepRun, ...]
-    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

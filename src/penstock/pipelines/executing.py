@@ -59,9 +59,11 @@ def execute(
     check_secrets(pipeline, left_out, services.context.secrets)
     judge = new_judge(pipeline, services, override=override, resume=resume, states_from=states_from)
     if any(left_out.values()):
-        Planner(pipeline, left_out, judge).plan()  # what the steps left out cannot give is said before anything runs
+        planner = Planner(pipeline, left_out, judge)
+        planner.plan()  # what the steps left out cannot give is said before anything runs
+        judge.states_from |= planner.learned  # and this run, or one that resumes it, has no other
     options: dict[str, Any] = {"only": only, "since": since, "until": until, "resume": resume}
-    options |= {"override": _digests(judge.override), "states_from": dict(states_from or {})}
+    options |= {"override": _digests(judge.override), "states_from": judge.states_from}
     options[UNPLAIN] = unplain(pipeline.params)
     run = Run(
         id=run_id or new_run_id(services.clock()),

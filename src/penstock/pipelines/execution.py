@@ -14,8 +14,9 @@ from penstock.errors import PenstockError
 from penstock.pipelines import publishing
 from penstock.pipelines.events import OnEvent
 from penstock.pipelines.leasing import Leases
+from penstock.pipelines.lending import borrowed, joined
 from penstock.pipelines.loaded import code_parts
-from penstock.pipelines.planning import all_up_to_date, borrowed, joined
+from penstock.pipelines.planning import all_up_to_date
 from penstock.pipelines.pulse import LISTEN_SECONDS, Pulse
 from penstock.pipelines.record import Recorder
 from penstock.pipelines.retrying import retry_wait, why_not_again
@@ -99,7 +100,7 @@ class Execution:
     def _settle_one(self, step: Step) -> None:
         if reason := self.left_out.get(step.name, ""):
             taken = borrowed(step, reason, self.outputs, self.judge) if step.name in self.lenders else None
-            found, reason = taken or ({}, reason)
+            found, reason = (taken.outputs, taken.reason) if taken is not None else ({}, reason)
             return self._end(step, "skipped", reason=reason, outputs=found)
         if lost := [name for name in step.upstream() if name in self.lost and not step.chooses]:
             return self._skip(step, f"needs {lost[0]}", lost[0])

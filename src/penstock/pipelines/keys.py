@@ -62,6 +62,10 @@ class Keys:
             self._settled[same] = self._settle(step)
         return self._settled[same]
 
+    def declared(self, step: Step) -> dict[str, str]:
+        """Return the parts that a person writes: code, and plain parameters."""
+        return {**self._fingerprint(step, step.call).parts, **self.parameters(step)}
+
     def parameters(self, step: Step) -> dict[str, str]:
         """Return the parts of plain parameters, which do not wait for anything."""
         parts: dict[str, str] = {}

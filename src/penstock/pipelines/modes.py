@@ -21,10 +21,12 @@ _RUNNING: ContextVar[str] = ContextVar("penstock_mode", default="train")
 
 
 def in_mode(pipeline: Pipeline, mode: str) -> Pipeline:
-    """Return the pipeline as a run in that mode has it: steps that ask which mode it is are told."""
+    """Return the pipeline as a run in that mode has it: steps that ask which mode it is are told; those that are not
+    for it keep what they are told in their own."""
     steps = []
     for step in pipeline.steps:
-        asking = {name: mode for name, kind in step.kinds.items() if kind == "mode"}
+        told = mode if mode in step.modes else min(step.modes, default=mode)
+        asking = {name: told for name, kind in step.kinds.items() if kind == "mode"}
         steps.append(replace(step, inputs=FrozenMap({**step.inputs, **asking})) if asking else step)
     return replace(pipeline, steps=tuple(steps))
 

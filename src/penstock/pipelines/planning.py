@@ -9,16 +9,17 @@ from typing import Literal
 
 from penstock.core.artifact import Artifact
 from penstock.core.pipeline import Pipeline, Step, references
-from penstock.errors import DeclarationError, RunError, UnknownNameError
+from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines.arguments import decide
 from penstock.pipelines.changes import NEVER_RAN, change
-from penstock.pipelines.drawing import draw
+from penstock.pipelines.drawing import Drawn, draw
 from penstock.pipelines.keys import Keys
 from penstock.pipelines.kinds import fits
+from penstock.pipelines.lending import borrowed, joined, not_lent
 from penstock.pipelines.modes import in_mode
 from penstock.pipelines.recall import Recall
 from penstock.pipelines.resuming import resumed
-from penstock.pipelines.selection import GIVEN, Names, lenders, select
+from penstock.pipelines.selection import Names, lender, lenders, select
 from penstock.pipelines.services import Services
 from penstock.pipelines.settling import Chosen, Mapped, Skipped, chosen_input, settle
 from penstock.pipelines.validation import checked
@@ -52,7 +53,17 @@ class Plan:
     @property
     def svg(self) -> str:
         """The steps as a picture: what runs, what is up to date, what is left out."""
-        return draw(self.pipeline, self.steps)
+        drawn = [
+            Drawn(
+                name=step.name,
+                state=step.state,
+                needs=step.needs,
+                below=f"as in {lent}" if (lent := lender(step.reason)) else "",
+                told=step.reason,
+            )
+            for step in self.steps
+        ]
+        return draw(f"What a run of pipeline {self.pipeline} would do", drawn)
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -121,6 +132,7 @@ class Planner:
 
     def __init__(self, pipeline: Pipeline, left_out: Mapping[str, str], judge: Judge) -> None:
         self._pipeline, self._left_out, self._judge = pipeline, left_out, judge
+        self.learned: dict[str, str] = {}  # steps that learn, and do not here -> the run that has learned for them
         self._outputs: dict[str, Mapping[str, Artifact]] = {}
         self._skipped: set[str] = set()
         self._lenders = lenders(pipeline, left_out)
@@ -200,66 +212,18 @@ class Planner:
         reason = self._left_out[step.name]
         if step.name not in self._lenders:
             return PlannedStep(name=step.name, state="skipped", reason=reason)
-        taken = borrowed(step, reason, self._outputs, self._judge)
-        if taken is not None:
-            self._outputs[step.name], reason = taken
+        if taken := borrowed(step, reason, self._outputs, self._judge):
+            self._outputs[step.name], reason = taken.outputs, taken.reason
+            self.learned |= {step.name: taken.run} if taken.run else {}
         elif users := [
             other.name
             for other in self._pipeline.steps
             if step.name in other.upstream() and not self._left_out[other.name]
         ]:
-            raise RunError(
-                f"step '{users[0]}' needs what '{step.name}' gives, but '{step.name}' {_is(reason)}, and no earlier "
-                f"successful run has left its outputs; run it first: without a selection, or with until='{step.name}'"
-            )
+            raise not_lent(step, reason, users[0], self._judge)
         return PlannedStep(name=step.name, state="skipped", reason=reason)
-
-
-def borrowed(
-    step: Step, reason: str, outputs: Mapping[str, Mapping[str, Artifact]], judge: Judge
-) -> tuple[dict[str, Artifact], str] | None:
-    """Return the outputs of a step that is left out, and the reason that says where they are from; None: nowhere."""
-    if reason == GIVEN:
-        given = judge.override[step.name]
-        return dict(given), f"{reason}: {', '.join(f'{each.kind} {each.digest[:12]}' for each in given.values())}"
-    by_mode = reason.startswith("runs only")
-    if not by_mode and all(name in outputs for name in step.required()):
-        found = known_outputs(step, outputs, judge)
-        if found is not None:
-            return dict(found[0]), f"{reason}; its outputs are up to date{found[1]}"
-    run = judge.states_from.get(step.name, "")
-    earlier = judge.recall.given(step.name, modes=step.modes if by_mode else ("train", "infer"), run=run)
-    made = judge.given(step, earlier.artifacts) if earlier is not None else {}
-    if earlier is None or set(made) != set(step.outputs):
-        return None
-    return made, f"{reason}; its outputs are those of run {earlier.run}"
-
-
-def known_outputs(
-    step: Step, outputs: Mapping[str, Mapping[str, Artifact]], judge: Judge
-) -> tuple[Mapping[str, Artifact], str] | None:
-    """Return what a step gives, and whence, where that can be had without running anything."""
-    match settle(step, outputs, judge):
-        case Chosen(outputs=found):
-            return found, ""
-        case Verdict(entry=entry, outputs=found) if entry is not None:
-            return found, f" (run {entry.run})"
-        case Mapped(items=items):
-            verdicts = [judge.verdict(item, outputs) for item in items]
-            if all(verdict.entry is not None for verdict in verdicts):
-                return joined(step, [verdict.outputs for verdict in verdicts], judge), ""
-    return None
 
 
 def all_up_to_date(items: Sequence[object]) -> str:
     """Say of a mapped step that none of its items runs."""
     return f"each of {len(items)} is up to date" if items else "there is nothing to run it for"
-
-
-def joined(step: Step, items: Sequence[Mapping[str, Artifact]], judge: Judge) -> dict[str, Artifact]:
-    """Return the outputs of a mapped step: the lists of those of its items."""
-    return {output: judge.recall.listed([item[output] for item in items]) for output in step.outputs}
-
-
-def _is(reason: str) -> str:
-    return f"is {reason}" if reason.startswith("not") else reason

@@ -26,9 +26,10 @@ class Recall:
     def __init__(
         self, pipeline: str, *, metadata: MetadataStore, artifacts: ArtifactStore, codecs: Iterable[Codec]
     ) -> None:
-        self._metadata, self._store = metadata, artifacts
+        self._pipeline, self._metadata, self._store = pipeline, metadata, artifacts
         self._codecs = {codec.kind: codec for codec in codecs}
         self._opened: dict[str, Any] = {}
+        self._good: dict[str, list[str]] = {}  # modes -> the newest successful runs in them
         self._runs = metadata.find(Run, pipeline=pipeline, newest_first=True, limit=_RUNS_BACK)
         steps = metadata.find(StepRun, run=self._runs[0].id) if self._runs else []
         self._before: dict[str, StepRun] | None = None
@@ -119,13 +120,24 @@ class Recall:
     def given(self, step: str, *, modes: Iterable[str], run: str = "") -> StepRun | None:
         """Return the step run of the newest successful run in these modes whose outputs are all there still, or of the
         one `run`, however it ended."""
-        good = (each.id for each in self._runs if each.state == "succeeded" and each.mode in set(modes))
-        runs = [run] if run else list(good)
+        runs = [run] if run else self._successful(sorted(modes))
         found = {item.run: item for item in self._metadata.find(StepRun, run=runs, step=step)} if runs else {}
         for run in runs:
             if run in found and found[run].artifacts and all(map(self.has, found[run].artifacts.values())):
                 return found[run]
         return None
+
+    def steps(self, run: str) -> dict[str, StepRun]:
+        """Return the steps of a run by name, as they are recorded."""
+        return {step.step: step for step in self._metadata.find(StepRun, run=run)}
+
+    def _successful(self, modes: list[str]) -> list[str]:
+        # Asked for by themselves: of the newest runs all may be of another mode.
+        if (of := ",".join(modes)) not in self._good:
+            equal: dict[str, Any] = {"pipeline": self._pipeline, "state": "succeeded", "mode": modes}
+            runs = self._metadata.find(Run, newest_first=True, limit=_RUNS_BACK, **equal)
+            self._good[of] = [run.id for run in runs]
+        return self._good[of]
 
 
 def _equal(field: str, values: Sequence[str]) -> dict[str, Any]:

@@ -40,11 +40,10 @@ class Recorder:
         self.run, self._earlier = run, earlier
         self._services, self._tell = services, on_event
         self._steps = {
-            step.name: StepRun(run=run.id, step=step.name, position=position * APART)
+            step.name: StepRun(run=run.id, step=step.name, position=position * APART, needs=step.upstream())
             for position, step in enumerate(pipeline.steps)
         }
         self._changed: dict[Any, Any] = {}
-        self._needs = {step.name: step.upstream() for step in pipeline.steps}
         self._logs = LogKeeper(services.log_bytes)
         # Recorded paths are those from the project's root: in a project that is moved they still lead to the logs.
         root, logs = services.context.root, services.logs
@@ -55,7 +54,7 @@ class Recorder:
         (self._services.logs / self.run.id).mkdir(parents=True, exist_ok=True)
         begun = self._services.metadata.insert if self._earlier is None else self._services.metadata.write
         begun(replace(self.run, params=_plain(self.run.params)), *self._steps.values())
-        self._tell(RunStarted(self.run, tuple(self._steps.values()), self._needs))
+        self._tell(RunStarted(self.run, tuple(self._steps.values())))
 
     def log(self, step: str) -> Path:
         """Return the path of a step's log."""

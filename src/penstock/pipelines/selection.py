@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -12,6 +13,7 @@ from penstock.pipelines.modes import MODES
 Names = Sequence[str] | str | None
 GIVEN = "its output is given"
 """Why a step does not run whose outputs were handed to the run (`override=`)."""
+_LENT = re.compile(r"its outputs are those of (run [\w-]+)")
 
 
 def select(
@@ -65,9 +67,25 @@ def lenders(pipeline: Pipeline, left_out: Mapping[str, str]) -> frozenset[str]:
     wanted: set[str] = set()
     for step in reversed(pipeline.steps):
         reason = left_out[step.name]
-        if not reason or (step.name in wanted and reason != GIVEN and not reason.startswith("runs only")):
+        if not reason or (step.name in wanted and reason != GIVEN and not for_mode(reason)):
             wanted.update(step.upstream())
     return frozenset(name for name in wanted if left_out[name])
+
+
+def for_mode(reason: str) -> bool:
+    """Tell whether a step is left out because it runs in another mode only."""
+    return reason.startswith("runs only")
+
+
+def lent_by(run: str) -> str:
+    """Say of a step that is left out which run's outputs stand for its own."""
+    return f"its outputs are those of run {run}"
+
+
+def lender(reason: str) -> str:
+    """Return the run, as `run ID`, whose outputs a reason says stand for a step's; "" where it says of none."""
+    found = _LENT.search(reason)
+    return found[1] if found is not None else ""
 
 
 def _of_given(reason: str) -> bool:
@@ -75,7 +93,7 @@ def _of_given(reason: str) -> bool:
 
 
 def _of_mode(reason: str) -> bool:
-    return reason.startswith(("runs only", "only needed by steps that are not"))
+    return for_mode(reason) or reason.startswith("only needed by steps that are not")
 
 
 def _matching(pipeline: Pipeline, names: Names) -> set[str]:

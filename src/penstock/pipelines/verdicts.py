@@ -53,7 +53,7 @@ class Judge:
     ) -> None:
         self._services, self.recall, self.keys = services, recall, keys
         self.override, self._resumed = override or {}, resumed or Resumed()
-        self.states_from = states_from or {}
+        self.states_from = dict(states_from or {})
         self._foreseen: dict[str, tuple[dict[str, Any], Key]] = {}
 
     def arguments(self, step: Step, outputs: Outputs) -> dict[str, Any]:

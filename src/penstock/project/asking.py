@@ -52,7 +52,9 @@ def traced_run(
     traced = trace(find(pipeline), params)
     how["override"] = _given(traced, override or {}, metadata, store)
     if how.get("mode") == "infer" and not isinstance(how.get("states_from"), Mapping):
-        how["states_from"] = states_from(traced, metadata, how.get("states_from"))
+        selection = {name: how.get(name) for name in _SELECTIONS}
+        named = how.get("states_from")
+        how["states_from"] = states_from(traced, metadata, named, **selection, override=how["override"])
     elif how.get("mode") != "infer" and how.pop("states_from", None):
         raise DeclarationError("states_from is for runs in mode infer: a run in mode train learns anew")
     return traced, how

@@ -37,7 +37,7 @@ async def run_events(metadata: MetadataStore, run_id: str, seen_id: str = "") ->
     told: set[Happened] = set()
     if known is None:
         run, steps, _ = await run_in_threadpool(_look, metadata, run_id, told)
-        waiting = [StepRun(run=run_id, step=step.step, position=step.position) for step in steps]
+        waiting = [StepRun(run=run_id, step=each.step, position=each.position, needs=each.needs) for each in steps]
         yield _event("run_started", "0", {"run": shown_run(run), "steps": list(map(shown_step, waiting))})
     for look in itertools.count(1):
         run, steps, artifacts = await run_in_threadpool(_look, metadata, run_id, told)

@@ -134,6 +134,7 @@ MIGRATIONS: tuple[tuple[int, tuple[str, ...]], ...] = (
                 created DOUBLE PRECISION NOT NULL, PRIMARY KEY (history, digest, first, last))""",
         ),
     ),
+    (11, ("ALTER TABLE step_runs ADD COLUMN needs TEXT NOT NULL DEFAULT '[]'",)),  # so that a run can be drawn
 )
 """(number, statements), in SQL that SQLite and PostgreSQL share. What stands here is history; a change is an entry."""
 

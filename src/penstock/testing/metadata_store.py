@@ -46,7 +46,15 @@ RUN = Run(
     notes="a first try",
     options={"only": ["fit"]},
 )
-STEP = StepRun(run="r1", step="fit", position=3, parts={"code": "ab"}, artifacts={"result": "cd"}, started=0.1 + 0.2)
+STEP = StepRun(
+    run="r1",
+    step="fit",
+    position=3,
+    parts={"code": "ab"},
+    artifacts={"result": "cd"},
+    started=0.1 + 0.2,
+    needs=("read", "split"),
+)
 EVERY_KIND: tuple[Record, ...] = (
     RUN,
     STEP,
