@@ -19,11 +19,6 @@ class _Reading(StepFunction):
         """Read the rows of the source; with `span`, of those spans only."""
         return super().__call__(*_spanned(args, kwargs, span), **kwargs)
 
-    def configured(self, **changes: Any) -> StepFunction:
-        """Return a copy with other settings, which reads as this one does."""
-        made = super().configured(**changes)
-        return _Reading(made.function, made.settings, made.declared)
-
 
 @step
 def read(source: Source, columns: list[str] | None = None) -> Table:

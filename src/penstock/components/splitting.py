@@ -39,11 +39,6 @@ class _Splitting(StepFunction):
         """Return the step of three parts where those are asked for."""
         return StepFunction(_in_three.function, self.settings, _in_three) if "validation" in inputs else self
 
-    def configured(self, **changes: Any) -> StepFunction:
-        """Return a copy with other settings, which divides as this one does."""
-        made = super().configured(**changes)
-        return _Splitting(made.function, made.settings, made.declared)
-
 
 @step(modes={"train"})
 def split(

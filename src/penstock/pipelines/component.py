@@ -15,6 +15,16 @@ FIT_ON = "fit_on"
 """The parameter of every component's call: what it learns from, where that is not what it is applied to."""
 
 
+class _Learning(StepFunction):
+    """The `fit` of a component: in training, whatever else is configured."""
+
+    def configured(self, **changes: Any) -> StepFunction:
+        """Return a copy with other settings; raises `DeclarationError` for other modes."""
+        if "modes" in changes:
+            raise DeclarationError(f"'{self.settings.name}' learns, so it runs in mode train only; leave out modes=")
+        return super().configured(**changes)
+
+
 class Component:
     """Two steps declared as one: `fit` learns a State, in training only; `apply` uses it, in training and inference.
 
@@ -29,8 +39,8 @@ class Component:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Learn, then apply; each function gets those of the inputs that it has a parameter for."""
-        fit, apply = (inspect.signature(part.function).parameters for part in (self.fit, self.apply))
-        places = [name for name in apply if name != self._state]
+        fit, apply = (part.form.signature.parameters for part in (self.fit, self.apply))
+        places = [name for name in apply if name != self._state and name not in self.apply.form.told]
         if len(args) > len(places):
             raise DeclarationError(f"component '{self.name}' takes {len(places)} inputs by position, not {len(args)}")
         given = dict(zip(places, args, strict=False))
@@ -52,6 +62,7 @@ class Component:
 
     def configured(self, **changes: Any) -> Component:
         """Return a copy whose two steps have other settings (`name`, `retries`, `memory`, ...: those of `@step`)."""
+        _check_no_modes(self.name, changes)
         name = checked_name(changes.pop("name", self.name), "component")
         fit = self.fit.configured(name=f"{name}.fit", **changes)
         return Component(name, fit, self.apply.configured(name=f"{name}.apply", **changes), self.__doc__)
@@ -99,10 +110,16 @@ def _component(
     name: str, fit: Callable[..., Any], apply: Callable[..., Any], *, doc: str | None, settings: Mapping[str, Any]
 ) -> Component:
     name = checked_name(name, "component")
+    _check_no_modes(name, settings)
+    declared = step(name=f"{name}.fit", modes={"train"}, **settings)(fit)
+    return Component(name, _Learning(fit, declared.settings), step(name=f"{name}.apply", **settings)(apply), doc)
+
+
+def _check_no_modes(component: str, settings: Mapping[str, Any]) -> None:
     if "modes" in settings:
-        raise DeclarationError(f"component '{name}': fit runs in training and apply in both modes; leave out modes=")
-    learn = step(name=f"{name}.fit", modes={"train"}, **settings)(fit)
-    return Component(name, learn, step(name=f"{name}.apply", **settings)(apply), doc)
+        raise DeclarationError(
+            f"component '{component}': fit runs in training and apply in both modes; leave out modes="
+        )
 
 
 def _function(cls: type, role: str) -> Callable[..., Any]:

@@ -25,7 +25,7 @@ from penstock.pipelines.kinds import (
     takes,
 )
 from penstock.pipelines.mapping import called_each, mapped_over, whole
-from penstock.pipelines.modes import MODES, check_allowed
+from penstock.pipelines.modes import MODES, check_allowed, current_mode
 from penstock.pipelines.naming import checked_name
 from penstock.pipelines.retrying import retried_on
 from penstock.pipelines.tracing import current_trace
@@ -76,15 +76,22 @@ class StepFunction:
 
     def configured(self, **changes: Any) -> StepFunction:
         """Return a copy with other settings (`name`, `retries`, `timeout`, ...: those of `@step`)."""
-        return StepFunction(self.function, _settings(self.settings, **changes), self.declared)
+        return type(self)(self.function, _settings(self.settings, **changes), self.declared)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; in a trace, record a step and return references to what it will give."""
         when = kwargs.pop("when", True)
         if current_trace() is None:
             check_allowed(self.settings.name, self.settings.modes)
-            return self.shaped(kwargs).function(*args, **kwargs) if when else None
+            return self.shaped(kwargs)._call(args, kwargs) if when else None
         return _record(self.shaped(kwargs), args, kwargs, None if when is True else when)
+
+    def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call the function as one: it is told the mode of the step that calls it."""
+        asking = [name for name in self.form.told if self.form.kinds[name] == "mode"]
+        if asking and (lacking := set(asking) - self.form.signature.bind_partial(*args, **kwargs).arguments.keys()):
+            kwargs = {**kwargs, **dict.fromkeys(lacking, current_mode())}
+        return self.function(*args, **kwargs)
 
     def shaped(self, inputs: Mapping[str, Any]) -> StepFunction:
         """Return the step as a call with these inputs has it: of some, what they give depends on what is asked."""
@@ -104,15 +111,15 @@ class StepFunction:
         when = kwargs.pop("when", True)
         if current_trace() is None:
             check_allowed(self.settings.name, self.settings.modes)
-            return called_each(self.function, kind, args, kwargs) if when else None
-        return _record(self, args, kwargs, None if when is True else when, each=kind)
+            return called_each(self, kind, args, kwargs) if when else None
+        return _record(self.shaped(kwargs), args, kwargs, None if when is True else when, each=kind)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Travel by name where the module can be imported, so that a worker sees the code as it is in the file."""
         holder: Any = None if self.__module__ == "__main__" else sys.modules.get(self.__module__)
         for name in self.__qualname__.split("."):
             holder = getattr(holder, name, None)
-        return self.__qualname__ if holder is self else (StepFunction, (self.function, self.settings))
+        return self.__qualname__ if holder is self else (type(self), (self.function, self.settings))
 
     def __repr__(self) -> str:
         return f"<step {self.settings.name}>"

@@ -14,7 +14,7 @@ from penstock.core.run import Run, StepRun
 from penstock.pipelines.events import OnEvent
 from penstock.pipelines.execution import Execution
 from penstock.pipelines.liveness import HOST, driving
-from penstock.pipelines.modes import in_mode
+from penstock.pipelines.modes import check_run_allowed, in_mode
 from penstock.pipelines.planning import Planner, new_judge
 from penstock.pipelines.record import unplain
 from penstock.pipelines.resuming import UNPLAIN, goes_on
@@ -55,6 +55,7 @@ def execute(
     `KeyboardInterrupt`; a `Cancellation` that somebody recorded does the same, and the run is returned.
     """
     pipeline = in_mode(checked(pipeline), mode)
+    check_run_allowed(pipeline, mode)
     left_out = select(pipeline, only=only, since=since, until=until, mode=mode, override=override or ())
     check_secrets(pipeline, left_out, services.context.secrets)
     judge = new_judge(pipeline, services, override=override, resume=resume, states_from=states_from)

@@ -41,6 +41,7 @@ from penstock.models.learning.settings import check_options, settled, spaces_in,
 from penstock.models.predicting.imported import import_graph
 from penstock.operations import text
 from penstock.operations.notation import expression_to_json
+from penstock.pipelines.modes import check_allowed
 from penstock.tables import TableLike, to_arrow
 from penstock.transforms import measured
 
@@ -82,6 +83,7 @@ def fit(
         return _imported(model, settings, rows)
     if rows is None:
         raise DataError(f"model '{model.name}' learns from rows; give them: fit(model, rows)")
+    check_allowed("fit", frozenset({"train"}))
     table = to_arrow(rows)
     over, found = over_columns(model, table, known)
     declared = declared_features(over, table, column_options(learner, settings).values())
