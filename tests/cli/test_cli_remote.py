@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,27 @@ def call(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         return CliRunner().invoke(main, ["-C", server, *arguments])
 
     return invoke
+
+
+def test_a_plan_and_a_run_are_drawn_over_rest(call, server: str, tmp_path: Path):
+    assert call("plan", "numbers", "-p", "x=7", "--draw", "plan.svg").exit_code == 0
+    planned = (tmp_path / "plan.svg").read_text()
+    assert ">double</text>" in planned
+    assert ">runs</text>" in planned
+    asked = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json", "accept": "image/svg+xml"}
+    request = urllib.request.Request(f"{server}/v1/pipelines/numbers:plan", b'{"params": {"x": 7}}', asked)
+    with urllib.request.urlopen(request) as answer:
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert answer.read().decode() == planned
+    assert call("run", "numbers", "-p", "x=7", "--quiet").exit_code == 0
+    assert call("show", "latest", "--draw", "run.svg").exit_code == 0
+    drawn = (tmp_path / "run.svg").read_text()
+    assert ">succeeded, 0." in drawn
+    run = ps.open(server).runs(limit=1)[0]
+    assert run._repr_svg_() == drawn
+    request = urllib.request.Request(f"{server}/v1/runs/{run.id}/graph", headers=asked)
+    with urllib.request.urlopen(request) as answer:
+        assert answer.read().decode() == drawn
 
 
 def test_a_run_is_started_shown_and_explained(call):

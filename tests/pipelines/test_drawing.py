@@ -87,3 +87,22 @@ def test_every_edge_goes_down_and_no_box_covers_another(needs: tuple[list[int], 
     width = float(re.search(r'width="(\d+)"', svg)[1])  # type: ignore[index]
     assert all(left >= 0 and right <= width for left, right, _ in found.values())
     assert svg.count("<path d=") == 1 + sum(map(len, needs))  # the arrow's head, and each edge once
+
+
+def test_boxes_that_need_each_other_are_drawn_below_each_other_once() -> None:
+    """Steps of a nested pipeline are one box, so that what stands between two of them is needed by it, and needs it."""
+    needs = {"in.a": [], "in.b": ["in.a"], "x": ["in.b"], "in.c": ["x"], "y": ["in.c"]}
+    svg = draw("any", [Drawn(name=name, state="stale", needs=each) for name, each in needs.items()])
+    found = boxes(svg)
+    assert found["in"][2] < found["x"][2] == found["y"][2]
+    height = float(re.search(r'height="(\d+)"', svg)[1])  # type: ignore[index]
+    assert height < 2 * 80
+    assert svg.count("<path d=") == 1 + 3
+
+
+def test_a_box_of_several_steps_says_how_many_of_them_are_in_its_state() -> None:
+    states = {"in.a": "succeeded", "in.b": "failed", "in.c": "waiting"}
+    svg = draw("any", [Drawn(name=name, state=state, told="ValueError: <no>") for name, state in states.items()])
+    assert "1 of 3 failed" in svg
+    alone = draw("any", [Drawn(name="a", state="failed", told="ValueError: <no>", address="#a")])
+    assert '<a href="#a"><title>ValueError: &lt;no&gt;</title>' in alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pyarrow as pa
 import pytest
@@ -81,3 +82,46 @@ def test_of_very_many_steps_the_first_are_shown_and_the_others_counted(client, p
 def test_a_run_that_is_not_there_has_no_page(client):
     answer = client.get("/runs/r8")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_name")
+
+
+def drawn_run(project, **run):
+    steps = [("read", "succeeded", ()), ("fit", "failed", ("read",)), ("score", "skipped", ("fit",))]
+    project.metadata.write(
+        Run(**{"id": "r9", "pipeline": "rides", "state": "failed", "created": 7.0, "mode": "infer", **run}),
+        *(
+            StepRun(run="r9", step=name, position=place << 20, state=state, needs=needs, error="ValueError: <no>")
+            for place, (name, state, needs) in enumerate(steps)
+        ),
+        *(
+            StepRun(run="r9", step=f"read[{n}]", position=n + 1, state="succeeded", started=1.0, ended=2.5)
+            for n in range(3)
+        ),
+    )
+
+
+def test_the_page_of_a_run_draws_it_and_each_box_leads_to_its_row(client, project):
+    drawn_run(project)
+    page = client.get("/runs/r9").text
+    svg = page[page.index("<svg") : page.index("</svg>")]
+    assert svg.count("<rect") == 3  # the items of a mapped step are one box
+    assert "3 steps" in svg
+    assert svg.count("<path d=") == 1 + 2  # the arrow's head
+    assert "ValueError: &lt;no&gt;" in svg
+    for address in re.findall(r'<a href="#([^"]*)"', svg):
+        assert f'<a id="{address}" ' in page
+    assert "<td>mode</td><td>infer</td>" in page
+    picture = client.get("/v1/runs/r9/graph")
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert picture.text.count("<rect") == 3
+    assert "href" not in picture.text
+
+
+def test_the_page_of_a_run_that_goes_on_is_asked_for_again(client, project):
+    drawn_run(project)
+    assert "http-equiv" not in client.get("/runs/r9").text
+    drawn_run(project, state="running", host="elsewhere", created=time.time())
+    assert '<meta http-equiv="refresh" content="5">' in client.get("/runs/r9").text
+
+
+def test_a_run_of_which_it_was_not_recorded_what_steps_need_is_not_drawn(client, run):
+    assert "<svg" not in client.get("/runs/r7").text

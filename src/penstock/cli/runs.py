@@ -15,7 +15,7 @@ from penstock.cli.output import duration, moment, print_cells, print_json, shown
 from penstock.cli.params import read_tags
 from penstock.cli.where import Where
 from penstock.core.run import Attempt, Run, StepRun
-from penstock.pipelines import find_runs, reap, step_of, steps_of
+from penstock.pipelines import draw_run, find_runs, reap, step_of, steps_of
 
 
 @click.command(cls=Command)
@@ -73,8 +73,9 @@ def _took(run: Run) -> str:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it, with what its steps made, as a page of HTML.",
 )
+@click.option("--draw", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture of it to this SVG file.")
 @click.pass_obj
-def show(root: Where, run: str, as_json: bool, file: Path | None) -> None:
+def show(root: Where, run: str, as_json: bool, file: Path | None, draw: Path | None) -> None:
     """Show RUN (its id, the beginning of it, or `latest`) and its steps."""
     project = penstock.open(root)
     metadata = project.metadata
@@ -87,6 +88,10 @@ def show(root: Where, run: str, as_json: bool, file: Path | None) -> None:
         click.echo(f"the page is written to {file}", err=True)
         return
     steps = steps_of(metadata, found)
+    if draw is not None:
+        draw.write_text(draw_run(found, steps), encoding="utf-8")
+        click.echo(f"the picture is written to {draw}", err=True)
+        return
     if as_json:
         failed = metadata.find(Attempt, run=found.id)
         shown = [

@@ -126,12 +126,14 @@ def _layers(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> tuple[lis
     layers: list[list[str]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
     for name in names:
         layers[depth[name]].append(name)
-    ways = []
+    ways, bent = [], set[str]()
     for one, other in ordered:
         between = range(depth[one] + 1, depth[other]) or range(depth[one] - 1, depth[other], -1)
-        bends = [f"\0{one}\0{other}\0{layer}" for layer in between]
+        bends = [f"\0{one}\0{layer}" for layer in between]  # what one box gives goes down together
         for layer, bend in zip(between, bends, strict=True):
-            layers[layer].append(bend)
+            if bend not in bent:
+                bent.add(bend)
+                layers[layer].append(bend)
         ways.append([one, *bends, other])
     return layers, ways
 
@@ -160,10 +162,9 @@ def _place(layers: list[list[str]], ways: Sequence[Sequence[str]], boxes: Mappin
     """Order each layer by where its neighbours are, give every box its middle, and return the width of the whole."""
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
-    for way in ways:
-        for one, other in pairwise(way):
-            below.setdefault(one, []).append(other)
-            above.setdefault(other, []).append(one)
+    for one, other in dict.fromkeys(pair for way in ways for pair in pairwise(way)):
+        below.setdefault(one, []).append(other)
+        above.setdefault(other, []).append(one)
     _spread(layers, boxes)
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
@@ -194,29 +195,19 @@ def _spread(layers: Sequence[Sequence[str]], boxes: Mapping[str, _Box]) -> None:
 def _settle(layer: Sequence[str], wanted: Sequence[float], boxes: Mapping[str, _Box]) -> None:
     """Move boxes to where they want to be as far as their order and the room between them allow: neighbours that would
     overlap stand together around the mean of what they want."""
-    groups: list[tuple[list[str], float, float]] = []  # names, the sum of wanted places of the first, how many
-    for name, place in zip(layer, wanted, strict=True):
-        names, total, count = [name], place, 1.0
-        while groups and total / count < groups[-1][1] / groups[-1][2] + _length(groups[-1][0], name, boxes):
-            before, sum_before, count_before = groups.pop()
-            offset = _length(before, names[0], boxes)
-            names, total, count = before + names, sum_before + total - offset * count, count_before + count
-        groups.append((names, total, count))
-    for names, total, count in groups:
-        x = total / count
-        for position, name in enumerate(names):
-            if position:
-                x += _step(names[position - 1], name, boxes)
-            boxes[name].x = x
-
-
-def _step(one: str, other: str, boxes: Mapping[str, _Box]) -> float:
-    return (boxes[one].width + boxes[other].width) / 2 + _BESIDE
-
-
-def _length(names: Sequence[str], then: str, boxes: Mapping[str, _Box]) -> float:
-    """Return how far the next box is from the first of these at least."""
-    return sum(_step(one, other, boxes) for one, other in pairwise([*names, then]))
+    behind = [0.0]  # how far each is from the first, where all stand together
+    for one, other in pairwise(layer):
+        behind.append(behind[-1] + (boxes[one].width + boxes[other].width) / 2 + _BESIDE)
+    groups: list[tuple[float, int]] = []  # the sum of the places that neighbours want the first at, how many they are
+    for place, offset in zip(wanted, behind, strict=True):
+        total, count = place - offset, 1
+        while groups and total / count < groups[-1][0] / groups[-1][1]:
+            total, count = total + groups[-1][0], count + groups[-1][1]
+            groups.pop()
+        groups.append((total, count))
+    places = [total / count for total, count in groups for _ in range(count)]
+    for name, place, offset in zip(layer, places, behind, strict=True):
+        boxes[name].x = place + offset
 
 
 def _middle(places: Sequence[float], otherwise: float) -> float:

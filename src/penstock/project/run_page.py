@@ -26,7 +26,8 @@ def run_page(run: Run) -> Figure:
         f"began {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(record.created))}, mode {record.mode}"
         + (f", parameters {asked}" if asked else ""),
     ]
-    sections = {"Steps": _steps(run), **dict(_made(run))}
+    steps = Drawn(f'<div class="wide">{run._repr_svg_()}</div>\n{_steps(run)}')
+    sections = {"Steps": steps, **dict(_made(run))}
     return html(page(record.pipeline, sections, said=said))
 
 

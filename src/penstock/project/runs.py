@@ -22,6 +22,7 @@ from penstock.pipelines import (
     approve,
     cancel_run,
     curves,
+    draw_run,
     is_quiet,
     maker,
     metrics_file,
@@ -343,6 +344,10 @@ class Run:
                 raise TimeoutError(f"run {self.id} is still {self.state} after {timeout_seconds} s")
             time.sleep(_POLL_SECONDS)
         return self
+
+    def _repr_svg_(self) -> str:
+        """In a notebook a run is drawn, with what has become of each step."""
+        return draw_run(self.record, [view.record for view in self.steps.values()])
 
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.record.pipeline}: {self.state}>"

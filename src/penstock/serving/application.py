@@ -68,6 +68,7 @@ ROUTES = [
     Route("/v1/runs/{id}:cancel", runs.stop_run, methods=["POST"]),
     Route("/v1/runs/{id}", runs.show_run),
     Route("/v1/runs/{id}", runs.change_run, methods=["PATCH"]),
+    Route("/v1/runs/{id}/graph", runs.run_graph),
     Route("/v1/runs/{id}/metrics", runs.run_metrics),
     Route("/v1/runs/{id}/events", runs.events),
     Route("/v1/runs/{id}/log", runs.run_log),

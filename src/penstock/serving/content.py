@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
+SVG = "image/svg+xml"
 _ROWS = 65_536
 _CHUNK_BYTES = 1 << 20
 

@@ -73,10 +73,9 @@ def show_run(request: Request) -> Response:
     reap(metadata)
     run = find_run(metadata, request.path_params["id"])
     steps = steps_of(metadata, run)
-    shown = steps[:_SHOWN_STEPS]
-    digests = [digest for step in shown for digest in step.artifacts.values()]
+    digests = [digest for step in steps[:_SHOWN_STEPS] for digest in step.artifacts.values()]
     made = {artifact.digest: artifact for artifact in metadata.find(Artifact, digest=digests)} if digests else {}
-    return _shown("run.html", **run_parts(run, shown, made, len(steps) - len(shown)))
+    return _shown("run.html", **run_parts(run, steps, made, _SHOWN_STEPS))
 
 
 async def show_model(request: Request) -> Response:

@@ -36,7 +36,7 @@ PATHS: dict[str, Json] = {
     },
     "/v1/pipelines/{name}:plan": {
         "post": operation(
-            "Say what a run would do now, step by step, and why",
+            "Say what a run would do now, step by step, and why; with Accept: image/svg+xml drawn",
             (_NAME,),
             body=form("PlanForm"),
             failures=(400, 403, 404, 413, 422, 500),
@@ -55,6 +55,15 @@ PATHS: dict[str, Json] = {
             body=form("RunChange"),
             failures=(400, 403, 404, 413, 422),
         ),
+    },
+    "/v1/runs/{id}/graph": {
+        "get": operation(
+            "Draw a run: a box for each step, with its state",
+            (_RUN,),
+            answer=TEXT,
+            media="image/svg+xml",
+            failures=(404,),
+        )
     },
     "/v1/runs/{id}/metrics": {
         "get": operation(

@@ -14,9 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from penstock.pipelines import waiting_step
+from penstock.pipelines import Plan, waiting_step
 from penstock.project.runs import LocalRecords
 from penstock.serving.bodies import decoded, read_body
+from penstock.serving.content import JSON, SVG, accepted
 from penstock.serving.drivers import plan_run, start_run, verify_step as run_verification
 from penstock.serving.errors import reported
 from penstock.serving.forms import DecisionForm, PlanForm, RunForm, VerifyForm
@@ -78,11 +79,14 @@ async def _started(request: Request, pipeline: str, form: RunForm) -> Response:
 
 
 async def plan_pipeline(request: Request) -> Response:
-    """POST /v1/pipelines/{name}:plan: what a run would do now; nothing is run."""
+    """POST /v1/pipelines/{name}:plan: what a run would do now, in words or drawn; nothing is run."""
     served, name = serving(request), request.path_params["name"]
     form = decoded(await read_body(request.receive, served.limits.body_bytes), PlanForm)
+    media = accepted(request.headers.get("accept", ""), (JSON, SVG))
     said = await run_in_threadpool(plan_run, served.project.root, name, form)
-    return _refused(said, request) or json_answer(said)
+    if (refused := _refused(said, request)) is not None:
+        return refused
+    return Response(msgspec.convert(said, Plan).svg, media_type=SVG) if media == SVG else json_answer(said)
 
 
 async def verify_step(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from html import escape
 from urllib.parse import quote
@@ -11,9 +11,10 @@ import msgspec
 
 from penstock.core.artifact import Artifact
 from penstock.core.run import Run, StepRun
-from penstock.pipelines import REQUEST
+from penstock.pipelines import REQUEST, draw_run
 from penstock.serving.content import media_type
 
+_AGAIN_SECONDS = 5
 _IMAGES = ("image/svg+xml", "image/png")
 
 
@@ -27,25 +28,41 @@ def link(address: str, text: str) -> str:
     return f'<a href="{address}">{escape(text)}</a>'
 
 
-def run_parts(run: Run, steps: Sequence[StepRun], made: Mapping[str, Artifact], left_out: int = 0) -> dict[str, str]:
-    """Return what stands in the page; `made` are the artifacts of the steps by their digests, and `left_out` is how
-    many more steps there are."""
+def run_parts(run: Run, steps: Sequence[StepRun], made: Mapping[str, Artifact], most: int) -> dict[str, str]:
+    """Return what stands in the page; `made` are the artifacts of the steps by their digests, and `most` is how many
+    steps are listed. What is under way is asked for again by itself."""
+    left_out, listed = max(0, len(steps) - most), steps[:most]
     more = [row(f"and {left_out:,} more", "", link(f"/v1/runs/{quote(run.id)}", "all, as JSON"))] if left_out else []
-    figures = [figure for step in steps for figure in _figures(step, made)]
+    figures = [figure for step in listed for figure in _figures(step, made)]
     return {
+        "again": f'<meta http-equiv="refresh" content="{_AGAIN_SECONDS}">' if run.state == "running" else "",
+        "graph": _graph(run, steps, {step.step for step in listed}),
         "id": quote(run.id),
         "pipeline": escape(run.pipeline),
         "state": run.state,
         "error": f"<pre>{escape(run.error)}</pre>" if run.error else "",
         "facts": "\n".join(row(name, escape(value)) for name, value in _facts(run) if value),
-        "steps": "\n".join([*(_step(step, made) for step in steps), *more]) or row("none yet"),
+        "steps": "\n".join([*(_step(step, made) for step in listed), *more]) or row("none yet"),
         "figures": "\n".join(["<h2>Figures</h2>", *figures]) if figures else "",
     }
+
+
+def _graph(run: Run, steps: Sequence[StepRun], listed: Set[str]) -> str:
+    """Return the run drawn, each box leading to its row; "" of one from when it was not recorded what steps need."""
+    if not any(step.needs for step in steps) and len(steps) > 1:
+        return ""
+    drawn = draw_run(run, steps, lambda name: f"#{quote(_row_id(name))}" if name in listed else "")
+    return f'<div class="wide">{drawn}</div>'
+
+
+def _row_id(step: str) -> str:
+    return f"step-{step}"
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "began", datetime.fromtimestamp(run.created, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield "took", "" if run.ended is None else _seconds(run.ended - run.created)
+    yield "mode", run.mode
     yield "parameters", " ".join(f"{name}={value}" for name, value in run.params.items())
     yield "experiment", run.experiment
     yield "tags", " ".join(f"{name}={value}" for name, value in run.tags.items())
@@ -62,7 +79,8 @@ def _step(step: StepRun, made: Mapping[str, Artifact]) -> str:
         error = _asking(step)
     address = f"/v1/runs/{quote(step.run)}/steps/{quote(step.step, safe='')}"
     state = f'<span class="{step.state}">{step.state.replace("_", " ")}</span>{took}'
-    return row(link(address, step.step), state, "<br>".join([*said, link(f"{address}/log", "log")]) + error)
+    name = f'<a id="{escape(_row_id(step.step))}" href="{address}">{escape(step.step)}</a>'
+    return row(name, state, "<br>".join([*said, link(f"{address}/log", "log")]) + error)
 
 
 def _asking(step: StepRun) -> str:

@@ -16,10 +16,23 @@ from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Attempt, Run, StepRun
 from penstock.core.units import seconds
 from penstock.errors import RequestError, UnknownNameError
-from penstock.pipelines import Curve, LogLine, LogQuery, cancel_run, plain, reap, run_lines, steps_of, tag_run, why
+from penstock.pipelines import (
+    Curve,
+    LogLine,
+    LogQuery,
+    cancel_run,
+    draw_run,
+    plain,
+    reap,
+    run_lines,
+    steps_of,
+    tag_run,
+    why,
+)
 from penstock.project.experiments import compare_runs as compare
 from penstock.project.runs import LocalRecords
 from penstock.serving.bodies import decoded, read_body
+from penstock.serving.content import SVG
 from penstock.serving.forms import CancelForm, RunChange
 from penstock.serving.parameters import page, parameters, whole_number
 from penstock.serving.progress import run_events
@@ -80,6 +93,14 @@ async def change_run(request: Request) -> Response:
     id, metadata = request.path_params["id"], served.project.metadata
     changed = await run_in_threadpool(partial(tag_run, metadata, id, form.tags, note=form.notes))
     return json_answer(shown_run(changed))
+
+
+def run_graph(request: Request) -> Response:
+    """GET /v1/runs/{id}/graph: the run as a picture, with what has become of each step so far."""
+    metadata = serving(request).project.metadata
+    reap(metadata)
+    run = find_run(metadata, request.path_params["id"])
+    return Response(draw_run(run, steps_of(metadata, run)), media_type=SVG)
 
 
 def run_metrics(request: Request) -> Response:
