@@ -23,7 +23,7 @@ from penstock.pipelines.selection import Names, select
 from penstock.pipelines.services import Services
 from penstock.pipelines.tagging import checked_tags
 from penstock.pipelines.validation import checked
-from penstock.pipelines.verdicts import Override
+from penstock.pipelines.verdicts import Judge, Override
 
 
 def execute(
@@ -59,10 +59,7 @@ def execute(
     left_out = select(pipeline, only=only, since=since, until=until, mode=mode, override=override or ())
     check_secrets(pipeline, left_out, services.context.secrets)
     judge = new_judge(pipeline, services, override=override, resume=resume, states_from=states_from)
-    if any(left_out.values()):
-        planner = Planner(pipeline, left_out, judge)
-        planner.plan()  # what the steps left out cannot give is said before anything runs
-        judge.states_from |= planner.learned  # and this run, or one that resumes it, has no other
+    _settle_lenders(pipeline, left_out, judge)
     options: dict[str, Any] = {"only": only, "since": since, "until": until, "resume": resume}
     options |= {"override": _digests(judge.override), "states_from": judge.states_from}
     options[UNPLAIN] = unplain(pipeline.params)
@@ -89,6 +86,14 @@ def execute(
     execution = Execution(pipeline, left_out, judge, run, services, engine, tell, earlier)
     with driving(run.id):
         return execution.run()
+
+
+def _settle_lenders(pipeline: Pipeline, left_out: Mapping[str, str], judge: Judge) -> None:
+    """Find out what the steps left out give before anything runs; raises what a plan would."""
+    if any(left_out.values()):
+        planner = Planner(pipeline, left_out, judge)
+        planner.plan()
+        judge.states_from |= planner.learned  # this run, and one that resumes it, has no other
 
 
 def _digests(override: Override) -> dict[str, dict[str, str]]:
