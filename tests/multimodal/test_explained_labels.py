@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pq.write_table(_rows(400), folder / "flats.parquet")
     (folder / "penstock.toml").write_text('[tables]\nflats = "flats.parquet"\n')
     features = {name: ps.col(name) for name in FEATURES}
-    options = {"max_iterations": 6, "learn_rate": 0.01}
+    options = {"max_iterations": 6, "learn_rate": 0.01, "enable_global_explain": True}
     for name, label in (("flats", LABELS), ("tagged", "tags")):
         model = ps.model(name, type="dnn_classifier", label=label, features=features, options=options)
         ps.open(folder).fit(model, "flats")
@@ -119,6 +119,67 @@ def test_of_classes_that_may_hold_at_once_each_is_explained(
         assert row["predicted_tags"] == known["predicted_tags"]
         assert row["probability"] == pytest.approx(_probabilities(known, "tags")[label], abs=1e-6)
         assert 1 / (1 + np.exp(-row["prediction_value"])) == pytest.approx(row["probability"], abs=1e-5)
+
+
+def _means(explained: pa.Table) -> dict[str, float]:
+    """Return what each feature adds or takes in the mean of explanations."""
+    told = [each for row in explained["top_feature_attributions"].to_pylist() for each in row]
+    return {
+        feature: float(np.mean([abs(each["attribution"]) for each in told if each["feature"] == feature]))
+        for feature in FEATURES
+    }
+
+
+def _told(table: pa.Table, **where: str) -> dict[str, float]:
+    rows = [row for row in table.to_pylist() if all(row[name] == value for name, value in where.items())]
+    assert [row["attribution"] for row in rows] == sorted((row["attribution"] for row in rows), reverse=True)
+    return {row["feature"]: row["attribution"] for row in rows}
+
+
+def test_each_label_has_its_own_importance_the_mean_of_its_explanations(
+    flats: models.ModelGraph, others: pa.Table
+) -> None:
+    table = flats.importance(others)
+    assert table.column_names == ["label", "feature", "attribution"]
+    assert list(dict.fromkeys(table["label"].to_pylist())) == LABELS
+    for label in ("price", "kind", "sold"):
+        assert _told(table, label=label) == pytest.approx(_means(flats.explain(others, 20, label=label)))
+    tags = [_means(flats.explain(others, 20, label=f"tags.{each}")) for each in several_rows.TAGS]
+    together = {feature: np.mean([each[feature] for each in tags]) for feature in FEATURES}
+    assert _told(table, label="tags") == pytest.approx(together)
+
+
+def test_importance_by_class_tells_the_classes_of_each_label_apart(
+    flats: models.ModelGraph, tagged: models.ModelGraph, others: pa.Table
+) -> None:
+    table = flats.importance(others, by_class=True)
+    assert table.column_names == ["label", "class", "feature", "attribution"]
+    known = {(row["label"], row["class"]) for row in table.to_pylist()}
+    kinds = {("kind", each) for each in ("flat", "house", "castle")} | {("sold", "true"), ("sold", "false")}
+    assert known == kinds | {("tags", each) for each in several_rows.TAGS}
+    for label, own in (("kind", "flat"), ("sold", "true"), ("tags", "hot")):
+        expected = _means(flats.explain(others, 20, label=f"{label}.{own}"))
+        assert _told(table, label=label, **{"class": own}) == pytest.approx(expected)
+    alone = tagged.importance(others, by_class=True)
+    assert alone.column_names == ["tags", "feature", "attribution"]
+    assert _told(alone, tags="hot") == pytest.approx(_means(tagged.explain(others, 20, label="hot")))
+    both = [_told(alone, tags=each) for each in several_rows.TAGS]
+    assert _told(tagged.importance(others)) == pytest.approx(
+        {feature: np.mean([each[feature] for each in both]) for feature in FEATURES}
+    )
+
+
+def test_sql_tells_the_importance_that_was_found_when_the_model_was_learned(
+    folder: Path, flats: models.ModelGraph, tagged: models.ModelGraph
+) -> None:
+    project = ps.open(folder)
+    for name, graph in (("flats", flats), ("tagged", tagged)):
+        told = project.sql(f"SELECT * FROM ML.GLOBAL_EXPLAIN(MODEL {name})")
+        assert told == graph.importance()
+        apart = project.sql(f"SELECT * FROM ML.GLOBAL_EXPLAIN(MODEL {name}, STRUCT(TRUE AS class_level_explain))")
+        assert apart == graph.importance(by_class=True)
+    first = {row["label"]: row["feature"] for row in reversed(flats.importance().to_pylist())}
+    assert (first["price"], first["sold"]) == ("x", "z")
 
 
 def test_a_classifier_explains_another_class_than_it_predicts(others: pa.Table) -> None:

@@ -53,7 +53,7 @@ def aim(graph: ModelGraph, label: Any = None) -> Aim:
     labels are predicted, or classes that hold at once, and none is chosen; `UnknownNameError` for one that is not
     there.
     """
-    aims = _aims(answered(graph))
+    aims = aims_of(graph)
     if not heads_of(graph):
         [only] = aims.values()
         return _of_class(graph, only, label, within=f"model '{graph.name}'", before="")
@@ -69,9 +69,10 @@ def aim(graph: ModelGraph, label: Any = None) -> Aim:
     raise UnknownNameError("label", str(label), tuple(_ways(aims)), within=f"model '{graph.name}'")
 
 
-def _aims(heads: Sequence[Head]) -> dict[str, Aim]:
+def aims_of(graph: ModelGraph) -> dict[str, Aim]:
+    """Return what may be explained, by the label's name: of each label what is predicted of it."""
     found, estimates, scores = {}, 0, 0
-    for head in heads:
+    for head in answered(graph):
         many = 1 if head.task == "classification" and head.numbers == 2 else head.numbers  # see `Explained`
         own = slice(estimates, estimates + head.numbers), slice(scores, scores + many)
         found[head.label] = Aim(head=head, estimates=own[0], scores=own[1])
@@ -81,7 +82,7 @@ def _aims(heads: Sequence[Head]) -> dict[str, Aim]:
 
 def _of_class(graph: ModelGraph, whole: Aim, label: Any, *, within: str, before: str) -> Aim:
     classes = whole.head.classes
-    names = [before + _text(each) for each in classes]
+    names = [before + class_text(each) for each in classes]
     if label is None and whole.head.task == "multilabel":
         raise DataError(
             f"model '{graph.name}': of the classes of '{whole.head.label}' several may hold, each of which has its own "
@@ -92,7 +93,7 @@ def _of_class(graph: ModelGraph, whole: Aim, label: Any, *, within: str, before:
     if not classes:
         raise DataError(f"model '{graph.name}': '{whole.head.label}' is a number; leave label={label!r} out")
     for place, each in enumerate(classes):
-        if label == each or label == _text(each):
+        if label == each or label == class_text(each):
             return Aim(head=whole.head, estimates=whole.estimates, scores=whole.scores, place=place)
     raise UnknownNameError("label", str(label), tuple(names), within=within)
 
@@ -102,7 +103,7 @@ def _ways(aims: dict[str, Aim]) -> list[str]:
     ways = []
     for name, each in aims.items():
         several = each.head.task == "multilabel"
-        ways += [f"{name}.{_text(known)}" for known in each.head.classes] if several else [name]
+        ways += [f"{name}.{class_text(known)}" for known in each.head.classes] if several else [name]
     return ways
 
 
@@ -112,5 +113,6 @@ def _listed(ways: Sequence[str]) -> str:
     return f"label={', '.join(map(repr, ways[:most]))}{rest}"
 
 
-def _text(known: Any) -> str:
+def class_text(known: Any) -> str:
+    """Return what a class is called where one is asked for, or told of: as SQL writes it."""
     return str(known).lower() if isinstance(known, bool) else str(known)

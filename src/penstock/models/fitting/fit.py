@@ -18,7 +18,7 @@ from penstock.errors import DataError, DeclarationError
 from penstock.models.explaining.global_explanation import (
     FACT,
     MOST_ROWS,
-    MOST_ROWS_OF_ENCODERS,
+    MOST_ROWS_OF_BRANCHES,
     OPTION,
     global_explanation,
 )
@@ -38,6 +38,7 @@ from penstock.models.learning.learners import LEARNERS
 from penstock.models.learning.matrix import Flags, thinned
 from penstock.models.learning.search import plain
 from penstock.models.learning.settings import check_options, settled, spaces_in, with_defaults
+from penstock.models.predicting.estimators import is_branched
 from penstock.models.predicting.imported import import_graph
 from penstock.operations import text
 from penstock.operations.notation import expression_to_json
@@ -137,7 +138,7 @@ def _known(graph: ModelGraph, learner: Learner, rows: pa.Table) -> ModelGraph:
 def _explained(graph: ModelGraph, lesson: Ready) -> ModelGraph:
     """Add the importance of the features in the rows that the graph was judged on, or, of very many, in every n-th."""
     kept = lesson.tested if graph.facts["evaluated_on"] == "test" else None
-    most = MOST_ROWS_OF_ENCODERS if graph.of("encoder") else MOST_ROWS
+    most = MOST_ROWS_OF_BRANCHES if is_branched(graph) else MOST_ROWS
     found = global_explanation(graph, thinned((kept or lesson.judged).features, most))
     return dataclasses.replace(graph, facts=FrozenMap({**graph.facts, FACT: found}))
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from penstock.core.expression import Expr
 from penstock.core.mapping import FrozenMap
 from penstock.core.model import Model
-from penstock.errors import DataError, DeclarationError
+from penstock.errors import DataError
 from penstock.models.fitting.assembly import Made, assemble
 from penstock.models.fitting.preparation import Prepared, enter, prepare
 from penstock.models.fitting.side_by_side import cells, heads_in, network_heads
@@ -98,11 +98,6 @@ def ready(
     learner, (train, held_out, tested) = LEARNERS[model.type], parts
     assert learner.method is not None  # noqa: S101  # what only transforms has no lesson
     known = _known(model, learner, settings, parts)
-    if known.task in _BRANCHED and settings.get("enable_global_explain"):
-        raise DeclarationError(
-            f"model '{model.name}' predicts several classes or labels at once, and how much a feature counts is "
-            "another number for each; leave enable_global_explain out, and explain rows: graph.explain(rows, label=...)"
-        )
     scaled = learner.scaled_by is None or settings[learner.scaled_by]
     form = learner.form if scaled else "unscaled"
     asked = learner.branched is not None and any(settings[name] != BRANCHED[name].default for name in ASKS_FOR_BRANCHES)
