@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from served_encoders import served
 import penstock as ps
 from penstock import models
 from penstock.errors import ExpressionError
+from penstock.models.exporting.onnx_model import parity_of
 from penstock.models.fitting.agreement import close
 from penstock.multimodal import Ragged
 from penstock.multimodal.encoders import FORMS
@@ -79,6 +82,7 @@ _ODD: list[dict[str, Any]] = [
     {"text": "", "numbers": [], "whole": []},
     {"text": "never seen words", "numbers": [None, None], "whole": [None]},
     {"text": "early " * 300, "numbers": [float("nan"), float("inf"), 1.0], "whole": [2**62] * 300},
+    {"text": "early late", "numbers": [1.0, 1e300, -1e300, 2.0], "whole": [1]},  # beyond single precision
 ]
 
 
@@ -94,6 +98,22 @@ def test_order_is_learned_and_a_row_is_predicted_as_in_a_batch(case: str) -> Non
     predictor = models.row_predictor(graph)
     for row, known in zip(some, batch, strict=True):
         assert close(predictor.predict(row)[f"predicted_{label}_probs"], known, 1e-5), row
+
+
+def test_numbers_beyond_single_precision_are_not_known_to_any_form(tmp_path: Path) -> None:
+    chance, names = np.random.default_rng(0), ("a", "b", "c")
+    rows = pa.table({name: chance.normal(size=60) for name in (*names, "y")})
+    numbers = ps.col("a").array(ps.col("b"), ps.col("c"))
+    features = {"plain": numbers, "dense": numbers.dense(4), "read": numbers.gru(4)}
+    options = {"max_iterations": 1}
+    graph = models.fit(ps.model("m", type="dnn_regressor", label="y", features=features, options=options), rows)
+    odd = [dict(zip(names, each, strict=True)) for each in ((1e300, 1.0, -1e300), (float("inf"), 2.0, 1e39))]
+    batch = graph.predict(odd)["predicted_y"].to_pylist()
+    assert all(map(math.isfinite, batch))
+    predictor = models.row_predictor(graph)
+    assert [predictor.predict(each)["predicted_y"] for each in odd] == pytest.approx(batch, abs=1e-5)
+    given = pa.Table.from_pylist([*odd, *rows.select(list(names)).to_pylist()])
+    assert parity_of(graph.export("onnx", tmp_path / "m.onnx", rows=given)).largest <= 1e-5
 
 
 def test_the_mean_of_words_knows_no_order() -> None:

@@ -70,18 +70,26 @@ def _sequences(column: pa.ChunkedArray) -> Ragged:
     """Return arrays of numbers; NaN for what is not known, or not finite."""
     lists = column.combine_chunks()
     lengths = lists.value_lengths().fill_null(0).to_numpy()
-    values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    values = _single(lists.flatten())
     return Ragged(np.concatenate([[0], np.cumsum(lengths)]), np.where(np.isfinite(values), values, np.nan))
 
 
 def _vectors(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
-    """Return arrays that have one length, as `fixed_length` makes them; 0 where there is none, and for NaN."""
+    """Return arrays that have one length, as `fixed_length` makes them; 0 where there is none, and for what is not
+    finite."""
     lists = column.combine_chunks()
     there = lists.is_valid().to_numpy(zero_copy_only=False)
-    flat, count = lists.flatten().to_numpy(zero_copy_only=False), int(there.sum())
+    flat, count = _single(lists.flatten()), int(there.sum())
     found = np.zeros((len(lists), len(flat) // max(count, 1)), dtype=np.float32)
     found[there] = np.nan_to_num(flat.reshape(count, found.shape[1]), posinf=0.0, neginf=0.0)
     return found
+
+
+def _single(numbers: pa.Array) -> np.ndarray[Any, Any]:
+    """Return numbers in single precision, in which what is too large for it is infinite."""
+    with np.errstate(over="ignore"):
+        found: np.ndarray[Any, Any] = numbers.to_numpy(zero_copy_only=False).astype(np.float32)
+        return found
 
 
 _READERS: dict[str, Callable[[pa.ChunkedArray], np.ndarray[Any, Any] | Ragged]] = {

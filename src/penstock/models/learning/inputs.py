@@ -89,9 +89,9 @@ def row_totals(estimator: Estimator) -> Callable[[tuple[Any, ...]], list[float]]
     numbers_at = [at for at, kind in enumerate(estimator.kinds) if kind == "number"]
     everything = np.ones((1, len(spec.branches)), dtype=np.float32)
 
+    @np.errstate(over="ignore")  # what is beyond single precision is infinite in it
     def totals(values: tuple[Any, ...]) -> list[float]:
-        with np.errstate(over="ignore"):  # what is beyond single precision is infinite in it
-            given: Batch = {"numbers": np.array([[values[at] for at in numbers_at]], dtype=np.float32)}
+        given: Batch = {"numbers": np.array([[values[at] for at in numbers_at]], dtype=np.float32)}
         places, weights = [], []
         for value, (kind, width, start) in zip(values, kinds, strict=True):
             if kind == "category" and value < width:

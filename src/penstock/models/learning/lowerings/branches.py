@@ -89,19 +89,19 @@ def _tokens(t: Recorder, column: EnteringTensor, branch: Branch) -> tuple[str, s
 
 def _sequence(t: Recorder, column: EnteringTensor, branch: Branch) -> tuple[str, str]:
     many, items = _list(t, column)
-    data = _finite(t, _floats(t, items), t.number(NO_NUMBER))
-    if items.null is not None:
-        data = t.node("Where", items.null, t.number(NO_NUMBER), data)
-    return t.to("float32", _steps(t, many, data, branch, t.number(NO_NUMBER))), _there(t, many.null, column)
+    unknown = t.scalar("float32", NO_NUMBER)
+    data = _finite(t, items, unknown)
+    return _steps(t, many, data, branch, unknown), _there(t, many.null, column)
 
 
 def _vector(t: Recorder, column: EnteringTensor, branch: Branch) -> tuple[str, str]:
     many, items = _list(t, column)
     there = _there(t, many.null, column)
-    data = _finite(t, _floats(t, items), t.number(0.0))
+    zero = t.scalar("float32", 0.0)
+    data = _finite(t, items, zero)
     if many.null is not None:
-        data = t.node("Where", t.node("Unsqueeze", many.null, t.tensor("int64", [1])), t.number(0.0), data)
-    return t.to("float32", data), there
+        data = t.node("Where", t.node("Unsqueeze", many.null, t.tensor("int64", [1])), zero, data)
+    return data, there
 
 
 _READERS: dict[str, Callable[[Recorder, EnteringTensor, Branch], tuple[str, str]]] = {
@@ -119,12 +119,11 @@ def _list(t: Recorder, column: EnteringTensor) -> tuple[Many, Scalar]:
     return many, many.items
 
 
-def _floats(t: Recorder, items: Scalar) -> str:
-    return items.data if items.type == "float64" else t.to("float64", items.data)
-
-
-def _finite(t: Recorder, data: str, instead: str) -> str:
+def _finite(t: Recorder, items: Scalar, instead: str) -> str:
+    """Return numbers in single precision; something else for NULL, and for what is not finite there."""
+    data = t.to("float32", items.data)
     odd = t.node("Or", t.node("IsNaN", data), t.node("IsInf", data))
+    odd = odd if items.null is None else t.node("Or", odd, items.null)
     return t.node("Where", odd, instead, data)
 
 
