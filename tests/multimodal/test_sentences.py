@@ -102,6 +102,18 @@ def test_a_module_that_is_not_known_is_named(folder: Path) -> None:
         _embedded("good", folder)
 
 
+def test_an_input_that_no_tokenizer_gives_is_named(tmp_path: Path) -> None:
+    tokenizer(tmp_path)
+    t = Recorder()
+    ports = [Port(name=name, type="int64", dimensions=("rows", "tokens")) for name in ("input_ids", "position_ids")]
+    made = t.to("float32", t.node("Unsqueeze", t.node("Add", "input_ids", "position_ids"), t.tensor("int64", [2])))
+    output = Port(name="last_hidden_state", type="float32", dimensions=("rows", "tokens", 1))
+    content = to_bytes(t, name="words", inputs=ports, outputs={output: made}, metadata={})
+    (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(DeclarationError, match="reads position_ids, which a tokenizer does not give"):
+        _embedded("good", tmp_path)
+
+
 def _as_bert_names(layers: Any, tables: dict[str, Any], normal: Any) -> dict[str, Any]:
     """Return PyTorch's weights by the names that BERT has for them."""
     weights = {f"bert.embeddings.{name}_embeddings.weight": each.weight for name, each in tables.items()}

@@ -131,6 +131,11 @@ def _runner(folder: Path, weights: Path, model: str) -> Callable[[str], np.ndarr
         graph, arrays = bert_files(weights.read_bytes(), _json(folder / "config.json", default={}), model)
         running = session(graph, threads=1, weights=arrays)
     reads = [each.name for each in running.get_inputs()]
+    if unknown := set(reads) - {"input_ids", "attention_mask", "token_type_ids"}:
+        raise DeclarationError(
+            f"sentence model '{model}' reads {', '.join(sorted(unknown))}, which a tokenizer does not give: export it "
+            "with input_ids, attention_mask and token_type_ids alone"
+        )
     named = [each.name for each in running.get_outputs()]
     output = "sentence_embedding" if "sentence_embedding" in named else named[0]
 
