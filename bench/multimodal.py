@@ -54,7 +54,7 @@ def _once(train: Callable[[pa.Table], Any], rows: pa.Table) -> tuple[float, Any]
 
 def figures() -> Iterator[Figure]:
     """Yield the figures; trainings are taken in turn, the best of two each."""
-    os.environ["KERAS_BACKEND"] = "torch"
+    os.environ |= {"KERAS_BACKEND": "torch", "PENSTOCK_CPUS": "1"}
     import torch
 
     torch.set_num_threads(1)
