@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,7 @@ from penstock import models, tables
 from penstock.errors import StorageError
 from penstock.models.learning import stored
 from penstock.models.learning.encoded import encoded
+from penstock.multimodal.encoders import FORMS
 from penstock.multimodal.tensors import ragged, rows_at_once
 
 MODEL = ps.model("bits", type="dnn_classifier", label="label", features=three_bits.IMAGE, options={"max_iterations": 2})
@@ -52,6 +55,22 @@ def test_a_full_disk_is_told_before_anything_is_written(cache: Path, monkeypatch
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(StorageError, match=r"no room for 2,000 bytes of images in .*No space left"):
         stored.zeros((2000,), "uint8")
+
+
+def test_of_large_images_few_are_looked_at_before_an_encoder_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand, as of a vector's numbers, would be copied into memory, whose limit they lie beyond."""
+    seen = []
+
+    def module(torch: Any, settings: Any, shape: Any, sample: Any) -> Any:
+        seen.append(sample.shape)
+        return conv.module(torch, settings, shape, sample)
+
+    conv = FORMS["conv"]
+    monkeypatch.setitem(FORMS, "conv", dataclasses.replace(conv, module=module))
+    large = ps.col("photo").image(256).conv(filters=1, layers=8, dim=2)
+    model = ps.model("bits", type="dnn_classifier", label="label", features={"photo": large})
+    models.fit(model, three_bits.rows(40), options={"max_iterations": 1}, judged=False)
+    assert seen == [(32, 256, 256, 3)]
 
 
 def test_of_large_images_few_rows_are_run_together() -> None:

@@ -12,9 +12,9 @@ import three_bits
 import penstock as ps
 from penstock import models
 from penstock.errors import DataError
-from penstock.multimodal import Branch
+from penstock.multimodal import Branch, training
 from penstock.multimodal.spec import Head, Spec
-from penstock.multimodal.training import default_batch, left_in
+from penstock.multimodal.training import default_batch, has_settled, left_in
 
 TEXT_AND_CITY = {"text": ps.col("review").embedding(dim=8), "city": ps.col("city")}
 ROWS = three_bits.rows(400)
@@ -124,6 +124,28 @@ def test_the_rate_of_each_iteration_is_kept_and_falls() -> None:
 
 def test_batches_grow_with_the_rows() -> None:
     assert [default_batch(rows) for rows in (1, 100, 3_500, 10_000, 1_000_000)] == [32, 32, 64, 256, 256]
+
+
+def test_slow_progress_that_adds_up_is_progress_and_none_at_all_ends_it() -> None:
+    options = {"max_iterations": 20, "min_rel_progress": 0.01}
+    slow = [0.996**at for at in range(20)]
+    assert not any(has_settled(slow[:count], options) for count in range(1, 21))
+    assert next(count for count in range(1, 21) if has_settled([1.0] * count, options)) == 6
+    assert has_settled([1.0] * 4, {"max_iterations": 4, "min_rel_progress": 0.01})
+    assert not has_settled([1.0, 1.1, 1.2, 0.9, 0.95, 0.95], {"max_iterations": 4, "min_rel_progress": 0.01})
+
+
+def test_the_loss_of_rows_held_out_does_not_hang_on_how_many_are_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = [price if place % 7 == 0 else None for place, price in enumerate(ROWS["price"].to_pylist())]
+    rows = ROWS.set_column(ROWS.column_names.index("price"), "price", pa.array(prices))
+    model = ps.model("two", type="dnn_classifier", label=["price", "label"], features=TEXT_AND_CITY)
+    options = {"max_iterations": 2, "data_split_method": "RANDOM"}
+    told = []
+    for height in (1024, 5):
+        monkeypatch.setattr(training, "rows_at_once", lambda inputs, height=height: height)
+        iterations = models.fit(model, rows, options=options).facts["learner"]["training"]
+        told.append([each["eval_loss"] for each in iterations])
+    assert told[0] == pytest.approx(told[1], rel=1e-5)
 
 
 def test_a_gpu_that_is_not_there_is_an_error_with_the_way_out() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from penstock.errors import DataError, MissingExtraError
 from penstock.multimodal.exporting import check_exported, exported
 from penstock.multimodal.losses import mean_loss
 from penstock.multimodal.spec import Spec
-from penstock.multimodal.tensors import Array, Batch, Columns, batch, rows_at_once, without
+from penstock.multimodal.tensors import Array, Batch, Columns, Ragged, batch, rows_at_once, without
 
-_SAMPLE = 10_000
+_SAMPLE, _SAMPLE_NUMBERS = 10_000, 1 << 22
+_LEAST_SAMPLE, _AVERAGED = 32, 512
 _DENORMAL = 1e-39  # processors take ten times as long over such numbers, which the gradients of learned rows come to
 _RATE = 0.003
 _PATIENCE = 3  # iterations without progress, or a quarter of all
@@ -61,7 +62,7 @@ def train(
     Topin 2017, "Super-Convergence"). Raises `DataError` where the loss is no number any more.
     """
     torch = _torch()
-    with _reproducible(torch, options["seed"], options["num_threads"]):
+    with reproducible(torch, options["seed"], options["num_threads"]):
         return _trained(torch, spec, (rows, held_out), options, told)
 
 
@@ -72,15 +73,15 @@ def _trained(
 
     rows, held_out = parts
     chance = np.random.default_rng(options["seed"])
-    sample = np.sort(chance.permutation(rows.columns.rows)[:_SAMPLE])
-    samples = tuple(each[sample] if isinstance(each, np.ndarray) else each for each in rows.columns.inputs)
+    drawn = chance.permutation(rows.columns.rows)[:_SAMPLE]
+    samples = tuple(_sample(each, drawn) for each in rows.columns.inputs)
     network = Network(spec, samples, options["dropout"])
     spec, constants = exported(torch, spec, network.encoders, samples)
     network = network.to(_device(torch, options["device"]))
     steps = _Steps(torch, network, rows, options, chance)
     scale = rows.scale**2  # losses are told of the label as it is
     told: list[tuple[float, float | None, float]] = []
-    best, best_loss, waited = network.state_dict(), math.inf, 0
+    best, losses = network.state_dict(), list[float]()
     for number in range(options["max_iterations"]):
         loss = steps.iteration()
         eval_loss = None if held_out is None else judged(torch, network, held_out)
@@ -89,16 +90,26 @@ def _trained(
             raise DataError(diverged(number, steps.rate))
         told.append((loss * scale, None if eval_loss is None else eval_loss * scale, steps.now))
         tell(number, *told[-1])
-        waited = 0 if now <= best_loss * (1 - options["min_rel_progress"]) else waited + 1
-        if now < best_loss:
-            best, best_loss = {name: each.detach().clone() for name, each in network.state_dict().items()}, now
-        if options["early_stop"] and waited >= patience(options):
+        if now < min(losses, default=math.inf):
+            best = {name: each.detach().clone() for name, each in network.state_dict().items()}
+        losses.append(now)
+        if options["early_stop"] and has_settled(losses, options):
             break
     network.load_state_dict(best)
-    _set_never_missing(torch, network, rows.columns, sample, options)
+    _set_never_missing(torch, network, rows.columns, np.sort(drawn[:_AVERAGED]), options)
     weights = {name: each.cpu().numpy() for name, each in network.state_dict().items()} | constants
     check_exported(torch, spec, network.encoders, samples, weights)
     return Trained(spec=spec, weights=weights, iterations=told)
+
+
+def _sample(given: Array | Ragged, drawn: Array) -> Array | Ragged:
+    """Return what an encoder looks at before it learns: of what are arrays so many rows, of those drawn, as are small
+    beside them all, for images may take more than there is memory."""
+    if isinstance(given, Ragged):
+        return given
+    count = _SAMPLE_NUMBERS // max(math.prod(given.shape[1:]), 1)
+    some: Array = given[np.sort(drawn[: max(count, _LEAST_SAMPLE)])]
+    return some
 
 
 class _Steps:
@@ -111,7 +122,7 @@ class _Steps:
         self._chance = chance
         self._size = options["batch_size"] or default_batch(rows.columns.rows)
         self.rate = _RATE if options["learn_rate"] is None else options["learn_rate"]
-        self._optimizer = _OPTIMIZERS[options["optimizer"]](torch, network.parameters(), self.rate)
+        self._optimizer = OPTIMIZERS[options["optimizer"]](torch, network.parameters(), self.rate)
         count = len(self._batches(np.arange(rows.columns.rows))) * options["max_iterations"]
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: _share(step, count))
 
@@ -165,17 +176,16 @@ def left_in(spec: Spec, dropout: float, rows: int, chance: np.random.Generator) 
 def _set_never_missing(torch: Any, network: Any, columns: Columns, sample: Array, options: Mapping[str, Any]) -> None:
     """Let the absence of a branch that was always there in training mean the average: nothing was learned for it."""
     spec = network.spec
-    if options["modality_dropout"]:
+    always = [at for at, place in enumerate(spec.encoded) if columns.present[:, place].all()]
+    if options["modality_dropout"] or not always:
         return
     network.eval()
-    always = [at for at, place in enumerate(spec.encoded) if columns.present[:, place].all()]
-    sums = [0.0] * len(spec.encoded)
-    height = rows_at_once(columns.inputs)
+    sums, height = dict.fromkeys(always, 0.0), rows_at_once(columns.inputs)
     with torch.no_grad():
-        for start in range(0, len(sample) if always else 0, height):
-            found = network.vectors(_tensors(torch, network, batch(spec, columns, sample[start : start + height])))
+        for start in range(0, len(sample), height):
+            given = _tensors(torch, network, batch(spec, columns, sample[start : start + height]))
             for at in always:
-                sums[at] = sums[at] + found[at].sum(0)
+                sums[at] = sums[at] + network.encoders[at](given[f"input_{at}"]).sum(0)
         for at in always:
             network.missing[at].copy_(sums[at] / len(sample))
 
@@ -197,15 +207,14 @@ def _share(step: int, count: int) -> float:
 
 
 def judged(torch: Any, network: Any, examples: Examples) -> float:
-    """Return the loss of rows that the network does not learn from."""
+    """Return the loss of rows that the network does not learn from: of all at once, for where labels are NULL the mean
+    of the losses of parts is another."""
     network.eval()
-    total, height = 0.0, rows_at_once(examples.columns.inputs)
+    order, height = np.arange(examples.columns.rows), rows_at_once(examples.columns.inputs)
+    parts = np.split(order, range(height, len(order), height))
     with torch.no_grad():
-        for start in range(0, examples.columns.rows, height):
-            chosen = np.arange(start, min(start + height, examples.columns.rows))
-            given = _totals(torch, network, batch(network.spec, examples.columns, chosen), mixed=False)
-            total += float(_loss(torch, network.spec, given, examples, chosen)) * len(chosen)
-    return total / max(examples.columns.rows, 1)
+        given = [_totals(torch, network, batch(network.spec, examples.columns, part), mixed=False) for part in parts]
+        return float(_loss(torch, network.spec, torch.cat(given), examples, order))
 
 
 def _loss(torch: Any, spec: Spec, totals: Any, examples: Examples, chosen: Array) -> Any:
@@ -243,10 +252,15 @@ def _device(torch: Any, wanted: str) -> Any:
     return torch.device("cuda" if there and wanted != "CPU" else "cpu")
 
 
-def patience(options: Mapping[str, Any]) -> int:
-    """Return how many iterations that gain too little come one after the other before training stops early: of one
-    alone chance may be the reason, and the first ones are slow."""
-    return max(_PATIENCE, int(options["max_iterations"]) // 4)
+def has_settled(losses: Sequence[float], options: Mapping[str, Any]) -> bool:
+    """Tell whether the last iterations, three or a quarter of all that are asked for, have together gained too little:
+    of one alone chance may be the reason, and the first ones are slow."""
+    waited, reached = 0, math.inf
+    for now in losses:
+        waited += 1
+        if now <= reached * (1 - options["min_rel_progress"]):
+            waited, reached = 0, now
+    return waited >= max(_PATIENCE, int(options["max_iterations"]) // 4)
 
 
 def default_batch(rows: int, most: int = 256) -> int:
@@ -255,7 +269,7 @@ def default_batch(rows: int, most: int = 256) -> int:
 
 
 @contextlib.contextmanager
-def _reproducible(torch: Any, seed: int, used: int) -> Iterator[None]:
+def reproducible(torch: Any, seed: int, used: int) -> Iterator[None]:
     """Draw by the seed, with a fixed number of threads; the caller's own draws and threads are as they were after."""
     threads, flushed = torch.get_num_threads(), float(torch.tensor([_DENORMAL]) * 1.0) == 0.0
     with torch.random.fork_rng(devices=[]):
@@ -269,12 +283,13 @@ def _reproducible(torch: Any, seed: int, used: int) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-_OPTIMIZERS: Mapping[str, Any] = {
-    "ADAM": lambda torch, weights, rate: torch.optim.Adam(weights, lr=rate),
+OPTIMIZERS: Mapping[str, Any] = {
+    "ADAM": lambda torch, weights, rate: torch.optim.Adam(weights, lr=rate, fused=True),
     "ADAGRAD": lambda torch, weights, rate: torch.optim.Adagrad(weights, lr=rate),
     "RMSPROP": lambda torch, weights, rate: torch.optim.RMSprop(weights, lr=rate),
-    "SGD": lambda torch, weights, rate: torch.optim.SGD(weights, lr=rate),
+    "SGD": lambda torch, weights, rate: torch.optim.SGD(weights, lr=rate, fused=True),
 }
+"""The optimizers by BigQuery ML's names; fused, they go through the weights of a large vocabulary once a step."""
 
 
 def _torch() -> Any:

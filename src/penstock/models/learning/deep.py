@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from penstock.models.learning.loudness import louder, loudness
 from penstock.models.learning.matrix import Examples, Floats, Integers, numbers_of
 from penstock.models.learning.network import Part, network_files
 from penstock.models.learning.weights import probabilities
-from penstock.multimodal.training import default_batch, diverged, patience
+from penstock.multimodal.training import OPTIMIZERS, default_batch, diverged, has_settled, reproducible
 
 _MOST_UNITS, _LEAST_UNITS, _ROWS_A_WEIGHT = 128, 8, 10
 _ROWS_AT_ONCE = 1 << 14
@@ -67,7 +66,7 @@ def _fit(lesson: Lesson, *, wide: bool) -> Learned:
     train = _entering(lesson, lesson.train, factors)
     held_out = None if lesson.held_out is None else _entering(lesson, lesson.held_out, factors)
     units = options["hidden_units"] or _default_units(lesson, outputs)
-    with _reproducible(torch, options["seed"]):
+    with reproducible(torch, options["seed"], 1):
         layers = _layers(torch, options["activation_fn"], [sum(lesson.widths), *units, outputs], wide=wide)
         scale = _scale(lesson)
         training, best = _train(torch, lesson, layers, (train, held_out), scale)
@@ -83,10 +82,10 @@ def _train(
 ) -> tuple[list[dict[str, Any]], list[Floats]]:
     """Train until iterations gain too little, or as often as asked; return what was noted, and the best weights."""
     options, (train, held_out) = lesson.options, parts
-    optimizer = _OPTIMIZERS[options["optimizer"]](torch, layers, _rate(options))
+    optimizer = OPTIMIZERS[options["optimizer"]](torch, layers, _rate(options))
     rows, step = len(train.numbers), options["batch_size"] or default_batch(len(train.numbers), most=_MOST_AT_ONCE)
     training: list[dict[str, Any]] = []
-    best, best_loss, waited = _numbers(layers), math.inf, 0
+    best, known = _numbers(layers), list[float]()
     for number in range(options["max_iterations"]):
         order = torch.randperm(rows).numpy()
         for start in range(0, rows, step):
@@ -102,10 +101,10 @@ def _train(
         now = iteration(number, losses[0], eval_loss=losses[1] if held_out else None, learning_rate=_rate(options))
         training.append(now)
         lesson.progress(now)
-        waited = 0 if judged <= best_loss * (1 - options["min_rel_progress"]) else waited + 1
-        if judged < best_loss:
-            best, best_loss = _numbers(layers), judged
-        if options["early_stop"] and waited >= patience(options):
+        if judged < min(known, default=math.inf):
+            best = _numbers(layers)
+        known.append(judged)
+        if options["early_stop"] and has_settled(known, options):
             break
     return training, best
 
@@ -120,7 +119,10 @@ def _rate(options: Mapping[str, Any]) -> float:
 
 def _forward(torch: Any, lesson: Lesson, layers: list[Any], batch: tuple[Any, ...], *, training: bool) -> Any:
     """Return the totals. `layers` are weights and constants by turns; a wide part has its own at the end."""
+    from penstock.multimodal.net import ACTIVATIONS  # with PyTorch
+
     functional, options = torch.nn.functional, lesson.options
+    activate = ACTIVATIONS[options["activation_fn"]]
     numbers, indices, offsets, values = batch
     places = torch.from_numpy(_number_places(lesson))
 
@@ -132,7 +134,7 @@ def _forward(torch: Any, lesson: Lesson, layers: list[Any], batch: tuple[Any, ..
     deep = 2 * (len(options["hidden_units"] or (0,)) + 1)
     given = enter(*layers[:2])
     for at in range(2, deep, 2):
-        given = _ACTIVATIONS[options["activation_fn"]](torch, given)
+        given = activate(given)
         given = functional.dropout(given, options["dropout"], training=training) @ layers[at] + layers[at + 1]
     return given + enter(*layers[deep:]) if len(layers) > deep else given
 
@@ -220,36 +222,6 @@ def _entering(lesson: Lesson, examples: Examples, factors: Sequence[float]) -> E
 def _number_places(lesson: Lesson) -> Integers:
     starts = np.cumsum([0, *lesson.widths])
     return np.array([at for at, kind in zip(starts, lesson.kinds, strict=False) if kind == "number"], dtype=np.int64)
-
-
-@contextlib.contextmanager
-def _reproducible(torch: Any, seed: int) -> Iterator[None]:
-    """Draw by the seed and add up in one thread; the caller's own draws and threads are as they were afterwards."""
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-
-
-_OPTIMIZERS: Mapping[str, Any] = {
-    "ADAM": lambda torch, layers, rate: torch.optim.Adam(layers, lr=rate),
-    "ADAGRAD": lambda torch, layers, rate: torch.optim.Adagrad(layers, lr=rate),
-    "RMSPROP": lambda torch, layers, rate: torch.optim.RMSprop(layers, lr=rate),
-    "SGD": lambda torch, layers, rate: torch.optim.SGD(layers, lr=rate),
-}
-_ACTIVATIONS: Mapping[str, Any] = {
-    "RELU": lambda torch, x: torch.relu(x),
-    "RELU6": lambda torch, x: torch.nn.functional.relu6(x),
-    "CRELU": lambda torch, x: torch.cat([torch.relu(x), torch.relu(-x)], dim=-1),
-    "ELU": lambda torch, x: torch.nn.functional.elu(x),
-    "SELU": lambda torch, x: torch.selu(x),
-    "SIGMOID": lambda torch, x: torch.sigmoid(x),
-    "TANH": lambda torch, x: torch.tanh(x),
-}
 
 
 def _torch() -> Any:

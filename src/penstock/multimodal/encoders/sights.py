@@ -8,6 +8,7 @@ from penstock.multimodal.encoders.augmenting import augmented
 from penstock.multimodal.encoders.form import Settings, Shape, Weights, linear
 from penstock.operations.tensors import Recorder
 
+_ONE = (1, 1)
 _MOST_SIDE = 4  # the last layer's filters are averaged over at most so many places across and down
 
 
@@ -40,7 +41,7 @@ def network(torch: Any, settings: Settings, shape: Shape, layers: Any, filters: 
         def __init__(self) -> None:
             super().__init__()
             self.layers = layers
-            self.pool = torch.nn.AvgPool2d(window)
+            self.pool = torch.nn.Identity() if window == _ONE else torch.nn.AvgPool2d(window)
             self.linear = torch.nn.Linear(filters * places, settings["dim"])
 
         def forward(self, image: Any) -> Any:
@@ -61,5 +62,5 @@ def record_pixels(t: Recorder, x: str) -> str:
 def record_found(t: Recorder, x: str, settings: Settings, shape: Shape, weights: Weights) -> str:
     """Record what follows the last layer."""
     window, _ = _last(settings, shape)
-    pooled = t.node("AveragePool", x, kernel_shape=window, strides=window)
+    pooled = x if window == _ONE else t.node("AveragePool", x, kernel_shape=window, strides=window)
     return t.node("Relu", linear(t, t.node("Flatten", pooled), weights.within("linear")))
