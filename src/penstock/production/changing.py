@@ -12,9 +12,10 @@ from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.models.judging.predicted import FACT
-from penstock.production.joined import Served, answered, asked
+from penstock.production.joined import Served, answered
+from penstock.production.times import asked_against_before, asked_against_training, comparable, names_of_times
 from penstock.production.windows import Window
-from penstock.transforms import Cells, Distance, cells, cells_of_statistics, distance_of_cells
+from penstock.transforms import Cells, Distance, cells, distance_of_cells, kept_cells
 from penstock.transforms.distances import total
 
 Against: TypeAlias = Literal["training", "before"]
@@ -87,8 +88,7 @@ def _excess(change: Change) -> float:
 def training_cells(graph: ModelGraph) -> dict[str, Cells]:
     """Return what a model has learned from, and what it predicted of rows held out, as cells of their values."""
     kept = [*graph.facts.get("statistics", ()), *graph.facts.get(FACT, ())]
-    found = {each["name"]: cells_of_statistics(each) for each in kept if each.get("type") != "bytes"}
-    return {name: each for name, each in found.items() if each is not None}
+    return {name: each for statistic in kept for name, each in kept_cells(statistic).items()}
 
 
 def skew(found: Sequence[Served], window: Window, tolerance: Tolerance) -> list[Compared]:
@@ -98,8 +98,9 @@ def skew(found: Sequence[Served], window: Window, tolerance: Tolerance) -> list[
     for version in found:
         rows = version.within(window)
         if rows.rows.num_rows:
-            before = training_cells(version.graph)
-            changes = _changes([_Side(before, each) for each in (asked(rows), answered(rows))], tolerance)
+            before, ends = training_cells(version.graph), comparable(window.end - window.start)
+            sides = [_Side(before, each) for each in (asked_against_training(rows, before, ends), answered(rows))]
+            changes = _changes(sides, tolerance, names_of_times(rows))
             told.append(Compared(window=window, against="training", version=version.version, changes=changes))
     return told
 
@@ -111,12 +112,14 @@ def drift(found: Sequence[Served], window: Window, tolerance: Tolerance, *, lag:
     if not all(any(pair[side].rows.num_rows for pair in both) for side in (0, 1)):
         return []
     same = [pair for pair in both if all(each.rows.num_rows for each in pair)]
+    length = window.end - window.start
+    ends = comparable(length, lag * length)
     sides = [
         _Side(cells(_thinned(before)), now, before.num_rows)
-        for columns, pairs in ((asked, both), (answered, same))
+        for columns, pairs in ((lambda rows: asked_against_before(rows, ends), both), (answered, same))
         for before, now in _together([(columns(one), columns(other)) for one, other in pairs])
     ]
-    known = [name for each in found for name in answered(each).column_names]
+    known = [name for each in found for name in (*answered(each).column_names, *names_of_times(each))]
     changes = _changes(sides, tolerance, known)
     return [Compared(window=window, against="before", version=None, changes=changes)]
 
@@ -153,8 +156,9 @@ def _changes(sides: Sequence[_Side], tolerance: Tolerance, known: Sequence[str] 
     found: dict[str, Change] = {}
     for side in sides:
         edges = {name: each["edges"] for name, each in side.before.items() if each["kind"] == "numbers"}
-        for name, now in cells(_thinned(side.now), edges).items():
-            if name in side.before and side.before[name]["kind"] == now["kind"]:
+        there = side.now.select([name for name in side.now.column_names if name in side.before])
+        for name, now in cells(_thinned(there), edges).items():
+            if side.before[name]["kind"] == now["kind"]:
                 found[name] = _change(name, side, now, tolerance)
     names = dict.fromkeys([*found, *known])
     if odd := [name for name in (*tolerance.features, *tolerance.thresholds) if name not in names]:

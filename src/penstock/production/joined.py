@@ -104,8 +104,10 @@ def flat(found: Served) -> pa.Table:
 
 
 def asked(found: Served) -> pa.Table:
-    """Return what came with each row: the inputs, and the features that were looked up, if they are logged."""
-    return pa.table(_fields(found.rows, INPUTS) | _fields(found.rows, FEATURES))
+    """Return what came with each row: the inputs but for bytes, and the features that were looked up, if logged."""
+    content = [each.name for each in found.graph.signature.inputs if each.type == "bytes"]
+    columns = _fields(found.rows, INPUTS) | _fields(found.rows, FEATURES)
+    return pa.table({name: values for name, values in columns.items() if name not in content})
 
 
 def answered(found: Served) -> pa.Table:

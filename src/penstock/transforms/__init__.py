@@ -7,9 +7,18 @@ from penstock.transforms.anomalies import Anomaly, Severity, anomaly, check_seve
 from penstock.transforms.applying import apply, apply_batches, select_sql
 from penstock.transforms.aside import reasons
 from penstock.transforms.checking import Checked, Finding, check
+from penstock.transforms.clock import DAY_SECONDS, HOUR, TIMES, WEEKDAY, clock_columns, flattened, is_time
 from penstock.transforms.comparing import CHANGES, changes
 from penstock.transforms.describing import DESCRIPTION, describe_data
-from penstock.transforms.distances import DISTANCES, Cells, Distance, cells, cells_of_statistics, distance_of_cells
+from penstock.transforms.distances import (
+    DISTANCES,
+    Cells,
+    Distance,
+    cells,
+    cells_of_statistics,
+    distance_of_cells,
+    kept_cells,
+)
 from penstock.transforms.distributions import BUCKETS, RANKS, Distribution, Metric, distance, distributions
 from penstock.transforms.edges import edge_rows
 from penstock.transforms.evolving import read_schema, schema_changes, widened, write_schema
@@ -38,11 +47,15 @@ from penstock.transforms.splitting import (
 __all__ = [
     "BUCKETS",
     "CHANGES",
+    "DAY_SECONDS",
     "DESCRIPTION",
     "DISTANCES",
+    "HOUR",
     "LEAST_ROWS",
     "PROPERTIES",
     "RANKS",
+    "TIMES",
+    "WEEKDAY",
     "Anomaly",
     "Cells",
     "Checked",
@@ -67,6 +80,7 @@ __all__ = [
     "check_forms",
     "check_severities",
     "checked_schema",
+    "clock_columns",
     "column_of",
     "describe_data",
     "distance",
@@ -74,11 +88,14 @@ __all__ = [
     "distributions",
     "edge_rows",
     "edges_of",
+    "flattened",
     "folds_by_hash",
     "folds_by_time",
     "freeze",
     "in_mode",
     "infer_schema",
+    "is_time",
+    "kept_cells",
     "measured",
     "other_table",
     "profile",

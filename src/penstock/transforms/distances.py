@@ -18,6 +18,7 @@ import pyarrow as pa
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.tables import bound, clear_errors, schema_of
+from penstock.transforms.clock import TIMES
 from penstock.transforms.distributions import Shares, category_counts, count_texts, finite_values, information
 from penstock.transforms.flattening import FlatColumn, flat_columns
 
@@ -90,8 +91,17 @@ def cells(rows: pa.Table, edges: Mapping[str, Sequence[float]] | None = None) ->
         return {column.name: _counted(cursor, column, (edges or {}).get(column.name)) for column in columns}
 
 
+def kept_cells(statistic: Mapping[str, Any]) -> dict[str, Cells]:
+    """Return the cells that a model's facts have of a column that it learned from, by what is counted of it: of times
+    their range, hours and weekdays, where they are kept; none of bytes."""
+    if statistic.get("type") in (*TIMES, "bytes"):
+        return dict(statistic.get("clock", {}))
+    found = cells_of_statistics(statistic)
+    return {} if found is None else {statistic["name"]: found}
+
+
 def cells_of_statistics(statistic: Mapping[str, Any]) -> Cells | None:
-    """Return the cells that a model's facts have of a column that it learned from; None where they have none."""
+    """Return the cells of numbers or categories that a model's facts have of a column; None where they have none."""
     nulls, before = int(statistic.get("nulls", 0)), statistic.get("distribution")
     if before is None:
         return None

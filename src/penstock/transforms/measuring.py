@@ -7,12 +7,14 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from penstock.core.schema import Field, Schema
 from penstock.errors import DataError
 from penstock.operations import sql_literal
 from penstock.tables import bound, clear_errors, schema_of
-from penstock.transforms.distances import learned_cells
+from penstock.transforms.clock import HOUR, TIMES, WEEKDAY, clock_columns, range_edges
+from penstock.transforms.distances import cells, learned_cells
 from penstock.transforms.distributions import Distribution, count_texts, finite_values, histogram
 from penstock.transforms.flattening import FlatColumn, flat_columns
 
@@ -27,7 +29,8 @@ def measured(rows: pa.Table) -> list[dict[str, Any]]:
     Of each `name`, `type`, `nulls` and `distribution`; of numbers `min`, `max`, `mean`, `median` (by nearest rank),
     `stddev` (of a sample) and `cells` of about as many values each, without NaN and infinities (`not_finite` counts
     them); of anything else how many `categories` there are; of texts and bytes the least, greatest and mean of their
-    `lengths`; of sparse arrays the `dimension`. Columns that no statistics can be of are left out.
+    `lengths`; of sparse arrays the `dimension`; of times the cells of their range by whole days, their hours and their
+    weekdays (`clock`). Columns that no statistics can be of are left out.
 
     What is kept goes wherever the model goes. So no text is kept that only one row holds, nor a long one, nor bytes of
     an image: they count among the distribution's others.
@@ -36,7 +39,24 @@ def measured(rows: pa.Table) -> list[dict[str, Any]]:
     if not columns:
         return []
     with bound({"rows": rows}) as cursor, clear_errors("cannot look at the rows to learn from"):
-        return [_measured(cursor, column) for column in columns]
+        found = [_measured(cursor, column) for column in columns]
+    return _with_clock(found, clock_columns(rows))
+
+
+def _with_clock(found: list[dict[str, Any]], times: pa.Table) -> list[dict[str, Any]]:
+    """Add what is kept of times to the measures of their columns."""
+    edges = {}
+    for name in times.column_names:
+        if pa.types.is_floating(times[name].type) and times[name].null_count < len(times):
+            ends = pc.min_max(times[name]).as_py()
+            edges[name] = range_edges(ends["min"], ends["max"])
+    kept = cells(times, edges)
+    of_each = {
+        each["name"]: {name: kept[name] for name in (each["name"] + end for end in ("", HOUR, WEEKDAY)) if name in kept}
+        for each in found
+        if each["type"] in TIMES
+    }
+    return [each | ({"clock": of_each[each["name"]]} if of_each.get(each["name"]) else {}) for each in found]
 
 
 def _flat(field: Field) -> list[FlatColumn]:
