@@ -118,12 +118,32 @@ def test_metrics_have_gauges_of_the_newest_window_that_has_ended(served) -> None
     assert gauges['penstock_window_distance{model="km",feature="city",against="before",metric="PSI"}'] < 0.2
 
 
+def test_that_nobody_asks_a_served_model_is_a_gauge_too_and_a_clock_may_be_set_back(served) -> None:
+    _, client, clock = served
+    rows, before = 'penstock_window_rows{model="km",version="1"}', clock.now
+
+    def comes(value: int) -> bool:
+        for _ in range(600):
+            if f"{rows} {value}\n" in client.get("/metrics").text:
+                return True
+            threading.Event().wait(0.05)
+        return False
+
+    clock.now = before + 5 * HOUR
+    assert comes(0)
+    clock.now = before
+    assert comes(300)
+
+
 @pytest.mark.parametrize(
     ("path", "params", "status", "said"),
     [
         ("/v1/models/nobody/monitoring", {}, 404, "no model named 'nobody'"),
         ("/v1/models/km/monitoring", {"windw": "1d"}, 400, "takes no query parameter 'windw'"),
         ("/v1/models/km/monitoring", {"over": "far"}, 400, "over is 'far'"),
+        ("/v1/models/km/monitoring", {"now": "nan"}, 422, "now is nan; give a moment since 1970"),
+        ("/v1/models/km/monitoring", {"now": "1e300"}, 422, "give a moment since 1970"),
+        ("/v1/models/km/monitoring", {"windows": "0"}, 422, "windows is 0; give how many"),
         ("/v1/models/km/monitoring", {"threshold": "a"}, 400, "threshold=distance=0.3"),
         ("/v1/models/km/monitoring", {"window": "a day"}, 422, "the window"),
         ("/v1/models/km/monitoring", {"metric": "psi"}, 404, "no distance named 'psi'"),

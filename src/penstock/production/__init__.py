@@ -7,7 +7,7 @@ logged. Over windows of time `performance` judges, `changing` compares, and `rul
 from penstock.production.changing import METRICS, Tolerance
 from penstock.production.joined import Place
 from penstock.production.labels import add_labels, label_history, label_rows, read_labels
-from penstock.production.monitoring import Monitoring, monitor, monitoring_from_json
+from penstock.production.monitoring import Monitoring, monitor, monitoring_from_json, state
 from penstock.production.rules import Breach, Rule, judge, judged_on, rule_of
 from penstock.production.windows import window_seconds
 
@@ -27,5 +27,6 @@ __all__ = [
     "monitoring_from_json",
     "read_labels",
     "rule_of",
+    "state",
     "window_seconds",
 ]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from penstock.core.expression import Expr
 from penstock.errors import DeclarationError
-from penstock.production import changing
+from penstock.production import changing, joined
 from penstock.production.changing import Compared, Tolerance, drift, skew, table_of
 from penstock.production.joined import Place, served
 from penstock.production.performance import COLUMNS, performance
@@ -97,6 +97,13 @@ def monitor(
         changes=changes,
         breaches=tuple(_breaches(changes, ended[-1], tolerance.minimum)),
     )
+
+
+def state(place: Place, model: str, *, window: float, windows: int, now: float) -> str:
+    """Return a digest: as long as it is the same, `monitor` finds the same in the windows that have ended."""
+    ended = last_windows(now, window, windows)
+    since, until = ended[0].back(1).start, ended[-1].end
+    return f"{until} {joined.state(place, model, since=since, until=until)}"
 
 
 def _breaches(changes: pa.Table, newest: Window, minimum: int) -> list[dict[str, Any]]:

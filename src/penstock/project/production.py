@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from penstock.core.expression import Expr
 from penstock.core.graph import ModelGraph
 from penstock.core.mapping import FrozenMap
 from penstock.core.ports import MetadataStore
+from penstock.errors import DeclarationError
 from penstock.models import resolve_version
 from penstock.monitor import Breached
 from penstock.production import Breach, Monitoring, Place, Rule, Tolerance
@@ -24,6 +25,7 @@ from penstock.tables import TableLike, to_arrow
 from penstock.transforms import Distance
 
 _KEPT_GRAPHS = 32
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 class Production:
@@ -84,6 +86,11 @@ class Production:
             self._place, model, window=production.window_seconds(window), tolerance=tolerance, **how
         )
 
+    def state(self, name: str, *, window: float | str, windows: int, now: float) -> str:
+        """Return a digest: as long as it is the same, `monitor` finds the same in the windows that have ended."""
+        model = resolve_version(self._metadata, name).model
+        return production.state(self._place, model, window=production.window_seconds(window), windows=windows, now=now)
+
     def judge(self, kind: str, spec: Mapping[str, Any], now: float, last: float | None) -> Breached | None:
         """Return the breach that a trigger on drift or on a metric waits for, if there is one now."""
         rule = production.rule_of(kind, spec)
@@ -100,6 +107,7 @@ class Production:
 
 
 def _seconds(now: datetime | float | None) -> float:
-    if now is None:
-        return time.time()
-    return now.timestamp() if isinstance(now, datetime) else float(now)
+    moment = time.time() if now is None else now.timestamp() if isinstance(now, datetime) else float(now)
+    if not 0 <= moment < _LATEST:
+        raise DeclarationError(f"now is {now!r}; give a moment since 1970, as a time or in seconds")
+    return moment

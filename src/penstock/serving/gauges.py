@@ -30,36 +30,41 @@ class Gauges:
 
     def __init__(self, project: Service, predictors: Predictors, clock: Callable[[], float]) -> None:
         self._project, self._predictors, self._clock = project, predictors, clock
-        self._found: dict[str, Monitoring] = {}
+        self._found: dict[str, tuple[int, str, Monitoring]] = {}  # the version that is served, what was looked at
         self._problems: dict[str, str] = {}
         self._again = 0.0
 
     async def refresh(self) -> None:
         """Look at the log, if it is time."""
-        if self._project.config.monitoring.log_requests and self._clock() >= self._again:
+        is_waiting = self._again - REFRESH_SECONDS <= self._clock() < self._again  # unless the clock was set back
+        if self._project.config.monitoring.log_requests and not is_waiting:
             await asyncio.get_running_loop().run_in_executor(None, self.look)
 
     def look(self) -> None:
-        """Look at the log of each served model."""
+        """Look at the log of each served model, if it has changed: it may have very many rows."""
         self._again = self._clock() + REFRESH_SECONDS
-        window, now = self._project.config.monitoring.window, self._clock()
+        production, looked_at = self._project.production, dict[str, tuple[int, str, Monitoring]]()
         for loaded in self._predictors.served:
+            model = loaded.model
+            how: Any = {"window": self._project.config.monitoring.window, "windows": 1, "now": self._clock()}
             try:
-                self._found[loaded.model] = self._project.production.monitor(
-                    loaded.model, window=window, windows=1, now=now
-                )
-                self._problems.pop(loaded.model, None)
+                state = production.state(model, **how)
+                _, before, found = self._found.get(model, (0, "", None))
+                if found is None or before != state:
+                    found = production.monitor(model, **how)
+                looked_at[model] = loaded.version, state, found
+                self._problems.pop(model, None)
             except PenstockError as error:  # of one model: the others are shown
-                self._found.pop(loaded.model, None)
-                if self._problems.get(loaded.model) != str(error):
-                    LOG.warning("model '%s' cannot be monitored: %s", loaded.model, error)
-                self._problems[loaded.model] = str(error)
+                if self._problems.get(model) != str(error):
+                    LOG.warning("model '%s' cannot be monitored: %s", model, error)
+                self._problems[model] = str(error)
+        self._found = looked_at
 
     def text(self) -> str:
         """Return the gauges in Prometheus' text format."""
         lines: dict[str, list[str]] = {name: [] for name in _HELP}
-        for found in self._found.values():
-            for name, labels, value in _values(found):
+        for version, _, found in self._found.values():
+            for name, labels, value in _values(found, version):
                 told = ",".join(f'{key}="{escaped(str(each))}"' for key, each in labels.items() if each is not None)
                 lines[name].append(f"{name}{{{told}}} {value!r}")
         parts = [
@@ -70,10 +75,11 @@ class Gauges:
         return "".join(parts)
 
 
-def _values(found: Monitoring) -> Iterator[tuple[str, dict[str, Any], float]]:
-    for row in found.performance.to_pylist():
-        if not row["complete"] or row["slice"]:
-            continue
+def _values(found: Monitoring, served: int) -> Iterator[tuple[str, dict[str, Any], float]]:
+    rows = [row for row in found.performance.to_pylist() if row["complete"] and not row["slice"]]
+    if served not in [row["version"] for row in rows]:  # that nobody asks is worth an alarm, too
+        yield "penstock_window_rows", {"model": found.model, "version": served}, 0
+    for row in rows:
         own = {"model": found.model, "version": row["version"]}
         yield "penstock_window_rows", own, row["rows"]
         yield "penstock_window_labelled", own, row["labelled"]
