@@ -42,7 +42,7 @@ def half_broken():
 def asking_twice():
     rows = ps.read("rides.csv")
     one = ps.approve(rows, message="one")
-    two = ps.approve(note(rows), message="two", blessings=None)
+    two = ps.approve(note(rows), message="two")
     ps.report({"one": one, "two": two})
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 import penstock as ps
+from penstock.core.artifact import Artifact
+from penstock.errors import ConflictError
+from penstock.models import register, set_alias
 
 rides = ps.model("rides", type="linear_reg", label="minutes", features={"km": ps.col("km")})
 
@@ -35,6 +41,27 @@ def crossed():
     other = ps.fit.configured(name="other")(rides, rows, options={"l2_reg": 5.0})
     blessing = ps.bless(other, rows, thresholds={"r2": ps.bound(min=-1e9)})
     ps.push(graph, name="crossed", blessings=[blessing])
+
+
+@ps.pipeline
+def approved(source: str = "rides.csv"):
+    train, test = ps.split(ps.read(source), by="km", test=0.5)
+    graph = ps.fit(rides, train)
+    blessing = ps.bless(
+        graph, test, thresholds={"mean_absolute_error": ps.bound(better_by=-1e6)}, baseline="rides@champion"
+    )
+    ps.push(graph, name="rides", blessings=[blessing, ps.approve(graph)])
+
+
+@ps.pipeline
+def careless(judged: bool):
+    rows = ps.read("rides.csv")
+    graph = ps.fit(rides, rows)
+    blessing = ps.bless(
+        graph, rows, thresholds={"mean_absolute_error": ps.bound(max=30)}, when=checked(judged)["judged"]
+    )
+    ps.predict(graph, rows, blessing=ps.optional(blessing), to="predicted.parquet")
+    ps.push(graph, name="rides", blessings=ps.optional(blessing))
 
 
 def write(path: Path, slope: float) -> None:
@@ -85,3 +112,79 @@ def test_the_blessing_of_another_graph_is_an_error(project: ps.Project):
     run = project.run(crossed, engine="inline")
     assert run.steps["push"].state == "failed"
     assert "is of another graph" in run.steps["push"].record.error
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_blessing_wired_alone_is_asked_for_too_also_where_its_step_was_skipped(project: ps.Project, judged: bool):
+    run = project.run(careless, judged=judged, engine="inline")
+    assert {run.steps[name].state for name in ("predict", "push")} == {"succeeded" if judged else "skipped"}
+    assert (project.root / "predicted.parquet").exists() == judged
+    if not judged:
+        assert run.steps["predict"].reason.startswith("not used: blessing 1 of 1 is missing")
+
+
+def test_what_was_compared_with_another_champion_than_stands_now_is_not_pushed(project: ps.Project):
+    project.run(gated, engine="inline")
+    write(project.root / "two.csv", 3.1)
+    waits = project.run(approved, source="two.csv", engine="inline")
+    write(project.root / "three.csv", 3.2)
+    project.run(gated, source="three.csv", better_by=-1e6, engine="inline")
+    waits.steps["approve"].approve(by="ann")
+    assert (waits.state, waits.steps["push"].state) == ("succeeded", "skipped")
+    assert waits.steps["push"].reason.startswith(
+        "not pushed: it was compared with what 'rides@champion' stood for then, which is version 2 by now"
+    )
+    assert [each.version for each in project.models["rides"].history] == [1, 2]
+    again = project.run(approved, source="two.csv", engine="inline")
+    assert (again.steps["bless"].state, again.steps["push"].state) == ("succeeded", "succeeded")
+    assert [each.version for each in project.models["rides"].history] == [1, 2, 3]
+
+
+def test_what_a_person_took_back_no_run_pushes_again_and_another_graph_it_does(project: ps.Project):
+    project.run(gated, engine="inline")
+    write(project.root / "two.csv", 3.1)
+    project.run(gated, source="two.csv", better_by=-1e6, engine="inline")
+    project.models["rides"].rollback(reason="riders complain", by="ann")
+    again = project.run(gated, source="two.csv", better_by=-1e6, engine="inline")
+    assert again.steps["push"].state == "skipped"
+    said = "a person has taken 'rides@champion' away from version 2, which is this graph (rolled back from version 2"
+    assert f"{said} by ann: riders complain)" in again.steps["push"].reason
+    write(project.root / "three.csv", 3.2)
+    project.run(gated, source="three.csv", better_by=-1e6, engine="inline")
+    assert [each.version for each in project.models["rides"].history] == [1, 2, 1, 3]
+    project.models["rides"].promote(2, by="ann")
+    write(project.root / "four.csv", 3.3)
+    project.run(gated, source="four.csv", better_by=-1e6, engine="inline")
+    assert project.run(gated, source="two.csv", better_by=-1e6, engine="inline").steps["push"].state == "succeeded"
+
+
+def test_the_history_tells_by_what_an_alias_was_moved(project: ps.Project):
+    run = project.run(approved, engine="inline")
+    run.steps["approve"].approve(by="ann", reason="seen the plots")
+    (change,) = project.models["rides"].history
+    assert re.fullmatch(
+        rf"pushed by run {run.id}; evaluation: 0 checks passed; approved by ann, .* UTC: seen the plots", change.reason
+    )
+
+
+def test_moves_at_once_lose_nothing_and_none_is_made_on_what_stands_no_more(project: ps.Project):
+    metadata = project.metadata
+    for number in range(1, 5):
+        register(metadata, "rides", Artifact(digest=f"{number:064}", kind="model", uri=""))
+    set_alias(metadata, "rides", "champion", 1)
+    together = Barrier(4)
+
+    def move(version: int) -> object:
+        together.wait()
+        try:
+            return set_alias(metadata, "rides", "champion", version, after=1)
+        except ConflictError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(move, (2, 3, 4, 2)))
+    refused = [each for each in found if isinstance(each, str)]
+    history = project.models["rides"].history
+    assert [each.sequence for each in history] == [1, 2]
+    assert all(each.startswith("model 'rides@champion' was moved just now") for each in refused)
+    assert len(refused) == (2 if history[-1].version == 2 else 3)

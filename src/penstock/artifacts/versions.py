@@ -61,11 +61,19 @@ def add_version(metadata: MetadataStore, register: Register[V, C], name: str, di
 
 
 def point(
-    metadata: MetadataStore, register: Register[V, C], name: str, alias: str, version: int, *, reason: str = ""
+    metadata: MetadataStore,
+    register: Register[V, C],
+    name: str,
+    alias: str,
+    version: int,
+    *,
+    reason: str = "",
+    after: int | None = None,
 ) -> C:
     """Point an alias at a version; the history keeps every change. Pointing it where it points already changes nothing.
 
-    Raises `UnknownNameError` for a version that is not there.
+    With `after` it is moved only if its newest change has that number (0: it was never set). Raises `ConflictError`
+    where it was moved since, `UnknownNameError` for a version that is not there.
     """
     if not alias or any(character in alias for character in "@/") or alias.isdigit():
         raise DeclarationError(f"alias {alias!r}: an alias is a word, without '@' and '/', and no number")
@@ -74,10 +82,13 @@ def point(
         history = changes(metadata, register, name, alias)
         if history and history[-1].version == version:
             return history[-1]
-        sequence = history[-1].sequence + 1 if history else 1
+        newest = history[-1].sequence if history else 0
+        if after not in (None, newest):
+            now = f"at version {history[-1].version}: {history[-1].reason}" if history else "nowhere"
+            raise ConflictError(f"{register.what} '{name}@{alias}' was moved just now, and points {now}; try again")
         made = register.change(
             alias=alias,
-            sequence=sequence,
+            sequence=newest + 1,
             version=version,
             reason=reason,
             created=time.time(),

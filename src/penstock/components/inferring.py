@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock import models
-from penstock.components.pushing import why_not
+from penstock.components.pushing import why_not, wired
 from penstock.core.ports import Context
 from penstock.models import ModelGraph
 from penstock.models.judging.labels import label_columns
@@ -21,7 +21,7 @@ def predict(
     graph: ModelGraph,
     rows: Table,
     *,
-    blessing: dict[str, Any] | list[Any] | None = None,
+    blessing: dict[str, Any] | list[Any] | tuple[Any, ...] | None = (),
     to: str | None = None,
     mode: Mode = "train",
     context: Context | None = None,
@@ -35,8 +35,7 @@ def predict(
     to the project), whole or not at all; where it is changed or gone, the step runs again. In mode infer labels are
     left out of the rows, those of a cascade's stages too.
     """
-    wired = [blessing] if isinstance(blessing, dict) else blessing
-    if wired is not None and (why := why_not(wired, digest_of(graph), graph.name)):
+    if (given := wired(blessing)) and (why := why_not(given, digest_of(graph), graph.name)):
         decline(f"not used: {why}")
     if mode == "infer":
         rows = rows.drop_columns([name for name in rows.column_names if name in label_columns(graph)])

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from penstock.models.predicting.describe import describe
     from penstock.models.predicting.predict import predict, predict_batches
     from penstock.models.predicting.row import RowPredictor, row_predictor
-    from penstock.models.promoting import person, promote, rollback
+    from penstock.models.promoting import person, promote, rollback, taken_back
     from penstock.models.registry import (
         CHAMPION,
         alias_history,
@@ -104,6 +104,7 @@ __all__ = [
     "save",
     "set_alias",
     "stage_of",
+    "taken_back",
     "to_files",
     "versions",
 ]
@@ -140,7 +141,7 @@ _NAMES = {
     "predicting.describe": ("describe",),
     "predicting.predict": ("predict", "predict_batches"),
     "predicting.row": ("RowPredictor", "row_predictor"),
-    "promoting": ("person", "promote", "rollback"),
+    "promoting": ("person", "promote", "rollback", "taken_back"),
     "registry": (
         "CHAMPION",
         "alias_history",

@@ -28,12 +28,15 @@ def register(
     return numbers.add_version(metadata, MODELS, name, artifact.digest, **facts)
 
 
-def set_alias(metadata: MetadataStore, name: str, alias: str, version: int, *, reason: str = "") -> AliasChange:
+def set_alias(
+    metadata: MetadataStore, name: str, alias: str, version: int, *, reason: str = "", after: int | None = None
+) -> AliasChange:
     """Point an alias at a version; the history keeps every change. Pointing it where it points already changes nothing.
 
-    Raises `UnknownNameError` for a version that is not there.
+    With `after` it is moved only if its newest change has that number. Raises `ConflictError` where it was moved since,
+    `UnknownNameError` for a version that is not there.
     """
-    return numbers.point(metadata, MODELS, name, alias, version, reason=reason)
+    return numbers.point(metadata, MODELS, name, alias, version, reason=reason, after=after)
 
 
 def resolve_version(metadata: MetadataStore, reference: str) -> ModelVersion:

@@ -5,7 +5,7 @@ from penstock.pipelines.cancelling import cancel_run
 from penstock.pipelines.choosing import optional, when
 from penstock.pipelines.comparing import Comparison, Difference, MetricComparison, StepComparison, compare
 from penstock.pipelines.component import Component, component
-from penstock.pipelines.deciding import approve, reject, waiting_step
+from penstock.pipelines.deciding import approve, may_go_on, reject, waiting_step
 from penstock.pipelines.declare import StepFunction, step
 from penstock.pipelines.declining import REQUEST, Unmade, decline, is_quiet, wait_for
 from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, StepEnded, StepMapped, StepStarted
@@ -96,6 +96,7 @@ __all__ = [
     "lenders",
     "log_metric",
     "maker",
+    "may_go_on",
     "metrics_file",
     "new_run_id",
     "node",

@@ -1,9 +1,14 @@
-"""A person's decision about a step that waits: who took it, when and why is recorded with what the step gives."""
+"""A person's decision about a step that waits: who took it, when and why is recorded with what the step gives.
+
+A decision may come while the run still runs, or twice at once. So who decides claims it, and so does who lets the run
+go on; whoever drives the run looks for decisions once more after the run is recorded as waiting.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +20,8 @@ from penstock.pipelines.declining import EXPIRES, REQUEST
 
 OUTPUT = "result"
 """The output of a step that a person gives."""
+CLAIM_SECONDS = 60.0
+"""How long a claim counts of which nothing came: whoever made it is gone then. A driver has so long to start."""
 
 
 def waiting_step(metadata: MetadataStore, run: Run, name: str = "") -> StepRun:
@@ -23,7 +30,7 @@ def waiting_step(metadata: MetadataStore, run: Run, name: str = "") -> StepRun:
     Raises `ConflictError` where none does, or where several do and none is named.
     """
     steps = metadata.find(StepRun, run=run.id)
-    waiting = {step.step: step for step in steps if step.state == "waiting" and REQUEST in step.artifacts}
+    waiting = {step.step: step for step in steps if _asks(step)}
     if name and name not in {step.step for step in steps}:
         raise UnknownNameError("step", name, [step.step for step in steps], within=f"run {run.id}")
     if name in waiting or (not name and len(waiting) == 1):
@@ -31,6 +38,8 @@ def waiting_step(metadata: MetadataStore, run: Run, name: str = "") -> StepRun:
     if not name and waiting:
         raise ConflictError(f"several steps of run {run.id} wait: {', '.join(waiting)}; name the one that is decided")
     what = f"step '{name}' of run {run.id} does not wait" if name else f"no step of run {run.id} waits"
+    if run.state == "waiting":
+        raise ConflictError(f"{what} for a person any more; what was decided counts: penstock run --resume {run.id}")
     raise ConflictError(f"{what} for a person; the run is {run.state}")
 
 
@@ -44,18 +53,25 @@ def approve(
     reason: str = "",
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Record that somebody approves what a step asks; its run can go on then.
+    """Record that somebody approves what a step asks; its run can go on then, by whoever `may_go_on`.
 
     The step has made its output by that: the same question about the same thing is not asked again.
     """
-    now, run = clock(), _claimed(metadata, step, clock)
-    said = _said("approved", by, reason, now)
-    artifact = replace(save(_blessing(request, said, by, reason, now)), made_by=f"{step.run}/{step.step}", created=now)
-    outputs = {OUTPUT: artifact.digest}
-    entry = CacheEntry(
-        key=step.key, pipeline=run.pipeline, step=step.step, outputs=outputs, parts=step.parts, run=run.id, created=now
-    )
-    metadata.write(artifact, entry, replace(step, state="succeeded", reason=said, artifacts=outputs, ended=now))
+    with _deciding(metadata, step, clock) as run:
+        now = clock()
+        said = _said("approved", by, reason, now)
+        made = replace(save(_blessing(request, said, by, reason, now)), made_by=f"{step.run}/{step.step}", created=now)
+        outputs = {OUTPUT: made.digest}
+        entry = CacheEntry(
+            key=step.key,
+            pipeline=run.pipeline,
+            step=step.step,
+            outputs=outputs,
+            parts=step.parts,
+            run=run.id,
+            created=now,
+        )
+        metadata.write(made, entry, replace(step, state="succeeded", reason=said, artifacts=outputs, ended=now))
 
 
 def reject(
@@ -66,10 +82,12 @@ def reject(
     reason: str = "",
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Record that somebody rejects what a step asks: it has failed, and with it its run."""
-    now, run = clock(), _claimed(metadata, step, clock)
-    said = _said("rejected", by, reason, now)
-    _close(metadata, run, "failed", f"{step.step}: {said}", replace(step, state="failed", error=said, ended=now), now)
+    """Record that somebody rejects what a step asks: it has failed, and with it its run, at the latest once what is
+    under way in it has ended."""
+    with _deciding(metadata, step, clock):
+        now = clock()
+        metadata.write(replace(step, state="failed", error=_said("rejected", by, reason, now), artifacts={}, ended=now))
+        _look_after(metadata, step.run, now)
 
 
 def give_up(metadata: MetadataStore, run: Run, reason: str, *, clock: Callable[[], float] = time.time) -> None:
@@ -78,30 +96,106 @@ def give_up(metadata: MetadataStore, run: Run, reason: str, *, clock: Callable[[
 
 
 def expire(metadata: MetadataStore, *, clock: Callable[[], float] = time.time) -> None:
-    """Have runs failed for which nobody has decided in time."""
+    """Have runs failed that wait for nothing any more: nobody has decided in time, somebody has rejected, or who was to
+    let them go on is gone."""
     for run in metadata.find(Run, state="waiting"):
-        for step in metadata.find(StepRun, run=run.id, state="waiting"):
-            asked = metadata.get(Artifact, step.artifacts.get(REQUEST, ""))
-            until = None if asked is None else asked.facts.get(EXPIRES)
-            if until is not None and until <= clock():
-                said = f"nobody decided until {_moment(until)}"
-                failed = replace(step, state="failed", error=said, ended=clock())
-                _close(metadata, run, "failed", f"{step.step}: {said}", failed, clock())
-                break
+        _look_after(metadata, run.id, clock())
 
 
-def _claimed(metadata: MetadataStore, step: StepRun, clock: Callable[[], float]) -> Run:
-    """Return the run, of which nobody else takes this decision too."""
+def may_go_on(metadata: MetadataStore, run_id: str, *, clock: Callable[[], float] = time.time) -> bool:
+    """Claim that a run that waited, and about which a person has decided, is driven on from here. False where it is
+    driven already: its driver sees the decision."""
+    if not _waits(metadata, run_id) or not _claim(metadata, _going_on(run_id), clock()):
+        return False
+    if _waits(metadata, run_id):
+        return True
+    gone_on(metadata, run_id)
+    return False
+
+
+def gone_on(metadata: MetadataStore, run_id: str) -> None:
+    """Give the claim back: the run waits again, or is done."""
+    metadata.delete(Lease, key=_going_on(run_id))
+
+
+def decided_meanwhile(
+    metadata: MetadataStore, run_id: str, asking: Iterable[str], *, clock: Callable[[], float] = time.time
+) -> bool:
+    """Tell who has driven a run to where it waits whether somebody approved one of the steps that asked while it was
+    driven: then it is claimed to go on. If one was rejected the run has failed now."""
+    _look_after(metadata, run_id, clock())
+    asked = metadata.find(StepRun, run=run_id, step=list(asking))
+    return any(step.state == "succeeded" for step in asked) and may_go_on(metadata, run_id, clock=clock)
+
+
+def _look_after(metadata: MetadataStore, run_id: str, now: float) -> None:
+    """End a run that is recorded as waiting and that nobody will let go on."""
+    run = metadata.get(Run, run_id)
+    if run is None or run.state != "waiting":
+        return
+    steps = metadata.find(StepRun, run=run_id)
+    if rejected := next((step for step in steps if step.state == "failed"), None):
+        return _close(metadata, run, "failed", f"{rejected.step}: {rejected.error}", rejected, now)
+    asking = [step for step in steps if _asks(step)]
+    for step in asking:
+        asked = metadata.get(Artifact, step.artifacts[REQUEST])
+        until = None if asked is None else asked.facts.get(EXPIRES)
+        if until is not None and until <= now and _claim(metadata, _decision(step), now):
+            said = f"nobody decided until {_moment(until)}"
+            failed = replace(step, state="failed", error=said, artifacts={}, ended=now)
+            _close(metadata, run, "failed", f"{step.step}: {said}", failed, now)
+            metadata.delete(Lease, key=_decision(step))
+            return None
+    if not asking and now - max(run.ended or 0.0, *(step.ended or 0.0 for step in steps)) >= CLAIM_SECONDS:
+        said = f"a person decided, and the process that was to go on is gone: penstock run --resume {run_id}"
+        _close(metadata, run, "failed", said, None, now)
+    return None
+
+
+@contextmanager
+def _deciding(metadata: MetadataStore, step: StepRun, clock: Callable[[], float]) -> Iterator[Run]:
+    """Yield the run, while nobody else takes this decision too."""
     expire(metadata, clock=clock)
-    run, now = metadata.get(Run, step.run), metadata.get(StepRun, step.run, step.step)
-    if run is None or now is None or now.state != "waiting":
-        how = "" if now is None else f": it is {now.state}, {now.error or now.reason}"
-        raise ConflictError(f"step '{step.step}' of run {step.run} does not wait for a person any more{how}")
+    if not _claim(metadata, _decision(step), clock()):
+        raise ConflictError(f"somebody else decides about step '{step.step}' of run {step.run} just now")
     try:
-        metadata.insert(Lease(key=f"decision:{step.run}/{step.step}/{step.artifacts[REQUEST]}", run=run.id))
+        run, now = metadata.get(Run, step.run), metadata.get(StepRun, step.run, step.step)
+        if run is None or run.state in DONE or now is None or not _asks(now) or now.artifacts != step.artifacts:
+            how = "" if now is None else f": it is {now.state}, {now.error or now.reason}"
+            raise ConflictError(f"step '{step.step}' of run {step.run} does not wait for a person any more{how}")
+        yield run
+    finally:
+        metadata.delete(Lease, key=_decision(step))
+
+
+def _claim(metadata: MetadataStore, key: str, now: float) -> bool:
+    """Claim something that one alone may do; a claim of which nothing came for long does not count. It is of no run:
+    one that ends frees all that are its own."""
+    held = metadata.get(Lease, key)
+    if held is not None and now - held.created >= CLAIM_SECONDS:
+        metadata.delete(Lease, key=key, created=held.created)
+    try:
+        metadata.insert(Lease(key=key, run="", created=now))
     except ConflictError:
-        raise ConflictError(f"somebody else decides about step '{step.step}' of run {step.run} just now") from None
-    return run
+        return False
+    return True
+
+
+def _asks(step: StepRun) -> bool:
+    return step.state == "waiting" and REQUEST in step.artifacts
+
+
+def _waits(metadata: MetadataStore, run_id: str) -> bool:
+    run = metadata.get(Run, run_id)
+    return run is not None and run.state == "waiting"
+
+
+def _decision(step: StepRun) -> str:
+    return f"decision:{step.run}/{step.step}"
+
+
+def _going_on(run_id: str) -> str:
+    return f"going on:{run_id}"
 
 
 def _close(metadata: MetadataStore, run: Run, state: State, error: str, decided: StepRun | None, now: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from penstock.core.pipeline import Pipeline
 from penstock.core.ports import Engine
 from penstock.core.run import Run, StepRun
+from penstock.pipelines.deciding import decided_meanwhile, gone_on
 from penstock.pipelines.events import OnEvent
 from penstock.pipelines.execution import Execution
 from penstock.pipelines.liveness import HOST, driving
@@ -79,13 +80,37 @@ def execute(
         host=HOST,
         options={name: value for name, value in options.items() if value},
     )
-    earlier: dict[str, StepRun] | None = None
-    if run_id and run_id == resume:  # it waited for a person, and goes on as itself
-        run, earlier = goes_on(services.metadata, run)
-    tell = on_event or (lambda event: None)
-    execution = Execution(pipeline, left_out, judge, run, services, engine, tell, earlier)
+    as_itself = run_id == resume != ""  # it waited for a person, and goes on
     with driving(run.id):
-        return execution.run()
+        run, asking = _driven(pipeline, services, left_out, judge, run, engine, on_event, as_itself=as_itself)
+        while run.state == "waiting" and decided_meanwhile(services.metadata, run.id, asking, clock=services.clock):
+            judge = new_judge(pipeline, services, override=override, resume=run.id, states_from=states_from)
+            run, asking = _driven(pipeline, services, left_out, judge, run, engine, on_event, as_itself=True)
+    return services.metadata.get(Run, run.id) or run  # somebody may have rejected it just now
+
+
+def _driven(
+    pipeline: Pipeline,
+    services: Services,
+    left_out: Mapping[str, str],
+    judge: Judge,
+    run: Run,
+    engine: Engine,
+    on_event: OnEvent | None,
+    *,
+    as_itself: bool,
+) -> tuple[Run, list[str]]:
+    """Drive a run until it ends, or waits; return it, and the steps that ask a person."""
+    earlier: dict[str, StepRun] | None = None
+    if as_itself:
+        run, earlier = goes_on(services.metadata, run, now=services.clock())
+    try:
+        tell = on_event or (lambda event: None)
+        execution = Execution(pipeline, left_out, judge, run, services, engine, tell, earlier)
+        return execution.run(), list(execution.asking)
+    finally:
+        if as_itself:
+            gone_on(services.metadata, run.id)
 
 
 def _settle_lenders(pipeline: Pipeline, left_out: Mapping[str, str], judge: Judge) -> None:

@@ -49,6 +49,7 @@ class Execution:
     ) -> None:
         self.judge, self.services, self.engine = judge, services, engine
         self.left_out, self.lenders = left_out, lenders(pipeline, left_out)
+        self.earlier = earlier or {}
         self.schedule = Schedule(pipeline)
         self.record = Recorder(run, pipeline, services, on_event, earlier)
         self.leases = Leases(services.metadata, run.id, clock=services.clock)
@@ -60,6 +61,7 @@ class Execution:
         self.claimed: set[str] = set()  # blocked before, but the lease of their key is theirs now
         self.under_way: dict[str, tuple[str, Verdict]] = {}
         self.again: list[tuple[float, str, Verdict]] = []  # failed steps to try again: when, which
+        self.asking: dict[str, Verdict] = {}  # steps that wait for a person
 
     def run(self) -> Run:
         """Run to the end."""
@@ -76,7 +78,7 @@ class Execution:
             self.leases.end()
 
     def _go(self) -> Run:
-        while self.schedule.ready or self.queue or self.blocked or self.under_way or self.again:
+        while self.schedule.ready or self.queue or self.blocked or self.under_way or self.again or self._approved():
             if self.pulse.cancelled is not None:
                 raise KeyboardInterrupt
             self._settle()
@@ -113,6 +115,8 @@ class Execution:
                 self.record.map(step.name, verdict, [item.name for item in items])
                 self.schedule.map(step.name, items)
                 return None if items else self._join(step)
+            case Verdict(entry=None) as verdict if self._asks_still(step.name, verdict):
+                return self._asks(step.name, verdict)
             case Verdict(entry=None) as verdict:
                 self.queue.append((step.name, verdict))
                 return None
@@ -162,6 +166,14 @@ class Execution:
             self.leases.free([verdict.key.digest])
             self._up_to_date(step, again)
         return again.entry is not None
+
+    def _approved(self) -> bool:
+        """Tell whether a person has approved something while other steps ran, so that there is more to do."""
+        self.record.flush()
+        approved = [name for name, verdict in self.asking.items() if self._found(name, verdict)]
+        for name in approved:
+            del self.asking[name]
+        return bool(approved)
 
     def _submit(self) -> None:
         now = self.services.clock()
@@ -267,10 +279,17 @@ class Execution:
         self.leases.free([verdict.key.digest])
         if outcome.state == "skipped":
             return self._end(step, "skipped", reason=outcome.error, verdict=verdict)
-        asked = self._made(step, outcome.outputs)
-        return self.record.finish(
-            step.name, "waiting", reason=outcome.error, verdict=verdict, outputs=asked, error="", origin=""
-        )
+        return self._asks(step.name, verdict, outcome.error, self._made(step, outcome.outputs))
+
+    def _asks(self, name: str, verdict: Verdict, reason: str = "", asked: Mapping[str, Artifact] | None = None) -> None:
+        self.asking[name] = verdict
+        self.record.finish(name, "waiting", reason=reason, verdict=verdict, outputs=asked or {}, error="", origin="")
+
+    def _asks_still(self, name: str, verdict: Verdict) -> bool:
+        """Tell whether a person was asked this before the run went on, and has not decided; until when there is time
+        for it stays as it was."""
+        asked = self.earlier.get(name)
+        return asked is not None and asked.state == "waiting" and asked.key == verdict.key.digest
 
     def _made(self, step: Step, outputs: Mapping[str, Artifact]) -> dict[str, Artifact]:
         by, now = f"{self.record.run.id}/{step.name}", self.services.clock()

@@ -13,6 +13,7 @@ from pathlib import Path
 from penstock.core.ports import MetadataStore
 from penstock.core.run import DONE, Heartbeat, Run, StepRun
 from penstock.pipelines.deciding import expire
+from penstock.pipelines.resuming import WENT_ON
 
 GONE = "the process that drove this run is gone"
 HOST = socket.gethostname()
@@ -58,7 +59,7 @@ def alive(run: Run, metadata: MetadataStore, *, clock: Callable[[], float] = tim
     if run.host in ("", HOST):
         return drives(run)
     heard = metadata.get(Heartbeat, run.id)
-    return clock() - max(run.created, heard.beat if heard is not None else 0.0) < SILENT_SECONDS
+    return clock() - max(_driven_since(run), heard.beat if heard is not None else 0.0) < SILENT_SECONDS
 
 
 def drives(run: Run) -> bool:
@@ -74,7 +75,14 @@ def drives(run: Run) -> bool:
         return False
     except PermissionError:
         pass
-    return _lives_since(run.pid, run.created)
+    return _lives_since(run.pid, _driven_since(run))
+
+
+def _driven_since(run: Run) -> float:
+    """Return when its driver recorded a run, or that it goes on: the driver is older than that, whoever has its number
+    later is not."""
+    went_on: float = run.options.get(WENT_ON, 0.0)
+    return max(run.created, went_on)
 
 
 def _lives_since(pid: int, moment: float) -> bool:

@@ -27,7 +27,8 @@ APART = MOST_ITEMS + 1
 
 class Recorder:
     """Keeps the newest record of the run and each step; `flush` writes those that changed, all or none. `earlier` are
-    the steps of a run that goes on as itself: what it made stays as it was recorded."""
+    the steps of a run that goes on as itself: what it made, and what it asks a person still, stays as it was recorded.
+    """
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class Recorder:
         on_event: OnEvent,
         earlier: Mapping[str, StepRun] | None = None,
     ) -> None:
-        self.run, self._earlier = run, earlier
+        self.run, self._goes_on, self._earlier = run, earlier is not None, earlier or {}
         self._services, self._tell = services, on_event
         self._steps = {
             step.name: StepRun(run=run.id, step=step.name, position=position * APART, needs=step.upstream())
@@ -52,8 +53,9 @@ class Recorder:
     def begin(self) -> None:
         """Write the run and its steps, and make the folder of its logs."""
         (self._services.logs / self.run.id).mkdir(parents=True, exist_ok=True)
-        begun = self._services.metadata.insert if self._earlier is None else self._services.metadata.write
-        begun(replace(self.run, params=_plain(self.run.params)), *self._steps.values())
+        begun = self._services.metadata.write if self._goes_on else self._services.metadata.insert
+        new = [record for name, record in self._steps.items() if name not in self._earlier]
+        begun(replace(self.run, params=_plain(self.run.params)), *new)
         self._tell(RunStarted(self.run, tuple(self._steps.values())))
 
     def log(self, step: str) -> Path:
@@ -85,8 +87,9 @@ class Recorder:
         now, first = self._services.clock(), self._steps[step].position + 1
         self._change(step, state="running", reason=verdict.reason, started=now, **_known(verdict))
         for number, name in enumerate(items):
-            record = StepRun(run=self.run.id, step=name, position=first + number)
-            self._steps[name] = self._changed["step", name] = record
+            self._steps[name] = record = StepRun(run=self.run.id, step=name, position=first + number)
+            if name not in self._earlier:
+                self._changed["step", name] = record
         self._tell(StepMapped(self._steps[step], tuple(self._steps[name] for name in items)))
 
     def blocked(self, step: str, verdict: Verdict) -> None:
@@ -118,8 +121,9 @@ class Recorder:
         """Note how a step ended, or that it waits for a person; `outputs` is then what it asks."""
         now, record = self._services.clock(), self._steps[step]
         self._logs.end(step)
-        if state == "up_to_date" and verdict is not None and self._made_earlier(step, verdict):
-            self._tell(StepEnded(self._steps[step], dict(outputs)))
+        if verdict is not None and self._kept(step, state, verdict, origin):
+            if state in DONE:
+                self._tell(StepEnded(self._steps[step], dict(outputs)))
             return
         self._change(
             step,
@@ -138,13 +142,21 @@ class Recorder:
         if state in DONE:
             self._tell(StepEnded(self._steps[step], dict(outputs)))
 
-    def _made_earlier(self, step: str, verdict: Verdict) -> bool:
-        """Take over what this very run recorded of a step before it waited."""
-        made = None if self._earlier is None else self._earlier.get(step)
-        if made is None or made.key != verdict.key.digest:
+    def _kept(self, step: str, state: State, verdict: Verdict, origin: str) -> bool:
+        """Leave as it is what this very run has recorded of a step: what it made before it waited, what a person has
+        approved meanwhile, what it asks a person still."""
+        found = self._earlier.get(step)
+        if origin == f"{self.run.id}/{step}" and (found is None or found.state not in DONE):
+            found = self._services.metadata.get(StepRun, self.run.id, step)
+        if found is None or found.key != verdict.key.digest:
             return False
-        self._steps[step] = self._changed["step", step] = made
-        return True
+        if state == "waiting" == found.state:
+            self._steps[step] = found  # not written again: a person may decide about it just now
+            return True
+        if state == "up_to_date" and found.state in DONE:
+            self._steps[step] = self._changed["step", step] = found
+            return True
+        return False
 
     def add(self, record: Artifact | CacheEntry) -> None:
         """Have a record written with the next flush."""
@@ -163,9 +175,14 @@ class Recorder:
         failed = [record for record in self._steps.values() if record.state == "failed"]
         state: State = "failed" if failed else "cancelled" if "cancelled" in states else "succeeded"
         error = "; ".join(f"{record.step}: {record.error.partition(chr(10))[0]}" for record in failed)
-        if "waiting" in states and state != "succeeded":
+        if "waiting" not in states:
+            return self._close(state, error)
+        if state != "succeeded":
             return self.abandon(state, error)
-        return self._close("waiting" if "waiting" in states else state, error)
+        for name, record in self._steps.items():
+            if record.state == "running":  # mapped, and some of its items wait
+                self._change(name, state="waiting")
+        return self._close("waiting", error)
 
     def abandon(self, state: State, error: str) -> Run:
         """Note that the run stops here; steps that have not ended are cancelled."""

@@ -13,6 +13,8 @@ from penstock.pipelines.declining import REQUEST
 
 UNPLAIN = "unplain"
 """The option of a run that names its parameters which the record holds only as their text."""
+WENT_ON = "went_on"
+"""The option of a run that waited for a person: when it was last driven on, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,15 @@ def resumable(metadata: MetadataStore, run_id: str, *, as_itself: bool = False) 
     return run
 
 
-def goes_on(metadata: MetadataStore, driven: Run) -> tuple[Run, dict[str, StepRun]]:
-    """Return a run that waited as it is recorded, driven now by whoever drives `driven`, and the steps that it made."""
+def goes_on(metadata: MetadataStore, driven: Run, *, now: float) -> tuple[Run, dict[str, StepRun]]:
+    """Return a run that waited as it is recorded, driven now by whoever drives `driven`, and its steps
+    that have ended, or wait for a person still."""
     stored = resumable(metadata, driven.id, as_itself=True)
-    made = {step.step: step for step in metadata.find(StepRun, run=stored.id) if step.state in DONE}
-    return replace(stored, state="running", ended=None, error="", pid=driven.pid, host=driven.host), made
+    steps = metadata.find(StepRun, run=stored.id)
+    kept = {step.step: step for step in steps if step.state in DONE or REQUEST in step.artifacts}
+    options = {**stored.options, WENT_ON: now}
+    going = replace(stored, state="running", ended=None, error="", options=options, pid=driven.pid, host=driven.host)
+    return going, kept
 
 
 def resumed(metadata: MetadataStore, run_id: str) -> Resumed:

@@ -25,6 +25,7 @@ from penstock.pipelines import (
     draw_run,
     is_quiet,
     maker,
+    may_go_on,
     metrics_file,
     pieces,
     read_metrics,
@@ -157,7 +158,7 @@ class LocalRecords:
         asked = self.metadata.get(Artifact, step.artifacts.get(REQUEST, ""))
         request = {} if asked is None else load_artifact(asked, self.artifacts)
         approve(self.metadata, step, partial(save_json, self.artifacts), request, by=who, reason=reason)
-        if self.go_on is not None:
+        if self.go_on is not None and may_go_on(self.metadata, step.run):
             self.go_on(step.run)
 
     def _again(self) -> Repeater:
