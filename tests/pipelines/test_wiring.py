@@ -8,7 +8,7 @@ import pytest
 from worlds import World
 
 from penstock.errors import DeclarationError, UnknownNameError
-from penstock.pipelines import Pipeline, component, node, parameter, pipeline, step, trace
+from penstock.pipelines import Pipeline, component, node, optional, parameter, pipeline, step, trace
 
 
 class Halves(NamedTuple):
@@ -100,7 +100,7 @@ def test_what_is_wired_wrong_says_what_there_is() -> None:
     with pytest.raises(DeclarationError, match="takes a step or a component"):
         node(len, [1])
     with pytest.raises(DeclarationError, match="'count' is declared in two ways"):
-        Pipeline(name="twice", components=[made, node(numbers, parameter("count", 6))])
+        Pipeline(name="twice", components=[made, node(numbers, parameter("count", 6), name="more")])
 
 
 def test_a_parameter_without_a_default_has_to_be_given() -> None:
@@ -108,3 +108,90 @@ def test_a_parameter_without_a_default_has_to_be_given() -> None:
     assert list(needing.parameters) == ["count"]
     with pytest.raises(DeclarationError, match="count"):
         trace(needing, {})
+
+
+def test_what_a_component_does_not_take_is_said_where_it_is_written() -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"no parameter named 'value' in component 'halve'.*Did you mean 'values'"
+    ):
+        node(halve, value=made)
+    with pytest.raises(
+        UnknownNameError, match="no parameter named 'by' in component 'shift'; there are: values, fit_on"
+    ):
+        node(shift, halves.outputs["low"], by=3)
+    node(shift, halves.outputs["low"], fit_on=made, when=judged["total"] > 5)
+
+
+def test_two_components_of_one_name_are_an_error_whatever_their_order() -> None:
+    twice = [made, node(numbers, 3)]
+    for components in (twice, twice[::-1]):
+        with pytest.raises(DeclarationError, match=r"two components are called 'numbers'; give one .*name='numbers_2'"):
+            Pipeline(name="twice", components=components)
+    assert len(trace(Pipeline(name="once", components=[made, made]), {}).steps) == 1
+
+
+def test_a_node_stands_for_the_one_thing_that_it_gives(world: World) -> None:
+    told = node(tell, judged["total"], when=judged["total"] > 5)
+    run = world.run(Pipeline(name="wired", components=[told, judged, halves, made]))
+    assert world.value(run, "tell") == "total 10"
+    with pytest.raises(DeclarationError, match=r"'halve' gives several things; say which: outputs\['low'\]"):
+        halves["low"]
+    with pytest.raises(DeclarationError, match="<node halve> is known only when the run gets there"):
+        _low, _high = halves
+
+
+@step
+def count_or(total: int | None) -> int:
+    return -1 if total is None else total
+
+
+def test_a_component_may_do_without_what_another_gives(world: World) -> None:
+    total = node(sum_of, made, when=made[1] > parameter("least", 0))
+    counted = node(count_or, optional(total))
+    either = Pipeline(name="either", components=[counted, total, made])
+    assert world.value(world.run(either), "count_or") == 10
+    assert world.value(world.run(either, {"least": 7}), "count_or") == -1
+
+
+@step
+def sum_of(values: list[int]) -> int:
+    return sum(values)
+
+
+@pipeline
+def doubled(values: list[int]) -> object:
+    return sum_of(sum_each.map(values))
+
+
+@step
+def sum_each(values: int) -> int:
+    return values * 2
+
+
+def added(values: list[int]) -> object:
+    return sum_of(values)
+
+
+@pipeline
+def silent(values: list[int]) -> None:
+    sum_of(values)
+
+
+def test_a_pipeline_and_a_function_that_calls_steps_are_components_too(world: World) -> None:
+    inner, plain = node(doubled, made), node(added, made)
+    both = node(report, parts=[], names={"doubled": inner, "added": plain})
+    run = world.run(Pipeline(name="both", components=[both, plain, inner, made]))
+    assert world.value(run, "report") == {"total": 0, "doubled": 20, "added": 10}
+    assert "doubled.sum_of" in world.states(run)
+    quiet = node(silent, made)
+    assert len(trace(Pipeline(name="quiet", components=[quiet, made]), {}).steps) == 2
+    with pytest.raises(DeclarationError, match="'silent' gives nothing"):
+        trace(Pipeline(name="quiet", components=[node(tell, quiet), quiet, made]), {})
+    with pytest.raises(DeclarationError, match=r"'plain_function' makes no step; put @ps.step before its function"):
+        trace(Pipeline(name="none", components=[node(plain_function, made), made]), {})
+    with pytest.raises(UnknownNameError, match="'value' in component 'added'; there are: values"):
+        node(added, value=made)
+
+
+def plain_function(values: object) -> object:
+    return values

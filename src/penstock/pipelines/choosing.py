@@ -52,11 +52,10 @@ def optional(value: Any, default: Any = None) -> Any:
 
     report(ps.optional(chart))
     """
-    if isinstance(value, Ref):
-        return Maybe(value, default)
-    if isinstance(value, Deferred):
+    if isinstance(value, Condition | Maybe):
         raise DeclarationError(f"optional({value!r}) makes no sense; give it what a step gives")
-    return value
+    given: Any = value  # a Ref, or a node of a Pipeline, in whose place one stands later
+    return Maybe(given, default) if isinstance(value, Deferred) else value
 
 
 def narrowed(steps: Mapping[str, Step]) -> tuple[Step, ...]:

@@ -40,7 +40,7 @@ class Component:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Learn, then apply; each function gets those of the inputs that it has a parameter for."""
         fit, apply = (part.form.signature.parameters for part in (self.fit, self.apply))
-        places = [name for name in apply if name != self._state and name not in self.apply.form.told]
+        places, known = self._places, self.takes
         if len(args) > len(places):
             raise DeclarationError(f"component '{self.name}' takes {len(places)} inputs by position, not {len(args)}")
         given = dict(zip(places, args, strict=False))
@@ -49,8 +49,7 @@ class Component:
         given |= kwargs
         learned_from = {self._on: given.pop(FIT_ON)} if FIT_ON in given else {}
         for name in given:
-            if (name not in fit and name not in apply and name != "when") or name == self._state:
-                known = dict.fromkeys([*places, *fit, FIT_ON])
+            if name not in known and name != "when":
                 raise UnknownNameError("parameter", name, known, within=f"component '{self.name}'")
         state = self.fit(**_those(fit, {**given, **learned_from}))
         if isinstance(state, tuple) and any(isinstance(part, Ref) for part in state):
@@ -59,6 +58,17 @@ class Component:
                 "a class of your own"
             )
         return self.apply(**{self._state: state}, **_those(apply, given))
+
+    @property
+    def takes(self) -> list[str]:
+        """The names of the inputs of a call."""
+        fit = [name for name in self.fit.form.signature.parameters if name not in self.fit.form.told]
+        return list(dict.fromkeys([*self._places, *fit, FIT_ON]))
+
+    @property
+    def _places(self) -> list[str]:
+        told = self.apply.form.told
+        return [name for name in self.apply.form.signature.parameters if name != self._state and name not in told]
 
     def configured(self, **changes: Any) -> Component:
         """Return a copy whose two steps have other settings (`name`, `retries`, `memory`, ...: those of `@step`)."""
