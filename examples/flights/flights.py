@@ -22,8 +22,9 @@ class Timetable(NamedTuple):
 
 
 @ps.step
-def between(rows: ps.Table, first: str, last: str) -> Timetable:
-    """Take the flights that were to leave from `first` until `last`, and when each thing about them was known."""
+def between(rows: ps.Table, first: str, last: str, mode: ps.Mode = "train") -> Timetable:
+    """Take the flights that were to leave from `first` until `last`, and when each thing about them was known; to learn
+    from only those that have arrived."""
     scheduled = pc.add(rows["time_hour"], _minutes(rows["minute"]))
     times = {
         "scheduled": scheduled,
@@ -35,13 +36,14 @@ def between(rows: ps.Table, first: str, last: str) -> Timetable:
     rows = _within(rows, "scheduled", first, last).sort_by(
         [(name, "ascending") for name in ("scheduled", "carrier", "flight", "origin")]
     )
-    arrived = rows.filter(pc.field("arr_delay").is_valid())
-    labels = arrived.append_column("is_late", pc.greater(arrived["arr_delay"], LATE_MINUTES))
-    print(f"{rows.num_rows:,} flights from {first} to {last}, {arrived.num_rows:,} arrived")
+    arrived = pc.is_valid(rows["arr_delay"])
+    flights = rows.filter(arrived) if mode == "train" else rows
+    flights = flights.append_column("is_late", pc.greater(flights["arr_delay"], LATE_MINUTES))
+    print(f"{rows.num_rows:,} flights from {first} to {last}, {pc.sum(arrived).as_py() or 0:,} arrived")
     asked = ["event_timestamp", "time_hour", "carrier", "flight", "tailnum", "origin", "dest", "distance"]
     departed = rows.filter(pc.field("dep_delay").is_valid())
     return Timetable(
-        labels.select([*asked, "arr_delay", "is_late"]),
+        flights.select([*asked, "arr_delay", "is_late"]),
         departed.select(["known_at", "origin", "carrier", "dep_delay"]),
     )
 
@@ -82,7 +84,12 @@ def flights(first: str = "2013-01-01T00:00:00Z", last: str = "2013-05-01T00:00:0
     ps.ingest("airport", timetable.departures)
     ps.ingest("carrier", timetable.departures)
     ps.ingest("weather", readings(ps.read.configured(name="read_weather")("weather"), first, last))
-    expected = ps.schema(ps.statistics(timetable.flights), label=["arr_delay", "is_late"], rules=["distance > 0"])
+    expected = ps.schema(
+        ps.statistics(timetable.flights),
+        reviewed={"tailnum": {"nullable": True}},  # of a flight to come it may not be known yet which plane it is
+        label=["arr_delay", "is_late"],
+        rules=["distance > 0"],
+    )
     rows = ps.historical_features(ps.validate(timetable.flights, expected).rows, arrival)
     train, test = ps.split(rows, by="event_timestamp", test=0.2)
     graph = ps.fit(arrival, train)

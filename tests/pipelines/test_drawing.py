@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings, strategies as st
 from worlds import World
 
-from penstock.pipelines import pipeline, step
+from penstock.pipelines import draw_run, pipeline, step
 from penstock.pipelines.drawing import Drawn, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -36,6 +36,19 @@ def shape(big: bool = False) -> None:
     first = one()
     each = one.configured(name="each").map(above=items(first))
     one.configured(name="last")(above=[inner(first), each], when=big)
+
+
+learned = one.configured(name="learned", modes={"train"})
+
+
+@pipeline
+def learns(value: int) -> Any:
+    return learned(above=learned(above=learned(above=value)))
+
+
+@pipeline
+def learning_inside(value: int = 1) -> None:
+    one(above=learns(value))
 
 
 def boxes(svg: str) -> dict[str, tuple[float, float, float]]:
@@ -98,6 +111,14 @@ def test_boxes_that_need_each_other_are_drawn_below_each_other_once() -> None:
     height = float(re.search(r'height="(\d+)"', svg)[1])  # type: ignore[index]
     assert height < 2 * 80
     assert svg.count("<path d=") == 1 + 3
+
+
+def test_a_box_of_several_steps_says_which_run_lends_what_one_of_them_gives(world: World) -> None:
+    trained = world.run(learning_inside)
+    run = world.run(learning_inside, {"value": 3}, mode="infer")
+    told = f"as in run {trained.id}"
+    assert told in world.plan(learning_inside, {"value": 4}, mode="infer").svg
+    assert told in draw_run(run, list(world.steps(run).values()))
 
 
 def test_a_box_of_several_steps_says_how_many_of_them_are_in_its_state() -> None:

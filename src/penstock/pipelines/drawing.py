@@ -46,13 +46,14 @@ _LOOKS = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
     """A step as it is drawn: its state, the steps that end before it, what is told of it beside (in the box, and when
-    it is pointed at), and the address that it leads to."""
+    it is pointed at), the run that lends what it gives ("run ID"), and the address that it leads to."""
 
     name: str
     state: str
     needs: Sequence[str] = ()
     below: str = ""
     told: str = ""
+    lent: str = ""
     address: str = ""
 
 
@@ -107,15 +108,14 @@ def _boxes(whole: Mapping[str, str], steps: Mapping[str, Drawn]) -> dict[str, _B
 def _box(title: str, members: Sequence[Drawn]) -> _Box:
     state = next(each for each in _LOOKS if any(step.state == each for step in members))
     inside = [step for step in members if step.name != title]
-    address = members[0].address
+    address, lent = members[0].address, next((step.lent for step in members if step.lent), "")
     if not inside:
         (step,) = members
-        return _Box(title, step.below or _LOOKS[state].word, state, step.told, address)
+        below = f"as in {lent}" if lent else step.below or _LOOKS[state].word
+        return _Box(title, below, state, step.told, address)
     those = sum(step.state == state for step in inside)
     below = f"{len(inside)} steps" if those in (0, len(inside)) else f"{those} of {len(inside)} {_LOOKS[state].of_some}"
-    if lent := next((step.below for step in inside if step.below and step.state == "skipped"), ""):
-        below = lent
-    return _Box(title, below, state, "", address)
+    return _Box(title, f"as in {lent}" if lent else below, state, "", address)
 
 
 def _layers(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> tuple[list[list[str]], list[list[str]]]:

@@ -58,8 +58,8 @@ class Plan:
                 name=step.name,
                 state=step.state,
                 needs=step.needs,
-                below=f"as in {lent}" if (lent := lender(step.reason)) else "",
                 told=step.reason,
+                lent=lender(step.reason),
             )
             for step in self.steps
         ]

@@ -17,7 +17,8 @@ def draw_run(run: Run, steps: Sequence[StepRun], address: Callable[[str], str] |
             name=step.step,
             state=step.state,
             needs=step.needs,
-            below=f"as in {lent}" if (lent := lender(step.reason)) else _ended(step),
+            below=_ended(step),
+            lent=lender(step.reason),
             told=step.error.partition("\n")[0] or step.reason,
             address=address(step.step) if address is not None else "",
         )
