@@ -176,6 +176,12 @@ def test_when_the_season_changes_a_challenger_learns_and_takes_over(world: World
     counts = [(row["version"], row["rows"], row["labelled"]) for row in days]
     assert counts == [(1, 400, 400), (1, 1000, 1000), (2, 400, 400)]
     assert found.breaches == ()
+    [fired] = [each for each in found.events if each["event"] == "drift"]
+    assert (fired["trigger"], fired["run"], fired["state"]) == ("refresh", firing.run, "succeeded")
+    assert fired["about"].startswith("temp: PSI ")
+    moved = [each["about"] for each in found.events if each["event"] == "alias"]
+    assert moved[0] == "champion is version 1"
+    assert moved[1].startswith(f"champion is version 2: pushed by run {firing.run}")
 
 
 @pytest.mark.slow

@@ -98,11 +98,15 @@ def _show(found: Monitoring) -> None:
     newest = max((row["window_start"] for row in ended), default=None)
     changes = [row for row in ended if row["window_start"] == newest]
     if changes:
-        click.echo()
+        click.echo(f"\nhow far {_window(found, changes[0])} is from what was learned from (training) and from before:")
         columns = ("feature", "against", "version", "metric", "distance", "threshold", "rows")
         shown = sorted(changes, key=lambda row: (-row["distance"], row["feature"]))
         heads = ["feature", "against", "version", "metric", "distance", "threshold", "rows", ""]
         print_cells(heads, [[*(_cell(row[name]) for name in columns), _above(row)] for row in shown])
+    if found.events:
+        click.echo("\nwhat came of it:")
+        names = ["time", "event", "trigger", "about", "run", "state"]
+        print_cells(names, [[_cell(each[name]) for name in names] for each in found.events])
     for each in found.breaches:
         click.echo(f"BREACH: {each['feature']} against {each['against']}: {_cell(each['distance'])}")
 

@@ -27,9 +27,11 @@ from penstock.monitor.registering import pause, register, register_declared, rem
 from penstock.monitor.schedules import SCHEDULED, instant_name, instants
 from penstock.monitor.services import Breached, Judge, Services
 from penstock.monitor.staleness import Freshness, freshness_of
+from penstock.monitor.watched import JUDGED
 from penstock.monitor.when import When
 
 __all__ = [
+    "JUDGED",
     "SCHEDULED",
     "Breached",
     "CloudEvent",

@@ -5,6 +5,7 @@ logged. Over windows of time `performance` judges, `changing` compares, and `rul
 """
 
 from penstock.production.changing import METRICS, Tolerance
+from penstock.production.events import events
 from penstock.production.joined import Place
 from penstock.production.labels import add_labels, label_history, label_rows, read_labels
 from penstock.production.monitoring import Monitoring, monitor, monitoring_from_json, state
@@ -19,6 +20,7 @@ __all__ = [
     "Rule",
     "Tolerance",
     "add_labels",
+    "events",
     "judge",
     "judged_on",
     "label_history",

@@ -29,7 +29,8 @@ class Monitoring:
     answered, how many have labels yet, how long they took, and their metrics. `changes` has a row for each feature,
     window and version against what the version has learned from (`against` is "training": skew), and for each feature
     and window against the window before ("before": drift). `breaches` are the changes beyond their thresholds in the
-    newest window that has ended.
+    newest window that has ended. `events` are the newest that came of it, whenever that was: triggers that fired, their
+    runs, aliases that moved.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Monitoring:
     performance: pa.Table
     changes: pa.Table
     breaches: tuple[dict[str, Any], ...]
+    events: tuple[dict[str, Any], ...] = ()
 
     @property
     def rows(self) -> int:
@@ -48,7 +50,7 @@ class Monitoring:
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain JSON."""
         tables = {name: getattr(self, name).to_pylist() for name in ("performance", "changes")}
-        own = {"model": self.model, "window": self.window, "now": self.now, "breaches": list(self.breaches)}
+        own = {name: getattr(self, name) for name in ("model", "window", "now", "breaches", "events")}
         plain: dict[str, Any] = msgspec.to_builtins({**own, **tables})
         return plain
 
@@ -63,6 +65,7 @@ def monitoring_from_json(told: Mapping[str, Any]) -> Monitoring:
         performance=_table(told["performance"], {**COLUMNS, **more}),
         changes=_table(told["changes"], changing.COLUMNS),
         breaches=tuple(told["breaches"]),
+        events=tuple(told["events"]),
     )
 
 
@@ -77,7 +80,15 @@ def _table(rows: Sequence[Mapping[str, Any]], types: Mapping[str, pa.DataType]) 
 
 
 def monitor(
-    place: Place, model: str, *, window: float, windows: int, by: Sequence[str | Expr], now: float, tolerance: Tolerance
+    place: Place,
+    model: str,
+    *,
+    window: float,
+    windows: int,
+    by: Sequence[str | Expr],
+    now: float,
+    tolerance: Tolerance,
+    events: Sequence[dict[str, Any]] = (),
 ) -> Monitoring:
     """Look at the newest `windows` windows that have ended, and at the one under way."""
     if not 1 <= windows <= MOST_WINDOWS:
@@ -96,6 +107,7 @@ def monitor(
         performance=performance(found, looked_at, by, now),
         changes=changes,
         breaches=tuple(_breaches(changes, ended[-1], tolerance.minimum)),
+        events=tuple(events),
     )
 
 

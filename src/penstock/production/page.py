@@ -38,6 +38,7 @@ def page(found: Monitoring) -> str:
             *_over_time(found, [row for row in rows if row["slice"] == ""], windows),
             *_changes(found, windows),
             *_slices([row for row in rows if row["slice"] != ""]),
+            *_events(found),
             "</html>",
             "",
         ]
@@ -50,7 +51,8 @@ def _windows(found: Monitoring) -> list[str]:
 
 
 def _window(found: Monitoring, moment: Any) -> str:
-    return str(moment.strftime("%Y-%m-%d" if found.window >= 86400 else "%m-%d %H:%M"))
+    form = "%Y-%m-%d" if found.window >= 86400 else "%m-%d %H:%M" if found.window >= 60 else "%m-%d %H:%M:%S"
+    return str(moment.strftime(form))
 
 
 def _length(seconds: float) -> str:
@@ -125,12 +127,24 @@ def _slices(rows: Rows) -> Iterator[str]:
         metrics = [each for each in of_slice[0] if each not in COLUMNS]
         newest = max(row["window_start"] for row in of_slice)
         told = [
-            [escape(row["value"] or "NULL"), f"{row['version']}", f"{row['rows']:,}", f"{row['labelled']:,}",
-             *(number(row[each]) for each in metrics)]
+            ["NULL" if row["value"] is None else escape(row["value"]), f"{row['version']}", f"{row['rows']:,}",
+             f"{row['labelled']:,}", *(number(row[each]) for each in metrics)]
             for row in of_slice if row["window_start"] == newest
         ]  # fmt: skip
         yield f"<h2>By {escape(name)}, newest window</h2>"
         yield _table([name, "version", "rows", "labelled", *metrics], told)
+
+
+def _events(found: Monitoring) -> Iterator[str]:
+    if found.events:
+        yield "<h2>What came of it</h2>"
+        columns = ["time", "event", "trigger", "about", "run", "state"]
+        yield _table(columns, [[_linked(name, each[name]) for name in columns] for each in reversed(found.events)])
+
+
+def _linked(name: str, value: str) -> str:
+    told = escape(value)
+    return f'<a href="/runs/{told}">{told}</a>' if name == "run" and value else told
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

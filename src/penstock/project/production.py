@@ -82,6 +82,7 @@ class Production:
         tolerance = Tolerance(over=over, metric=metric, thresholds=FrozenMap(thresholds or {}), minimum=minimum)
         how: Any = {"windows": windows, "by": (by,) if isinstance(by, str) else tuple(by), "now": _seconds(now)}
         model = resolve_version(self._metadata, name).model
+        how["events"] = production.events(self._metadata, model)
         return production.monitor(
             self._place, model, window=production.window_seconds(window), tolerance=tolerance, **how
         )
