@@ -177,3 +177,25 @@ def test_what_makes_no_sense_is_refused_by_name(graph: ps.ModelGraph, rows: pa.T
         ps.bless(graph, rows, thresholds={MAE: ps.bound(max=2)}, slices=["km"])
     with pytest.raises(DeclarationError, match="only a step of a project finds"):
         ps.bless(graph, rows, thresholds={MAE: ps.bound(max=2)}, baseline="rides@champion")
+
+
+def test_no_bound_is_lost_and_none_passes_by_its_name(graph: ps.ModelGraph, rows: pa.Table):
+    with pytest.raises(DeclarationError, match="'r2' is r2_score, which has a bound already"):
+        ps.bless(graph, rows, thresholds={"r2_score": ps.bound(min=0.999), "r2": ps.bound(min=0.1)})
+    with pytest.raises(DeclarationError, match="would bless any model"):
+        ps.bless(graph, rows, thresholds={})
+    few = pa.Table.from_pylist([{"x": n % 17, "late": n % 17 > 8} for n in range(40)])
+    late = ps.fit(ps.model("late", type="logistic_reg", label="late", features={"x": ps.col("x")}), few)
+    with pytest.raises(DeclarationError, match="'neg_log_loss' is an error with its sign turned; name it 'log_loss'"):
+        ps.bless(late, few, thresholds={"neg_log_loss": ps.bound(min=-0.001)})
+
+
+def test_where_nothing_is_sure_a_bound_that_has_to_be_kept_surely_is_not(graph: ps.ModelGraph, rows: pa.Table):
+    value = ps.evaluate(graph, rows.slice(0, 1))[MAE]
+    assert value is not None
+    for sure in (False, True):
+        blessing = ps.bless(graph, rows.slice(0, 1), thresholds={MAE: ps.bound(max=value + 1, sure=sure)})
+        assert blessing["blessed"] is not sure
+    assert blessing["checks"][0]["why"] == (
+        f"{MAE} is {value:.6g}, and how sure that is cannot be told, on 1 rows; it has to be at most {value + 1:g}"
+    )

@@ -3,10 +3,10 @@ against a baseline on the same rows; each check says what it found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,10 @@ from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.models.graphs import nodes
 from penstock.models.graphs.heads import heads_of
 from penstock.models.judging import labels
-from penstock.models.judging.bounds import checked, metric_named
-from penstock.models.judging.certainty import REPLICATES, drawn
-from penstock.models.judging.checks import Check, above, below, better, even
+from penstock.models.judging.bounds import bounds_named, checked
+from penstock.models.judging.checks import Check, Kind, even, held
 from penstock.models.judging.evaluate import judge, labelled_rows
+from penstock.models.judging.redrawn import REPLICATES, measured_again, rows_of, times_drawn
 from penstock.models.judging.scores import is_rising, measured, with_root
 from penstock.models.judging.slicing import sliced
 from penstock.models.learning.matrix import Features, Floats, Integers
@@ -68,11 +68,13 @@ def blessed(graph: ModelGraph, rows: TableLike, asked: Asked, *, baseline: Model
     than `min_rows` is told, and held to nothing. Both are noted.
     """
     bounds = {name: checked(f"of '{name}'", each) for name, each in asked.thresholds.items()}
+    if not bounds:
+        raise DeclarationError("thresholds={} asks for nothing, and would bless any model; name a metric and its bound")
     if not 0 < asked.confidence < 1:
         raise DeclarationError(f"confidence={asked.confidence} is no part of 1; give 0.95, or 0.9")
     parts = list(_parts(graph, rows, asked, baseline, again=asked.intervals is not None or _surely(bounds)))
     whole = parts[0]
-    bounds = {metric_named(name, whole.metrics): each for name, each in bounds.items()}
+    bounds = bounds_named(bounds, whole.metrics)
     checks, notes = _checks(bounds, parts, asked, baseline)
     shown = [_shown(part, asked) for part in parts]
     return {
@@ -119,19 +121,29 @@ def _numbered(table: pa.Table, column: str) -> Integers:
     return np.asarray(coded.indices.to_numpy(), dtype=np.int64)
 
 
-Judged: TypeAlias = Callable[[Integers], Metrics]
-"""Gives the metrics of some of the rows, by their numbers."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Gives the metrics of some of the rows, by their numbers, and of these drawn again, by how often each was."""
+
+    of: Callable[[Integers], Metrics]
+    again: Callable[[Integers, Iterable[Integers]], Sequence[Metrics]]
 
 
 def _judged(graph: ModelGraph, column: pa.ChunkedArray, estimates: Floats) -> Judged:
-    """Return what judges estimates by labels. Rows are drawn again hundreds of times: labels of the usual kinds are
-    numbers from here on."""
+    """Return what judges estimates by labels."""
     known, name = nodes.classes(graph), graph.label or ""
     if heads_of(graph) or nodes.is_multilabel(graph):
         none = Features(0, ())
-        return lambda rows: with_root(judge(graph, column.take(pa.array(rows)), none, estimates[rows]))
+
+        def of(rows: Integers) -> Metrics:
+            return with_root(judge(graph, column.take(pa.array(rows)), none, estimates[rows]))
+
+        return Judged(of, lambda rows, drawings: [of(rows[rows_of(times)]) for times in drawings])
     actual = labels.class_numbers(graph.name, name, known, column) if known else labels.values(graph.name, name, column)
-    return lambda rows: measured(actual[rows], estimates[rows], known)
+    return Judged(
+        lambda rows: measured(actual[rows], estimates[rows], known),
+        lambda rows, drawings: measured_again(actual[rows], estimates[rows], known, drawings),
+    )
 
 
 def _comparable(baseline: ModelGraph, graph: ModelGraph, table: pa.Table) -> Judged:
@@ -150,15 +162,15 @@ def _part(
     name: str, by: str, rows: Integers, own: Judged, other: Judged | None, *, groups: Integers | None, again: bool
 ) -> Part:
     these = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
-    order = list(drawn(len(rows), these)) if again and len(rows) > 1 else []
+    drawn = again and len(rows) > 1
     return Part(
         slice=name,
         by=by,
         rows=len(rows),
-        metrics=own(rows),
-        baseline=None if other is None else other(rows),
-        again=[own(rows[each]) for each in order],
-        baseline_again=[] if other is None else [other(rows[each]) for each in order],
+        metrics=own.of(rows),
+        baseline=None if other is None else other.of(rows),
+        again=own.again(rows, times_drawn(len(rows), these)) if drawn else (),
+        baseline_again=other.again(rows, times_drawn(len(rows), these)) if drawn and other is not None else (),
     )
 
 
@@ -177,17 +189,23 @@ def _checks(
     checks: list[Check] = []
     for metric, each in bounds.items():
         for part in [whole, *(enough if each.get("every_slice") else ())]:
-            interval = _interval(part, metric, asked) if each.get("sure") else None
-            if "min" in each:
-                checks.append(above(metric, part.slice, part.rows, part.metrics.get(metric), each["min"], interval))
-            if "max" in each:
-                checks.append(below(metric, part.slice, part.rows, part.metrics.get(metric), each["max"], interval))
-            if "better_by" in each and part.baseline is not None:
-                gain, surely = _gain(part, metric, asked, sure=bool(each.get("sure")))
-                checks.append(better(metric, part.slice, part.rows, gain, each["better_by"], surely))
+            checks += _held(metric, each, part, asked)
         if "gap" in each:
             checks += _gaps(metric, each["gap"], enough, asked, notes)
     return checks, notes
+
+
+def _held(metric: str, bound: Mapping[str, Any], part: Part, asked: Asked) -> Iterator[Check]:
+    sure = bool(bound.get("sure"))
+    kinds: tuple[Kind, ...] = ("min", "max", "better_by")
+    for kind in kinds:
+        if kind not in bound or (kind == "better_by" and part.baseline is None):
+            continue
+        if kind == "better_by":
+            value, interval = _gain(part, metric, asked, sure=sure)
+        else:
+            value, interval = part.metrics.get(metric), _interval(part, metric, asked) if sure else None
+        yield held(metric, part.slice, part.rows, value, kind, bound[kind], sure=sure, interval=interval)
 
 
 def _gaps(metric: str, most: float, parts: Sequence[Part], asked: Asked, notes: list[str]) -> Iterator[Check]:
@@ -209,11 +227,9 @@ def _gain(part: Part, metric: str, asked: Asked, *, sure: bool) -> tuple[float |
     gain = _better_by(part.metrics.get(metric), part.baseline.get(metric), metric)
     if not sure:
         return gain, None
-    again = [
-        {metric: _better_by(one.get(metric), other.get(metric), metric)}
-        for one, other in zip(part.again, part.baseline_again, strict=True)
-    ]
-    return gain, _ends([each[metric] for each in again], gain, asked)
+    both = zip(part.again, part.baseline_again, strict=True)
+    again = [_better_by(one.get(metric), other.get(metric), metric) for one, other in both]
+    return gain, _ends(again, gain, asked)
 
 
 def _better_by(one: float | None, other: float | None, metric: str) -> float | None:

@@ -10,7 +10,6 @@ from penstock.errors import DeclarationError, UnknownNameError
 _LIMITS = ("min", "max", "better_by", "gap")
 _HOW = ("sure", "every_slice")
 _ENDINGS = ("", "_score")
-_OTHER_NAMES = {"r2": "r2_score", "f1": "f1_score", "neg_log_loss": "log_loss"}
 
 
 def bound(
@@ -58,7 +57,7 @@ def metric_named(name: str, known: Iterable[str]) -> str:
     """Return our name of a metric that is asked for by ours, or by the name of scikit-learn's function or scorer."""
     names = list(known)
     short = name.removesuffix("_score")
-    for each in (name, _OTHER_NAMES.get(name, name), *(short + ending for ending in _ENDINGS)):
+    for each in (name, *(short + ending for ending in _ENDINGS)):
         if each in names:
             return each
     if name.startswith("neg_") and (plain := name.removeprefix("neg_")) in names:
@@ -68,3 +67,15 @@ def metric_named(name: str, known: Iterable[str]) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def bounds_named(bounds: Mapping[str, dict[str, Any]], known: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return bounds by our names of their metrics; two for one metric are an error: one of them would not be kept."""
+    names = list(known)
+    found: dict[str, dict[str, Any]] = {}
+    for name, each in bounds.items():
+        metric = metric_named(name, names)
+        if metric in found:
+            raise DeclarationError(f"'{name}' is {metric}, which has a bound already; put both into one ps.bound(...)")
+        found[metric] = each
+    return found

@@ -4,16 +4,15 @@ which training chooses, reports tell what chance does, and blessings are given."
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from penstock.models.judging.metrics import log_losses
+from penstock.models.judging.redrawn import measured_again, times_drawn
 from penstock.models.judging.scores import ROOT, is_rising, measured
 from penstock.models.learning.matrix import Floats, Integers
-
-REPLICATES = 200
-"""How often rows are drawn again for the standard error of a metric that is no mean over rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +26,16 @@ class Judge:
     groups: Integers | None
     seed: int
 
-    def score(self, estimates: Floats, rows: Integers | None = None) -> float:
-        """Return the metric, of some of the rows if given; NaN where it has no value."""
-        actual = self.actual if rows is None else self.actual[rows]
-        value = measured(actual, estimates if rows is None else estimates[rows], range(self.classes))[self.metric]
+    def score(self, estimates: Floats) -> float:
+        """Return the metric; NaN where it has no value."""
+        value = measured(self.actual, estimates, range(self.classes))[self.metric]
         return math.nan if value is None else value
+
+    def scores_again(self, estimates: Floats) -> Floats:
+        """Return the metric of rows drawn again: the same for all estimates; NaN where it has no value."""
+        drawings = times_drawn(len(self.actual), self.groups, self.seed)
+        found = measured_again(self.actual, estimates, range(self.classes), drawings)
+        return np.array([each[self.metric] for each in found], dtype=np.float64)
 
     def loss(self, estimates: Floats) -> float:
         """Return the metric so that less is better: infinity where it has no value."""
@@ -46,7 +50,7 @@ def standard_error(judge: Judge, estimates: Floats) -> float:
     parts = _influence(judge, estimates)
     if parts is not None:
         return _of_mean(parts, judge.groups)
-    return _spread([judge.score(estimates, rows) for rows in _drawn(judge)])
+    return _spread(judge.scores_again(estimates))
 
 
 def difference(judge: Judge, better: Floats, other: Floats) -> tuple[float, float]:
@@ -55,8 +59,7 @@ def difference(judge: Judge, better: Floats, other: Floats) -> tuple[float, floa
     one, two = _influence(judge, better), _influence(judge, other)
     if one is not None and two is not None:
         return apart, _of_mean(two - one, judge.groups)
-    drawn = [(judge.score(other, rows), judge.score(better, rows)) for rows in _drawn(judge)]
-    return apart, _spread([worse - best for worse, best in drawn])
+    return apart, _spread(judge.scores_again(other) - judge.scores_again(better))
 
 
 def simplest(judge: Judge, found: Mapping[str, Floats]) -> tuple[str, dict[str, tuple[float, float]]]:
@@ -75,9 +78,7 @@ def _influence(judge: Judge, estimates: Floats) -> Floats | None:
         if judge.metric == "accuracy":
             return np.asarray(estimates.argmax(axis=1) != numbers, dtype=np.float64)
         if judge.metric == "log_loss":
-            tiny = np.finfo(np.float64).eps
-            own = np.clip(estimates, tiny, 1 - tiny)[np.arange(len(numbers)), numbers]
-            return np.asarray(-np.log(own))
+            return log_losses(numbers, estimates)
         return None
     error = judge.actual.astype(np.float64) - estimates[:, 0]
     match judge.metric:
@@ -102,23 +103,6 @@ def _of_mean(values: Floats, groups: Integers | None) -> float:
     return math.sqrt(float(sums @ sums) * len(sums) / (len(sums) - 1)) / len(values)
 
 
-def _drawn(judge: Judge) -> Iterator[Integers]:
-    return drawn(len(judge.actual), judge.groups, judge.seed)
-
-
-def drawn(count: int, groups: Integers | None = None, seed: int = 0) -> Iterator[Integers]:
-    """Yield rows drawn again, as many with repetition (whole groups): the same for everything that is compared."""
-    random = np.random.default_rng(seed)
-    if groups is None:
-        for _ in range(REPLICATES):
-            yield random.integers(count, size=count)
-        return
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(groups))[:-1])
-    for _ in range(REPLICATES):
-        yield np.concatenate([members[at] for at in random.integers(len(members), size=len(members))])
-
-
-def _spread(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
+def _spread(values: Floats) -> float:
+    known = values[~np.isnan(values)]
     return float(np.std(known, ddof=1)) if len(known) > 1 else math.inf

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Check: TypeAlias = dict[str, Any]
 """`name`, `slice` ("": all rows), `kind`, `value`, `bound`, `rows`, `passed`, `why`: plain JSON."""
 Interval: TypeAlias = tuple[float, float] | None
+Kind: TypeAlias = Literal["min", "max", "better_by"]
 
 
 def check(
@@ -18,28 +19,26 @@ def check(
     return {**made, "passed": passed, "why": why}
 
 
-def above(metric: str, slice: str, rows: int, value: float | None, least: float, interval: Interval) -> Check:
-    """Hold a metric, or the lower end of its interval, against what it has to be at least."""
-    held = interval[0] if interval is not None else value
-    passed = held is not None and held >= least
-    why = _said(metric, slice, rows, value, interval, "at least", least)
-    return check(metric, slice=slice, kind="min", value=value, bound=least, rows=rows, passed=passed, why=why)
-
-
-def below(metric: str, slice: str, rows: int, value: float | None, most: float, interval: Interval) -> Check:
-    """Hold a metric, or the upper end of its interval, against what it may be at most."""
-    held = interval[1] if interval is not None else value
-    passed = held is not None and held <= most
-    why = _said(metric, slice, rows, value, interval, "at most", most)
-    return check(metric, slice=slice, kind="max", value=value, bound=most, rows=rows, passed=passed, why=why)
-
-
-def better(metric: str, slice: str, rows: int, gain: float | None, least: float, interval: Interval) -> Check:
-    """Hold the gain over the baseline, or the lower end of its interval, against what it has to be at least."""
-    held = interval[0] if interval is not None else gain
-    passed = held is not None and held >= least
-    why = _said(f"the gain of {metric} over the baseline", slice, rows, gain, interval, "at least", least)
-    return check(metric, slice=slice, kind="better_by", value=gain, bound=least, rows=rows, passed=passed, why=why)
+def held(
+    metric: str, slice: str, rows: int, value: float | None, kind: Kind, limit: float, *, sure: bool, interval: Interval
+) -> Check:
+    """Hold a metric, or its gain over the baseline, against its bound; with `sure` the worse end of its interval. Where
+    there is none nothing is sure, and it does not pass."""
+    most = kind == "max"
+    worst = value if not sure else None if interval is None else interval[1 if most else 0]
+    passed = worst is not None and (worst <= limit if most else worst >= limit)
+    what = f"the gain of {metric} over the baseline" if kind == "better_by" else metric
+    where, asked = f" where {slice}" if slice else "", f"it has to be {'at most' if most else 'at least'} {limit:g}"
+    if value is None:
+        found = f"has no value on {rows:,} rows"
+    elif not sure:
+        found = f"is {value:.6g} on {rows:,} rows"
+    elif interval is None:
+        found = f"is {value:.6g}, and how sure that is cannot be told, on {rows:,} rows"
+    else:
+        found = f"is {value:.6g} (surely between {interval[0]:.6g} and {interval[1]:.6g}) on {rows:,} rows"
+    why = f"{what}{where} {found}; {asked}"
+    return check(metric, slice=slice, kind=kind, value=value, bound=limit, rows=rows, passed=passed, why=why)
 
 
 def even(metric: str, by: str, values: Mapping[str, tuple[float | None, int]], most: float) -> Check:
@@ -56,11 +55,3 @@ def even(metric: str, by: str, values: Mapping[str, tuple[float | None, int]], m
         f"({known[high]:.6g}, {values[high][1]:,} rows); it may by {most:g}"
     )
     return check(metric, slice=by, kind="gap", value=gap, bound=most, rows=rows, passed=gap <= most, why=why)
-
-
-def _said(what: str, slice: str, rows: int, value: float | None, interval: Interval, asked: str, bound: float) -> str:
-    where = f" where {slice}" if slice else ""
-    if value is None:
-        return f"{what}{where} has no value on {rows:,} rows; it has to be {asked} {bound:g}"
-    sure = "" if interval is None else f" (surely between {interval[0]:.6g} and {interval[1]:.6g})"
-    return f"{what}{where} is {value:.6g}{sure} on {rows:,} rows; it has to be {asked} {bound:g}"

@@ -66,7 +66,7 @@ def classification(actual: Integers, probabilities: Floats, threshold: float | N
         "recall": recall,
         "accuracy": float((actual == predicted).mean()),
         "f1_score": f1,
-        "log_loss": _log_loss(actual, probabilities),
+        "log_loss": float(log_losses(actual, probabilities).mean()),
         "roc_auc": _roc_auc(actual, probabilities),
     }
 
@@ -88,10 +88,10 @@ def of_class(actual: Flags, predicted: Flags) -> tuple[float, float, float]:
     )
 
 
-def _log_loss(actual: Integers, probabilities: Floats) -> float:
+def log_losses(actual: Integers, probabilities: Floats) -> Floats:
+    """Return the logarithmic loss of each row."""
     tiny = np.finfo(np.float64).eps
-    own = np.clip(probabilities, tiny, 1 - tiny)[np.arange(len(actual)), actual]
-    return float(-np.log(own).mean())
+    return np.asarray(-np.log(np.clip(probabilities[np.arange(len(actual)), actual], tiny, 1 - tiny)))
 
 
 def _roc_auc(actual: Integers, probabilities: Floats) -> float:

@@ -44,4 +44,9 @@ def measured(labels: Any, estimates: Floats, classes: Sequence[Any]) -> dict[str
     if not len(labels):
         return {}
     found = metrics.classification(labels, estimates) if classes else metrics.regression(labels, estimates[:, 0])
+    return finite(found)
+
+
+def finite(found: Mapping[str, float]) -> dict[str, float | None]:
+    """Return metrics with the root, and None where one has no value."""
     return with_root({name: value if math.isfinite(value) else None for name, value in found.items()})
