@@ -27,6 +27,7 @@ from penstock.serving import (
     exporting,
     feature_rows,
     feature_sets,
+    inference,
     monitoring,
     pages,
     pipelines,
@@ -130,6 +131,15 @@ ROUTES = [
     Route("/v1/feature-services", feature_sets.apply_feature_service, methods=["POST"]),
     Route("/v1/feature-services/{name}", feature_sets.show_feature_service),
     Route("/v1/sql", queries.run_sql, methods=["POST"]),
+    Route("/v2", inference.describe_server),
+    Route("/v2/health/live", inference.tell_live),
+    Route("/v2/health/ready", inference.tell_ready),
+    Route("/v2/models/{name}", inference.describe_model),
+    Route("/v2/models/{name}/ready", inference.tell_model_ready),
+    Route("/v2/models/{name}/infer", inference.infer, methods=["POST"]),
+    Route("/v2/models/{name}/versions/{version}", inference.describe_model),
+    Route("/v2/models/{name}/versions/{version}/ready", inference.tell_model_ready),
+    Route("/v2/models/{name}/versions/{version}/infer", inference.infer, methods=["POST"]),
 ]
 
 

@@ -10,7 +10,7 @@ from penstock.errors import UnauthorizedError
 from penstock.serving.at_once import Answer, Answered, AtOnce, Headers
 from penstock.serving.errors import failure
 
-_OPEN = frozenset({"/health"})
+_OPEN = frozenset({"/health", "/v2/health/live", "/v2/health/ready"})
 _REFUSED = failure(
     UnauthorizedError(
         "this server answers only requests with its token: send the header 'Authorization: Bearer TOKEN'; in Python "

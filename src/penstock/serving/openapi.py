@@ -31,6 +31,8 @@ from penstock.serving.forms import (
     TriggerForm,
     VerifyForm,
 )
+from penstock.serving.inference import InferForm
+from penstock.serving.inference_paths import INFERENCE_PATHS
 from penstock.serving.paths import PATHS, STAGES_PARAMETER
 from penstock.serving.predictors import Loaded, predict_path
 from penstock.serving.schemas import example_row, form_schema, row_schema, stages_schema
@@ -55,6 +57,7 @@ _FORMS = [
     GcForm,
     PauseForm,
     FireForm,
+    InferForm,
     *FEATURE_FORMS,
 ]
 
@@ -66,7 +69,7 @@ def openapi(loaded: Iterable[Loaded]) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "penstock", "version": penstock.__version__},
-        "paths": {**models, **PATHS},
+        "paths": {**models, **PATHS, **INFERENCE_PATHS},
         "components": {"schemas": {**forms, "Error": ERROR}},
     }
 

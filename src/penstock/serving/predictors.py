@@ -43,7 +43,7 @@ class Loaded:
         return self.staged or self.predictor.with_stages() if stages else self.predictor
 
 
-def predict_path(model: str, version: int | None = None) -> str:
+def predict_path(model: str, version: int | str | None = None) -> str:
     """Return the path at which a model, or one version of it, predicts."""
     return f"/v1/models/{model}:predict" if version is None else f"/v1/models/{model}/versions/{version}:predict"
 
