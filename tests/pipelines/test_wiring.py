@@ -168,8 +168,8 @@ def sum_each(values: int) -> int:
     return values * 2
 
 
-def added(values: list[int]) -> object:
-    return sum_of(values)
+def added(values: list[int], **how: object) -> object:
+    return sum_of(values, **how)
 
 
 @pipeline
@@ -180,6 +180,8 @@ def silent(values: list[int]) -> None:
 def test_a_pipeline_and_a_function_that_calls_steps_are_components_too(world: World) -> None:
     inner, plain = node(doubled, made), node(added, made)
     both = node(report, parts=[], names={"doubled": inner, "added": plain})
+    never = node(added, made, when=False)
+    assert trace(Pipeline(name="never", components=[never, made]), {}).step("sum_of").when is not None
     run = world.run(Pipeline(name="both", components=[both, plain, inner, made]))
     assert world.value(run, "report") == {"total": 0, "doubled": 20, "added": 10}
     assert "doubled.sum_of" in world.states(run)
@@ -189,8 +191,8 @@ def test_a_pipeline_and_a_function_that_calls_steps_are_components_too(world: Wo
         trace(Pipeline(name="quiet", components=[node(tell, quiet), quiet, made]), {})
     with pytest.raises(DeclarationError, match=r"'plain_function' makes no step; put @ps.step before its function"):
         trace(Pipeline(name="none", components=[node(plain_function, made), made]), {})
-    with pytest.raises(UnknownNameError, match="'value' in component 'added'; there are: values"):
-        node(added, value=made)
+    with pytest.raises(UnknownNameError, match="'value' in component 'silent'; there are: values"):
+        node(silent, value=made)
 
 
 def plain_function(values: object) -> object:

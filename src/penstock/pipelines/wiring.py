@@ -110,7 +110,9 @@ def node(call: Any, /, *args: Any, name: str = "", **inputs: Any) -> Node:
         case PipelineFunction():
             own, known = call.name, list(call.parameters)
         case _ if inspect.isfunction(call):
-            own, known = call.__name__, list(inspect.signature(call).parameters)
+            parameters = inspect.signature(call).parameters
+            own, known = call.__name__, [*parameters]
+            known += [name for name in inputs if any(each.kind is each.VAR_KEYWORD for each in parameters.values())]
         case _:
             raise DeclarationError(f"node() takes a step or a component, such as ps.read, not {call!r}")
     given = {"name": name, **inputs} if name and "name" in known else inputs
