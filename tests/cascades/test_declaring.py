@@ -8,6 +8,7 @@ from cascade_worlds import INPUTS, RARE, TYPICAL, distance
 import penstock as ps
 from penstock.core.expression import Expr
 from penstock.errors import DeclarationError, UnknownNameError
+from penstock.pipelines import trace
 
 LONG = ps.col("is_long")
 
@@ -73,3 +74,14 @@ def test_the_baseline_is_the_model_that_is_used_otherwise_unless_it_reads_the_ro
     assert distance(otherwise=reading).baseline == RARE
     with pytest.raises(DeclarationError, match=r"baseline=ps\.model"):
         distance(otherwise=0.0, routes=[ps.route(when=LONG > 0.5, use=reading)])
+
+
+def test_settings_of_one_step_are_not_lost_on_the_steps_of_a_cascade():
+    fitting = ps.fit.configured(memory="4GiB")
+
+    @ps.pipeline
+    def training(source: str):
+        fitting(distance(), ps.read(source))
+
+    with pytest.raises(DeclarationError, match=r"configured\(\.\.\.\) is of one step, and cascade '\w+' is trained by"):
+        trace(training, {"source": "rides.csv"})

@@ -57,6 +57,16 @@ def test_a_plan_says_what_a_parameter_changes(root):
     assert ">clean</text>" in (root / "rides.svg").read_text()
 
 
+def test_new_rows_without_the_label_are_predicted_by_what_was_promoted(root):
+    lines = (root / "data" / "rides.csv").read_text().splitlines()
+    (root / "new.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines[:12]))
+    ran = penstock(root, "run", "rides", "--mode", "infer", "-p", "source=new.csv", "--json")
+    assert ran.exit_code == 0, ran.output
+    ended = [json.loads(line) for line in ran.stdout.splitlines()]
+    made = {event["step"]: event["artifacts"] for event in ended if event["event"] == "step_ended"}
+    assert made["predict"]["result"]["rows"] == 11
+
+
 def test_runs_logs_and_reasons_are_there(root):
     run = json.loads(penstock(root, "runs", "--experiment", "first", "--json").stdout)[0]["id"]
     assert "succeeded" in penstock(root, "show", run).stdout

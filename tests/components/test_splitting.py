@@ -110,3 +110,21 @@ def test_in_a_pipeline_a_split_has_two_outputs_or_three(tmp_path: Path):
     told = ps.node(ps.statistics, rows=parts.outputs["validation"])
     listed = ps.Pipeline(name="in_parts", components=[read, parts, told])
     assert project.plan(listed).step("split").state == "up_to_date"
+
+
+@ps.step
+def both_halves(source: str) -> list[ps.Table]:
+    return [ROWS.slice(0, 100), ROWS.slice(100)]
+
+
+@ps.pipeline
+def of_each():
+    parts = ps.split.map(both_halves("rows"), by="hour", validation=0.1)
+    assert parts._fields == ("train", "validation", "test")
+
+
+def test_mapped_a_split_has_three_parts_too(tmp_path: Path):
+    run = ps.open(tmp_path).run(of_each, engine="inline")
+    assert run.state == "succeeded"
+    assert [table.num_rows for table in run.artifact("split", "test").load()] == [20, 40]
+    assert [part.validation.num_rows for part in ps.split.map([ROWS, ROWS], by="hour", validation=0.1)] == [30, 30]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from click.testing import CliRunner
 
 import penstock as ps
+from penstock.cli import main
 from penstock.errors import DataError
 
 DAYS = "in/day={date}/*.parquet"
@@ -104,3 +107,34 @@ def test_a_day_is_held_against_the_one_before(project: ps.Project) -> None:
 def test_without_any_day_the_plan_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no file is of any span"):
         ps.open(tmp_path).plan(daily)
+
+
+@ps.pipeline
+def nightly(source: str, learn_from: str = "in/day=2024-05-01/*.parquet"):
+    graph = ps.fit(late, ps.read.configured(name="learned_from")(learn_from))
+    ps.push(graph, name="late")
+    ps.predict.map(graph, ps.read.map(ps.spans(source)))
+
+
+def test_each_night_the_same_command_predicts_the_day_that_has_come(
+    project: ps.Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "penstock.toml").write_text('[project]\nmodules = ["test_spans"]\n[engine]\ndefault = "inline"\n')
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    assert ps.open(project.root).run("nightly", source=DAYS).state == "succeeded"
+
+    def night() -> tuple[set[str], ps.Run]:
+        words = ["-C", str(project.root), "run", "nightly", "--mode", "infer", "-p", f"source={DAYS}", "--json"]
+        said = CliRunner().invoke(main, words)
+        assert said.exit_code == 0, said.output
+        ended = [json.loads(line) for line in said.stdout.splitlines()]
+        done = {each["step"] for each in ended if each["event"] == "step_ended" and each["state"] == "succeeded"}
+        return {name for name in done if "[" in name}, project.get_run(ended[0]["id"])
+
+    first = night()[0]  # the same rows as in training, so only what the mode is part of
+    assert first == {"predict[0]", "predict[1]", "predict[2]"}
+    assert night()[0] == set()
+    arrive(project.root, 4)
+    new, run = night()
+    assert new == {"read[3]", "predict[3]"}
+    assert [run.artifact(f"predict[{day}]").load().num_rows for day in range(4)] == [20] * 4

@@ -7,6 +7,7 @@ from typing import Any
 from penstock import components
 from penstock.cascades.training import train
 from penstock.cascades.value import Cascade
+from penstock.errors import DeclarationError
 from penstock.pipelines import PipelineFunction, StepFunction, pipeline
 
 
@@ -17,6 +18,11 @@ class Fit(StepFunction):
         """Learn a model or a cascade from rows and return its graph."""
         if not isinstance(model, Cascade):
             return super().__call__(model, *args, **kwargs)
+        if self.declared is not self:
+            raise DeclarationError(
+                f"ps.fit.configured(...) is of one step, and cascade '{model.name}' is trained by several; call ps.fit "
+                "as it is, and say what its pipeline needs with @ps.pipeline(image=...) or in [engine]"
+            )
         return trained(model)(*args, **kwargs)
 
 

@@ -17,9 +17,9 @@ duration = ps.model(
 
 
 @ps.step
-def clean(rows: ps.Table, max_minutes: float = 120) -> ps.Table:
-    """Leave out rides that nobody ended."""
-    kept = rows.filter(pc.field("minutes") <= max_minutes)
+def clean(rows: ps.Table, max_minutes: float = 120, mode: ps.Mode = "train") -> ps.Table:
+    """Leave out rides that nobody ended; of those that are to be predicted that is not known."""
+    kept = rows.filter(pc.field("minutes") <= max_minutes) if mode == "train" else rows
     print(f"kept {kept.num_rows} of {rows.num_rows} rides")
     return kept
 
