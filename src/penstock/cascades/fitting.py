@@ -18,7 +18,7 @@ class Fit(StepFunction):
         """Learn a model or a cascade from rows and return its graph."""
         if not isinstance(model, Cascade):
             return super().__call__(model, *args, **kwargs)
-        if self.declared is not self:
+        if self.settings != components.fit.settings:
             raise DeclarationError(
                 f"ps.fit.configured(...) is of one step, and cascade '{model.name}' is trained by several; call ps.fit "
                 "as it is, and say what its pipeline needs with @ps.pipeline(image=...) or in [engine]"
