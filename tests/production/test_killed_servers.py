@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import penstock as ps
-from penstock.production.request_log import parts
+from penstock.production.parts import parts
 
 FLUSH = 0.3
 TOML = f'[monitoring]\nlog_requests = 1.0\nflush = "{FLUSH}s"\n'

@@ -15,8 +15,8 @@ from penstock.errors import DataError
 from penstock.production import Place, add_labels, label_history, label_rows, labels, read_labels
 from penstock.production.joined import served
 from penstock.production.labels import MOST_PARTS
+from penstock.production.parts import parts
 from penstock.production.records import RecordForm, utc
-from penstock.production.request_log import parts
 
 GRAPH = graph()
 FORM = RecordForm(GRAPH, 2, "d2")

@@ -18,9 +18,10 @@ from log_worlds import AT, graph, logged, numbered, rows_of
 
 from penstock.core.schema import Schema
 from penstock.production import request_log
+from penstock.production.parts import delete_part, parts
 from penstock.production.reading import is_logged, read_requests, read_versions
 from penstock.production.records import RecordForm, is_sampled, row_id, utc
-from penstock.production.request_log import RequestLog, parts
+from penstock.production.request_log import RequestLog
 
 FORM = RecordForm(graph(), 2, "d2")
 DAY = 86400.0
@@ -90,6 +91,60 @@ def test_a_part_is_whole_at_every_moment_and_grows_until_it_is_full(tmp_path: Pa
         assert log.flush() == (10, 0, "")
         assert read_versions(tmp_path, "km")[2].num_rows == 10 * number + 10
     assert [pq.ParquetFile(part.path).metadata.num_rows for part in parts(tmp_path)] == [30, 30, 30, 10]
+
+
+def test_few_rows_at_a_time_are_written_beside_the_part_and_with_it_now_and_then(tmp_path: Path) -> None:
+    log, sizes = RequestLog(tmp_path, 1 << 30), set()
+    for number in range(60):
+        log.add(numbered(FORM, [number]))
+        assert log.flush() == (1, 0, "")
+        assert read_versions(tmp_path, "km")[2]["id"].to_pylist() == [f"r{n}" for n in range(number + 1)]
+        assert read_requests(tmp_path).num_rows == number + 1
+        [part] = parts(tmp_path)
+        assert len(part.tails) <= 1
+        sizes.add(pq.ParquetFile(part.path).metadata.num_rows)
+    assert len(sizes) < 6
+    log.close()
+    assert [path.name for path in tmp_path.rglob("*.parquet")] == [part.path.name]
+
+
+def test_a_tail_that_a_killed_server_left_behind_counts_once(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path, 1 << 30)
+    for number in range(3):
+        log.add(numbered(FORM, [number]))
+        log.flush()
+    [part] = parts(tmp_path)
+    [tail] = part.tails
+    left = tail.read_bytes()
+    assert left
+    log.close()
+    tail.write_bytes(left)  # as if it was killed when the part had been written, before the tail was deleted
+    assert read_requests(tmp_path)["id"].to_pylist() == ["r0", "r1", "r2"]
+    [part] = parts(tmp_path)
+    delete_part(part)
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+def test_a_part_that_another_process_deletes_while_it_is_written_to_comes_back(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path, 1 << 30)
+    for number in range(3):
+        log.add(numbered(FORM, [number]))
+        log.flush()
+        [part] = parts(tmp_path)
+        delete_part(part)
+    log.add(numbered(FORM, [3]))
+    assert log.flush() == (1, 0, "")
+    assert read_versions(tmp_path, "km")[2]["id"].to_pylist() == ["r0", "r1", "r2", "r3"]
+
+
+def test_days_that_are_too_old_go_even_if_nobody_asks_any_more(tmp_path: Path) -> None:
+    now = [AT]
+    log = RequestLog(tmp_path, 1 << 30, 3 * DAY, clock=lambda: now[0])
+    log.add(numbered(FORM, [0]))
+    log.flush()
+    now[0] = AT + 4 * DAY
+    log.flush()
+    assert not is_logged(tmp_path)
 
 
 def test_rows_that_fill_more_than_a_part_go_into_several(tmp_path: Path, monkeypatch) -> None:
@@ -251,8 +306,14 @@ def test_several_servers_write_one_log_and_it_is_whole_while_they_do(tmp_path: P
     started = [context.Process(target=_write, args=(tmp_path, name, 40)) for name in "abc"]
     for each in started:
         each.start()
+    seen = dict.fromkeys("abc", 0)
     while any(each.is_alive() for each in started):
-        read_versions(tmp_path, "km")
+        ids = read_versions(tmp_path, "km")[2]["id"].to_pylist() if is_logged(tmp_path) else []
+        for name, before in seen.items():
+            own = sorted(int(id[1:]) for id in ids if id[0] == name)
+            assert own == list(range(len(own)))
+            assert len(own) >= before
+            seen[name] = len(own)
     for each in started:
         each.join()
         assert each.exitcode == 0

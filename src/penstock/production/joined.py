@@ -15,9 +15,9 @@ from penstock.models.graphs import nodes
 from penstock.models.judging.predicted import PROBABILITY
 from penstock.models.routing import ROUTE, is_routed
 from penstock.production.labels import label_type, labelled, read_labels
+from penstock.production.parts import parts, state_of
 from penstock.production.reading import ids_of, read_versions
 from penstock.production.records import FEATURES, INPUTS, OUTPUTS
-from penstock.production.request_log import parts, state_of
 from penstock.production.windows import Window
 
 PROBABILITIES = "_probs"

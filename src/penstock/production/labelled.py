@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from penstock.core.artifact import Source
 from penstock.errors import DataError
 from penstock.production.labels import LABEL, read_labels
+from penstock.production.parts import parts, state_of
 from penstock.production.reading import ids_of, last_of_each, read_versions
 from penstock.production.records import INPUTS, OUTPUTS
-from penstock.production.request_log import parts, state_of
 from penstock.tables import schema_of
 
 LABELLED = "labelled:"

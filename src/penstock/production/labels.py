@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from penstock.core.graph import ModelGraph
 from penstock.errors import ConflictError, DataError
+from penstock.production.parts import Part, delete_part, part_path, parts, read_part, replace, size_of
 from penstock.production.reading import last_of_each
 from penstock.production.records import OWN, utc
-from penstock.production.request_log import PART_BYTES, Part, parts, read_part, write_part
+from penstock.production.request_log import PART_BYTES
 from penstock.tables import arrow_type
 
 LABEL = "label"
@@ -75,9 +76,9 @@ def add_labels(folder: Path, model: str, rows: pa.Table, *, now: float, keep_sec
             oldest = datetime.fromtimestamp(now - keep_seconds, UTC).date().isoformat()
             for part in parts(folder, model):
                 if part.day < oldest:
-                    part.path.unlink(missing_ok=True)
+                    delete_part(part)
         day = datetime.fromtimestamp(now, UTC).date().isoformat()
-        write_part(folder, model, day, rows, _stamp(now))
+        replace(part_path(folder, model, day, _stamp(now)), rows)
         small = [part for part in parts(folder, model) if _is_small(part)]
         for each in sorted({part.day for part in small}):
             of_day = [part for part in small if part.day == each]
@@ -90,7 +91,7 @@ def _is_small(part: Part) -> bool:
     """Tell whether a part is to be written once more with others; the large ones are left, or each label would cost as
     much as all before it."""
     try:
-        return part.path.stat().st_size < PART_BYTES
+        return size_of(part) < PART_BYTES
     except FileNotFoundError:  # somebody else has just put it together with others
         return False
 
@@ -199,9 +200,10 @@ def _put_together(of_day: list[Part], folder: Path, now: float) -> None:
     tables = [(part, rows) for part in of_day if (rows := read_part(part)) is not None]
     whole = _joined([rows for _, rows in tables])
     place = of_day[0].stamp.partition("-")[0]  # where the first of them was
-    write_part(folder, of_day[0].model, of_day[0].day, whole, f"{place}-{_stamp(now).partition('-')[2]}")
+    stamp = f"{place}-{_stamp(now).partition('-')[2]}"
+    replace(part_path(folder, of_day[0].model, of_day[0].day, stamp), whole)
     for part, _ in tables:
-        part.path.unlink(missing_ok=True)
+        delete_part(part)
 
 
 def _stamp(now: float) -> str:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.models.learning.matrix import Integers
+from penstock.production.parts import parts, read_part
 from penstock.production.records import INPUTS, OUTPUTS, OWN, SHADOW
-from penstock.production.request_log import parts, read_part
 
 REQUESTS = pa.schema([
     ("time", OWN["time"]), ("id", pa.string()), ("request", pa.string()), ("row", pa.int64()), ("model", pa.string()),

@@ -1,21 +1,28 @@
-"""The log of answered requests: Parquet files by model and day, each whole at any moment, no more than may be kept."""
+"""The log of answered requests, as a process writes it: what was answered, a while at a time, no more than is kept."""
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, unquote
 
-import blake3
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from penstock.production.parts import (
+    day_of,
+    delete_part,
+    delete_unfinished,
+    part_path,
+    parts,
+    replace,
+    size_of,
+    tail_path,
+)
 
 PART_ROWS, PART_BYTES, PART_SECONDS = 20_000, 8 << 20, 600.0
 """A part that has so many rows, or is so large or so old, is left as it is, and a new one begun."""
@@ -24,19 +31,8 @@ MOST_UNWRITTEN_BYTES = 64 << 20
 
 _SHARES = 16
 """The log is kept in no fewer parts than about so many: the oldest goes when there is more than may be kept."""
-_SUFFIX, _UNFINISHED = ".parquet", ".unfinished"
-_FORGOTTEN_SECONDS = 3600.0
-"""What a server left that was killed while it wrote is deleted after so long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A file of the log."""
-
-    path: Path
-    model: str
-    day: str
-    stamp: str
+_TAILS = 16
+"""So often the newest rows are written as a file of their own, before the whole part is written once more."""
 
 
 class Written(NamedTuple):
@@ -50,12 +46,15 @@ class Written(NamedTuple):
 
 @dataclass(slots=True)
 class _Open:
-    """A part that is written to: all its rows, of which the first `written` are in the file."""
+    """A part that is written to: all its rows, of which the first `whole` are in its file, and all `written` in that or
+    in its tail, which was written so many times."""
 
     path: Path
     began: float
     rows: list[pa.Table] = field(default_factory=list)
     written: int = 0
+    whole: int = 0
+    tails: int = 0
     size: int = 0
 
     @property
@@ -70,10 +69,10 @@ class _Open:
 class RequestLog:
     """Where one process adds to the log of a folder. Others may add to it, and read it, meanwhile.
 
-    `add` takes rows, `flush` writes them: the file of a part is replaced by one that has the new rows too, in one step,
-    until it is full. So what is there can be read at any moment, and a process that is killed loses what it has added
-    since the last `flush`. Where all parts together hold more than `most_bytes`, the oldest are deleted, as are those
-    of days before the last `keep_seconds`.
+    `add` takes rows, `flush` writes them: the tail of a part is replaced by one that has the new rows too, in one step,
+    and now and then the part itself, until it is full. So what is there can be read at any moment, and a process that
+    is killed loses what it has added since the last `flush`. Where all parts together hold more than `most_bytes`, the
+    oldest are deleted, as are those of days before the last `keep_seconds`.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class RequestLog:
         self._part_bytes = min(most_bytes // _SHARES, PART_BYTES)
         self._open: dict[tuple[str, int, str, str], _Open] = {}
         self._names = 0
-        self._has_begun = False
+        self._has_begun, self._day = False, ""
 
     def add(self, rows: pa.Table) -> None:
         """Take rows of one version of one model, of one schema, in the order of their times."""
@@ -100,30 +99,47 @@ class RequestLog:
     def flush(self) -> Written:
         """Write what was added. What the disk does not take now is tried again the next time, as long as it is no more
         than may be kept in memory; beyond that the oldest is lost."""
+        return self._flush(ends=False)
+
+    def _flush(self, *, ends: bool) -> Written:
         wrote, problem = 0, ""
         for key, part in list(self._open.items()):
-            added = part.unwritten
-            if added:
-                try:
-                    _replace(part.path, pa.concat_tables(part.rows))
-                except OSError as error:
-                    problem = str(error)
-                    continue
-                part.written += added
-                wrote += added
-            if self._is_full(part):
-                del self._open[key]
-        if wrote and self._has_begun:  # not each time: a long log has thousands of files
-            self._has_begun = False
+            before, is_done = part.written, ends or self._is_full(part)
+            try:
+                self._write(part, whole=is_done)
+                if is_done:
+                    del self._open[key]
+            except OSError as error:
+                problem = str(error)
+            wrote += part.written - before
+        today = day_of(self._clock())
+        if self._has_begun or today != self._day:  # not each time: a long log has thousands of files
+            self._has_begun, self._day = False, today
             try:
                 self._forget()
             except OSError as error:
                 problem = str(error)
         return Written(wrote, self._give_up() if problem else 0, problem)
 
+    def _write(self, part: _Open, *, whole: bool) -> None:
+        """Write what is not in files yet: as a tail, or with all rows of the part, where that is to be `whole` now, has
+        no file yet, or has had many tails."""
+        if part.written == part.count and (part.whole == part.count or not whole):
+            return
+        rows, start = pa.concat_tables(part.rows), part.whole
+        if whole or not start or part.tails == _TAILS or not part.path.exists():  # others may have deleted it
+            replace(part.path, rows)
+            part.written = part.whole = part.count
+            part.tails = 0
+            tail_path(part.path, start).unlink(missing_ok=True)
+        else:
+            replace(tail_path(part.path, start), rows.slice(start))
+            part.written = part.count
+            part.tails += 1
+
     def close(self) -> Written:
         """Write what was added, as `flush`, and end the parts that are written to: what is not written now is lost."""
-        found = self.flush()
+        found = self._flush(ends=True)
         left = sum(part.unwritten for part in self._open.values())
         self._open.clear()
         return found._replace(lost=found.lost + left)
@@ -152,8 +168,7 @@ class RequestLog:
             self._open[model, version, f"full {self._names}", day] = full
         now = self._clock()
         stamp = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
-        path = self._folder / f"model={quote(model, safe='')}" / f"day={day}" / f"{stamp}-v{version}{_SUFFIX}"
-        part = self._open[key] = _Open(path, now)
+        part = self._open[key] = _Open(part_path(self._folder, model, day, f"{stamp}-v{version}"), now)
         self._has_begun = True
         return part
 
@@ -161,78 +176,15 @@ class RequestLog:
         """Delete the oldest parts until the others are no more than may be kept, and what others left unfinished."""
         now, kept = self._clock(), 0
         writing = {part.path for part in self._open.values()}
-        oldest = "" if self._keep_seconds is None else _day(now - self._keep_seconds)
-        for part in sorted(parts(self._folder), key=lambda each: each.stamp, reverse=True):
+        oldest = "" if self._keep_seconds is None else day_of(now - self._keep_seconds)
+        for part in reversed(parts(self._folder)):
             try:
-                kept += part.path.stat().st_size
-                if (kept > self._most_bytes or part.day < oldest) and part.path not in writing:
-                    part.path.unlink()
+                kept += size_of(part)
             except FileNotFoundError:
                 continue  # another process has deleted it
-        for path in self._folder.glob(f"model=*/day=*/*{_UNFINISHED}"):
-            try:
-                if time.time() - path.stat().st_mtime > _FORGOTTEN_SECONDS:
-                    path.unlink()
-            except FileNotFoundError:
-                continue
-
-
-def parts(
-    folder: Path, model: str | None = None, *, since: float | None = None, until: float | None = None
-) -> list[Part]:
-    """Return the files of a log, in the order in which they were begun: of one model, of the days that some of the time
-    from `since` to before `until` lies in."""
-    name = "*" if model is None else f"model={quote(model, safe='')}"
-    found = []
-    for path in folder.glob(f"{name}/day=*/*{_SUFFIX}"):
-        day = path.parent.name.removeprefix("day=")
-        if (since is None or day >= _day(since)) and (until is None or day <= _day(until)):
-            found.append(Part(path, unquote(path.parents[1].name.removeprefix("model=")), day, path.name))
-    return sorted(found, key=lambda part: part.stamp)
-
-
-def state_of(found: Sequence[Part]) -> str:
-    """Return a digest of parts as they are now, by their names, sizes and times: another row is another digest."""
-    digest = blake3.blake3()
-    for part in found:
-        try:
-            state = part.path.stat()
-        except FileNotFoundError:  # it was the oldest
-            continue
-        digest.update(f"{part.day}/{part.stamp} {state.st_size} {state.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def read_part(part: Part, columns: Sequence[str] | None = None) -> pa.Table | None:
-    """Return the rows of a part, or those of some columns that it has; None where it was the oldest, and has been
-    deleted since."""
-    try:
-        with pq.ParquetFile(part.path) as file:
-            known = file.schema_arrow.names
-            return file.read(None if columns is None else [name for name in columns if name in known])
-    except FileNotFoundError:
-        return None
-
-
-def write_part(folder: Path, model: str, day: str, rows: pa.Table, stamp: str) -> Path:
-    """Write rows as a part of their own, whole or not at all."""
-    path = folder / f"model={quote(model, safe='')}" / f"day={day}" / f"{stamp}{_SUFFIX}"
-    _replace(path, rows)
-    return path
-
-
-def _replace(path: Path, rows: pa.Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
-    try:
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            pq.write_table(rows, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+            if (kept > self._most_bytes or part.day < oldest) and part.path not in writing:
+                delete_part(part)
+        delete_unfinished(self._folder)
 
 
 def _by_day(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
@@ -254,7 +206,3 @@ def _pieces(rows: pa.Table, most_bytes: int) -> Iterator[pa.Table]:
     each = max(1, min(PART_ROWS, int(rows.num_rows * most_bytes / max(rows.nbytes, 1))))
     for start in range(0, rows.num_rows, each):
         yield rows.slice(start, each)
-
-
-def _day(seconds: float) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).date().isoformat()
