@@ -75,6 +75,20 @@ def test_a_window_is_judged_a_moment_after_it_has_ended_and_once(world: Judged) 
     assert world.asked[-1][0] >= start + HOUR
 
 
+def test_a_clock_that_is_set_back_holds_no_judging_up(world: Judged) -> None:
+    world.declare(on(drift("km", window="1h"), "p"))
+    server = world.server()
+    server.tick()
+    world.now += 9 * HOUR
+    server.tick()
+    world.now -= 8 * HOUR
+    server.tick()
+    assert len(world.asked) == 3
+    world.now += HOUR
+    server.tick()
+    assert len(world.asked) == 4
+
+
 def test_labels_that_come_late_are_looked_for_meanwhile(world: Judged) -> None:
     start = world.now
     world.declare(on(degraded("km", metric="r2_score", under=0.5, window="1h"), "p"))

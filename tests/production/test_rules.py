@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from log_worlds import AT, graph, logged, rows_of
 
-from penstock.errors import DataError
+from penstock.errors import DataError, PenstockError
 from penstock.monitor import degraded, drift
 from penstock.production import Place, add_labels, judge, judged_on, label_rows, rule_of
 from penstock.production.records import RecordForm
@@ -158,6 +160,29 @@ def test_a_metric_of_a_part_of_the_rows(served: Served) -> None:
         )
         is None
     )
+
+
+def test_a_part_of_the_rows_is_named_by_columns_that_an_older_version_may_lack(served: Served) -> None:
+    without = replace(TRAINED, signature=graph(inputs={"a": "float64"}).signature)
+    place = replace(served.place, graph=lambda name, version: TRAINED if version == 2 else without)
+    form = RecordForm(without, 1, "d1")
+    records = ((f"old{n}", START + n, {"a": 1.0}, {"predicted_y": 1.0}) for n in range(200))
+    logged(place.requests, rows_of(form, records))
+    told = label_rows(TRAINED, pa.table({"id": [f"old{n}" for n in range(200)], "y": [1.0] * 200}), now=START)
+    add_labels(place.labels, "km", told, now=START)
+    served.hour(0, error=4.0, version=2)
+
+    def judged(where: str, minimum: int):
+        more = {"where": where, "window": "1h", "minimum": minimum}
+        when = degraded("km", metric="mean_absolute_error", over=1.0, **more)
+        return judge(place, rule_of(when.kind, when.spec), now=START + HOUR)
+
+    found = judged("city = 'x'", 50)
+    assert found is not None
+    assert found.version == 2
+    assert judged("city = 'x'", 150) is None
+    with pytest.raises(PenstockError, match="town"):
+        judged("town = 'x'", 50)
 
 
 def test_metrics_of_windows_in_a_row_pass_over_what_has_no_labels_yet(served: Served) -> None:

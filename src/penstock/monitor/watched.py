@@ -46,7 +46,7 @@ class Watched:
             "event": lambda now, changed: math.inf,
         }[trigger.kind]
         self._handled = trigger.since
-        self._scan_at = 0.0
+        self._scan_at = self._looked_at = 0.0
         if trigger.kind in SCHEDULED:
             newest = services.metadata.find(Firing, trigger=trigger.name, newest_first=True, limit=2 * MOST_AT_ONCE)
             names = (named_instant(firing.occurrence) for firing in newest)
@@ -64,6 +64,9 @@ class Watched:
         """Record what is new; return when to look again, if nothing happens before. `changed`: there may be files."""
         if paused and self.trigger.kind in SCHEDULED:
             return now + POLL_SECONDS
+        if now < self._looked_at:
+            self._scan_at = 0.0  # the clock was set back: what it said of when to look again is for nothing
+        self._looked_at = now
         return self._look(now, changed)
 
     def _schedule(self, now: float, changed: bool) -> float:

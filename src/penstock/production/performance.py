@@ -42,7 +42,7 @@ def performance(found: Sequence[Served], windows: Sequence[Window], by: Sequence
 
     A version that has no such column is not sliced by it: it may be new.
     """
-    slices = _slices_of_each(found, slice_expressions(by))
+    slices = slices_of_each(found, slice_expressions(by))
     told: list[dict[str, Any]] = []
     for window in windows:
         for version in found:
@@ -57,7 +57,7 @@ def performance(found: Sequence[Served], windows: Sequence[Window], by: Sequence
     return pa.table({name: pa.array(values, COLUMNS.get(name, pa.float64())) for name, values in columns.items()})
 
 
-def _slices_of_each(found: Sequence[Served], slices: Mapping[str, Expr]) -> dict[int, dict[str, Expr]]:
+def slices_of_each(found: Sequence[Served], slices: Mapping[str, Expr]) -> dict[int, dict[str, Expr]]:
     """Return the slices that the rows of each version have; one that none has is tried, so that an error names it."""
     columns = {each.version: set(flat(each).column_names) for each in found} if slices else {}
     needed = {name: set(columns_of(expr)) for name, expr in slices.items()}

@@ -12,7 +12,7 @@ from penstock.errors import DataError
 from penstock.models.judging.scores import is_rising
 from penstock.production.changing import Against, Change, Compared, Tolerance, drift, skew
 from penstock.production.joined import Place, Served, served, state
-from penstock.production.performance import chosen, counted
+from penstock.production.performance import chosen, counted, slice_expressions, slices_of_each
 from penstock.production.windows import Window, last_windows
 
 LATE_WINDOWS, LATE_SECONDS = 30, 7 * 86400.0
@@ -203,13 +203,17 @@ def _newest_first(place: Place, rule: MetricRule, now: float) -> Iterator[tuple[
         some = windows[start : start + at_once]
         span: Any = {"since": some[-1].start, "until": some[0].end}
         rows = served(place, rule.model, **span, with_inputs=bool(rule.where))
-        enough = [each for each in rows if each.label_count >= rule.minimum]  # of others no window has
-        yield from ((window, enough) for window in some)
+        if not any(each.label_count >= rule.minimum for each in rows):
+            rows = []  # no window of them has enough labels
+        yield from ((window, rows) for window in some)
 
 
 def _measured(rows: Sequence[Served], window: Window, rule: MetricRule) -> tuple[int, dict[str, Any]] | None:
     """Return what is known of the newest version that has enough labels in a window, with the metric."""
+    slices = slices_of_each(rows, slice_expressions([rule.where] if rule.where else []))
     for version in reversed(rows):
+        if rule.where and rule.where not in slices[version.version]:
+            continue  # it has no such column
         found = version.within(window)
         if found.rows.num_rows and rule.where:
             found = chosen(found, rule.where)
