@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from log_worlds import AT, graph, logged, numbered, rows_of
 
-from penstock.errors import DataError
+from penstock.errors import DataError, StorageError
 from penstock.production import Place, add_labels, label_history, label_rows, labels, read_labels
 from penstock.production.joined import served
 from penstock.production.labels import MOST_PARTS
@@ -106,6 +106,15 @@ def test_of_labels_of_one_moment_the_one_that_is_told_last_counts(tmp_path: Path
     for number in range(3 * MOST_PARTS):
         told(tmp_path, ("a", float(number)))
         assert newest(tmp_path) == {"a": float(number)}
+
+
+def test_labels_that_cannot_be_written_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "labels"
+    folder.write_text("a file")
+    with pytest.raises(StorageError, match=r"labels of model 'km' cannot be written below .*labels.*tell them again"):
+        told(folder, ("a", 1.0))
+    folder.unlink()
+    assert told(folder, ("a", 1.0)) == 1
 
 
 def test_labels_that_are_older_than_may_be_kept_go(tmp_path: Path) -> None:

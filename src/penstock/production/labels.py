@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from penstock.core.graph import ModelGraph
-from penstock.errors import ConflictError, DataError
+from penstock.errors import ConflictError, DataError, StorageError
 from penstock.production.parts import Part, delete_part, part_path, parts, read_part, replace, size_of
 from penstock.production.reading import last_of_each
 from penstock.production.records import OWN, utc
@@ -78,13 +79,24 @@ def add_labels(folder: Path, model: str, rows: pa.Table, *, now: float, keep_sec
                 if part.day < oldest:
                     delete_part(part)
         day = datetime.fromtimestamp(now, UTC).date().isoformat()
-        replace(part_path(folder, model, day, _stamp(now)), rows)
-        small = [part for part in parts(folder, model) if _is_small(part)]
-        for each in sorted({part.day for part in small}):
-            of_day = [part for part in small if part.day == each]
-            if len(of_day) > (1 if each < day else MOST_PARTS):
-                _put_together(of_day, folder, now)
+        try:
+            replace(part_path(folder, model, day, _stamp(now)), rows)
+        except OSError as error:
+            raise StorageError(
+                f"labels of model '{model}' cannot be written below {folder}: {error}; none of these {len(rows):,} is "
+                "kept: see to that folder, and tell them again"
+            ) from error
+        with contextlib.suppress(OSError):  # the labels are there; the next ones try to make few files of many again
+            _tidy(folder, model, day, now)
     return len(rows)
+
+
+def _tidy(folder: Path, model: str, today: str, now: float) -> None:
+    small = [part for part in parts(folder, model) if _is_small(part)]
+    for day in sorted({part.day for part in small}):
+        of_day = [part for part in small if part.day == day]
+        if len(of_day) > (1 if day < today else MOST_PARTS):
+            _put_together(of_day, folder, now)
 
 
 def _is_small(part: Part) -> bool:

@@ -84,6 +84,17 @@ class RequestLog:
         self._names = 0
         self._has_begun, self._day = False, ""
 
+    def check(self) -> Written:
+        """Say what keeps the folder from being written to, if anything does, before there is anything to write."""
+        probe = self._folder / f".{secrets.token_hex(4)}.probe"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        except OSError as error:
+            return Written(problem=str(error))
+        return Written()
+
     def add(self, rows: pa.Table) -> None:
         """Take rows of one version of one model, of one schema, in the order of their times."""
         model, version, digest = (rows.column(name)[0].as_py() for name in ("model", "version", "digest"))

@@ -102,8 +102,9 @@ class RequestNotes:
         self._thread = threading.Thread(target=self._work, name="penstock-requests", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, if there is anything for it."""
+        """Start the thread, if there is anything for it; where the log cannot be written, that is told at once."""
         if self.is_on:
+            self._write(self._log.check)
             self._thread.start()
 
     def close(self) -> None:
