@@ -188,6 +188,8 @@ def test_the_command_line_shows_it_and_ends_with_1_on_a_breach(served, tmp_path:
     assert bound.exit_code == 1
     nothing = CliRunner().invoke(main, [*base, "--now", "2020-01-05T13:01:00Z"])
     assert (nothing.exit_code, "no request to km is logged" in nothing.output) == (0, True)
+    nowhere = CliRunner().invoke(main, [*base, "--html", str(tmp_path / "no" / "km.html")])
+    assert (nowhere.exit_code, "km.html cannot be written: No such file" in nowhere.output) == (4, True)
     wrong = CliRunner().invoke(main, [*base, "--now", "yesterday"])
     assert (wrong.exit_code, "--now is 'yesterday'" in wrong.output) == (2, True)
 

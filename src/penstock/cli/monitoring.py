@@ -14,7 +14,7 @@ from penstock.cli.group import Command
 from penstock.cli.output import print_cells, print_json
 from penstock.cli.rows import inline_rows
 from penstock.cli.where import Where
-from penstock.errors import DeclarationError
+from penstock.errors import DeclarationError, StorageError
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.production import Monitoring
@@ -50,7 +50,10 @@ def monitor(
     if html is not None:
         from penstock.production.page import page
 
-        html.write_text(page(found), encoding="utf-8")
+        try:
+            html.write_text(page(found), encoding="utf-8")
+        except OSError as error:
+            raise StorageError(f"{html} cannot be written: {error.strerror or error}") from error
     if as_json:
         print_json(found.to_json())
     else:
@@ -83,8 +86,8 @@ def _show(found: Monitoring) -> None:
     rows = found.performance.to_pylist()
     if not rows:
         click.echo(
-            f"no request to {found.model} is logged in these windows; [monitoring] log_requests = 1.0 in penstock.toml "
-            "logs them"
+            f"no request to {found.model} is logged in these windows; servers log them where [monitoring] log_requests "
+            "in penstock.toml is more than 0"
         )
     else:
         names = [name for name in found.performance.column_names if name not in _OWN]

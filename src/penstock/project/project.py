@@ -77,7 +77,7 @@ class Project:
         self.ablate = Ablations(lambda: self._catalog, self._result).ablate
         self.tune = Tunings(config, self.metadata, self.artifacts, self._services, self._pipeline).tune
         self.features = feature_store(config, self.metadata, self._rows)
-        self.requests = Requests(lambda: read_requests(self.config.requests), self._rows)
+        self.requests = Requests(lambda model: read_requests(self.config.requests, model), self._rows)
         self._ran: dict[str, PipelineFunction] = {}
         repeater = Repeater(config=config, services=self._services, pipeline=self._pipeline)
         self._recorded = LocalRecords(self.metadata, self.artifacts, self.root, repeater, self._go_on)

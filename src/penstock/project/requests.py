@@ -53,13 +53,12 @@ class Shadow:
 class Requests:
     """The log of a project's servers: `project.requests.table()`, `project.requests.shadow("distance")`."""
 
-    def __init__(self, read: Callable[[], pa.Table], rows: Callable[[TableLike], TableLike]) -> None:
+    def __init__(self, read: Callable[[str | None], pa.Table], rows: Callable[[TableLike], TableLike]) -> None:
         self._read, self._rows = read, rows
 
     def table(self, model: str | None = None) -> pa.Table:
         """Return the logged rows, of one model if it is named: what SQL reads as `penstock.requests`."""
-        found = self._read()
-        return found if model is None else found.filter(pc.equal(found.column("model"), model))
+        return self._read(model)
 
     def route_shares(self, model: str, *, version: int | None = None) -> dict[str, float]:
         """Return the share of each route in the rows that a cascade has served: of a version, default the newest."""
@@ -89,8 +88,12 @@ def route_shares(log: pa.Table, version: int | None = None) -> dict[str, float]:
 
 def logged_shares(folder: Path, model: str, version: int) -> dict[str, float]:
     """Return the share of each route in what the log of a folder has of a version: nothing where it has none."""
-    log = read_requests(folder)
-    return route_shares(log.filter(pc.equal(log.column("model"), model)), version)
+    return route_shares(read_requests(folder, model), version)
+
+
+def of_model(log: pa.Table, model: str | None) -> pa.Table:
+    """Return the rows of one model, of all if none is named."""
+    return log if model is None else log.filter(pc.equal(log.column("model"), model))
 
 
 def shadow_of(log: pa.Table, model: str, version: int | None, truth: pa.Table | None, key: tuple[str, ...]) -> Shadow:

@@ -19,7 +19,7 @@ from penstock.models import ModelGraph
 from penstock.pipelines import Comparison, Names, OnEvent, PipelineFunction, Plan
 from penstock.project.experiments import Experiments
 from penstock.project.registered import RegisteredModels, load_version
-from penstock.project.requests import REQUESTS, Requests
+from penstock.project.requests import REQUESTS, Requests, of_model
 from penstock.project.runs import ArtifactView, Run
 from penstock.project.verification import Verification, learned_rows, verify_graph
 from penstock.remote.connection import Server, segment
@@ -56,7 +56,7 @@ class RemoteProject:
         self.features = RemoteFeatures(self.server, self.metadata)
         self.production = RemoteProduction(self.server, self._here)
         self.monitor, self.add_labels = self.production.monitor, self.production.add_labels
-        self.requests = Requests(lambda: self.sql(f"SELECT * FROM {REQUESTS}"), self._here)
+        self.requests = Requests(lambda model: of_model(self.sql(f"SELECT * FROM {REQUESTS}"), model), self._here)
         self.triggers = RemoteTriggers(self.server, self.metadata)
         self.on = self.triggers.on
 
