@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -39,7 +40,7 @@ class Production:
 
         @lru_cache(_KEPT_GRAPHS)
         def graph(name: str, version: int) -> ModelGraph:
-            return models[name].load(version)
+            return replace(models[name].load(version), blobs=FrozenMap())  # what it weighs is not needed here
 
         self._graph = graph
         self._judged: dict[Rule, tuple[Any, Breach | None]] = {}
