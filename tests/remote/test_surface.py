@@ -16,7 +16,7 @@ from penstock.remote.features import RemoteFeatures
 from penstock.remote.pipelines import _annotation
 from penstock.remote.repository import RemoteRepository
 
-HERE_ONLY = {"ablate", "config", "root", "table", "tune"}
+HERE_ONLY = {"ablate", "config", "root", "table"}
 
 
 def _public(of: type) -> set[str]:
@@ -35,6 +35,7 @@ def test_every_attribute_is_there(tmp_path: Path):
     local, remote = ps.open(tmp_path), ps.open("http://host:1")
     names = {name for name in {*vars(local), *_public(ps.Project)} if not name.startswith("_")}
     assert {name for name in names - HERE_ONLY if not hasattr(remote, name)} == set()
+    assert list(inspect.signature(remote.tune).parameters) == list(inspect.signature(local.tune).parameters)
     assert _public(Repository) - _public(RemoteRepository) - {"forget_project"} == set()
 
 

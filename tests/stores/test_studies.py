@@ -22,7 +22,7 @@ def url(tmp_path):
 
 def test_no_table_of_ours_has_the_name_of_one_of_optunas(url):
     ours = {name for _, texts in MIGRATIONS for text in texts for name in re.findall(r"CREATE TABLE (\w+)", text)}
-    storage = open_studies(url, optuna)
+    storage = open_studies(url, optuna).optuna
     theirs = set(storage.engine.dialect.get_table_names(storage.engine.connect()))
     assert {"studies", "trials", "alembic_version"} <= theirs
     assert not theirs & (ours | {"schema_version"})
@@ -30,7 +30,7 @@ def test_no_table_of_ours_has_the_name_of_one_of_optunas(url):
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_both_sides_write_at_once_and_neither_loses_anything(url):
-    records, storage = open_metadata(url), open_studies(url, optuna)
+    records, storage = open_metadata(url), open_studies(url, optuna).optuna
     study = optuna.create_study(storage=storage, study_name="s")
     failed: list[Exception] = []
 
@@ -50,9 +50,9 @@ def test_both_sides_write_at_once_and_neither_loses_anything(url):
         thread.join()
     assert failed == []
     assert len(records.find(Run)) == 150
-    assert [trial.value for trial in optuna.load_study(study_name="s", storage=open_studies(url, optuna)).trials] == [
-        float(number) for number in range(8)
-    ]
+    assert [
+        trial.value for trial in optuna.load_study(study_name="s", storage=open_studies(url, optuna).optuna).trials
+    ] == [float(number) for number in range(8)]
 
 
 def test_processes_that_open_an_empty_database_at_once_all_can(url):
@@ -66,7 +66,7 @@ def test_processes_that_open_an_empty_database_at_once_all_can(url):
 
 
 def test_records_in_memory_have_trials_in_memory():
-    assert isinstance(open_studies("sqlite://", optuna), optuna.storages.InMemoryStorage)
+    assert isinstance(open_studies("sqlite://", optuna).optuna, optuna.storages.InMemoryStorage)
 
 
 def test_a_database_that_cannot_be_used_is_said(tmp_path):

@@ -8,7 +8,7 @@ import penstock as ps
 from penstock.errors import DeclarationError
 from penstock.models.fitting.axes import Axis
 from penstock.models.learning.search import plain, space_of
-from penstock.studies import read_space
+from penstock.studies import read_space, read_spaces
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,10 @@ from penstock.studies import read_space
     ],
 )
 def test_a_space_is_written_as_people_write_it(text, space):
-    assert read_space(text) == (text.partition("=")[0].strip(), space)
-    assert type(read_space(text)[1]) is type(space)
+    [(name, written)] = read_spaces([text]).items()
+    assert name == text.partition("=")[0].strip()
+    assert read_space(written) == space
+    assert type(read_space(written)) is type(space)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_a_space_is_written_as_people_write_it(text, space):
 )
 def test_what_is_no_space_is_said_with_the_forms(text):
     with pytest.raises(DeclarationError, match="is no search space; write NAME= and one of: int"):
-        read_space(text)
+        [read_space(written) for written in read_spaces([text]).values()]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -10,10 +10,10 @@ import penstock
 from penstock.cli.exits import FAILED
 from penstock.cli.group import Command
 from penstock.cli.output import duration, print_cells, print_json
-from penstock.cli.params import read_params, read_tags
+from penstock.cli.params import read_object, read_params, read_tags
 from penstock.cli.run import declared, interruptible
 from penstock.cli.study_display import StudyDisplay
-from penstock.cli.where import Where, here
+from penstock.cli.where import Where
 from penstock.core.run import Run
 
 if TYPE_CHECKING:  # the project loads every library: not for --help
@@ -50,11 +50,14 @@ _BEST_ROWS = 5
 @click.option("--timeout", metavar="TIME", help="Begin no trial after that: 90s, 10m, 2h.")
 @click.option("--seed", default=0, show_default=True, help="What the sampler draws by.")
 @click.option("-p", "--param", "texts", multiple=True, metavar="NAME=VALUE", help="A parameter that stays as it is.")
+@click.option("--params", "file", type=click.File("rb"), help="A JSON object of parameters in a file ('-': stdin).")
 @click.option("--engine", help="inline, local or container (default: [engine] default of penstock.toml).")
 @click.option("--max-parallel", type=click.IntRange(1), metavar="N", help="Run at most so many steps at once.")
 @click.option("--no-figures", "figures", flag_value=False, default=True, help="Draw nothing.")
+@click.option("--cause", hidden=True, help="What started the search, as JSON.")
+@click.option("--run-id", default="", hidden=True, help="Record the search under this id, which none may have yet.")
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but the result.")
-@click.option("--json", "as_json", is_flag=True, help="Print each trial as a line of JSON, and the study as the last.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON, and the study as the last.")
 @click.pass_obj
 def tune(
     root: Where,
@@ -63,8 +66,10 @@ def tune(
     more: tuple[str, ...],
     spaces: tuple[str, ...],
     texts: tuple[str, ...],
+    file: IO[bytes] | None,
     tags: tuple[str, ...],
     until: tuple[str, ...],
+    cause: str | None,
     quiet: bool,
     as_json: bool,
     **how: Any,
@@ -75,13 +80,13 @@ def tune(
     after that step, as a last evaluation on rows kept back, is done with the best parameters alone. Asked again, the
     search goes on where it ended. Exit code 1 if no trial has a value, or the last run fails.
     """
-    from penstock.studies import read_space  # here: it loads what --help does not need
+    from penstock.studies import read_spaces  # here: it loads what --help does not need
 
-    project = penstock.open(here(root, "a search"))
-    function = declared(project, pipeline, {"resume": None})
-    search = dict(read_space(text) for text in (*spaces, *more))
-    params = read_params(function, texts)
+    project = penstock.open(root)
+    params = read_params(declared(project, pipeline, {"resume": None}), texts, file)
+    search = read_spaces((*spaces, *more))
     how |= {"params": params, "tags": read_tags(tags), "until": list(until) or None}
+    how["cause"] = read_object(cause, "--cause") if cause else None
     with interruptible(), StudyDisplay() as display:
         show = _print_event if as_json else None if quiet else display
         study = project.tune(pipeline, search, on_event=show, **how)
@@ -115,21 +120,7 @@ def _print_study(study: Study, final: Run | None, as_json: bool) -> None:
 
 
 def _print_event(event: StudyEvent) -> None:
-    from penstock.studies import StudyStarted, TrialEnded, trial_json
+    from penstock.studies import StudyEnded, event_line
 
-    match event:
-        case StudyStarted(study=study, wanted=wanted, again=again, others=others):
-            print_json(
-                {
-                    "event": "study_started",
-                    "study": study.name,
-                    "experiment": study.experiment,
-                    "trials": wanted,
-                    "found": study.counts,
-                    "again": again,
-                    "others": list(others),
-                }
-            )
-        case TrialEnded(trial=trial, best=best):
-            told = None if best is None else best.number
-            print_json({"event": "trial_ended", **trial_json(trial), "best": told})
+    if not isinstance(event, StudyEnded):  # which is printed last, with how the final run ended
+        click.echo(event_line(event), nl=False)

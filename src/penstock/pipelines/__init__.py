@@ -12,7 +12,7 @@ from penstock.pipelines.events import Event, OnEvent, RunEnded, RunStarted, Step
 from penstock.pipelines.executing import execute, new_run_id
 from penstock.pipelines.explaining import why
 from penstock.pipelines.finals import Finals, final_metrics, finals_of, maker
-from penstock.pipelines.liveness import drives, driving, reap
+from penstock.pipelines.liveness import GONE, HOST, alive, drives, driving, reap
 from penstock.pipelines.logkeeping import MOST_BYTES, LogKeeper
 from penstock.pipelines.loglines import PIECE_BYTES, LogLine, LogReader, left_out, pieces, read_piece
 from penstock.pipelines.mapping import unmapped
@@ -21,6 +21,7 @@ from penstock.pipelines.modes import Mode
 from penstock.pipelines.observed import note, note_file, observe
 from penstock.pipelines.pipeline_function import PipelineFunction, PipelineParameter, check_params, pipeline, trace
 from penstock.pipelines.planning import Plan, PlannedStep, plan
+from penstock.pipelines.pulse import Pulse
 from penstock.pipelines.replaying import Replay, rebuild, replay
 from penstock.pipelines.resuming import asked, resumable
 from penstock.pipelines.run_drawing import draw_run
@@ -36,6 +37,8 @@ from penstock.pipelines.wiring import Node, Pipeline, node, parameter
 from penstock.pipelines.working import run_task
 
 __all__ = [
+    "GONE",
+    "HOST",
     "MOST_BYTES",
     "PIECE_BYTES",
     "REQUEST",
@@ -61,6 +64,7 @@ __all__ = [
     "PipelineParameter",
     "Plan",
     "PlannedStep",
+    "Pulse",
     "Replay",
     "RunEnded",
     "RunStarted",
@@ -72,6 +76,7 @@ __all__ = [
     "StepMapped",
     "StepStarted",
     "Unmade",
+    "alive",
     "approve",
     "asked",
     "basis",

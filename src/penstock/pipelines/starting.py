@@ -30,8 +30,9 @@ def start_run(
     params: Mapping[str, Any],
     run_id: str = "",
     options: Sequence[str] = (),
+    command: str = "run",
 ) -> dict[str, Any]:
-    """Start `penstock run` and return the first line that it prints: `{"id": ...}`, or `{"error": {...}}`.
+    """Start `penstock run` (or `tune`) and return the first line that it prints: `{"id": ...}`, or `{"error": {...}}`.
 
     `options` are more options of that command. A run is recorded under `run_id` at most once, however often it is
     started: it is the way to start exactly one where who starts it may die. What the process prints goes to files in
@@ -41,15 +42,15 @@ def start_run(
     folder.mkdir(parents=True, exist_ok=True)
     began = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
     said = folder / f"{began}.jsonl"
-    command = [
-        sys.executable, "-m", "penstock", "--project", str(root), "run", "--json",
+    whole = [
+        sys.executable, "-m", "penstock", "--project", str(root), command, "--json",
         "--cause", msgspec.json.encode(cause).decode(), *(["--run-id", run_id] if run_id else []),
         "--params", "-", *options, "--", pipeline,
     ]  # fmt: skip
     with said.open("wb") as out, said.with_suffix(".log").open("wb") as log, tempfile.TemporaryFile() as stdin:
         stdin.write(msgspec.json.encode(params))
         stdin.seek(0)
-        driver = subprocess.Popen(command, cwd=root, stdin=stdin, stdout=out, stderr=log, start_new_session=True)
+        driver = subprocess.Popen(whole, cwd=root, stdin=stdin, stdout=out, stderr=log, start_new_session=True)
     # Somebody must take the exit status when the run ends, or its process stays as a zombie.
     threading.Thread(target=driver.wait, name=f"penstock-driver-{driver.pid}", daemon=True).start()
     return _first_line(driver, said)

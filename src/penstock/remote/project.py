@@ -33,6 +33,7 @@ from penstock.remote.rows import ARROW_STREAM, arrow_bytes, arrow_table, as_quer
 from penstock.remote.runs import RemoteRecords, run_events
 from penstock.remote.stores import RemoteArtifacts, RemoteMetadata, upload
 from penstock.remote.triggers import RemoteTriggers
+from penstock.remote.tuning import RemoteTunings
 from penstock.tables import TableLike
 
 AnyPipeline = PipelineFunction | RemotePipeline | str
@@ -59,6 +60,7 @@ class RemoteProject:
         self.requests = Requests(lambda model: of_model(self.sql(f"SELECT * FROM {REQUESTS}"), model), self._here)
         self.triggers = RemoteTriggers(self.server, self.metadata)
         self.on = self.triggers.on
+        self.tune = RemoteTunings(self.server).tune
 
     def run(
         self,
@@ -234,7 +236,6 @@ class RemoteProject:
 _PAGE = 1000
 _HERE_ONLY = {
     "ablate": "what features are worth is found by a run in its folder: penstock ablate MODEL ROWS there",
-    "tune": "a search drives its trials from its folder: penstock tune PIPELINE there",
     "config": "what penstock.toml says is known where the project is",
     "root": "its folder lies on the server",
     "table": "rows that are here are given to predict, evaluate and fit themselves, which send them",

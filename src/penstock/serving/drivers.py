@@ -11,7 +11,7 @@ import msgspec
 
 from penstock import pipelines
 from penstock.errors import RunError
-from penstock.serving.forms import PlanForm, RunForm, VerifyForm
+from penstock.serving.forms import PlanForm, RunForm, TuneForm, VerifyForm
 
 _PLAN_SECONDS = 60.0
 
@@ -20,6 +20,14 @@ def start_run(root: Path, pipeline: str, form: RunForm, *, run_id: str = "") -> 
     """Start a run as a process of its own and return what it says first: `{"id": ...}`, or `{"error": {...}}`."""
     return pipelines.start_run(
         root, pipeline, cause={"kind": "rest"}, params=form.params, run_id=run_id, options=_options(form)
+    )
+
+
+def start_search(root: Path, pipeline: str, form: TuneForm, *, run_id: str = "") -> dict[str, Any]:
+    """Start a search as a process of its own and return what it says first, as `start_run` does."""
+    options = _search_options(form)
+    return pipelines.start_run(
+        root, pipeline, cause={"kind": "rest"}, params=form.params, run_id=run_id, options=options, command="tune"
     )
 
 
@@ -65,3 +73,22 @@ def _options(form: PlanForm) -> list[str]:
         options += [f"--experiment={form.experiment}"] if form.experiment else []
         options += [f"--max-parallel={form.max_parallel}"] if form.max_parallel else []
     return options
+
+
+_SEARCH_OPTIONS = (
+    "metric", "trials", "direction", "parallel", "sampler", "pruner", "prune_by", "experiment", "timeout", "seed",
+    "engine", "max_parallel",
+)  # fmt: skip
+
+
+def _search_options(form: TuneForm) -> list[str]:
+    spaces = {
+        name: space if isinstance(space, str) else msgspec.json.encode(space).decode()
+        for name, space in form.search.items()
+    }
+    options = [f"--search={name}={space}" for name, space in spaces.items()]
+    given = {name: getattr(form, name) for name in _SEARCH_OPTIONS}
+    options += [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value not in ("", None)]
+    options += [f"--until={each}" for each in ([form.until] if isinstance(form.until, str) else form.until)]
+    options += [f"--tag={name}={value}" for name, value in form.tags.items()]
+    return options if form.figures else [*options, "--no-figures"]

@@ -9,6 +9,7 @@ import msgspec
 from penstock.models.notation import ModelForm
 
 Names = str | list[str]
+RunId = Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")]
 Plain = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 """What a field of a record may be found by."""
 
@@ -34,7 +35,31 @@ class RunForm(PlanForm, forbid_unknown_fields=True):
     max_parallel: Annotated[int, msgspec.Meta(ge=1)] | None = None
     tags: dict[str, str | int | float] = {}
     notes: str = ""
-    run_id: Annotated[str, msgspec.Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$")] = ""
+    run_id: RunId = ""
+
+
+class TuneForm(msgspec.Struct, forbid_unknown_fields=True):
+    """What to search of a pipeline, and how: what `project.tune` takes. A search space is a text ("int(2..12)", "a,b")
+    or `{"hparam_range": [2, 12], "log": false}`, `{"hparam_candidates": [...]}`."""
+
+    search: dict[str, Any]
+    metric: str
+    trials: Annotated[int, msgspec.Meta(ge=1)] = 20
+    direction: Literal["minimize", "maximize"] | None = None
+    params: dict[str, Any] = {}
+    parallel: Annotated[int, msgspec.Meta(ge=1)] = 1
+    sampler: str = "tpe"
+    pruner: str = "none"
+    prune_by: str = ""
+    until: Names = []
+    experiment: str = ""
+    tags: dict[str, str | int | float] = {}
+    timeout: str | float | None = None
+    seed: int = 0
+    engine: str = ""
+    max_parallel: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    figures: bool = True
+    run_id: RunId = ""
 
 
 class PromoteForm(msgspec.Struct, forbid_unknown_fields=True):

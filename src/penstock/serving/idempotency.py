@@ -67,6 +67,9 @@ def started_once(
                 f"idempotency key '{key}' was used for another request, which started run {found.run}; use a new key"
             )
         if metadata.get(Run, found.run) is not None:
+            if found is mine:  # so it was there before this key was: another run's id
+                _forget(metadata, mine)
+                raise ConflictError(f"Run {found.run} exists already")
             return {"id": found.run}
         if found is not mine and clock() - found.created < START_SECONDS:
             time.sleep(_POLL_SECONDS)  # the same request is being answered just now, here or by another server

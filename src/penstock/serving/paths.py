@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.serving.describing import ARROW, BINARY, ID, TEXT, Json, form, operation, parameter, rows
 from penstock.serving.feature_paths import FEATURE_PATHS
+from penstock.serving.study_paths import STUDY_PATHS
 
 _NAME, _VERSION = parameter("name", "path"), parameter("version", "path")
 _TIMES = parameter("timestamp", "query")
@@ -380,6 +381,7 @@ PATHS: dict[str, Json] = {
         )
     },
     **FEATURE_PATHS,
+    **STUDY_PATHS,
     "/v1/sql": {
         "post": operation(
             "Run a query", body=form("SqlForm"), example={"query": "SELECT 1 AS one"}, failures=(400, 403, 413, 422)

@@ -18,9 +18,9 @@ from penstock.pipelines import Plan, may_go_on, waiting_step
 from penstock.project.runs import LocalRecords
 from penstock.serving.bodies import decoded, read_body
 from penstock.serving.content import JSON, SVG, accepted
-from penstock.serving.drivers import plan_run, start_run, verify_step as run_verification
+from penstock.serving.drivers import plan_run, start_run, start_search, verify_step as run_verification
 from penstock.serving.errors import reported
-from penstock.serving.forms import DecisionForm, PlanForm, RunForm, VerifyForm
+from penstock.serving.forms import DecisionForm, PlanForm, RunForm, TuneForm, VerifyForm
 from penstock.serving.idempotency import idempotency_key, started_once
 from penstock.serving.registry import OVER_REST
 from penstock.serving.runs import find_run
@@ -63,11 +63,20 @@ async def resume_run(request: Request) -> Response:
     return await _started(request, run.pipeline, msgspec.structs.replace(form, resume=run.id))
 
 
-async def _started(request: Request, pipeline: str, form: RunForm) -> Response:
-    """Start a run; the same request again, under the same `Idempotency-Key`, starts no other."""
+async def tune_pipeline(request: Request) -> Response:
+    """POST /v1/pipelines/{name}:tune: answers once the search is recorded as a run; it then goes on by itself."""
+    served, name = serving(request), request.path_params["name"]
+    form = decoded(await read_body(request.receive, served.limits.body_bytes), TuneForm)
+    return await _started(request, name, form)
+
+
+async def _started(request: Request, pipeline: str, form: RunForm | TuneForm) -> Response:
+    """Start a run or a search; the same request again, under the same `Idempotency-Key`, starts no other."""
     project = serving(request).project
 
     def start(run_id: str) -> dict[str, Any]:
+        if isinstance(form, TuneForm):
+            return start_search(project.root, pipeline, form, run_id=run_id)
         return start_run(project.root, pipeline, form, run_id=run_id)
 
     if key := idempotency_key(request):

@@ -14,11 +14,11 @@ _NO_LOCK = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class StoreLock:
-    """The file `lock` in a store's folder. The system lets go of it when a process dies, and it works between all
-    processes and containers of one machine. A store that is not there yet, or that may only be read, needs none."""
+    """A file in a store's folder. The system lets go of it when a process dies, and it works between all processes and
+    containers of one machine. A store that is not there yet, or that may only be read, needs none."""
 
-    def __init__(self, root: Path) -> None:
-        self._path = root / "lock"
+    def __init__(self, root: Path, name: str = "lock") -> None:
+        self._path = root / name
         self._local = threading.local()  # a file of its own for each thread: a lock belongs to the open file
 
     @contextmanager

@@ -7,37 +7,46 @@ than ours, which a test holds; each side migrates its own.
 from __future__ import annotations
 
 import functools
-import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from penstock.errors import StorageError
 from penstock.stores.database import close_before_forks, driver_connection
+from penstock.stores.locking import StoreLock
 
-_TRIES = 20
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyStorage:
+    """Optuna's storage, and the lock that a search holds while it looks at trials and changes them by what it saw.
+
+    Optuna reads, decides and writes in statements of their own, which on a server a row's lock keeps together. SQLite
+    has none: two processes would both take the trial that waits, or make the same tables.
+    """
+
+    optuna: Any
+    alone: Callable[[], AbstractContextManager[None]]
 
 
-def open_studies(url: str, optuna: Any) -> Any:
+def open_studies(url: str, optuna: Any) -> StudyStorage:
     """Return Optuna's storage in the database at `url`; one in memory where the records are in memory too.
 
     Raises `StorageError` where it cannot be opened.
     """
     parsed = sa.make_url(url)
     if not parsed.database or parsed.database == ":memory:":
-        return optuna.storages.InMemoryStorage()
-    given: dict[str, Any] = {}
-    if parsed.get_backend_name() == "sqlite":
-        given = {"creator": functools.partial(driver_connection, parsed.database)}
-    for attempt in range(_TRIES):
-        try:
+        return StudyStorage(optuna=optuna.storages.InMemoryStorage(), alone=nullcontext)
+    alone = StoreLock(Path(parsed.database).parent, "studies.lock").alone
+    given = {"creator": functools.partial(driver_connection, parsed.database)}
+    try:
+        with alone():
             storage = optuna.storages.RDBStorage(url, engine_kwargs=given)
-        except sa.exc.DatabaseError as error:
-            passing = isinstance(error, sa.exc.OperationalError | sa.exc.IntegrityError | sa.exc.ProgrammingError)
-            if not passing or attempt == _TRIES - 1:  # another process that makes the tables is done long before
-                raise StorageError(f"the trials of a search cannot be kept in the metadata store: {error}") from error
-            time.sleep(0.05)
-        else:
-            close_before_forks(storage.engine)
-            return storage
-    raise AssertionError
+    except (sa.exc.DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        # RuntimeError: the tables are of another version of Optuna, which says how to bring them to its own.
+        raise StorageError(f"the trials of a search cannot be kept in the metadata store: {error}") from error
+    close_before_forks(storage.engine)
+    return StudyStorage(optuna=storage, alone=alone)

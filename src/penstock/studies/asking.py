@@ -15,7 +15,7 @@ from penstock.errors import DeclarationError, UnknownNameError
 from penstock.models.fitting.axes import Axis
 from penstock.models.judging.scores import falls, is_rising
 from penstock.models.learning.search import Space, plain
-from penstock.pipelines import Finals, Names, PipelineFunction, trace
+from penstock.pipelines import Finals, Names, PipelineFunction, select, trace
 from penstock.studies.spaces import axes_along, first_point, spaces_of
 
 _DIRECTIONS = {"minimize": False, "maximize": True}
@@ -23,8 +23,7 @@ _DIRECTIONS = {"minimize": False, "maximize": True}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is searched. Trials run up to the steps `until` (None: whole); `step` is the one whose metric counts, if the
-    metric names one, `prune_by` the curve by which trials are given up."""
+    """What is searched. Trials run up to the steps `until`; `prune_by` is the curve by which they are given up."""
 
     function: PipelineFunction
     spaces: Mapping[str, Space]
@@ -32,7 +31,7 @@ class Asked:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     metric: str
     maximize: bool
-    until: tuple[str, ...] | None
+    until: tuple[str, ...]
     prune_by: str
     experiment: str
     name: str
@@ -49,6 +48,10 @@ class Asked:
     def traced(self, chosen: Mapping[str, Any]) -> Pipeline:
         """Return the pipeline with a trial's parameters."""
         return trace(self.function, {**self.fixed, **chosen})
+
+    def is_whole(self, pipeline: Pipeline) -> bool:
+        """Tell whether trials leave nothing of the pipeline out."""
+        return select(pipeline, until=self.until) == select(pipeline)
 
 
 def ask(
@@ -70,8 +73,13 @@ def ask(
     axes = axes_along(function, spaces)
     first = trace(function, {**fixed, **first_point(axes)})
     step = _step_of(first, metric)
-    chosen = (step,) if until is None and step else (until,) if isinstance(until, str) else until
-    chosen = None if chosen is None else tuple(chosen)
+    if not step and until is None:
+        steps = ", ".join(each.name for each in first.steps)
+        raise DeclarationError(
+            f"metric '{metric}' names no step of {function.name}, so that trials would be whole runs, with what comes "
+            f"after it too; write STEP.{metric} (steps: {steps}), or say up to which step trials run: until=..."
+        )
+    chosen = tuple((step,) if until is None else (until,) if isinstance(until, str) else until)
     maximize = _maximize(metric, direction)
     name = experiment or f"tune-{function.name}"
     told = [

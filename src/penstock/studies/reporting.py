@@ -11,7 +11,7 @@ from penstock.components import plot_tuning
 from penstock.models.fitting.trials import trials_table
 from penstock.models.learning.search import Range
 from penstock.pipelines import pipeline, step, trace
-from penstock.studies.study import Study, trial_json
+from penstock.studies.study import TUNE, Study, trial_json
 from penstock.tables import Table
 
 
@@ -35,6 +35,6 @@ def reported(study: Study, figures: bool, run: Callable[..., str]) -> Study:
         if figures and find_spec("matplotlib") is not None:  # the table is there without the figures too
             plot_tuning(table, study.metric, study.maximize, logs)
 
-    cause = {"kind": "tune", "study": study.name}
+    cause = {"kind": TUNE, "study": study.name}
     made = run(trace(declared), experiment=study.experiment, tags={"study": study.name}, cause=cause)
     return replace(study, report=made)

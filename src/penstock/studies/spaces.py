@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -18,21 +18,41 @@ _WRITTEN = re.compile(r"(?P<kind>[a-z]+)\((?P<inside>.*)\)", re.DOTALL)
 _FORMS = "int(2..12), int(0..100, step=10), float(0..1), log(0.01..0.3), choice(a, b)"
 
 
-def read_space(text: str) -> tuple[str, Space]:
-    """Return the parameter and the search space of a text such as `depth=int(2..12)`; also `depth=2..12`, `kind=a,b`.
+def read_spaces(texts: Iterable[str]) -> dict[str, str]:
+    """Return what is written of each parameter in texts such as `depth=int(2..12)`; raises `DeclarationError` where
+    there is no name, or one is there twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, separator, written = (part.strip() for part in text.partition("="))
+        if not (separator and name and written):
+            raise _no_space(text)
+        if name in found:
+            raise DeclarationError(f"parameter '{name}' is searched over {found[name]} and {written}; give one of them")
+        found[name] = written
+    return found
+
+
+def read_space(written: str, *, of_texts: bool = False) -> Space:
+    """Return the search space that `int(2..12)`, `2..12`, `a,b` or its JSON stands for; `of_texts`: candidates are
+    texts as they are written (1.10), unless they are quoted.
 
     Raises `DeclarationError` for anything else.
     """
-    name, separator, written = (part.strip() for part in text.partition("="))
-    wrong = DeclarationError(f"'{text}' is no search space; write NAME= and one of: {_FORMS}")
-    if not (separator and name and written):
-        raise wrong
-    if found := _WRITTEN.fullmatch(written):
+    wrong = _no_space(written)
+    if written.lstrip().startswith("{"):
+        try:
+            space = space_of(msgspec.json.decode(written))
+        except msgspec.DecodeError:
+            space = None
+        if space is None:
+            raise wrong
+        return space
+    if found := _WRITTEN.fullmatch(written.strip()):
         kind, inside = found["kind"], found["inside"]
     else:
         kind, inside = ("any" if ".." in written else "choice"), written
     if kind == "choice":
-        return name, hparam_candidates([_value(part.strip()) for part in inside.split(",")])
+        return hparam_candidates([_value(part.strip(), of_texts) for part in inside.split(",")])
     ends, *how = (part.strip() for part in inside.split(","))
     low, dots, high = ends.partition("..")
     step = how[0].removeprefix("step=") if how else None
@@ -42,9 +62,13 @@ def read_space(text: str) -> tuple[str, Space]:
         numbers = [_number(low, kind), _number(high, kind)]
         # Whole numbers are asked for whatever the parameter takes.
         by = 1 if step is None and kind == "int" else None if step is None else _number(step, kind)
-        return name, hparam_range(*numbers, log=kind == "log", step=by)
+        return hparam_range(*numbers, log=kind == "log", step=by)
     except ValueError:
         raise wrong from None
+
+
+def _no_space(text: str) -> DeclarationError:
+    return DeclarationError(f"'{text}' is no search space; write NAME= and one of: {_FORMS}")
 
 
 def _number(text: str, kind: str) -> float:
@@ -58,7 +82,9 @@ def _number(text: str, kind: str) -> float:
         return float(text)
 
 
-def _value(text: str) -> Any:
+def _value(text: str, is_text: bool) -> Any:
+    if is_text and not text.startswith('"'):
+        return text
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -77,11 +103,13 @@ def spaces_of(function: PipelineFunction, given: Mapping[str, Any], fixed: Mappi
             raise UnknownNameError("parameter", name, function.parameters, within=where)
         if name in fixed:
             raise DeclarationError(f"parameter '{name}' of {where} is searched and has a value; give one of them")
-        space = space_of(value)
+        takes = function.parameters[name].annotation
+        of_texts = str in (takes, *get_args(takes))
+        space = read_space(value, of_texts=of_texts) if isinstance(value, str) else space_of(value)
         if space is None:
             raise DeclarationError(
-                f"parameter '{name}' of {where} is to be searched over {value!r}; give ps.hparam_range(2, 12) or "
-                "ps.hparam_candidates([...])"
+                f"parameter '{name}' of {where} is to be searched over {value!r}; give ps.hparam_range(2, 12), "
+                "ps.hparam_candidates([...]), or a text such as 'int(2..12)'"
             )
         found[name] = space
     return found

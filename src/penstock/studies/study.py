@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from penstock.core.mapping import FrozenMap
-from penstock.models.learning.search import Space
+from penstock.models.learning.search import Space, plain, space_of
 
 TRIAL = "trial"
 """The kind of cause that a run has which is a trial."""
-PRUNED = "pruned: "
-"""How the reason begins for which a run is cancelled that the pruner gives up."""
+TUNE = "tune"
+"""That of the run with the best parameters, which names their `trial`, and of the run that drew the figures."""
+
+
+_TOLD = ("number", "state", "value", "run", "seconds", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ def summary(study: Study) -> dict[str, Any]:
         "experiment": study.experiment,
         "metric": study.metric,
         "direction": "maximize" if study.maximize else "minimize",
+        "search": {name: plain(space) for name, space in study.spaces.items()},
         "counts": study.counts,
         "best": None if best is None else trial_json(best),
         "final": study.final,
@@ -99,7 +102,25 @@ def summary(study: Study) -> dict[str, Any]:
 
 def trial_json(trial: Trial) -> dict[str, Any]:
     """Return a trial as plain JSON."""
-    plain: dict[str, Any] = msgspec.to_builtins(
-        {name: getattr(trial, name) for name in ("number", "state", "value", "run", "seconds", "error")}
+    return {**{name: getattr(trial, name) for name in _TOLD}, "params": dict(trial.params)}
+
+
+def study_of(told: Mapping[str, Any]) -> Study:
+    """Return the study that `summary` has told of."""
+    spaces = {name: space for name, plain in told["search"].items() if (space := space_of(plain)) is not None}
+    return Study(
+        name=told["study"],
+        pipeline=told["pipeline"],
+        experiment=told["experiment"],
+        metric=told["metric"],
+        maximize=told["direction"] == "maximize",
+        spaces=FrozenMap(spaces),
+        trials=tuple(map(trial_of, told["trials"])),
+        final=told["final"],
+        report=told["report"],
     )
-    return {**plain, "params": dict(trial.params)}
+
+
+def trial_of(told: Mapping[str, Any]) -> Trial:
+    """Return the trial that `trial_json` has told of."""
+    return Trial(**{**{name: told[name] for name in _TOLD}, "params": FrozenMap(told["params"])})

@@ -88,7 +88,7 @@ def _trials(ready: Ready, settings: Mapping[str, Any], objective: str, *, maximi
         while proposals := proposer.ask(min(at_once, left)):
             left -= len(proposals)
             for proposal, trial in zip(proposals, threads.map(tried, proposals), strict=True):
-                proposer.tell(proposal, trial.value)
+                proposer.tell(proposal.number, trial.value)
                 yield trial
 
 
