@@ -11,14 +11,15 @@ from email.message import EmailMessage
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Keeps the letters that it gets; `busy` is how many connections it sends away first."""
+    """Keeps the letters that it gets; `busy` is how many connections it sends away first, `grey`
+    how many recipients it takes only when they are named again."""
 
     allow_reuse_address, daemon_threads = True, True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Client)
         self.letters: list[EmailMessage] = []
-        self.busy, self.logins, self.connections = 0, [], 0
+        self.busy, self.grey, self.logins, self.connections = 0, 0, [], 0
 
     @property
     def address(self) -> str:
@@ -42,6 +43,9 @@ class _Client(socketserver.StreamRequestHandler):
                 case "AUTH":
                     self.server.logins.append(line)
                     self._say("235 known")
+                case "RCPT" if self.server.grey:
+                    self.server.grey -= 1
+                    self._say("450 come again")
                 case "RCPT" if "nobody" in line:
                     self._say("550 unknown")
                 case "DATA":

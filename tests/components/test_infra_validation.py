@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
+import signal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +15,7 @@ import pytest
 
 import penstock as ps
 from penstock.components import infra_validation
-from penstock.errors import DataError
+from penstock.errors import DataError, DeclarationError
 from penstock.models.keeping import digest_of
 
 FEATURES = {"km": ps.col("km"), "city": ps.col("city"), "day": ps.col("day")}
@@ -28,19 +31,19 @@ def graph() -> ps.ModelGraph:
 
 
 def servers() -> list[int]:
-    """Return the processes of trial servers that live."""
+    """Return the processes of trial servers that this process has started and that live."""
     found = []
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
+    for each in Path("/proc").glob("[0-9]*"):
         try:
-            said = each.read_bytes()
+            said, status = (each / "cmdline").read_bytes(), (each / "status").read_text()
         except OSError:
             continue
-        found += [int(each.parent.name)] if b"penstock-trial-" in said and b"serve" in said else []
+        ours = f"PPid:\t{os.getpid()}\n" in status
+        found += [int(each.name)] if ours and b"penstock-trial-" in said and b"serve" in said else []
     return found
 
 
 def test_a_model_that_serves_what_it_predicts_is_blessed_and_measured(graph: ps.ModelGraph):
-    before = servers()
     blessing = ps.infra_validate(graph, ROWS, requests=60, p50_ms=2000, p99_ms=5000, memory="8GiB", start="120s")
     assert blessing["blessed"], blessing["checks"]
     assert blessing["graph"] == digest_of(graph)
@@ -49,7 +52,7 @@ def test_a_model_that_serves_what_it_predicts_is_blessed_and_measured(graph: ps.
     measured = blessing["measured"]
     assert 0 < measured["p50_ms"] <= measured["p99_ms"]
     assert measured["memory"] > 20 * 2**20
-    assert set(servers()) <= set(before)
+    assert not servers()
 
 
 def test_what_it_is_too_slow_or_too_large_for_is_said_and_other_answers_are_found(
@@ -67,11 +70,27 @@ def test_what_it_is_too_slow_or_too_large_for_is_said_and_other_answers_are_foun
 
 
 def test_a_server_that_does_not_start_is_no_blessing_and_leaves_no_process(graph: ps.ModelGraph):
-    before = servers()
     blessing = ps.infra_validate(graph, ROWS, start=0.001)
     assert not blessing["blessed"]
     assert "did not serve in time" in blessing["checks"][0]["why"]
-    assert set(servers()) <= set(before)
+    assert not servers()
+
+
+def test_a_server_that_dies_when_it_is_asked_is_no_blessing(graph: ps.ModelGraph, monkeypatch: pytest.MonkeyPatch):
+    real = infra_validation.requests_of
+
+    def killed(rows: Any) -> Any:
+        for pid in servers():
+            os.kill(pid, signal.SIGKILL)
+        return real(rows)
+
+    monkeypatch.setattr(infra_validation, "requests_of", killed)
+    blessing = ps.infra_validate(graph, ROWS, requests=30)
+    assert not blessing["blessed"]
+    assert [each["name"] for each in blessing["checks"]] == ["answers"]
+    assert blessing["checks"][0]["why"].startswith("the server gave no answer: ")
+    with pytest.raises(DeclarationError, match="requests=0; give how many are sent"):
+        ps.infra_validate(graph, ROWS, requests=0)
 
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

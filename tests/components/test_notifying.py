@@ -37,6 +37,13 @@ class _Hooked(BaseHTTPRequestHandler):
         self.server.keys.append(self.headers["idempotency-key"])
         self.send_response(self.server.statuses.pop(0) if len(self.server.statuses) > 1 else self.server.statuses[0])
         self.send_header("content-length", "0")
+        self.send_header("location", f"http://127.0.0.1:{self.server.server_port}/moved")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        """Answer as a page does to which somebody was redirected."""
+        self.send_response(200)
+        self.send_header("content-length", "0")
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
@@ -165,3 +172,17 @@ def test_of_a_run_that_failed_a_trigger_tells(tmp_path: Path, monkeypatch: pytes
         assert [each["text"] for each in web.got] == [f"run {failed.id} failed: {failed.record.error}"]
         firing = project.triggers["told"].history[0]
         assert project.get_run(firing.run).wait(30).cause["trigger"] == "told"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_webhook_that_has_moved_is_not_taken_for_told(status: int):
+    with hook(status) as web, pytest.raises(RunError, match=f"refuses: {status} .*, it sends elsewhere"):
+        ps.notify("here?", webhook=web.url, retry_delay="10ms")
+
+
+def test_a_mail_server_that_wants_to_be_asked_twice_is():
+    with mail_server() as mail:
+        mail.grey = 1
+        told = ps.notify("twice", email="ann@example.org", smtp=mail.address, retry_delay="10ms")
+    assert told["email"]["tries"] == 2
+    assert len(mail.letters) == 1

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from penstock import models
 from penstock.components.blessing import Blessing
-from penstock.components.serving_trial import Served, requests_of, served
+from penstock.components.serving_trial import NoAnswerError, Served, requests_of, served
 from penstock.core.units import memory_bytes, seconds
-from penstock.errors import DataError, RunError
+from penstock.errors import DataError, DeclarationError, RunError
 from penstock.models import ModelGraph, looked_up
 from penstock.models.graph import as_users_hold
 from penstock.models.graphs.lookups import joined_graph
@@ -67,6 +67,9 @@ def infra_validate(
     except RunError as error:
         failed = check("start", kind="serves", value=None, bound=limit, passed=False, why=str(error))
         return _blessing(graph, [failed], {})
+    except NoAnswerError as error:
+        failed = check("answers", kind="equal", value=None, bound=0, rows=golden.num_rows, passed=False, why=str(error))
+        return _blessing(graph, [failed], {})
     checks = [_started(found, limit), _equal(found), *_fast(found, p50_ms, p99_ms), *_small(found, memory)]
     return _blessing(graph, checks, found.measured)
 
@@ -79,6 +82,8 @@ class _Found(NamedTuple):
 
 
 def _spread(count: int, most: int) -> Any:
+    if most < 1:
+        raise DeclarationError(f"infra_validate: requests={most}; give how many are sent: 1, 2, ...")
     if not count:
         raise DataError("infra_validate: there are no rows to ask the server with; give some that the model predicts")
     return np.linspace(0, count - 1, min(count, most)).astype(np.int64)

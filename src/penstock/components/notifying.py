@@ -26,6 +26,7 @@ from penstock.secrets import Secret
 
 _PORTS = {"smtp": 25, "smtps": 465}
 _AGAIN = frozenset({408, 425, 429})  # answers after which the same request may succeed
+_ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 
 
 @step(cache=False, network=True)
@@ -52,8 +53,8 @@ def notify(
     The JSON has `text` (which Slack, Mattermost and Teams show), `run`, `step` and `about`, and the header
     `Idempotency-Key` is the same for each try. `smtp` is `smtp://host:port`, with STARTTLS where the server offers it,
     or `smtps://host`; a password goes only over TLS. What fails is tried again `retries` times, after `retry_delay`,
-    then twice as long, and so on; a webhook that refuses (4xx) is not. It runs in every run: `about` may be anything
-    that a step gives, so that it comes after that step. To tell of a run that failed, run it by a trigger:
+    then twice as long, and so on; a webhook that refuses (4xx), or sends elsewhere, is not. It runs in every run. `about`
+    may be anything that a step gives: it comes after that. To tell of a run that failed, run it by a trigger:
     `ps.on(ps.run_finished(flights, state="failed"), tell, params={"run": ps.event_data("run")})`.
     """
     if webhook is None and not email:
@@ -106,16 +107,26 @@ def _posted(url: str, body: bytes, key: str, limit: float) -> str:
     headers = {"content-type": "application/json", "idempotency-key": key}
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310  # checked above
     try:
-        with urllib.request.urlopen(request, timeout=limit) as answer:  # noqa: S310
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=limit) as answer:
             return str(answer.status)
     except urllib.error.HTTPError as error:
         said = f"{error.code} {error.reason}"
+        if error.code in _ELSEWHERE:
+            said += ", it sends elsewhere; give the address that it has now"
         error.close()
         if error.code in _AGAIN or error.code >= http.client.INTERNAL_SERVER_ERROR:
             raise _Passing(said) from error
         raise RunError(f"notify: the webhook at {urlsplit(url).hostname} refuses: {said}") from error
     except (OSError, http.client.HTTPException) as error:
         raise _Passing(str(error)) from error
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """What is posted to an address that redirects would arrive as a GET, without what is told."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""
+        return
 
 
 def _letter(message: str, subject: str, sender: str, to: list[str], about: Any, run: str) -> EmailMessage:
@@ -153,6 +164,8 @@ def _sent(letter: EmailMessage, address: str, user: str, password: str, limit: f
             raise _Passing(said) from error
         raise RunError(f"notify: the mail server {parts.hostname} refuses: {said}") from error
     except smtplib.SMTPRecipientsRefused as error:
+        if all(code < 500 for code, _ in error.recipients.values()):  # greylisting: the second try is taken
+            raise _Passing(str(error.recipients)) from error
         raise RunError(
             f"notify: the mail server {parts.hostname} takes no mail for {', '.join(error.recipients)}"
         ) from error

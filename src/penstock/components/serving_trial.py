@@ -32,20 +32,29 @@ _ANSWER_SECONDS = 60.0
 _SAID = 2000
 
 
+class NoAnswerError(Exception):
+    """The server broke off while it was asked: it crashed, ran out of memory, or hangs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A server that serves the graph: how long it took to answer for the first time, and its process."""
+    """A server that serves the graph: how long it took to answer for the first time, its process, what it says."""
 
+    said: Path
     connection: http.client.HTTPConnection
     start_seconds: float
     pid: int
 
     def ask(self, body: bytes) -> tuple[int, bytes]:
-        """Send a request for predictions; return the status and the answer."""
+        """Send a request for predictions; return the status and the answer. Raises `NoAnswerError`."""
         path, headers = f"/v1/models/{NAME}:predict", {"content-type": "application/json"}
-        self.connection.request("POST", path, body, headers)
-        response = self.connection.getresponse()
-        return response.status, response.read()
+        try:
+            self.connection.request("POST", path, body, headers)
+            response = self.connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            said = self.said.read_text(errors="replace")[-_SAID:].strip()
+            raise NoAnswerError(f"the server gave no answer: {error!r}; it said: {said}") from error
 
     def peak_bytes(self) -> int | None:
         """Return how much memory the process has had at most; None where the system does not tell."""
@@ -77,7 +86,8 @@ def served(graph: ModelGraph, *, start_seconds: float) -> Iterator[Served]:
                 port = _port(process, words, began + start_seconds)
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_SECONDS)
             try:
-                yield Served(connection=connection, start_seconds=time.monotonic() - began, pid=process.pid)
+                took = time.monotonic() - began
+                yield Served(said=root / "said", connection=connection, start_seconds=took, pid=process.pid)
             finally:
                 connection.close()
         finally:
