@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,6 +21,20 @@ def scored(source: str, worst: float = 1e9, to: str = "out/predicted.parquet"):
     blessing = ps.bless(graph, rows, thresholds={"mean_absolute_error": {"max": worst}})
     ps.push(graph, name="rides", blessings=[blessing])
     ps.predict(graph, rows, blessing=blessing, to=to)
+
+
+@ps.pipeline
+def kept(source: str = "rides.csv", to: str = "out/all.duckdb", table: str = "rides"):
+    rows = ps.read(source)
+    graph = ps.fit(rides, ps.read.configured(name="old")("rides.csv"))
+    ps.predict(graph, rows, to=to, table=table, by="km")
+
+
+@ps.pipeline
+def mapped():
+    graph = ps.fit(rides, ps.read("rides.csv"))
+    batches = ps.read.map(["rides.csv", "new.csv"])
+    ps.predict.map(ps.unmapped(graph), batches, to="out/all.duckdb", table="rides", by="km")
 
 
 @pytest.fixture
@@ -60,3 +75,34 @@ def test_a_format_that_is_not_known_is_refused():
     graph = ps.fit(rides, [{"km": km, "minutes": 3 * km} for km in range(9)])
     with pytest.raises(DeclarationError, match=r"'\.xlsx' is not a format to write"):
         ps.predict(graph, graph.predict([{"km": 1}]).select(["km"]), to="predicted.xlsx")
+
+
+def held(project: ps.Project) -> list[tuple[int, int]]:
+    with duckdb.connect(str(project.root / "out/all.duckdb"), read_only=True) as database:
+        return database.sql("SELECT count(*), count(DISTINCT km) FROM rides").fetchall()
+
+
+def test_predictions_go_into_a_table_of_more_and_no_run_adds_them_twice(project: ps.Project):
+    project.run(kept, engine="inline")
+    project.run(kept, source="new.csv", engine="inline")
+    assert held(project) == [(52, 52)]
+    again = project.run(kept, source="new.csv", engine="inline")
+    assert again.steps["predict"].state == "up_to_date"
+    graph, rows = again.artifact("fit").load(), again.artifact("read").load()
+    ps.predict(graph, rows, to=str(project.root / "out/all.duckdb"), table="rides", by="km")
+    assert held(project) == [(52, 52)]
+    (project.root / "out/all.duckdb").unlink()
+    assert project.run(kept, source="new.csv", engine="inline").steps["predict"].state == "succeeded"
+    assert held(project) == [(2, 2)]
+
+
+def test_mapped_predictions_go_into_one_table_side_by_side_and_stay_up_to_date(project: ps.Project):
+    run = project.run(mapped, engine="local")
+    assert run.state == "succeeded", run.record.error
+    assert held(project) == [(52, 52)]
+    assert project.run(mapped, engine="local").steps["predict"].state == "up_to_date"
+
+
+def test_a_file_of_its_own_has_no_table_and_no_parts(project: ps.Project):
+    run = project.run(kept, to="out/all.csv", table="", engine="inline")
+    assert "to='out/all.csv' is a file of these rows alone" in run.steps["predict"].record.error

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from penstock import models
 from penstock.components.pushing import why_not, wired
 from penstock.core.ports import Context
+from penstock.errors import DeclarationError
 from penstock.models import ModelGraph
 from penstock.models.judging.labels import label_columns
 from penstock.models.keeping import digest_of
 from penstock.pipelines import Mode, decline, note, observe, step
 from penstock.tables import Table
+from penstock.tables.replacing import is_shared, replace_rows
 from penstock.tables.writing import write_rows
 
 
@@ -23,6 +26,8 @@ def predict(
     *,
     blessing: dict[str, Any] | list[Any] | tuple[Any, ...] | None = (),
     to: str | None = None,
+    table: str = "",
+    by: str | list[str] | tuple[str, ...] = (),
     mode: Mode = "train",
     context: Context | None = None,
 ) -> Table:
@@ -31,9 +36,18 @@ def predict(
         predicted = ps.predict(graph, rows, blessing=blessing, to="out/predicted.parquet")
 
     With a `blessing`, or a list of them, a graph that is not blessed is not used: the step is recorded as skipped, with
-    what did not pass. `to` is a file that the predictions are also written to (.parquet, .csv, .arrow, .json; relative
-    to the project), whole or not at all; where it is changed or gone, the step runs again. In mode infer labels are
-    left out of the rows, those of a cascade's stages too.
+    what did not pass. In mode infer labels are left out of the rows, those of a cascade's stages too.
+
+    `to`, relative to the project, is where the predictions are also written: a file (.parquet, .csv, .arrow, .json),
+    whole or not at all; or a table that has more than them, where with `by="day"` they replace the rows of the same
+    days, and without `by` all: the same predictions again add nothing twice.
+
+        ps.predict(graph, rows, to="out/scores.duckdb", table="fares", by="day")  # a table of a DuckDB file
+        ps.predict(graph, rows, to="delta:out/fares", by=["day", "line"])  # a Delta table, partitioned so if it is new
+        ps.predict(graph, rows, to="out/fares", by="day")  # Parquet files: out/fares/day=2013-03-07/part-0.parquet
+
+    Where the file is changed or gone, or the table is gone, the step runs again; `predict.configured(cache=False)` does
+    so always.
     """
     if (given := wired(blessing)) and (why := why_not(given, digest_of(graph), graph.name)):
         decline(f"not used: {why}")
@@ -41,9 +55,20 @@ def predict(
         rows = rows.drop_columns([name for name in rows.column_names if name in label_columns(graph)])
     predicted = models.predict(graph, rows)
     if to is not None:
-        path = Path(context.root if context is not None else ".", to).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_rows(predicted, path)
-        note(f"file:{path}", observe(f"file:{path}"))
-        print(f"{predicted.num_rows:,} predictions written to {to}")
+        _write(predicted, to, Path(context.root if context is not None else ".").absolute(), table, by)
     return predicted
+
+
+def _write(rows: Table, to: str, root: Path, table: str, by: str | Sequence[str]) -> None:
+    if is_shared(to, root):
+        looked_at = replace_rows(rows, to, root, table=table, by=[by] if isinstance(by, str) else by)
+    elif by or table:
+        raise DeclarationError(f"to='{to}' is a file of these rows alone; by and table are for a table of more")
+    else:
+        path = root / to
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_rows(rows, path)
+        looked_at = [f"file:{path}"]
+    for each in looked_at:
+        note(each, observe(each))
+    print(f"{rows.num_rows:,} predictions written to {to}{f', table {table}' if table else ''}")

@@ -53,8 +53,8 @@ def notify(
     The JSON has `text` (which Slack, Mattermost and Teams show), `run`, `step` and `about`, and the header
     `Idempotency-Key` is the same for each try. `smtp` is `smtp://host:port`, with STARTTLS where the server offers it,
     or `smtps://host`; a password goes only over TLS. What fails is tried again `retries` times, after `retry_delay`,
-    then twice as long, and so on; a webhook that refuses (4xx), or sends elsewhere, is not. It runs in every run. `about`
-    may be anything that a step gives: it comes after that. To tell of a run that failed, run it by a trigger:
+    then twice as long, and so on; a webhook that refuses (4xx), or sends elsewhere, is not. It runs in every run.
+    `about` may be anything that a step gives: it comes after that. To tell of a run that failed, run it by a trigger:
     `ps.on(ps.run_finished(flights, state="failed"), tell, params={"run": ps.event_data("run")})`.
     """
     if webhook is None and not email:
