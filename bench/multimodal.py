@@ -98,7 +98,7 @@ def _predictions(graph: Any, prepared: Any, network: Any, others: pa.Table) -> I
     row = {name: others[name][0].as_py() for name in graph.signature.inputs.names}
     one = others.slice(0, 1)
     raw = {**row, "photo": _uncompressed(row["photo"])}
-    half, most = per_call_microseconds(lambda: predictor.predict(row))
+    half, most = per_call_microseconds(lambda: predictor.predict(with_copy(row)))
     pixels, _ = per_call_microseconds(lambda: predictor.predict(raw))
     hand, _ = per_call_microseconds(lambda: by_hand.torch_classes(prepared, network, one))
     bare, _ = per_call_microseconds(_bare(graph, raw))
@@ -128,6 +128,11 @@ def _bare(graph: Any, row: dict[str, Any]) -> Callable[[], object]:
     given = batch(running.spec, columns, np.arange(1))
     tensors = {name: given[name] for name in running.reads}
     return lambda: running.session.run(None, tensors)
+
+
+def with_copy(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row with an image of its own: one that is the very same bytes is not decoded again."""
+    return {**row, "photo": bytes(memoryview(row["photo"]))}
 
 
 def _uncompressed(png: bytes) -> bytes:

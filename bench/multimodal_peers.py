@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from bench import network_by_hand as by_hand
 from bench.measure import Figure, fresh_folder
-from bench.multimodal import declared, keras_accuracy, learned_and_asked
+from bench.multimodal import declared, keras_accuracy, learned_and_asked, with_copy
 from bench.peers.__main__ import environment
 from penstock import models
 
@@ -120,7 +120,7 @@ def _penstock(rows: pa.Table, iterations: int) -> Trained:
 
     def asked(one: pa.Table) -> Callable[[], object]:
         [row] = one.to_pylist()
-        return lambda: predictor.predict(row)
+        return lambda: predictor.predict(with_copy(row))
 
     return Trained(accuracy, asked)
 

@@ -332,10 +332,12 @@ DNN_REGRESSOR = {
     "early_stop": Option(
         type="bool",
         default=True,
-        meaning="stop when 3 iterations in a row, or a quarter of all, improve the loss by less than min_rel_progress; "
-        "the best is kept",
+        meaning="stop when 3 iterations in a row, or a quarter of all, together improve the loss by less than "
+        "min_rel_progress; the best is kept",
     ),
-    "min_rel_progress": Option(type="float", default=0.01, least=0.0, meaning="relative to the best loss before"),
+    "min_rel_progress": Option(
+        type="float", default=0.01, least=0.0, meaning="relative to the loss after the last such progress"
+    ),
     "seed": Option(type="int", default=0, least=0, most=2**31 - 1, meaning="of first weights, order and dropout"),
 }
 DNN_CLASSIFIER = {**DNN_REGRESSOR, **_CLASSES, **WEIGHTS}
