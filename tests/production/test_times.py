@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 from log_worlds import graph, logged, rows_of
 
+from penstock.core.mapping import FrozenMap
 from penstock.production import Place, Tolerance, monitor
 from penstock.production.records import RecordForm
 from penstock.transforms import clock_columns, measured
@@ -134,6 +136,19 @@ def test_bounds_are_set_by_the_names_that_are_shown(world: World) -> None:
     world.day(1)
     assert world.changes(2, against="training", thresholds={"at.hour": 0.0, "at.age": 0.0})["at.hour"]
     assert world.changes(2, against="before", thresholds={"at.hour": 9.0, "at.age": 0.0, "born": 0.0})["at.age"]
+
+
+def test_a_time_that_was_never_there_has_nothing_to_be_held_against(tmp_path: Path) -> None:
+    never = pa.table({"at": pa.nulls(50, pa.timestamp("us", "UTC")), "born": pa.nulls(50, pa.date32())})
+    [at, born] = measured(never)
+    assert "clock" not in at
+    assert "clock" not in born
+    world = World(tmp_path)
+    world.graph = replace(world.graph, facts=FrozenMap({"statistics": [at, born]}))
+    world.day(0)
+    world.day(1)
+    assert world.changes(2, against="training") == {}
+    assert set(world.changes(2, against="before")) == {"at.hour", "at.age", "born.age"}
 
 
 def test_times_are_counted_wherever_they_lie() -> None:

@@ -46,8 +46,9 @@ def measured(rows: pa.Table) -> list[dict[str, Any]]:
 def _with_clock(found: list[dict[str, Any]], times: pa.Table) -> list[dict[str, Any]]:
     """Add what is kept of times to the measures of their columns."""
     edges = {}
+    times = times.select([name for name in times.column_names if times[name].null_count < len(times)])
     for name in times.column_names:
-        if pa.types.is_floating(times[name].type) and times[name].null_count < len(times):
+        if pa.types.is_floating(times[name].type):
             ends = pc.min_max(times[name]).as_py()
             edges[name] = range_edges(ends["min"], ends["max"])
     kept = cells(times, edges)
