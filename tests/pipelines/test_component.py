@@ -8,6 +8,7 @@ import pytest
 from counted_steps import CALLS, called
 from worlds import World
 
+from penstock.core.ports import Context
 from penstock.errors import DeclarationError, UnknownNameError
 from penstock.pipelines import Mode, component, pipeline, step
 
@@ -160,6 +161,7 @@ def declared(cls: Any, **functions: Any) -> None:
     [
         ({"fit": staticmethod(largest)}, "'odd' has no function 'apply'"),
         ({"fit": lambda self, rows: 1, "apply": lambda self, rows: 1}, "fit takes self"),
+        ({"fit": classmethod(lambda cls, rows: 1), "apply": lambda state, rows: 1}, "fit takes cls"),
         ({"fit": lambda: 1, "apply": lambda state, rows: 1}, "fit learns from its first parameter"),
         ({"fit": lambda rows: 1, "apply": lambda rows: 1}, "fit has a parameter of that name"),
     ],
@@ -186,3 +188,27 @@ def test_states_are_found_however_many_runs_have_inferred_since(world: World) ->
     world.run(centering, {"values": [1, 2, 6]})
     for number in range(52):
         assert world.run(centering, {"values": [number]}, mode="infer").state == "succeeded"
+
+
+@component
+class told:
+    """Its functions are told by the run, wherever they ask for it."""
+
+    @staticmethod
+    def fit(context: Context, values: list[int]) -> int:
+        return max(values)
+
+    @staticmethod
+    def apply(state: int, mode: Mode, values: list[int]) -> str:
+        return f"{mode} {state} {values}"
+
+
+@pipeline
+def telling(values: list[int]) -> None:
+    told(values, fit_on=[7])
+
+
+def test_what_a_run_tells_is_no_input_of_a_call(world: World) -> None:
+    run = world.run(telling, {"values": [1]})
+    assert world.value(run, "told.apply") == "train 7 [1]"
+    assert world.value(world.run(telling, {"values": [2]}, mode="infer"), "told.apply") == "infer 7 [2]"

@@ -94,3 +94,20 @@ def test_infer_leaves_out_what_learns_and_takes_its_outputs_from_the_newest_trai
 def test_infer_before_any_training_says_so(world: World) -> None:
     with pytest.raises(RunError, match="'learn' runs only in mode train, and no earlier"):
         world.run(learning, mode="infer")
+
+
+@step(modes={"infer"}, ignore=["CALLS", "FAIL"])
+def used(graph: dict[str, int], x: int) -> int:
+    called("used")
+    return graph["weight"] + x
+
+
+@pipeline
+def used_later(x: int = 1, new: int = 5) -> None:
+    used(learn(number(x)), new)
+
+
+def test_what_only_inference_uses_is_learned_in_training(world: World) -> None:
+    assert world.states(world.run(used_later)) == {"number": "succeeded", "learn": "succeeded", "used": "skipped"}
+    run = world.run(used_later, {"x": 7}, mode="infer")
+    assert (CALLS, world.value(run, "used")) == (["number", "learn", "used"], 15)

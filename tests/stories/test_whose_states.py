@@ -171,3 +171,30 @@ def test_a_run_that_is_resumed_has_the_states_that_it_began_with(project: ps.Pro
     project.run(riding(), source=write(project.root, "last.csv", range(1, 10)), push=False, engine="inline")
     resumed = project.run(resume=failed.id, stop=False, engine="inline")
     assert (resumed.state, mean_of(resumed), resumed.artifact("beyond").load()) == ("succeeded", 199.5, 0)
+
+
+@ps.step(modes={"infer"})
+def counted(rows: ps.Table) -> int:
+    return rows.num_rows
+
+
+@ps.step(modes={"train"})
+def judged(count: int, least: int) -> int:
+    if count < least:
+        raise ValueError(f"{count} are too few")
+    return count
+
+
+@ps.pipeline
+def judging(source: str, least: int = 1):
+    judged(counted(ps.read(source)), least)
+
+
+def test_a_run_that_trains_on_what_one_that_infers_gave_can_be_resumed(tmp_path: Path) -> None:
+    project = ps.open(tmp_path)
+    write(tmp_path, "new.csv", range(90, 110))
+    infer(project, judging)
+    failed = project.run(judging, source="new.csv", least=30, engine="inline")
+    assert (failed.state, failed.steps["counted"].state) == ("failed", "skipped")
+    resumed = project.run(resume=failed.id, least=3, engine="inline")
+    assert (resumed.state, resumed.result("judged")) == ("succeeded", 20)

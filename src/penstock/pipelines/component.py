@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from penstock.core.pipeline import Ref
@@ -35,7 +35,7 @@ class Component:
 
     def __init__(self, name: str, fit: StepFunction, apply: StepFunction, doc: str | None = None) -> None:
         self.name, self.fit, self.apply, self.__doc__ = name, fit, apply, doc
-        self._state, self._on = _places(name, fit, apply)
+        self._state = _state(name, fit, apply)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Learn, then apply; each function gets those of the inputs that it has a parameter for."""
@@ -47,7 +47,7 @@ class Component:
         if twice := given.keys() & kwargs.keys():
             raise DeclarationError(f"component '{self.name}' gets '{min(twice)}' by position and by name")
         given |= kwargs
-        learned_from = {self._on: given.pop(FIT_ON)} if FIT_ON in given else {}
+        learned_from = {_first(fit, self.fit.form.told): given.pop(FIT_ON)} if FIT_ON in given else {}
         for name in given:
             if name not in known and name != "when":
                 raise UnknownNameError("parameter", name, known, within=f"component '{self.name}'")
@@ -136,19 +136,24 @@ def _function(cls: type, role: str) -> Callable[..., Any]:
     if not isinstance(cls, type):
         raise DeclarationError(f"@component stands before a class, not before {cls!r}; of functions: fit=, apply=")
     found = inspect.getattr_static(cls, role, None)
-    function = found.__func__ if isinstance(found, staticmethod) else found
+    function = found.__func__ if isinstance(found, staticmethod | classmethod) else found
     if not inspect.isfunction(function):
         raise DeclarationError(f"component '{cls.__name__}' has no function '{role}'; it needs fit and apply")
-    if next(iter(inspect.signature(function).parameters), "") == "self":
+    if (first := next(iter(inspect.signature(function).parameters), "")) in ("self", "cls"):
         raise DeclarationError(
-            f"component '{cls.__name__}': {role} takes self, but what fit learns is what it returns; write "
-            f"@staticmethod before it, and leave self out"
+            f"component '{cls.__name__}': {role} takes {first}, but what fit learns is what it returns; write "
+            f"@staticmethod before it, and leave {first} out"
         )
     return function
 
 
-def _places(name: str, fit: StepFunction, apply: StepFunction) -> tuple[str, str]:
-    """Return the parameter of `apply` that gets the state, and that of `fit` which `fit_on` is for."""
+def _first(parameters: Mapping[str, inspect.Parameter], told: Container[str]) -> str:
+    """Return the parameter which `fit_on` is for: the first that the run does not fill."""
+    return next(name for name in parameters if name not in told)
+
+
+def _state(name: str, fit: StepFunction, apply: StepFunction) -> str:
+    """Return the parameter of `apply` that gets the state."""
     state, *inputs = inspect.signature(apply.function).parameters
     learns_from = list(inspect.signature(fit.function).parameters)
     if not learns_from or FIT_ON in (*learns_from, *inputs):
@@ -158,7 +163,7 @@ def _places(name: str, fit: StepFunction, apply: StepFunction) -> tuple[str, str
             f"component '{name}': the first parameter of apply, '{state}', is the state that fit returns, but fit has "
             "a parameter of that name"
         )
-    return state, learns_from[0]
+    return state
 
 
 def _those(parameters: Mapping[str, inspect.Parameter], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,11 @@ def not_lent(step: Step, reason: str, user: str, judge: Judge) -> RunError:
     run = judge.states_from.get(step.name, "")
     if run:
         return RunError(f"{needed}{_lacks(step, run, judge)}")
-    first = "in mode train" if for_mode(reason) else f"without a selection, or with until='{step.name}'"
+    first = (
+        f"in mode {' or '.join(sorted(step.modes))}"
+        if for_mode(reason)
+        else f"without a selection, or with until='{step.name}'"
+    )
     return RunError(f"{needed}no earlier successful run has left its outputs; run it first: {first}")
 
 

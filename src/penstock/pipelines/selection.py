@@ -47,6 +47,8 @@ def select(
     wrong_mode = {step.name for step in pipeline.steps if mode not in step.modes}
     # What uses something learned is what inference is for, even if only a training step judges it afterwards.
     kept = _closure(wrong_mode, down)
+    # And what runs in this mode alone is what the other takes from here.
+    kept |= {step.name for step in pipeline.steps if step.modes == {mode}}
     reasons: dict[str, str] = {}
     for step in reversed(pipeline.steps):
         if step.name in override:

@@ -55,7 +55,7 @@ def traced_run(
         selection = {name: how.get(name) for name in _SELECTIONS}
         named = how.get("states_from")
         how["states_from"] = states_from(traced, metadata, named, **selection, override=how["override"])
-    elif how.get("mode") != "infer" and how.pop("states_from", None):
+    elif how.get("mode") != "infer" and isinstance(how.get("states_from"), str):
         raise DeclarationError("states_from is for runs in mode infer: a run in mode train learns anew")
     return traced, how
 

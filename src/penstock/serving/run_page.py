@@ -35,7 +35,7 @@ def run_parts(run: Run, steps: Sequence[StepRun], made: Mapping[str, Artifact], 
     more = [row(f"and {left_out:,} more", "", link(f"/v1/runs/{quote(run.id)}", "all, as JSON"))] if left_out else []
     figures = [figure for step in listed for figure in _figures(step, made)]
     return {
-        "again": f'<meta http-equiv="refresh" content="{_AGAIN_SECONDS}">' if run.state == "running" else "",
+        "again": f'<meta http-equiv="refresh" content="{_AGAIN_SECONDS}">' if _goes_on(run, steps) else "",
         "graph": _graph(run, steps, {step.step for step in listed}),
         "id": quote(run.id),
         "pipeline": escape(run.pipeline),
@@ -45,6 +45,15 @@ def run_parts(run: Run, steps: Sequence[StepRun], made: Mapping[str, Artifact], 
         "steps": "\n".join([*(_step(step, made) for step in listed), *more]) or row("none yet"),
         "figures": "\n".join(["<h2>Figures</h2>", *figures]) if figures else "",
     }
+
+
+def _goes_on(run: Run, steps: Sequence[StepRun]) -> bool:
+    """Tell whether a run is under way, and nobody is about to write into a form of its page."""
+    return run.state == "running" and not any(_asks(step) for step in steps)
+
+
+def _asks(step: StepRun) -> bool:
+    return step.state == "waiting" and REQUEST in step.artifacts
 
 
 def _graph(run: Run, steps: Sequence[StepRun], listed: Set[str]) -> str:
@@ -75,7 +84,7 @@ def _step(step: StepRun, made: Mapping[str, Artifact]) -> str:
     took = "" if step.started is None or step.ended is None else f" {_seconds(step.ended - step.started)}"
     said = [_output(name, digest, made.get(digest)) for name, digest in step.artifacts.items()]
     error = f"<pre>{escape(step.error)}</pre>" if step.error else ""
-    if step.state == "waiting" and REQUEST in step.artifacts:
+    if _asks(step):
         error = _asking(step)
     address = f"/v1/runs/{quote(step.run)}/steps/{quote(step.step, safe='')}"
     state = f'<span class="{step.state}">{step.state.replace("_", " ")}</span>{took}'
