@@ -33,6 +33,7 @@ check: setup ## Style, types, layers, sizes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/sizes.py
+	$(BIN)/python tools/contents.py --check
 
 test: setup ## All tests that need no server of another project, without the slow ones
 	$(PYTEST) -m "not server and not slow"

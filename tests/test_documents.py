@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -11,13 +13,21 @@ import pytest
 
 from penstock.core.run import State
 from penstock.core.schema import SCALAR_TYPES
+from penstock.core.units import memory_bytes
 from penstock.engines.registry import ENGINES
 from penstock.pipelines.planning import PlannedStep
+from penstock.project.config import SECTIONS
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "penstock"
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+specification = importlib.util.spec_from_file_location("contents", ROOT / "tools" / "contents.py")
+contents = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(contents)
 
 
 def test_the_house_of_the_architecture_is_the_house_that_is_checked():
@@ -61,3 +71,39 @@ def test_every_make_command_that_a_page_names_is_there():
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
         assert set(re.findall(r"`make ([a-z-]+)`", page.read_text())) <= known, page
+
+
+def test_every_page_is_on_the_list_of_pages():
+    listed = set(re.findall(r"\]\(([^)#]+)\)", (DOCS / "README.md").read_text()))
+    assert {page.name for page in DOCS.glob("*.md")} - {"README.md"} <= listed
+
+
+def test_every_long_page_lists_its_sections():
+    lists = {page.name: page.read_text() for page in DOCS.glob("*.md") if page.name not in contents.GENERATED}
+    stale = [name for name, text in lists.items() if contents.with_contents(text) != text]
+    assert stale == [], "run: python tools/contents.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_section_leads_to_one(page):
+    for file, section in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text()):
+        headings = re.findall(r"^#+ (.+)$", (page.parent / file if file else page).read_text(), re.MULTILINE)
+        assert section in {contents.anchor(heading) for heading in headings}, (file, section)
+
+
+def test_every_extra_is_on_the_list_of_what_to_install():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    listed = (DOCS / "README.md").read_text().partition("## What to install")[2]
+    assert set(extras) - {"demo"} <= set(re.findall(r"`([a-z]+)`", listed))
+
+
+def test_the_page_of_the_configuration_has_every_key_and_its_default():
+    block = re.search(r"^```toml\n(.*?)^```$", (DOCS / "configuration.md").read_text(), re.MULTILINE | re.DOTALL)
+    said = tomllib.loads(re.sub(r"^# (?=\w+ = )", "", block.group(1), flags=re.MULTILINE))
+    for section, cls in SECTIONS.items():
+        keys = {each.name: getattr(cls(), each.name) for each in dataclasses.fields(cls)}
+        assert set(said[section]) == set(keys), section
+        for name, default in keys.items():
+            told = said[section][name]
+            told = tuple(told) if isinstance(told, list) else told
+            assert default is None or told == default or memory_bytes(told, name) == default, (section, name)

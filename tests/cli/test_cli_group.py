@@ -22,6 +22,8 @@ def test_help_lists_every_command():
     for name, (_, line) in COMMANDS.items():
         assert name in result.output
         assert line in " ".join(result.output.split())
+    parts = [line for line in result.output.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert parts[parts.index("Start and run:") :][:2] == ["Start and run:", "See what a run did:"]
 
 
 def test_help_loads_no_library_and_is_quick():

@@ -67,6 +67,17 @@ def test_new_rows_without_the_label_are_predicted_by_what_was_promoted(root):
     assert made["predict"]["result"]["rows"] == 11
 
 
+def test_what_there_is_to_run_is_listed(root, tmp_path):
+    listed = penstock(root, "pipelines").stdout
+    assert "rides" in listed
+    assert "source=data/rides.csv max_minutes=120" in listed
+    assert json.loads(penstock(root, "pipelines", "--json").stdout)[0]["params"]["max_minutes"] == {"default": 120}
+    unnamed = penstock(root, "run")
+    assert (unnamed.exit_code, "name a PIPELINE (rides)" in unnamed.stderr) == (2, True)
+    assert "penstock init" in penstock(tmp_path, "pipelines").stdout
+    assert "no penstock.toml" in penstock(tmp_path, "plan").stderr
+
+
 def test_runs_logs_and_reasons_are_there(root):
     run = json.loads(penstock(root, "runs", "--experiment", "first", "--json").stdout)[0]["id"]
     assert "succeeded" in penstock(root, "show", run).stdout

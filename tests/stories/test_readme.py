@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import datetime
 import json
 import os
 import re
@@ -13,9 +13,6 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
@@ -39,62 +36,37 @@ def commands(first: str) -> list[tuple[list[str], str]]:
     return [(shlex.split(line, comments=True), line.partition("  # ")[2]) for line in found]
 
 
-def rows() -> pa.Table:
-    random, count = np.random.default_rng(0), 3000
-    delay = random.exponential(20, count).round().astype("int64")
-    return pa.table(
-        {
-            "time_hour": pa.array(1_357_000_000_000_000 + np.arange(count) * 3_600_000_000, pa.timestamp("us", "UTC")),
-            "carrier": pa.array(np.array(["AA", "UA", "DL"])[random.integers(0, 3, count)]),
-            "distance": random.integers(100, 2500, count),
-            "dep_delay": delay,
-            "arr_delay": delay + random.normal(0, 5, count),
-        }
-    )
-
-
-def listings() -> pa.Table:
-    """Return flats to rent, whose photograph is a shade of grey."""
-    chance, names = np.random.default_rng(0), ["Oslo", "Bergen"]
-    made = []
-    for shade in chance.integers(0, 256, 100).tolist():
-        words = chance.choice(["lovely", "small", "old", "flat"], 5)
-        price = shade + 100.0 * words.tolist().count("lovely")
-        picture, rooms = b"P5\n1 1\n255\n" + bytes([shade]), int(chance.integers(1, 5))
-        made.append(
-            {"photo": picture, "review": " ".join(words), "city": names[shade % 2], "rooms": rooms, "price": price}
-        )
-    return pa.Table.from_pylist(made)
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The project that the page describes, and its folder the current one."""
-    root, before = tmp_path_factory.mktemp("readme"), Path.cwd()
-    pyarrow.parquet.write_table(rows(), root / "flights.parquet")
-    pyarrow.parquet.write_table(listings(), root / "listings.parquet")
-    (root / "flights.py").write_text(blocks("python")[0])
-    (root / "penstock.toml").write_text(blocks("toml")[0])
+    """The project that the page makes, and its folder the current one."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("readme"))
+    (init,) = [arguments for arguments, _ in commands("penstock init")]
+    made = CliRunner().invoke(main, init[1:])
+    assert made.exit_code == 0, made.output
+    root = Path.cwd() / init[2]
     os.chdir(root)
     yield root
     os.chdir(before)
-    sys.modules.pop("flights", None)
+    sys.modules.pop("pipelines", None)
     sys.path[:] = [path for path in sys.path if path != str(root)]
 
 
 @pytest.fixture(scope="module")
 def ran(root: Path) -> Path:
-    """The project after every Python block, in order, as one program; without PyTorch but for networks."""
-    networks = importlib.util.find_spec("torch") is not None
-    told = [block for block in blocks("python")[1:] if networks or 'type="dnn_' not in block]
-    program = "\n".join(["import penstock as ps", *told])
+    """The project after every Python block, in order, as one program."""
+    program = "\n".join(["import penstock as ps", *blocks("python")[1:]])
     exec(compile(program, "README.md", "exec"), {})
     return root
 
 
+def test_the_pipeline_of_the_page_is_the_one_that_init_writes(root: Path) -> None:
+    assert blocks("python")[0] == (root / "pipelines.py").read_text()
+
+
 def test_the_commands_of_the_page_run_and_say_what_it_says(root: Path) -> None:
     for arguments, comment in commands("penstock"):
-        if arguments[1] in ("serve", "verify"):
+        if arguments[1] in ("init", "serve", "verify"):
             continue
         result = CliRunner().invoke(main, arguments[1:])
         assert result.exit_code == 0, (arguments, result.output)
@@ -103,18 +75,20 @@ def test_the_commands_of_the_page_run_and_say_what_it_says(root: Path) -> None:
 
 
 def test_the_python_of_the_page_runs_as_one_program(ran: Path) -> None:
-    assert (ran / "delays" / "model.json").is_file()
-    assert ps.open(ran).runs(experiment="depth")[0].state == "succeeded"
+    assert (ran / "trips" / "model.json").is_file()
+    (run,) = ps.open(ran).runs(experiment="shorter")
+    assert run.state == "succeeded"
+    assert f'"{run.steps["clean"].log().strip()}' in README.read_text()
 
 
 def test_both_fronts_of_the_page_predict_the_same(ran: Path) -> None:
-    from_python = ps.load_model(ran / "delays")
+    from_python = ps.load_model(ran / "trips")
     predicted = ps.open(ran).sql(blocks("sql")[0]).to_pylist()[0]
-    given = {name: predicted[name] for name in ("dep_delay", "carrier", "distance", "time_hour")}
+    given = {"station": "Museum", "km": 3.2, "started": datetime.datetime(2026, 4, 1, 8, tzinfo=datetime.UTC)}
     assert set(from_python.signature.inputs.names) == set(given)
     # The statement holds rows out to evaluate with, as BigQuery does by default: about the same constants.
-    again = from_python.predict([given]).to_pylist()[0]["predicted_arr_delay"]
-    assert again == pytest.approx(predicted["predicted_arr_delay"], abs=1.0)
+    again = from_python.predict([given]).to_pylist()[0]["predicted_minutes"]
+    assert again == pytest.approx(predicted["predicted_minutes"], abs=1.0)
 
 
 def test_the_requests_of_the_page_are_answered(ran: Path) -> None:

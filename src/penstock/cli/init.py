@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from penstock.cli.drafting import drafted
 from penstock.cli.group import Command
 from penstock.errors import ConflictError
 
@@ -26,14 +27,16 @@ _STATIONS = {"Harbour": 0.0, "Museum": 1.5, "Station": -1.0, "University": 3.0}
 
 @click.command(cls=Command)
 @click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
-def init(directory: Path) -> None:
-    """Start a project in DIRECTORY: penstock.toml, a pipeline that runs, a little data to run it on."""
-    template = files("penstock.cli") / "template"
-    contents = {
-        "penstock.toml": (template / "penstock.toml").read_text(),
-        "pipelines.py": (template / "pipelines.py").read_text(),
-        "data/rides.csv": rides(),
-    }
+@click.option("--rows", metavar="FILE", help="Begin with these rows of yours: a file, or a pattern in quotes.")
+@click.option("--label", metavar="COLUMN", help="With --rows: the column that is to be predicted.")
+def init(directory: Path, rows: str | None, label: str | None) -> None:
+    """Start a project in DIRECTORY: penstock.toml, and a pipeline that runs, on a little data or on yours.
+
+    penstock init trips --rows trips.csv --label duration
+    """
+    if label is not None and rows is None:
+        raise click.UsageError("--label is a column of --rows FILE; give both")
+    contents, following = _example() if rows is None else drafted(rows, label, directory)
     there = [name for name in contents if (directory / name).exists()]
     if there:
         raise ConflictError(f"{directory} has {', '.join(there)} already; start in another folder")
@@ -45,7 +48,13 @@ def init(directory: Path) -> None:
     click.echo(f"made {', '.join(contents)} in {directory}; next:\n")
     if directory != Path():
         click.echo(f"  cd {directory}")
-    click.echo(_NEXT)
+    click.echo(following)
+
+
+def _example() -> tuple[dict[str, str], str]:
+    template = files("penstock.cli") / "template"
+    contents = {name: (template / name).read_text() for name in ("penstock.toml", "pipelines.py")}
+    return {**contents, "data/rides.csv": rides()}, _NEXT
 
 
 def rides() -> str:

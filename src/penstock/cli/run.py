@@ -153,19 +153,21 @@ def declared(
     project: Project | RemoteProject, name: str | None, how: Mapping[str, Any]
 ) -> PipelineFunction | RemotePipeline:
     """Return the pipeline of that name, or of the run that is resumed; an error says what there is."""
-    if name is None:
-        if not how["resume"]:
-            raise click.UsageError("name a PIPELINE, or the run to go on from: --resume RUN")
+    if name is None and how["resume"]:
         name = find_run(project.metadata, how["resume"]).pipeline
     if (
         isinstance(project, penstock.Project)
         and not project.pipelines
         and not (project.root / "penstock.toml").exists()
     ):
+        wanted = "no pipelines here" if name is None else f"no pipeline named '{name}'"
         raise DeclarationError(
-            f"no pipeline named '{name}': there is no penstock.toml in {project.root}; go to a project's "
+            f"{wanted}: there is no penstock.toml in {project.root}; go to a project's "
             "folder, name it with -C, or make one with penstock init"
         )
+    if name is None:
+        there = ", ".join(project.pipelines) or "none is declared"
+        raise click.UsageError(f"name a PIPELINE ({there}), or the run to go on from: --resume RUN")
     if name not in project.pipelines:
         raise UnknownNameError("pipeline", name, project.pipelines)
     return project.pipelines[name]

@@ -217,7 +217,7 @@ class Config:
         return token
 
 
-_SECTIONS: dict[str, type] = {
+SECTIONS: dict[str, type] = {
     "project": ProjectSection,
     "stores": StoresSection,
     "engine": EngineSection,
@@ -242,11 +242,11 @@ def load_config(root: Path, environment: Mapping[str, str] = os.environ) -> Conf
     except OSError as error:
         raise DeclarationError(f"{path} cannot be read: {error.strerror or error}") from error
     for name in content:
-        if name not in (*_SECTIONS, *_NAMED):
-            raise UnknownNameError("section", name, (*_SECTIONS, *_NAMED), within=str(path))
+        if name not in (*SECTIONS, *_NAMED):
+            raise UnknownNameError("section", name, (*SECTIONS, *_NAMED), within=str(path))
         if not isinstance(content[name], dict):
             raise DeclarationError(f"'{name}' in {path} is {content[name]!r}; it is a section: write [{name}]")
-    sections = {name: _section(name, cls, content.get(name, {}), environment) for name, cls in _SECTIONS.items()}
+    sections = {name: _section(name, cls, content.get(name, {}), environment) for name, cls in SECTIONS.items()}
     return Config(
         root=root,
         tables=_tables(content.get("tables", {}), path),
@@ -256,7 +256,7 @@ def load_config(root: Path, environment: Mapping[str, str] = os.environ) -> Conf
 
 
 def _section(name: str, cls: type, content: dict[str, Any], environment: Mapping[str, str]) -> Any:
-    keys: tuple[str, ...] = tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # a dataclass, as all of _SECTIONS
+    keys: tuple[str, ...] = tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # a dataclass, as all of SECTIONS
     for key in content:
         if key not in keys:
             raise UnknownNameError("key", key, keys, within=f"[{name}] of {FILE_NAME}")
