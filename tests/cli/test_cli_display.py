@@ -229,6 +229,16 @@ def test_each_kind_of_artifact_is_told_in_its_own_words(kind, facts, text):
     assert summary(Artifact(digest="d", kind=kind, uri="", facts=facts)) == text
 
 
+def test_of_several_outputs_each_is_told_by_its_name():
+    said = io.StringIO()
+    display = RunDisplay(file=said)
+    display(RunStarted(RUN, (step_of("split", "waiting"),)))
+    report = Artifact(digest="r", kind="json", uri="", facts={"preview": {"valid": True, "rows": 3}})
+    display(StepEnded(step_of("split", "succeeded", started=1.0, ended=2.0), {"train": TABLE, "report": report}))
+    display.close()
+    assert "train 336,776 rows, report (valid true, rows 3)" in said.getvalue()
+
+
 @pytest.mark.parametrize(
     ("size_bytes", "text"),
     [(0, "0 B"), (1023, "1.0 kB"), (1024, "1.0 kB"), (5 * 2**30, "5.4 GB"), (2**41, "2.2 TB")],

@@ -89,7 +89,7 @@ def test_init_over_rows_of_ones_own_makes_a_pipeline_that_runs(tmp_path, monkeyp
     [
         (["--label", "km"], "give both"),
         (["--rows", "trips.csv"], "'trips.csv' has: trip, started, line, km, note, late"),
-        (["--rows", "trips.csv", "--label", "kn"], "Did you mean 'km'?"),
+        (["--rows", "trips.csv", "--label", "lin"], "Did you mean 'line'?"),
         (["--rows", "trips.csv", "--label", "note"], "no label"),
         (["--rows", "nothing.csv", "--label", "km"], "nothing.csv"),
     ],

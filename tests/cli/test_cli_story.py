@@ -67,11 +67,16 @@ def test_new_rows_without_the_label_are_predicted_by_what_was_promoted(root):
     assert made["predict"]["result"]["rows"] == 11
 
 
+def test_a_default_that_is_given_changes_nothing(root):
+    steps = json.loads(penstock(root, "plan", "rides", "-p", "max_minutes=120", "--json").stdout)["steps"]
+    assert {step["state"] for step in steps} == {"up_to_date"}
+
+
 def test_what_there_is_to_run_is_listed(root, tmp_path):
     listed = penstock(root, "pipelines").stdout
     assert "rides" in listed
-    assert "source=data/rides.csv max_minutes=120" in listed
-    assert json.loads(penstock(root, "pipelines", "--json").stdout)[0]["params"]["max_minutes"] == {"default": 120}
+    assert "source=data/rides.csv max_minutes=120 l2=0" in listed
+    assert json.loads(penstock(root, "pipelines", "--json").stdout)[0]["params"]["max_minutes"] == {"default": 120.0}
     unnamed = penstock(root, "run")
     assert (unnamed.exit_code, "name a PIPELINE (rides)" in unnamed.stderr) == (2, True)
     assert "penstock init" in penstock(tmp_path, "pipelines").stdout

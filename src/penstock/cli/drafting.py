@@ -71,7 +71,7 @@ def drafted(rows: str, label: str | None, directory: Path) -> tuple[dict[str, st
     kind = _type(columns.pop(label), rows)
     metric, bound = _JUDGED[kind]
     name = _slug(re.sub(r"[*?{\[].*", "", rows.rstrip("/")))
-    by = max((each for each in columns.values() if each["type"] in _TIMES), key=_distinct, default=None)
+    by = next((each for each in columns.values() if each["type"] in _TIMES and _distinct(each) > 1), None)
     model = _slug(label)
     values = {
         "name": name,

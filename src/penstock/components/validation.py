@@ -204,11 +204,11 @@ def _apart(table: Table, reasons: pa.ChunkedArray | None) -> tuple[Table, Table]
 def _report(found: Checked, findings: Sequence[Finding], mode: str, kept: int, aside: int) -> dict[str, Any]:
     anomalies: list[Anomaly] = [each.anomaly for each in findings]
     return {
-        "rows": found.rows,
-        "columns": found.columns,
-        "mode": mode,
         "valid": not any(each["severity"] == "error" for each in anomalies),
+        "anomalies": anomalies,
+        "rows": found.rows,
         "kept": kept,
         "set_aside": aside,
-        "anomalies": anomalies,
+        "columns": found.columns,
+        "mode": mode,
     }

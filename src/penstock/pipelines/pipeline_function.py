@@ -60,7 +60,9 @@ class PipelineFunction:
                     f"pipeline '{self.name}' has a parameter '{name}', an option of every run; call it otherwise"
                 )
             annotation = hints.get(name, Any)
-            found[name] = PipelineParameter(name=name, annotation=annotation, default=parameter.default)
+            found[name] = PipelineParameter(
+                name=name, annotation=annotation, default=_default(parameter.default, annotation)
+            )
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -147,6 +149,13 @@ def _params(
         else:
             values[name] = parameter.default
     return values
+
+
+def _default(value: Any, annotation: Any) -> Any:
+    """Return a default as it would be if it were given: for a float, 50 is 50.0, and neither makes a step stale."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    found = _as(value, annotation) if whole and annotation is float else value
+    return value if found is _NOT else found
 
 
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}

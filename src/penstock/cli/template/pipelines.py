@@ -25,12 +25,12 @@ def clean(rows: ps.Table, max_minutes: float = 120, mode: ps.Mode = "train") -> 
 
 
 @ps.pipeline
-def rides(source: str = "data/rides.csv", max_minutes: float = 120) -> None:
+def rides(source: str = "data/rides.csv", max_minutes: float = 120, l2: float = 0.0) -> None:
     """Clean, test the data, split by time, fit, judge, and promote if it is good enough."""
     rows = clean(ps.read(source), max_minutes=max_minutes)
     rows = ps.validate(rows, ps.schema(ps.statistics(rows), label="minutes", rules=["km > 0"])).rows
     train, test = ps.split(rows, by="started", test=0.2)
-    graph = ps.fit(duration, train)
+    graph = ps.fit(duration, train, options={"l2_reg": l2})
     report = ps.evaluate(graph, test)
     ps.push(graph, name="duration", report=report, when=report["mean_absolute_error"] < 5)
     ps.predict(graph, rows)  # with --mode infer this is what is left: new rows, predicted by what was promoted
