@@ -87,7 +87,7 @@ def test_the_first_hour_ends_with_a_model_that_is_watched(said: list[tuple[str, 
     assert "all equal" in _after(said, "penstock verify")
     assert "best: -p l2=" in _after(said, "penstock tune")
     watched = _after(said, "penstock monitor")
-    assert "1 labels of duration" in watched
+    assert "1 label of duration" in watched
     assert "mean absolute error" in watched
     assert all(name in _after(said, "ps.on(") for name in ("arrivals", "worse"))
     assert "succeeded" in _after(said, "predict_row")

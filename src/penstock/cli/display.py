@@ -187,8 +187,8 @@ def _note(step: StepRun, artifacts: Mapping[str, Artifact]) -> str:
     if step.state in ("failed", "cancelled"):
         return step.error.strip().partition("\n")[0]
     if step.state == "succeeded" and artifacts:
-        said = {name: summary(each) for name, each in artifacts.items()}
-        if len(said) == 1:
-            return next(iter(said.values()))
-        return ", ".join(f"{name} ({text})" if ", " in text else f"{name} {text}" for name, text in said.items() if text)
+        said = {name: text for name, each in artifacts.items() if (text := summary(each))}
+        if len(artifacts) == 1:
+            return "".join(said.values())
+        return ", ".join(f"{name} ({text})" if ", " in text else f"{name} {text}" for name, text in said.items())
     return step.reason

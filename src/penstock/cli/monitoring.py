@@ -79,7 +79,7 @@ def labels(
     if as_json:
         print_json({"labels": count})
     else:
-        click.echo(f"{count:,} labels of {model}")
+        click.echo(f"{count:,} {'label' if count == 1 else 'labels'} of {model}")
 
 
 def _show(found: Monitoring) -> None:

@@ -37,7 +37,7 @@ def list_triggers(root: Path, as_json: bool) -> None:
         click.echo("no triggers here yet; declare one in a module: nightly = ps.on(ps.cron('0 3 * * *'), pipeline)")
     else:
         columns = ("trigger", "kind", "when", "pipeline", "next", "state", "last", "fired")
-        print_cells(columns, map(_row, triggers))
+        print_cells(columns, [_row(each) for each in triggers])
 
 
 @trigger.command(cls=Command)
@@ -175,7 +175,11 @@ def _when(spec: dict[str, Any]) -> str:
             return expression if zone == "UTC" else f"{expression} ({zone})"
         case {"seconds": float(seconds) | int(seconds)}:
             return duration(seconds)
-    return str(next(spec[name] for name in ("pattern", "type", "name", "pipeline", "feature_set") if name in spec))
+        case {"model": str(model), "metric": str(metric), "over": over, **rest}:
+            bound = f"under {rest.get('under')}" if over is None else f"over {over}"
+            return f"{metric} of {model} {bound}"
+    told = (spec[name] for name in ("pattern", "type", "name", "pipeline", "feature_set", "model") if name in spec)
+    return str(next(told, ""))
 
 
 def _state(found: TriggerView) -> str:
