@@ -327,6 +327,17 @@ def test_cells_too_wide_for_the_terminal_wrap_in_the_last_column_only(words):
     ]
 
 
+def test_cells_of_many_columns_are_never_cut_away_silently(words):
+    heads = ("window", "mean absolute error", "median absolute error", "mean squared error", "explained variance")
+    assert words(print_cells, heads, [("2026-11-28", 58.6, 31.0, 7718.0, 0.1)]) == [
+        ["mean", "median", "mean"],
+        ["absolute", "absolute", "squared"],
+        ["window", "error", "error", "error"],
+        ["2026-11-28", "58.6", "31", "7718"],
+        ["...", "not", "shown:", "explained", "variance;", "a", "wider", "terminal,", "or", "--json,", "has", "all"],
+    ]
+
+
 def test_a_long_name_leaves_room_for_what_is_said_of_the_step(words):
     long = Run(id="r1", pipeline="rides", state="succeeded", created=1.0, ended=2.0)
     record = StepRun(run="r1", step="a_step_with_quite_a_long_name", state="up_to_date", reason="made by r0")

@@ -124,7 +124,8 @@ def _reason(column: dict[str, Any], rows: int) -> str:
 
 def _left_out(columns: Any, rows: int) -> str:
     out = [f"{column['name']} ({reason})" for column in columns if (reason := _reason(column, rows))]
-    lines, line = [], "\n        # left out:"
+    lines: list[str] = []
+    line = "\n        # left out:"
     for number, text in enumerate(out, 1):
         text += "," if number < len(out) else ""
         if len(line) + len(text) >= _WIDTH:

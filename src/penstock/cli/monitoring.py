@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the project loads every library: not for --help
     from penstock.production import Monitoring
 
 _DAY_SECONDS = 86400
+_LAST = ("labelled_share", "latency_median_seconds")  # what matters less than metrics, where there is little room
 _OWN = ("window_start", "window_end", "complete", "latency_p99_seconds")
 
 
@@ -90,7 +91,7 @@ def _show(found: Monitoring) -> None:
             "in penstock.toml is more than 0"
         )
     else:
-        names = [name for name in found.performance.column_names if name not in _OWN]
+        names = [name for name in found.performance.column_names if name not in (*_OWN, *_LAST)] + list(_LAST)
         sliced = any(row["slice"] for row in rows)
         names = names if sliced else [name for name in names if name not in ("slice", "value")]
         print_cells(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ STATE_STYLES = {
     "unknown": "dim",
 }
 _PIPE_WIDTH = 10_000
+_LEAST = 16  # characters that a wrapped column needs to be read
 
 
 def print_json(value: Any) -> None:
@@ -41,13 +43,28 @@ def print_json(value: Any) -> None:
 
 
 def print_cells(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print cells under their headings to standard output; columns without any value are left out, and the last one
-    is wrapped where a terminal is too narrow.
+    """Print cells under their headings to standard output; columns without any value are left out.
+
+    Where a terminal is too narrow headings get several lines, the last column is wrapped, and columns that still do
+    not fit are named below instead of being cut.
     """
     cells = [list(row) for row in rows]
     full = [at for at in range(len(columns)) if not cells or any(shown(row[at]) for row in cells)]
     console = _console()
-    console.print(_cells([columns[at] for at in full], [[row[at] for at in full] for row in cells], console.width))
+    names, cells = [columns[at] for at in full], [[row[at] for at in full] for row in cells]
+    heads = names
+    if _fitting(names, cells, console.width, wrapped=_LEAST) < len(names):
+        heads = [_in_lines(name, [row[at] for row in cells]) for at, name in enumerate(names)]
+    fitting = _fitting(heads, cells, console.width, wrapped=_LEAST)
+    console.print(_cells(heads[:fitting], [row[:fitting] for row in cells], console.width))
+    if fitting < len(names):
+        click.echo(f"... not shown: {', '.join(names[fitting:])}; a wider terminal, or --json, has all")
+
+
+def _in_lines(heading: str, values: Sequence[Any]) -> str:
+    """Return a heading in lines that are no longer than the column's values, or than its longest word."""
+    width = max(map(len, (*map(shown, values), *heading.split(), "")))
+    return "\n".join(textwrap.wrap(heading, width or 1))
 
 
 def _console() -> Console:
@@ -106,10 +123,16 @@ def _print_upright(console: Console, columns: Sequence[str], row: Sequence[Any],
         console.print(Text.assemble((f"{name:<{width}}  ", "bold"), shown(value)))
 
 
-def _fitting(columns: Sequence[str], cells: Sequence[Sequence[Any]], width: int) -> int:
-    """Return how many of the first columns fit into a width; at least one."""
-    natural = [max(len(name), *(len(shown(row[at])) for row in cells), 0) for at, name in enumerate(columns)]
-    widths = (min(each, _widest(width)) + 2 for each in natural)
+def _fitting(columns: Sequence[str], cells: Sequence[Sequence[Any]], width: int, *, wrapped: int | None = None) -> int:
+    """Return how many of the first columns fit into a width; at least one. `wrapped`: the last needs no more than so
+    many characters, since it is wrapped."""
+    natural = [
+        max(*map(len, (*name.split("\n"), "")), *(len(shown(row[at])) for row in cells), 0)
+        for at, name in enumerate(columns)
+    ]
+    widths = [min(each, _widest(width)) + 2 for each in natural]
+    if wrapped is not None and widths:
+        widths[-1] = min(widths[-1], wrapped + 2)
     return max(1, sum(total - 2 <= width for total in itertools.accumulate(widths)))
 
 
