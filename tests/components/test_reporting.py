@@ -97,7 +97,7 @@ def test_each_thing_is_shown_in_the_form_that_is_made_for_it(project: ps.Project
 
 
 def test_a_whole_run_is_written_as_a_page(project: ps.Project, tmp_path: Path):
-    file = tmp_path / "run.html"
+    file = tmp_path / "pages" / "run.html"  # in a folder that is not there yet
     done = CliRunner().invoke(main, ["-C", str(project.root), "show", "latest", "--page", str(file)])
     assert done.exit_code == 0, done.output
     text = file.read_text()

@@ -127,6 +127,9 @@ UNCHANGED = {
         """, "", "y", file="log.txt"),
     "a file beside the one that is read": harmless(
         READ.format("open('in/a.txt').read()"), "", "two", file="in/b.txt", files={"in/a.txt": "one"}),
+    "a file beside the code, where a library looks for the version of another": harmless(
+        "import importlib.metadata as m\n" + READ.format("str(m.FastPath.__new__.cache_clear()) + m.version('numpy')"),
+        "", "two", file="run.html"),
     "an environment variable that nothing reads": harmless(
         "import os\n" + READ.format("str(len(dict(os.environ)) > 0) + str(len({**os.environ}) > 0)"),
         "OTHER=1", "OTHER=2", file="env.txt", files={"env.txt": "OTHER=1"}),

@@ -8,6 +8,7 @@ that C++ libraries open by themselves (a Parquet path given as a text) are not s
 from __future__ import annotations
 
 import glob
+import importlib
 import os
 import stat
 import sys
@@ -27,6 +28,7 @@ from penstock.pipelines.looking import importing_by_name, modules_with, reading_
 
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib/", *(f"{Path(path).resolve()}/" for path in {
     sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}))  # fmt: skip
+_IMPORTING = ("<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
 CODE = (".py", ".pyc", ".so")
 _LOCATED = ("file", "code", "names", "matches", "wrote")  # kinds of what is observed that are named by a path
 _UNTOLD = ("__pycache__", ".penstock")
@@ -194,7 +196,7 @@ def _opens(recording: _Recording, paths: list[str], arguments: tuple[Any, ...]) 
 
 def _lists(recording: _Recording, paths: list[str], arguments: tuple[Any, ...]) -> None:
     caller = sys._getframe(2).f_code.co_filename
-    if not caller.startswith("<frozen importlib"):  # how Python looks for modules
+    if not caller.startswith(_IMPORTING):  # how Python looks for modules, and libraries for versions of others
         recording.listed[paths[0] if paths else os.getcwd()] = None
 
 

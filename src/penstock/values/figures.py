@@ -27,8 +27,9 @@ class Figure:
     content: bytes
 
     def save(self, path: str | Path) -> Path:
-        """Write the figure to a file; return its path."""
+        """Write the figure to a file, making its folder where there is none; return its path."""
         target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(self.content)
         return target
 
