@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ import penstock as ps
 from penstock import models
 from penstock.errors import DeclarationError, ExpressionError
 from penstock.models.fitting.agreement import close
-from penstock.multimodal import Branch, Head, Spec
+from penstock.multimodal import Branch, Head, Spec, training
 from penstock.multimodal.encoders import FORMS
-from penstock.multimodal.exporting import exported
+from penstock.multimodal.exporting import check_exported, exported
 from penstock.operations import parse, text
 from penstock.pipelines.fingerprint import fingerprint
 
@@ -40,9 +41,33 @@ def _model(features: dict[str, Any], iterations: int = 1) -> models.Model:
     return ps.model("bits", type="dnn_classifier", label="label", features=features, options=options)
 
 
+@dataclass(frozen=True)
+class Learned:
+    """A model, and its modules as PyTorch had them when it had learned, with what entered them."""
+
+    graph: models.ModelGraph
+    encoders: Any
+    samples: Any
+
+
 @pytest.fixture(scope="module")
-def graph() -> models.ModelGraph:
-    return models.fit(_model(FEATURES, 3), three_bits.rows(225))  # the last batch would be of one row
+def learned() -> Learned:
+    """Fit once: an export takes a second, the first of a process five."""
+    kept: list[Any] = []
+
+    def check(torch: Any, spec: Spec, encoders: Any, samples: Any, weights: Any) -> None:
+        kept.extend((encoders, samples))
+        check_exported(torch, spec, encoders, samples, weights)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "check_exported", check)
+        graph = models.fit(_model(FEATURES, 3), three_bits.rows(225))  # the last batch would be of one row
+    return Learned(graph, *kept)
+
+
+@pytest.fixture(scope="module")
+def graph(learned: Learned) -> models.ModelGraph:
+    return learned.graph
 
 
 @pytest.fixture(scope="module")
@@ -71,23 +96,27 @@ def test_its_weights_are_learned_with_the_network(graph: models.ModelGraph) -> N
     assert "encoders.1.module.layers.0.weight" in weights
 
 
-@pytest.mark.parametrize(
-    ("encoder", "source", "shape", "arguments"),
-    [
-        ("module", "towers:Seen", (9, 8, 3), '{"width": 3}'),
-        ("module", "towers:Attending", (16, 24, 3), "{}"),
-        ("module_of_numbers", "towers:Numbers", (5,), '{"given": 5}'),
-    ],
-)
-def test_what_is_served_is_what_pytorch_gives_in_its_mode_of_evaluation(
-    encoder: str, source: str, shape: tuple[int, ...], arguments: str
-) -> None:
-    chance, dim = np.random.default_rng(0), 4
-    form, settings = FORMS[encoder], {"source": source, "dim": dim, "arguments": arguments}
+@pytest.mark.parametrize("at", [0, 1])
+def test_what_is_served_is_what_pytorch_gives_in_its_mode_of_evaluation(learned: Learned, at: int) -> None:
+    import safetensors.numpy
+
+    spec = msgspec.json.decode(learned.graph.blobs["network.json"], type=Spec)
+    branch, prefix = spec.branches[spec.encoded[at]], f"encoders.{at}."
+    weights = safetensors.numpy.load(learned.graph.blobs["network.safetensors"])
+    own = {name.removeprefix(prefix): array for name, array in weights.items() if name.startswith(prefix)}
+    assert branch.encoder
+    run = served(FORMS[branch.encoder], learned.encoders[at].eval(), dict(branch.settings), branch.shape, own)
+    _check_alike(run, learned.encoders[at], learned.samples[at][:6])
+
+
+def test_an_image_of_any_shape_is_served_as_pytorch_sees_it() -> None:
+    """By modules whose numbers are all large, and among whose weights are some of no state."""
+    chance, dim, shape = np.random.default_rng(0), 4, (16, 24, 3)
+    form, settings = FORMS["module"], {"source": "towers:Attending", "dim": dim, "arguments": "{}"}
     given = (chance.normal(3, 9, (6, *shape)) % 256).astype(form.dtype)
     torch.manual_seed(0)
     module = form.module(torch, settings, shape, given)
-    branch = Branch(name="it", modality="image", encoder=encoder, settings=settings, shape=shape)
+    branch = Branch(name="it", modality="image", encoder="module", settings=settings, shape=shape)
     spec = Spec(
         branches=(branch,), numbers=(), entries=(), hidden_units=(), activation="RELU", heads=(Head(kind="value"),)
     )
@@ -99,11 +128,14 @@ def test_what_is_served_is_what_pytorch_gives_in_its_mode_of_evaluation(
         torch.nn.init.normal_(each, 0, 0.5)
     module.eval()
     kept = {name.removeprefix("encoders.0."): array for name, array in constants.items()}
-    run = served(form, module, dict(ready.branches[0].settings), shape, kept)
+    _check_alike(served(form, module, dict(ready.branches[0].settings), shape, kept), module, given)
+
+
+def _check_alike(run: Any, module: Any, given: np.ndarray[Any, Any]) -> None:
     with torch.no_grad():
         wanted = module(torch.from_numpy(given)).numpy()
     scale = max(float(np.abs(wanted).max()), 1.0)
-    assert wanted.shape == (6, dim)
+    assert run(given).shape == wanted.shape
     assert np.abs(run(given) - wanted).max() <= 1e-5 * scale
     for place in range(6):
         assert np.abs(run(given[place : place + 1])[0] - wanted[place]).max() <= 1e-5 * scale
