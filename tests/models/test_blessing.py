@@ -199,3 +199,12 @@ def test_where_nothing_is_sure_a_bound_that_has_to_be_kept_surely_is_not(graph: 
     assert blessing["checks"][0]["why"] == (
         f"{MAE} is {value:.6g}, and how sure that is cannot be told, on 1 rows; it has to be at most {value + 1:g}"
     )
+
+
+def test_of_a_slice_in_which_a_metric_has_no_value_the_gap_tells_nothing_and_that_is_said():
+    rows = pa.Table.from_pylist([{"x": n % 17, "late": n % 17 > 8, "city": "ab"[n % 2]} for n in range(200)])
+    rows = pa.concat_tables([rows, pa.table({"x": [1] * 40, "late": [False] * 40, "city": ["c"] * 40})])
+    late = ps.fit(ps.model("late", type="logistic_reg", label="late", features={"x": ps.col("x")}), rows)
+    blessing = ps.bless(late, rows, thresholds={"roc_auc": ps.bound(gap=0.1)}, slices=["city"])
+    assert blessing["blessed"]
+    assert blessing["notes"] == ["roc_auc has no value where city = c: the gap is that of the other slices"]

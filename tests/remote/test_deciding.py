@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,16 @@ def asking(x: int = 1):
     found = number(x)
     said = ps.approve(found, message="may it?")
     number.configured(name="used")(x + 100, when=said["blessed"])
+
+
+@ps.step
+def numbers() -> list:
+    return [1, 2]
+
+
+@ps.pipeline
+def asking_each():
+    ps.approve.map(numbers(), message="may it?")
 """
 
 
@@ -76,3 +88,18 @@ def test_the_page_of_a_run_that_waits_has_buttons_that_decide(project: ps.Projec
         foreign = urllib.request.Request(url, data=b"", headers={**headers, "origin": "https://evil.example"})
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(foreign, timeout=60)
+
+
+def test_items_of_a_mapped_question_are_decided_over_rest_also_at_once(project: ps.Project):
+    with serving(project) as remote:
+        run = remote.get_run(project.run("asking_each").id)
+        page = remote.server.content("GET", f"/runs/{run.id}").decode()
+        assert page.count("waits for a person: may it?") == 2
+        assert f"/v1/runs/{run.id}/steps/approve%5B1%5D:approve" in page
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda name: run.steps[name].approve(by=name), ("approve[0]", "approve[1]")))
+        until = time.monotonic() + 60
+        while run.state in ("waiting", "running") and time.monotonic() < until:
+            time.sleep(0.05)
+        assert run.state == "succeeded"
+        assert [each["by"] for each in run.artifact("approve").load()] == ["approve[0]", "approve[1]"]

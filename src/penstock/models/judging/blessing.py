@@ -215,6 +215,8 @@ def _gaps(metric: str, most: float, parts: Sequence[Part], asked: Asked, notes: 
     for part in parts:
         groups.setdefault(part.by, {})[part.slice] = (part.metrics.get(metric), part.rows)
     for by, values in groups.items():
+        if unknown := [name for name, (value, _) in values.items() if value is None]:
+            notes.append(f"{metric} has no value where {', '.join(unknown)}: the gap is that of the other slices")
         if len(values) > 1:
             yield even(metric, by, values, most)
         else:
