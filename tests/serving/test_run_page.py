@@ -89,7 +89,15 @@ def drawn_run(project, **run):
     project.metadata.write(
         Run(**{"id": "r9", "pipeline": "rides", "state": "failed", "created": 7.0, "mode": "infer", **run}),
         *(
-            StepRun(run="r9", step=name, position=place << 20, state=state, needs=needs, error="ValueError: <no>")
+            StepRun(
+                run="r9",
+                step=name,
+                position=place << 20,
+                state=state,
+                needs=needs,
+                error="ValueError: <no>",
+                reason=f"why {name}",
+            )
             for place, (name, state, needs) in enumerate(steps)
         ),
         *(
@@ -110,6 +118,7 @@ def test_the_page_of_a_run_draws_it_and_each_box_leads_to_its_row(client, projec
     for address in re.findall(r'<a href="#([^"]*)"', svg):
         assert f'<a id="{address}" ' in page
     assert "<td>mode</td><td>infer</td>" in page
+    assert '<p class="quiet">why score</p>' in page
     picture = client.get("/v1/runs/r9/graph")
     assert picture.headers["content-type"] == "image/svg+xml"
     assert picture.text.count("<rect") == 3

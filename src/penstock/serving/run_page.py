@@ -81,15 +81,17 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _step(step: StepRun, made: Mapping[str, Artifact]) -> str:
-    took = "" if step.started is None or step.ended is None else f" {_seconds(step.ended - step.started)}"
+    ran = step.state not in ("skipped", "up_to_date")
+    took = f" {_seconds(step.ended - step.started)}" if ran and step.started and step.ended else ""
     said = [_output(name, digest, made.get(digest)) for name, digest in step.artifacts.items()]
+    why = f'<p class="quiet">{escape(step.reason)}</p>' if step.reason else ""
     error = f"<pre>{escape(step.error)}</pre>" if step.error else ""
     if _asks(step):
-        error = _asking(step)
+        why, error = "", _asking(step)
     address = f"/v1/runs/{quote(step.run)}/steps/{quote(step.step, safe='')}"
     state = f'<span class="{step.state}">{step.state.replace("_", " ")}</span>{took}'
     name = f'<a id="{escape(_row_id(step.step))}" href="{address}">{escape(step.step)}</a>'
-    return row(name, state, "<br>".join([*said, link(f"{address}/log", "log")]) + error)
+    return row(name, state, "<br>".join([*said, link(f"{address}/log", "log")]) + why + error)
 
 
 def _asking(step: StepRun) -> str:
