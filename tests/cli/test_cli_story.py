@@ -10,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
@@ -107,6 +108,15 @@ def test_predictions_are_shown_printed_and_written(root, tmp_path):
     written = penstock(root, "predict", "duration", "rides", "--out", str(tmp_path / "out.csv"))
     assert written.exit_code == 0, written.output
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 401
+    into = ("--out", str(tmp_path / "all.duckdb"), "--table", "scored", "--by", "station")
+    for _ in range(2):
+        written = penstock(root, "predict", "duration", json.dumps(RIDE), *into)
+        assert written.exit_code == 0, written.output
+    with duckdb.connect(str(tmp_path / "all.duckdb"), read_only=True) as database:
+        assert database.sql("SELECT count(*) FROM scored").fetchall() == [(1,)]
+    assert (
+        "--table and --by say where --out writes" in penstock(root, "predict", "duration", "rides", "--by", "km").stderr
+    )
 
 
 def test_sql_reads_declared_tables(root, tmp_path):

@@ -105,4 +105,4 @@ def test_mapped_predictions_go_into_one_table_side_by_side_and_stay_up_to_date(p
 
 def test_a_file_of_its_own_has_no_table_and_no_parts(project: ps.Project):
     run = project.run(kept, to="out/all.csv", table="", engine="inline")
-    assert "to='out/all.csv' is a file of these rows alone" in run.steps["predict"].record.error
+    assert "out/all.csv is a file of these rows alone" in run.steps["predict"].record.error

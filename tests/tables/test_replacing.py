@@ -15,7 +15,7 @@ import pytest
 
 from penstock.errors import DataError, DeclarationError, StorageError
 from penstock.tables import read, resolve
-from penstock.tables.replacing import is_shared, replace_rows
+from penstock.tables.replacing import replace_rows, write_to
 
 Address = tuple[str, str, Callable[[Path], pa.Table]]
 
@@ -145,6 +145,6 @@ def test_what_cannot_be_written_so_is_refused_by_name(tmp_path: Path):
     (tmp_path / "odd.duckdb").write_text("no database" * 1000)
     with pytest.raises(StorageError, match=r"odd\.duckdb cannot be written: "):
         replace_rows(rows, "odd.duckdb", tmp_path, table="x")
-    assert [is_shared(to, tmp_path) for to in ("a.csv", "a.parquet", "a.duckdb", "a", "delta:a.b")] == [
-        False, False, True, True, True,
-    ]  # fmt: skip
+    with pytest.raises(DeclarationError, match=r"a\.csv is a file of these rows alone; by and table are for a table"):
+        write_to(rows, "a.csv", tmp_path, by=["day"])
+    assert write_to(rows, "new/a.csv", tmp_path) == [f"file:{tmp_path}/new/a.csv"]

@@ -12,7 +12,7 @@ import penstock
 from penstock.cli.exits import FAILED
 from penstock.cli.group import Command
 from penstock.cli.output import moment, print_cells, print_json, print_table
-from penstock.cli.rows import inline_rows, typed_rows, write_rows
+from penstock.cli.rows import inline_rows, typed_rows
 from penstock.cli.where import Where
 from penstock.core.run import AliasChange
 
@@ -131,22 +131,36 @@ def _version(thing: dict[str, Any]) -> dict[str, Any]:
 @click.argument("rows")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write all predictions to a .parquet, .csv, .arrow or .json file.",
+    metavar="TO",
+    help="Write all predictions: a .parquet, .csv, .arrow or .json file, a table of a .duckdb file, a Delta table "
+    "(delta:PATH), a folder of Parquet files.",
 )
+@click.option("--table", default="", help="The table of a .duckdb file.")
+@click.option("--by", multiple=True, metavar="COLUMN", help="Replace the rows there that have the same values.")
 @click.option("--timestamp", help="The column with each row's time, as of which features of feature sets are read.")
 @click.option("--limit", default=20, type=click.IntRange(0), show_default=True, help="How many rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print all predictions as one JSON array.")
 @click.pass_obj
 def predict(
-    root: Where, model: str, rows: str, out: Path | None, timestamp: str | None, limit: int, as_json: bool
+    root: Where,
+    model: str,
+    rows: str,
+    out: str | None,
+    table: str,
+    by: tuple[str, ...],
+    timestamp: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Predict ROWS with MODEL.
 
     MODEL is a name, name@alias or name/3; ROWS a file, a declared table, or inline JSON: '{"km": 3}'.
     """
     from penstock.models import resolve_version  # here: it loads libraries that --help does not need
+    from penstock.tables.replacing import write_to
 
+    if out is None and (table or by):
+        raise click.UsageError("--table and --by say where --out writes; give it")
     project = penstock.open(root)
     given = inline_rows(rows)
     if isinstance(given, list):
@@ -154,7 +168,7 @@ def predict(
         given = typed_rows(given, project.models[version.model].load(version.version).signature.inputs)
     predictions = project.predict(model, given, timestamp=timestamp)
     if out is not None:
-        write_rows(predictions, out)
+        write_to(predictions, out, Path.cwd(), table=table, by=by)
         click.echo(f"{predictions.num_rows:,} predictions written to {out}", err=True)
     elif as_json:
         print_json(predictions.to_pylist())

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from penstock import models
 from penstock.components.pushing import why_not, wired
 from penstock.core.ports import Context
-from penstock.errors import DeclarationError
 from penstock.models import ModelGraph
 from penstock.models.judging.labels import label_columns
 from penstock.models.keeping import digest_of
 from penstock.pipelines import Mode, decline, note, observe, step
 from penstock.tables import Table
-from penstock.tables.replacing import is_shared, replace_rows
-from penstock.tables.writing import write_rows
+from penstock.tables.replacing import write_to
 
 
 @step
@@ -55,20 +52,8 @@ def predict(
         rows = rows.drop_columns([name for name in rows.column_names if name in label_columns(graph)])
     predicted = models.predict(graph, rows)
     if to is not None:
-        _write(predicted, to, Path(context.root if context is not None else ".").absolute(), table, by)
+        root = Path(context.root if context is not None else ".").absolute()
+        for each in write_to(predicted, to, root, table=table, by=[by] if isinstance(by, str) else by):
+            note(each, observe(each))
+        print(f"{predicted.num_rows:,} predictions written to {to}{f', table {table}' if table else ''}")
     return predicted
-
-
-def _write(rows: Table, to: str, root: Path, table: str, by: str | Sequence[str]) -> None:
-    if is_shared(to, root):
-        looked_at = replace_rows(rows, to, root, table=table, by=[by] if isinstance(by, str) else by)
-    elif by or table:
-        raise DeclarationError(f"to='{to}' is a file of these rows alone; by and table are for a table of more")
-    else:
-        path = root / to
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_rows(rows, path)
-        looked_at = [f"file:{path}"]
-    for each in looked_at:
-        note(each, observe(each))
-    print(f"{rows.num_rows:,} predictions written to {to}{f', table {table}' if table else ''}")

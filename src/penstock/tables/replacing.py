@@ -33,10 +33,16 @@ _PART = "part-0.parquet"
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
-def is_shared(to: str, root: Path) -> bool:
-    """Tell whether an address is that of a table in which rows stand beside others, and not of a file of their own."""
-    path = root / to.removeprefix(DELTA)
-    return to.startswith(DELTA) or path.suffix in _DUCKDB or path.suffix == "" or is_delta(path)
+def write_to(rows: pa.Table, to: str, root: Path, *, table: str = "", by: Sequence[str] = ()) -> list[str]:
+    """Write rows to a file of their own, or, as `replace_rows` does, into a table of more; return what it returns."""
+    path = Path(root, to.removeprefix(DELTA)).absolute()
+    if to.startswith(DELTA) or path.suffix in _DUCKDB or path.suffix == "" or is_delta(path):
+        return replace_rows(rows, to, root, table=table, by=by)
+    if by or table:
+        raise DeclarationError(f"{to} is a file of these rows alone; by and table are for a table of more")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_rows(rows, path)
+    return [f"file:{path}"]
 
 
 def replace_rows(rows: pa.Table, to: str, root: Path, *, table: str = "", by: Sequence[str] = ()) -> list[str]:
