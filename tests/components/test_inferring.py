@@ -71,6 +71,14 @@ def test_inference_takes_the_blessing_of_the_promoted_run_and_leaves_the_label_o
     assert (project.root / "out" / "new.csv").read_text().splitlines()[0] == '"predicted_minutes","km"'
 
 
+def test_a_step_of_a_run_that_infers_is_run_again_as_one(project: ps.Project):
+    project.run(scored, source="rides.csv", engine="inline")
+    run = project.run(scored, source="new.csv", mode="infer", to="out/new.csv", engine="inline")
+    assert run.steps["predict"].replay().column_names == ["predicted_minutes", "km"]
+    verified = run.steps["predict"].verify()
+    assert (verified.same, verified.since) == (True, "")
+
+
 def test_a_format_that_is_not_known_is_refused():
     graph = ps.fit(rides, [{"km": km, "minutes": 3 * km} for km in range(9)])
     with pytest.raises(DeclarationError, match=r"'\.xlsx' is not a format to write"):

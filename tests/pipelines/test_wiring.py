@@ -97,6 +97,8 @@ def test_what_is_wired_wrong_says_what_there_is() -> None:
         trace(Pipeline(name="several", components=[made, halves, node(tell, halves)]), {})
     with pytest.raises(DeclarationError, match="is no node"):
         Pipeline(name="plain", components=[numbers])  # type: ignore[list-item]
+    with pytest.raises(DeclarationError, match=r"components= takes a list: \[numbers\]"):
+        Pipeline(name="one", components=made)  # type: ignore[arg-type]
     with pytest.raises(DeclarationError, match="takes a step or a component"):
         node(len, [1])
     with pytest.raises(DeclarationError, match="'count' is declared in two ways"):

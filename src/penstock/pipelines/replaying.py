@@ -22,6 +22,7 @@ from penstock.pipelines.keys import Key
 from penstock.pipelines.loaded import code_parts
 from penstock.pipelines.mapping import expanded
 from penstock.pipelines.metrics import logging_metrics
+from penstock.pipelines.modes import in_mode, running_in
 from penstock.pipelines.observed import located
 from penstock.pipelines.planning import new_judge
 from penstock.pipelines.seeds import seed_of, seeded
@@ -46,8 +47,9 @@ class Replay:
     lost: str = ""
 
 
-def rebuild(pipeline: Pipeline, record: StepRun, services: Services) -> Replay:
-    """Return a step of a past run with the artifacts that it got then. `pipeline` is traced with that run's parameters.
+def rebuild(pipeline: Pipeline, record: StepRun, services: Services, *, mode: str = "train") -> Replay:
+    """Return a step of a past run with the artifacts that it got then. `pipeline` is traced with that run's parameters,
+    and `mode` is that run's.
 
     Raises `RunError` where the step never got as far as having inputs, or where what it got is gone.
     """
@@ -57,7 +59,7 @@ def rebuild(pipeline: Pipeline, record: StepRun, services: Services) -> Replay:
             "nothing to run again",
             run_id=record.run,
         )
-    judge = new_judge(pipeline, services)
+    pipeline, judge = in_mode(pipeline, mode), new_judge(pipeline, services)
     step, index = declared_step(pipeline, record.step)
     if step.chooses or (step.each is not None and index is None):
         what = "calls nothing" if step.chooses else f"runs for each of its items; run an item: '{step.name}[0]'"
@@ -75,7 +77,7 @@ def rebuild(pipeline: Pipeline, record: StepRun, services: Services) -> Replay:
         run=record.run,
         step=step,
         arguments=arguments,
-        context=replace(services.context, run=record.run, step=record.step, seed=seed),
+        context=replace(services.context, run=record.run, step=record.step, seed=seed, mode=mode),
         log=services.logs / record.run / f"{record.step}.again.log",
         paths=services.paths,
         code=code_parts(key.parts),
@@ -120,7 +122,13 @@ def replay(given: Replay, services: Services, *, debug: bool = False) -> Any:
         warnings.warn(f"{given.lost} since run {given.record.run}: the step gets what there is now", stacklevel=2)
     codecs = {codec.kind: codec for codec in services.codecs}
     arguments = opened_arguments(given.task, services.artifacts, codecs)
-    with tempfile.TemporaryDirectory() as folder, logging_metrics(Path(folder) / "metrics"), seeded(given.task.seed):
+    mode, seed = given.task.context.mode, given.task.seed
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        logging_metrics(Path(folder) / "metrics"),
+        seeded(seed),
+        running_in(mode),
+    ):
         return _debugged(given.task.step.call, arguments) if debug else given.task.step.call(**arguments)
 
 

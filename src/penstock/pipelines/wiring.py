@@ -146,6 +146,8 @@ class Pipeline(PipelineFunction):
     """
 
     def __init__(self, *, name: str, components: Sequence[Node], image: str | None = None) -> None:
+        if isinstance(components, Node):
+            raise DeclarationError(f"pipeline '{name}': components= takes a list: [{components.name}]")
         for item in components:
             if not isinstance(item, Node):
                 raise DeclarationError(

@@ -127,7 +127,7 @@ class Repeater:
         if run is None:
             raise UnknownNameError("run", step.run, ())
         traced = trace(self.pipeline(run.pipeline), run.params)
-        return run, rebuild(traced, step, on_engine(self.services, self.config, run.engine, traced))
+        return run, rebuild(traced, step, on_engine(self.services, self.config, run.engine, traced), mode=run.mode)
 
 
 def value_difference(then: Any, now: Any, path: str = "") -> str:
