@@ -82,6 +82,29 @@ def ydata_statistics(path: str) -> Callable[[], object]:
     return lambda: ProfileReport(pd.read_parquet(path), minimal=True, progress_bar=False).get_description()
 
 
+def pointblank_statistics(path: str) -> Callable[[], object]:
+    import pointblank as pb
+    import polars as pl
+
+    return lambda: pb.DataScan(pl.read_parquet(path)).to_dict()
+
+
+def evidently_statistics(path: str) -> Callable[[], object]:
+    import pandas as pd
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataSummaryPreset
+
+    def run() -> object:
+        rows = pd.read_parquet(path)
+        texts = ["city", "paid", "late"]
+        times = ["started", "day"]
+        numbers = [name for name in rows.columns if name not in (*texts, *times)]
+        kinds = DataDefinition(categorical_columns=texts, datetime_columns=times, numerical_columns=numbers)
+        return Report([DataSummaryPreset()]).run(Dataset.from_pandas(rows, data_definition=kinds), None).dict()
+
+    return run
+
+
 def _none(found: object) -> None:
     assert not found, found
 

@@ -20,6 +20,8 @@ TOOLS = {
 }
 DESCRIBING = {
     "penstock_statistics": (),
+    "pointblank_statistics": ("pointblank", "polars", "pyarrow"),
+    "evidently_statistics": ("evidently", "pandas<3", "pyarrow"),
     "ydata_statistics": ("ydata-profiling", "pyarrow", "setuptools<80"),
 }
 HERE = Path(__file__).parent

@@ -99,3 +99,24 @@ def test_fit_evaluate_and_predict_are_plain_functions() -> None:
     graph = ps.fit(model, ROWS)
     assert ps.evaluate(graph, ROWS)["accuracy"] >= 0.5
     assert ps.predict(graph, [{"km": 1.0}]).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (lambda: ps.read(3), "a path, a pattern or a declared table, not 3"),
+        (lambda: ps.read("in/{date}.csv@latest", span="last 2"), "says already which spans are meant"),
+        (lambda: ps.read(["in/{date}.csv"], span="latest"), "is of a path, or of a declared table"),
+    ],
+)
+def test_what_cannot_be_read_says_why(read, message: str) -> None:
+    with pytest.raises(DeclarationError, match=message):
+        read()
+
+
+def test_a_table_of_a_database_has_no_spans(tmp_path: Path) -> None:
+    from penstock.tables import resolve
+
+    declared = {"trips": {"url": "sqlite:///x.db", "table": "trips"}}
+    with pytest.raises(DeclarationError, match="a table of a database, which has none"):
+        resolve("trips@latest", root=tmp_path, declared=declared)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import penstock as ps
-from penstock.errors import DeclarationError
+from penstock.errors import DataError, DeclarationError
 
 ROWS = pa.table(
     {
@@ -128,3 +128,9 @@ def test_mapped_a_split_has_three_parts_too(tmp_path: Path):
     assert run.state == "succeeded"
     assert [table.num_rows for table in run.artifact("split", "test").load()] == [20, 40]
     assert [part.validation.num_rows for part in ps.split.map([ROWS, ROWS], by="hour", validation=0.1)] == [30, 30]
+
+
+@pytest.mark.parametrize("how", [{"by": "customer", "how": "group"}, {"how": "random"}, {"stratify": "kind"}])
+def test_a_part_without_rows_is_an_error_and_no_judgement_of_nothing(how):
+    with pytest.raises(DataError, match=r"of 1 row none came to the (training|test) set"):
+        ps.split(ROWS.slice(0, 1), **how)

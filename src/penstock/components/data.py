@@ -34,6 +34,8 @@ def read(source: Source, columns: list[str] | None = None) -> Table:
     """
     if isinstance(source, str):  # called as a plain function, outside a project
         source = tables.resolve(source, root=Path.cwd(), declared={})
+    if not isinstance(source, Source):
+        raise DeclarationError(f"read takes a path, a pattern or a declared table, not {source!r}")
     return tables.read(source, columns=columns)
 
 
@@ -47,6 +49,8 @@ def _spanned(args: tuple[Any, ...], kwargs: dict[str, Any], span: str) -> tuple[
     source = args[0] if args else kwargs.get("source")
     if not isinstance(source, str):
         raise DeclarationError(f"read: span={span!r} is of a path, or of a declared table, not of {source!r}")
+    if "}" in source and "@" in source.rpartition("}")[2]:
+        raise DeclarationError(f"read: '{source}' says already which spans are meant; leave out span={span!r}")
     if args:
         return f"{source}@{span}", *args[1:]
     kwargs["source"] = f"{source}@{span}"

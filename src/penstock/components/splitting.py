@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from penstock import transforms
-from penstock.errors import DeclarationError
+from penstock.errors import DataError, DeclarationError
 from penstock.pipelines import StepFunction, step
 from penstock.tables import Table, schema_of, to_arrow
 
@@ -113,7 +113,14 @@ def _divide(
 def _apart(divide: Callable[..., tuple[Table, Table]], *args: Any, fraction: float, **seed: int) -> tuple[Table, Table]:
     if not 0 < fraction < 1:
         raise DeclarationError(f"split: test={fraction} is not a fraction between 0 and 1")
-    return divide(*args, test_fraction=fraction, **seed)
+    parts = divide(*args, test_fraction=fraction, **seed)
+    if empty := [name for name, part in zip(("training", "test"), parts, strict=True) if not part.num_rows]:
+        count = parts[0].num_rows + parts[1].num_rows
+        raise DataError(
+            f"split: of {count} {'row' if count == 1 else 'rows'} none came to the {empty[0]} set; these are too few "
+            "(or too few groups): give another fraction, or another seed"
+        )
+    return parts
 
 
 def _usual(rows: Table, by: str | None, stratify: object) -> How:

@@ -73,6 +73,8 @@ def resolve(
     value = declared.get(name, name)
     version: int | datetime.datetime | None
     if isinstance(value, Mapping) and "url" in value:
+        if which:
+            raise DeclarationError(f"'{text}' names spans, but '{name}' is a table of a database, which has none")
         pattern, format, version = text, None, as_of
         paths = [] if as_of else [_database_file(text, value, root, cache)]
     else:
