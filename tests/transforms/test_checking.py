@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import penstock as ps
-from penstock.errors import DeclarationError, ExpressionError, UnknownNameError
+from penstock.errors import DataError, DeclarationError, ExpressionError, UnknownNameError
 from penstock.tables import resolve
 from penstock.transforms import check, rules_of
 
@@ -136,6 +136,13 @@ def test_a_column_without_any_value_is_of_the_type_that_it_should_have():
     assert (kind, count) == ("rule", 6)
 
 
+def test_what_is_looked_up_may_be_a_column_without_any_value_or_of_another_type():
+    rule = [ps.rule(column="city", found_in="cities.name")]
+    for values, expected in ([None] * 6, []), ([1] * 6, [("type_changed", "city", 6, [])]):
+        rows = ROWS.set_column(1, "city", pa.array(values, pa.int64()))
+        assert found(schema(), rows, rules=rule, tables={"cities": [{"name": "Bath"}]}) == expected
+
+
 def test_freshness_of_what_is_no_time_is_an_error():
     with pytest.raises(DeclarationError, match="is of a int64; freshness is of a date or time"):
         check(ROWS, schema(), rules=[ps.rule(fresh="id", within="2d")])
@@ -181,6 +188,8 @@ def test_a_value_is_wrong_in_a_path_a_source_a_list_and_a_relation_alike(tmp_pat
         (lambda: ps.rule("a > 1", unique="a"), "a rule says holds and unique; write a rule for each"),
         (lambda: ps.rule(fresh="at"), "needs within="),
         (lambda: ps.rule(column="a"), "a rule says nothing"),
+        (lambda: ps.rule(column="a", found_in="airports"), "names no column; write it behind the table"),
+        (lambda: ps.rule(rows=5), "rows=5 is no range"),
         (lambda: ps.rule("a > 1", severity="fatal"), "error or warning, not 'fatal'"),
         (lambda: ps.rule("a > 1", at_most=1.5), "no share of rows"),
         (lambda: rules_of([{"holds": "a > 1", "atmost": 1}]), "no setting named 'atmost'.*Did you mean 'at_most'"),
@@ -195,6 +204,11 @@ def test_a_rule_that_cannot_be_is_an_error_that_says_why(write, message):
 def test_names_that_nothing_has_are_errors():
     with pytest.raises(UnknownNameError, match="no table named 'cities'"):
         check(ROWS, schema(), rules=rules_of([ps.rule(column="city", found_in="cities.name")]))
+    looked_up = {"rules": [ps.rule(column="city", found_in="cities.name")]}
+    with pytest.raises(UnknownNameError, match=r"no column named 'name'.*there are: nam"):
+        check(ROWS, schema(), **looked_up, tables={"cities": [{"nam": "Bath"}]})
+    with pytest.raises(DataError, match=r"looks up a string, and 'cities.name' is int64"):
+        check(ROWS, schema(), **looked_up, tables={"cities": [{"name": 1}]})
     with pytest.raises(ExpressionError):
         check(ROWS, schema(), rules=rules_of(["city + 1 > 2"]))
 

@@ -16,7 +16,7 @@ from penstock.core.artifact import Source
 from penstock.core.expression import columns_of
 from penstock.core.schema import Schema
 from penstock.core.units import seconds
-from penstock.errors import DeclarationError, UnknownNameError
+from penstock.errors import DataError, DeclarationError, UnknownNameError
 from penstock.operations import quoted
 from penstock.tables import (
     TableLike,
@@ -96,6 +96,10 @@ def check(
         empty = {name: type for name, type in odd.items() if not _has_values(run, name)}
         known = {name for name in types if name not in odd or name in empty}
         readable = [each for each in rules if known.issuperset(_reads(each))]
+        readable = [each for each in readable if not ("found_in" in each and each["column"] in empty)]  # NULL is in all
+        for each in readable:
+            if "found_in" in each:
+                _check_other(each, types[each["column"]], run)
         of_columns = {
             column["name"]: list(column_checks(column, column["type"]))
             for column in schema["columns"]
@@ -141,6 +145,18 @@ def _opened(
     others = {name: tables[name] for name in needed}
     with bound({"rows": rows, **others}) as cursor:
         yield cursor.sql, source_schema(rows) if isinstance(rows, Source) else schema_of(rows.schema)
+
+
+def _check_other(rule: Rule, type: str, run: Run) -> None:
+    """Raise where the column in which a rule looks values up is not there, or holds other things."""
+    table, column = other_table(rule)
+    schema = schema_of(run(f"SELECT * FROM {quoted(table)} LIMIT 0").to_arrow_table().schema)
+    if column not in schema:
+        raise UnknownNameError(
+            "column", column, schema.names, within=f"'{table}', which the rule '{rule['name']}' reads"
+        )
+    if (other := schema[column].type) != type:
+        raise DataError(f"the rule '{rule['name']}' looks up a {type}, and '{rule['found_in']}' is {other}; cast one")
 
 
 def _has_values(run: Run, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from penstock import operations
 from penstock.core.expression import Expr
 from penstock.core.units import seconds
-from penstock.errors import DataError, DeclarationError, UnknownNameError
+from penstock.errors import DeclarationError, UnknownNameError
 
 Rule: TypeAlias = dict[str, Any]
 """Plain JSON: {"name": ..., "severity": "error" or "warning", and what must be: one of KINDS}."""
@@ -47,7 +47,7 @@ def rule(
     given: dict[str, Any] = {
         "holds": _as_text(holds),
         "unique": [unique] if isinstance(unique, str) else unique and list(unique),
-        "rows": rows and list(rows),
+        "rows": list(rows) if isinstance(rows, tuple) else rows,
         "fresh": fresh,
         "increasing": increasing,
         "found_in": found_in,
@@ -95,19 +95,20 @@ def columns_of_rule(given: Rule) -> tuple[str, ...]:
 
 def other_table(given: Rule) -> tuple[str, str]:
     """Return the table and the column in which a rule's values must be found."""
-    table, dot, column = given["found_in"].rpartition(".")
-    if not dot:
-        raise DataError(f"found_in={given['found_in']!r} names no column; write it behind the table: 'airports.faa'")
+    table, _, column = given["found_in"].rpartition(".")
     return table, column
 
 
 def _problems(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
     if kind == "fresh":
         seconds(given["within"], f"within= of the rule fresh={given['fresh']!r}")
-    if kind == "rows" and not (len(given["rows"]) == 2 and any(end is not None for end in given["rows"])):
+    ends = given.get("rows")
+    if kind == "rows" and not (isinstance(ends, list) and len(ends) == 2 and any(end is not None for end in ends)):
         yield f"rows={given['rows']!r} is no range; write the least and the greatest count: rows=(1000, None)"
     if kind == "holds" and not 0 <= given.get("at_most", 0) < 1:
         yield f"at_most={given['at_most']!r} is no share of rows: from 0 to below 1"
+    if kind == "found_in" and "." not in given["found_in"]:
+        yield f"found_in={given['found_in']!r} names no column; write it behind the table: 'airports.faa'"
     if kind == "unique" and not given["unique"]:
         yield "unique=[] names no column"
 
