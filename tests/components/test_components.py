@@ -118,5 +118,5 @@ def test_a_table_of_a_database_has_no_spans(tmp_path: Path) -> None:
     from penstock.tables import resolve
 
     declared = {"trips": {"url": "sqlite:///x.db", "table": "trips"}}
-    with pytest.raises(DeclarationError, match="a table of a database, which has none"):
+    with pytest.raises(DeclarationError, match="of a table of a database, which has none"):
         resolve("trips@latest", root=tmp_path, declared=declared)

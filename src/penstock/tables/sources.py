@@ -73,10 +73,8 @@ def resolve(
     value = declared.get(name, name)
     version: int | datetime.datetime | None
     if isinstance(value, Mapping) and "url" in value:
-        if which:
-            raise DeclarationError(f"'{text}' names spans, but '{name}' is a table of a database, which has none")
         pattern, format, version = text, None, as_of
-        paths = [] if as_of else [_database_file(text, value, root, cache)]
+        paths = [] if as_of else [_database_file(text, value, declared, root, cache)]
     else:
         pattern, format, version = _declaration(name, value)
         version = as_of or version
@@ -145,9 +143,11 @@ def _as_of(name: str, value: Any) -> int | datetime.datetime | None:
     )
 
 
-def _database_file(name: str, value: Mapping[str, Any], root: Path, cache: Path) -> Path:
+def _database_file(name: str, value: Mapping[str, Any], declared: Mapping[str, Any], root: Path, cache: Path) -> Path:
     from penstock.tables.databases import Query, database_file  # SQLAlchemy is loaded with the first such table
 
+    if name not in declared:
+        raise DeclarationError(f"'{name}' names spans, and is of a table of a database, which has none")
     if set(value) not in ({"url", "table"}, {"url", "query"}):
         raise DeclarationError(
             f"table '{name}' has {', '.join(value)}; a table of a database has a url and a table, or a query"
