@@ -173,6 +173,17 @@ def test_a_run_that_is_resumed_has_the_states_that_it_began_with(project: ps.Pro
     assert (resumed.state, mean_of(resumed), resumed.artifact("beyond").load()) == ("succeeded", 199.5, 0)
 
 
+def test_a_run_of_a_part_that_pushes_a_model_has_the_states_that_it_was_made_of(tmp_path: Path) -> None:
+    project = ps.open(tmp_path)
+    write(tmp_path, "new.csv", range(90, 110))
+    project.run(riding(), source=write(tmp_path, "first.csv", range(1, 100)), push=False, engine="inline")
+    part = project.run(riding(), source="first.csv", only="push", engine="inline")
+    assert (part.steps["push"].state, part.steps["relative.fit"].state) == ("succeeded", "skipped")
+    project.run(riding(), source=write(tmp_path, "newer.csv", range(50, 350)), push=False, engine="inline")
+    run = infer(project, only=["read", "relative"])
+    assert (mean_of(run), run.record.options["states_from"]["relative.fit"]) == (50.0, part.id)
+
+
 @ps.step(modes={"infer"})
 def counted(rows: ps.Table) -> int:
     return rows.num_rows
