@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import penstock as ps
-from penstock.errors import DataError
+from penstock.errors import DataError, UnknownNameError
 
 rides = ps.model("rides", type="linear_reg", label="minutes", features={"km": ps.col("km")})
 
@@ -74,3 +74,13 @@ def test_what_is_not_there_or_not_what_is_said_is_named(project: ps.Project):
     with pytest.raises(DataError, match=r"notes.md is not JSON: .*; kind='file' takes it as it is"):
         ps.import_artifact(project.root / "notes.md", kind="json")
     assert ps.import_artifact(project.root / "notes.md", kind="file") == project.root / "notes.md"
+
+
+def test_what_is_not_of_the_kind_that_is_asked_for_is_refused_with_a_way_out(tmp_path: Path):
+    (tmp_path / "latin.txt").write_bytes("für".encode("latin-1"))
+    with pytest.raises(DataError, match=r"latin\.txt is no text in UTF-8: .*; kind='file' takes it as it is"):
+        ps.import_artifact(tmp_path / "latin.txt")
+    with pytest.raises(DataError, match=r"latin\.txt is no folder of a model graph"):
+        ps.import_artifact(tmp_path / "latin.txt", "model")
+    with pytest.raises(UnknownNameError, match=r"no kind named 'tabel' in import_artifact; .* Did you mean 'table'"):
+        ps.import_artifact(tmp_path / "latin.txt", "tabel")  # type: ignore[arg-type]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from penstock import tables
-from penstock.errors import DataError
+from penstock.errors import DataError, UnknownNameError
 from penstock.models import load_model
 from penstock.models.graphs.package import MANIFEST
 from penstock.pipelines import step
@@ -30,17 +30,21 @@ def import_artifact(path: Path, kind: Kind = "auto") -> Any:
     in it is ever run: a model graph has every byte checked, and pickles are files as any other.
     """
     path = Path(path)
+    if kind not in get_args(Kind):
+        raise UnknownNameError("kind", kind, get_args(Kind), within="import_artifact")
     if not path.exists():
         raise DataError(f"import_artifact: there is nothing at {path}; a path starts at the project's folder")
     match _kind_of(path) if kind == "auto" else kind:
         case "model":
+            if not (path / MANIFEST).is_file():
+                raise DataError(f"import_artifact: {path} is no folder of a model graph, as graph.save(...) writes it")
             return load_model(path)
         case "table":
             return tables.read(tables.resolve(str(path.absolute()), root=Path.cwd(), declared={}))
         case "json":
             return _decoded(path)
         case "text":
-            return path.read_text()
+            return _text(path)
     return path
 
 
@@ -57,3 +61,12 @@ def _decoded(path: Path) -> Any:
         return msgspec.json.decode(path.read_bytes())
     except msgspec.DecodeError as error:
         raise DataError(f"import_artifact: {path} is not JSON: {error}; kind='file' takes it as it is") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"import_artifact: {path} is no text in UTF-8: {error}; kind='file' takes it as it is"
+        ) from error
