@@ -78,7 +78,7 @@ class Execution:
             self.leases.end()
 
     def _go(self) -> Run:
-        while self.schedule.ready or self.queue or self.blocked or self.under_way or self.again or self._approved():
+        while self.schedule.ready or self.queue or self.blocked or self.under_way or self.again or self._decided():
             if self.pulse.cancelled is not None:
                 raise KeyboardInterrupt
             self._settle()
@@ -167,13 +167,19 @@ class Execution:
             self._up_to_date(step, again)
         return again.entry is not None
 
-    def _approved(self) -> bool:
-        """Tell whether a person has approved something while other steps ran, so that there is more to do."""
+    def _decided(self) -> bool:
+        """Take up what a person has decided while other steps ran; tell whether there was anything."""
         self.record.flush()
-        approved = [name for name, verdict in self.asking.items() if self._found(name, verdict)]
-        for name in approved:
+        before = len(self.asking)
+        for name, verdict in list(self.asking.items()):
+            now = self.services.metadata.get(StepRun, self.record.run.id, name)
+            if now is not None and now.state == "failed":
+                step = self.schedule.steps[name]
+                self._end(step, "failed", reason=now.reason, verdict=verdict, error=now.error)
+            elif not self._found(name, verdict):
+                continue
             del self.asking[name]
-        return bool(approved)
+        return len(self.asking) < before
 
     def _submit(self) -> None:
         now = self.services.clock()
