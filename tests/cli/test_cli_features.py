@@ -168,6 +168,7 @@ def test_rows_are_taken_out_only_when_that_was_said_twice(filled: Path) -> None:
         "dead_letters": 0,
     }
     assert told(filled, "online", "rides", "--key", "driver_id=7")[0]["fare"] is None
+    assert "NOT_FOUND" in call(filled, "online", "rides", "--key", "driver_id=7").output
     assert told(filled, "expire", "rides", "--before", "2100-01-01", "--yes") == {"rows": 1}
 
 

@@ -56,6 +56,12 @@ def test_the_best_is_shown_and_the_experiment_says_so(call):
     assert study["best"]["params"] == {"kind": "good", "x": 0.25}
 
 
+def test_a_metric_that_there_is_not_is_said_once(call):
+    told = call("tune", "valley", "--search", "x=0..1", "--metric", "judge.losss", "--direction", "minimize")
+    assert told.exit_code == 2
+    assert told.output.count("no metric named 'judge.losss'") == 1
+
+
 def test_json_is_a_line_for_each_trial_and_one_for_the_study(call):
     lines = [json.loads(line) for line in call(*TUNE, "--trials", "2", "--json").output.splitlines()]
     assert [line["event"] for line in lines] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,7 +250,10 @@ def online(
     asked = [reference for each in wanted for reference in references(project, each)]
     reader = project.features.reader(asked, full_feature_names=full_feature_names)
     given = read_keys(keys, {**reader.needs.entities, **reader.needs.requests})
-    table = project.features.get_online_features(asked, given, statuses=statuses, full_feature_names=full_feature_names)
+    read = partial(project.features.get_online_features, asked, given, full_feature_names=full_feature_names)
+    table = read(statuses=statuses)
+    if not as_json and any(column.null_count for column in table.columns):
+        table = read(statuses=True)  # an empty cell alone does not say whether the entity is known
     if as_json:
         print_json(table.to_pylist())
     else:

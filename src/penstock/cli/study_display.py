@@ -60,11 +60,9 @@ class StudyDisplay:
                 self._say(self._line(trial))
             case StudyEnded(why=why):
                 self._stop()
-                if why == "interrupted":
+                if why == "interrupted":  # any other reason is the error that the command ends with
                     left = f"{self._done} of {self._wanted} trials are kept; the same command goes on from there"
                     self._say(Text(f"interrupted: {left}", "yellow"))
-                elif why:
-                    self._say(f"ended early: {why}")
 
     def _start(self, event: object) -> None:
         from penstock.studies import StudyStarted
