@@ -120,3 +120,13 @@ def test_a_table_of_a_database_has_no_spans(tmp_path: Path) -> None:
     declared = {"trips": {"url": "sqlite:///x.db", "table": "trips"}}
     with pytest.raises(DeclarationError, match="of a table of a database, which has none"):
         resolve("trips@latest", root=tmp_path, declared=declared)
+
+
+def test_a_table_of_delta_has_no_spans(tmp_path: Path) -> None:
+    deltalake = pytest.importorskip("deltalake")
+    from penstock.tables import resolve
+
+    deltalake.write_deltalake(tmp_path / "rides", ROWS)
+    assert resolve("rides", root=tmp_path, declared={"rides": "rides"}).format == "delta"
+    with pytest.raises(DeclarationError, match="names spans, but 'rides' says none"):
+        resolve("rides@latest", root=tmp_path, declared={"rides": "rides"})

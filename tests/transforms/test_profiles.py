@@ -8,6 +8,7 @@ import math
 import random
 
 import pyarrow as pa
+import pyarrow.csv
 from hypothesis import given, settings, strategies as st
 
 from penstock.transforms import profile
@@ -111,3 +112,21 @@ def test_a_value_that_is_there_often_is_counted_by_itself():
 def test_numbers_are_counted_by_the_edges_that_are_given():
     [found] = profile([{"x": value} for value in [-1, 0, 1, 2, 7, None]], edges={"x": [0.0, 2.0, 5.0]})["columns"]
     assert found["cells"] == {"edges": [0.0, 2.0, 5.0], "counts": [1, 2, 1, 1]}
+
+
+def test_a_file_of_lines_has_the_profile_of_its_rows(tmp_path):
+    rows = pa.table(
+        {
+            "n": range(50),
+            "s": ["a", "b, c"] * 25,
+            "f": [n / 3 for n in range(50)],
+            "d": [datetime.date(2024, 1, 1 + n % 28) for n in range(50)],
+            "t": [datetime.datetime(2024, 1, 1, n % 24, 5) for n in range(50)],
+            "none": pa.array([None] * 50, pa.string()),
+        }
+    )
+    pyarrow.csv.write_csv(rows, tmp_path / "rows.csv")
+    assert profile(str(tmp_path / "rows.csv")) == profile(rows)
+    with (tmp_path / "rows.jsonl").open("w") as file:
+        file.writelines(json.dumps({"n": row["n"], "s": row["s"]}) + "\n" for row in rows.to_pylist())
+    assert profile(str(tmp_path / "rows.jsonl")) == profile(rows.select(["n", "s"]))

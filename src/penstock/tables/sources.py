@@ -79,7 +79,7 @@ def resolve(
         pattern, format, version = _declaration(name, value)
         version = as_of or version
         folder = root.absolute() / Path(pattern).expanduser()
-        if is_delta(folder):
+        if is_delta(folder) and not which:
             return delta_source(text, folder, version, cache)
         if has_spans(pattern):
             paths, text = span_files(pattern, which, root), f"{pattern}@{which or ALL}"

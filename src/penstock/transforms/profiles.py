@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import math
 import os
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,8 +18,20 @@ import pyarrow.compute as pc
 from penstock.core.artifact import Source
 from penstock.core.schema import Field
 from penstock.errors import UnknownNameError
-from penstock.operations import quoted
-from penstock.tables import TableLike, bound, clear_errors, read, resolve, schema_of, source_schema, to_arrow
+from penstock.operations import quoted, sql_literal
+from penstock.tables import (
+    TableLike,
+    bound,
+    cache_folder,
+    clear_errors,
+    connection,
+    read,
+    resolve,
+    scan_sql,
+    schema_of,
+    source_schema,
+    to_arrow,
+)
 from penstock.transforms.image_sizes import image_sizes
 from penstock.transforms.moments import mean_and_deviation
 from penstock.transforms.sorted_values import QUANTILES, Sorted
@@ -54,8 +68,8 @@ def profile(
     if not fields:
         return {"rows": 0 if isinstance(table, Source) else table.num_rows, "columns": []}
     workers = min(_AT_ONCE, int(os.environ.get("PENSTOCK_CPUS", 0)) or os.cpu_count() or 1, len(fields))
-    with ThreadPoolExecutor(workers, thread_name_prefix="profile") as pool:
-        columns = list(pool.map(lambda field: _profiled(table, field, (edges or {}).get(field.name)), fields))
+    with _by_column(table) as given, ThreadPoolExecutor(workers, thread_name_prefix="profile") as pool:
+        columns = list(pool.map(lambda field: _profiled(given, field, (edges or {}).get(field.name)), fields))
     return {"rows": columns[0]["rows"], "columns": columns}
 
 
@@ -88,6 +102,20 @@ def plain(value: Any) -> Any:
         case dict():
             return {name: plain(item) for name, item in value.items()}
     return value.isoformat()
+
+
+@contextmanager
+def _by_column(rows: pa.Table | Source) -> Iterator[pa.Table | Source]:
+    """Give rows whose columns can be read one by one: a file of lines is parsed once, into a file of columns."""
+    if not isinstance(rows, Source) or rows.format not in ("csv", "json"):
+        yield rows
+        return
+    with tempfile.TemporaryDirectory(prefix="profile-", dir=cache_folder()) as scratch:
+        file = str(Path(scratch, "rows.parquet"))
+        with clear_errors(f"cannot read '{rows.name}'"):
+            text = f"COPY (SELECT * FROM {scan_sql(rows)}) TO {sql_literal(file, 'string')} (FORMAT parquet)"
+            connection().cursor().execute(text)
+        yield Source(name=rows.name, uris=(file,), format="parquet", digest="")
 
 
 def _profiled(table: pa.Table | Source, field: Field, edges: Sequence[float] | None) -> dict[str, Any]:
