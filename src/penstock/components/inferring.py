@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,5 +56,7 @@ def predict(
         root = Path(context.root if context is not None else ".").absolute()
         for each in write_to(predicted, to, root, table=table, by=[by] if isinstance(by, str) else by):
             note(each, observe(each))
+            wrote = os.path.realpath(each.partition(":")[2])
+            note(f"wrote:{wrote}", "")  # a file that DuckDB writes is none that the step reads
         print(f"{predicted.num_rows:,} predictions written to {to}{f', table {table}' if table else ''}")
     return predicted
